@@ -1,0 +1,162 @@
+"""Light and its absence: where the lamps are, what the key light does not reach, and what lies in corners."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.backends.mannequin.geometry import Floats, Mesh, unit
+from posegen.backends.mannequin.raster import Projected, Spans, front_facing, nearest, unpack
+
+Colour = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Lighting:
+    """The lamps of a picture; colours are linear. `key`, `fill`, `rim`: (3,) directions towards the lamp, length 1.
+
+    `sky`, `ground`: what comes from all sides above and below; `softness`: metres over which shadows fade.
+    """
+
+    key: Floats
+    key_colour: Colour
+    fill: Floats
+    fill_colour: Colour
+    rim: Floats
+    rim_colour: Colour
+    sky: Colour
+    ground: Colour
+    softness: float = 0.025
+
+
+def direction(yaw: float, pitch: float) -> Floats:
+    """(3,) unit vector: `yaw` degrees from the viewer's side (+z) towards +x, `pitch` degrees up."""
+    a, b = np.deg2rad(yaw), np.deg2rad(pitch)
+    return unit([np.sin(a) * np.cos(b), np.sin(b), np.cos(a) * np.cos(b)])
+
+
+class ShadowMap:
+    """Seen from the key light: how far from it the first surface is, blurred, with its variance.
+
+    A point's light is then an upper bound of the share of the blurred area that lies behind it (a variance shadow map):
+    soft edges for one look-up.
+    """
+
+    SIZE = 384
+
+    def __init__(self, mesh: Mesh, key: Floats, softness: float) -> None:
+        across = unit(np.array([key[2], 0.0, -key[0]], dtype=np.float32) + np.float32(1e-6))
+        upwards = np.array(
+            [
+                key[1] * across[2] - key[2] * across[1],
+                key[2] * across[0] - key[0] * across[2],
+                key[0] * across[1] - key[1] * across[0],
+            ],
+            dtype=np.float32,
+        )
+        self._axes = (across, upwards, key)
+        u, v, near = (self._along(axis, *mesh.vertices.T) for axis in self._axes)
+        margin = np.float32(4 * softness)
+        self._corner = (u.min() - margin, v.min() - margin)
+        extent = max(float(np.ptp(u)), float(np.ptp(v))) + 2 * float(margin)
+        self._scale = np.float32(self.SIZE / extent)
+        self._floor = near.min() - np.float32(1.0)
+        column, row = self._cells(u, v)
+        view = Projected(column, row, near - self._floor, mesh.triangles)
+        # Rows of the map run upwards, so that what faces the light turns the other way round than in a picture.
+        facing = front_facing(Projected(column, -row, view.inverse_depth, mesh.triangles), mesh.two_sided)
+        front = nearest(Spans(view.subset(facing), self.SIZE, self.SIZE).sample(), self.SIZE * self.SIZE)
+        height = unpack(front)[1].reshape(self.SIZE, self.SIZE)
+        radius = max(int(round(softness * float(self._scale) / 2)), 1)
+        self._mean = soften(height, radius)
+        self._square = soften(height * height, radius)
+
+    @staticmethod
+    def _along(axis: Floats, x: Floats, y: Floats, z: Floats) -> Floats:
+        along: Floats = x * axis[0] + y * axis[1] + z * axis[2]
+        return along
+
+    def _cells(self, u: Floats, v: Floats) -> tuple[Floats, Floats]:
+        return (u - self._corner[0]) * self._scale, (v - self._corner[1]) * self._scale
+
+    def lit(self, x: Floats, y: Floats, z: Floats, bias: float = 0.012) -> Floats:
+        """Share of the key light that reaches world points, 0 to 1."""
+        column, row = self._cells(self._along(self._axes[0], x, y, z), self._along(self._axes[1], x, y, z))
+        near = np.maximum(self._along(self._axes[2], x, y, z) - self._floor, np.float32(0.05))
+        mean, square = sample(self._mean, column, row), sample(self._square, column, row)
+        variance = np.maximum(square - mean * mean, np.float32(2e-5))
+        behind = mean - np.float32(bias) - near
+        share = variance / (variance + behind * behind)
+        # Light that leaks through two layers is cut off; what remains is stretched over the whole range.
+        share = np.clip((share - np.float32(0.25)) * np.float32(1 / 0.75), 0, 1)
+        outside = (np.minimum(column, row) < 1) | (np.maximum(column, row) > self.SIZE - 1)
+        lit: Floats = np.where((behind <= 0) | outside, np.float32(1), share)
+        return lit
+
+
+def soften(image: Floats, radius: int) -> Floats:
+    """The image after two box blurs each way, which together fall off like a tent."""
+    blurred = image
+    for _ in range(2):
+        for axis in (0, 1):
+            blurred = _box(blurred, radius, axis)
+    return blurred
+
+
+def _box(image: Floats, radius: int, axis: int) -> Floats:
+    size = 2 * radius + 1
+    width = [(0, 0), (0, 0)]
+    width[axis] = (radius, radius)
+    padded = np.pad(image, width, mode="edge")
+    length = image.shape[axis]
+    total = np.zeros_like(image)
+    for k in range(size):
+        total += padded[k : k + length] if axis == 0 else padded[:, k : k + length]
+    return total * np.float32(1 / size)
+
+
+def sample(image: Floats, x: Floats, y: Floats) -> Floats:
+    """Values between the pixels of an image, whose centres lie at halves; beyond its border the border goes on."""
+    height, width = image.shape
+    fx = np.clip(x - np.float32(0.5), 0, np.float32(width - 1.001))
+    fy = np.clip(y - np.float32(0.5), 0, np.float32(height - 1.001))
+    column, row = fx.astype(np.int32), fy.astype(np.int32)
+    fx -= column
+    fy -= row
+    flat = image.ravel()
+    corner = row * width + column
+    upper = flat.take(corner) * (1 - fx) + flat.take(corner + 1) * fx
+    lower = flat.take(corner + width) * (1 - fx) + flat.take(corner + width + 1) * fx
+    between: Floats = upper * (1 - fy) + lower * fy
+    return between
+
+
+_RING = tuple((np.cos(a), np.sin(a)) for a in np.linspace(0, np.pi, 6, endpoint=False))
+
+
+def corners(depth: Floats, reach: float) -> Floats:
+    """Ambient occlusion, 0 (open) to 1: how far each pixel lies behind what surrounds it within `reach` pixels.
+
+    `depth`: (h, w) metres, infinite where nothing is. Opposite neighbours are taken together, so that a slope, however
+    steep, hides nothing.
+    """
+    far = np.where(np.isfinite(depth), depth, np.float32(1e3)).astype(np.float32)
+    margin = int(np.ceil(reach))
+    padded = np.pad(far, margin, mode="edge")
+    height, width = far.shape
+    hidden = np.zeros_like(far)
+
+    def shifted(dx: int, dy: int) -> NDArray[np.float32]:
+        return padded[margin + dy : margin + dy + height, margin + dx : margin + dx + width]
+
+    for scale in (1.0, 0.5):
+        for cos, sin in _RING:
+            dx, dy = round(cos * reach * scale), round(sin * reach * scale)
+            one, other = far - shifted(dx, dy), far - shifted(-dx, -dy)
+            # A neighbour much nearer is another body part far in front, one much farther an outline: neither shades.
+            near_one = np.clip(one, np.float32(-0.10), np.float32(0.10)) * (one < np.float32(0.30))
+            near_other = np.clip(other, np.float32(-0.10), np.float32(0.10)) * (other < np.float32(0.30))
+            hidden += np.clip((near_one + near_other) * np.float32(12), 0, 1)
+    return hidden * np.float32(1 / 12)

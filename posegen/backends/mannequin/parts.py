@@ -1,0 +1,46 @@
+"""The numbers in the part mask, and the numbers of the looks that surfaces can have."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Part(IntEnum):
+    """What a pixel of the part mask shows; 0 is the background."""
+
+    BACKGROUND = 0
+    HEAD = 1
+    HAIR = 2
+    TORSO = 3
+    LEFT_ARM = 4
+    RIGHT_ARM = 5
+    LEFT_HAND = 6
+    RIGHT_HAND = 7
+    LEFT_LEG = 8
+    RIGHT_LEG = 9
+    LEFT_FOOT = 10
+    RIGHT_FOOT = 11
+    SKIRT = 12
+    PROP = 13
+
+
+class Surface(IntEnum):
+    """Which look a triangle has; `looks` says what that is for an avatar."""
+
+    SKIN = 0
+    FACE = 1
+    HAIR = 2
+    TOP = 3
+    TOP_TRIM = 4
+    BOTTOM = 5
+    BOTTOM_TRIM = 6
+    SKIRT = 7
+    LINING = 8
+    SOCK = 9
+    SHOE = 10
+    SOLE = 11
+    SCARF = 12
+    UNDERSHIRT = 13
+    EAR = 14
+    SKIRT_LINING = 15
+    PROP = 32  # and above: one for each colour of the props

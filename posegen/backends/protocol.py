@@ -1,0 +1,138 @@
+"""What a generation backend is: a recipe goes in, a rendering comes out.
+
+The recipe holds everything that determines an image, and its digest names it. No backend lives here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.poses.avatar import Avatar
+from posegen.poses.keypoints import Keypoints
+from posegen.poses.specification import PoseSpecification
+
+LARGEST_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that determines an image: the same recipe is the same picture.
+
+    `pose`: slug of the library pose; `prompt`: the text that the backend is given; `seed`: 0 to 2**32 - 1;
+    `width`, `height`: pixels; `control_weight`: how strictly a model must follow the pose, 0 to 2.
+    """
+
+    backend: str
+    backend_version: str
+    specification: PoseSpecification
+    pose: str
+    avatar: Avatar
+    prompt: str
+    seed: int
+    width: int = 1024
+    height: int = 1024
+    control_weight: float = 1.0
+
+    def to_json(self) -> dict[str, Any]:
+        """The recipe as plain JSON values; `from_json` takes it back."""
+        return {
+            "backend": self.backend,
+            "backend_version": self.backend_version,
+            "specification": self.specification.to_json(),
+            "pose": self.pose,
+            "avatar": self.avatar.to_json(),
+            "prompt": self.prompt,
+            "seed": self.seed,
+            "width": self.width,
+            "height": self.height,
+            "control_weight": self.control_weight,
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Recipe:
+        """The recipe that was stored. Raises `InvalidPose` or `UnknownName` when a part of it is not known any more."""
+        parts = {
+            "specification": PoseSpecification.from_json(values["specification"]),
+            "avatar": Avatar.from_json(values["avatar"]),
+        }
+        return cls(**{**values, **parts})
+
+    def canonical(self) -> str:
+        """One text for equal recipes, whatever the order of keys or the spelling of numbers."""
+        return json.dumps(_plain(self.to_json()), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    def digest(self) -> str:
+        """SHA-256 of the canonical text, 64 hexadecimal digits."""
+        return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """JSON knows one kind of number, Python two: 30, 30.0 and 30.0000001 must not be three recipes."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        rounded = round(value, 6)
+        return int(rounded) if rounded.is_integer() else rounded
+    return value
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """What a backend made of a recipe.
+
+    `pixels`: (height, width, 3) uint8, sRGB; `keypoints`: where the skeleton is, when the backend knows;
+    `depth`: (height, width) float32, metres from the camera, infinite where there is no figure;
+    `part_mask`: (height, width) uint8, 0 where there is no figure.
+    """
+
+    pixels: NDArray[np.uint8]
+    keypoints: Keypoints | None = None
+    depth: NDArray[np.float32] | None = None
+    part_mask: NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a backend can do, so that callers need not know which one it is.
+
+    `largest_side`: pixels; `pose_control`: the picture follows the recipe's pose; `free_prompt`: it follows the
+    words of the prompt; `ground_truth`: renderings carry keypoints, depth and part mask; `costs_money`: each call
+    is billed by somebody else.
+    """
+
+    largest_side: int
+    pose_control: bool
+    free_prompt: bool
+    ground_truth: bool
+    costs_money: bool
+
+
+class Backend(Protocol):
+    """Renders recipes. `render` may be called from several threads at once."""
+
+    @property
+    def name(self) -> str:
+        """The name in recipes and settings."""
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the same recipe would give another picture."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def render(self, recipe: Recipe) -> Rendering:
+        """The picture of this recipe.
+
+        Raises `BackendRejected` when it never can, `BackendUnavailable` when it cannot right now.
+        """
+        ...

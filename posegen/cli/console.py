@@ -1,0 +1,22 @@
+"""How the command speaks: sentences for people on a console, one JSON document for scripts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rich.console import Console
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def complain(message: str) -> None:
+    """Say on standard error what went wrong and what to do."""
+    err.print("[bold red]error:[/]", end=" ")
+    err.print(message, markup=False)
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on standard output; ids and times are written as text."""
+    print(json.dumps(document, indent=2, default=str, ensure_ascii=False))

@@ -1,0 +1,29 @@
+"""`posegen env`: the variables that other programs need to work with this Posegen."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Annotated
+
+import typer
+
+from posegen.cli import console
+from posegen.database.server import open_server
+from posegen.settings import load_settings
+from posegen.supervisor.environment import dagster_environment
+
+
+def env(as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of shell lines.")] = False) -> None:
+    """Print the connection string and Dagster's variables for a shell.
+
+    `eval "$(posegen env)"`, and `psql "$DATABASE_URL"` or `dagster dev` work. The embedded server keeps running only as
+    long as a `posegen` command does; start `posegen up` first to use it from elsewhere.
+    """
+    settings = load_settings()
+    with open_server(settings) as urls:
+        variables = {"DATABASE_URL": urls.application, **dagster_environment(settings, urls.dagster)}
+    if as_json:
+        console.print_json(variables)
+        return
+    for name, value in variables.items():
+        print(f"export {name}={shlex.quote(value)}")

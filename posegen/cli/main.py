@@ -1,0 +1,43 @@
+"""The `posegen` command: its parts, and the one place where an error becomes a sentence and an exit code."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from posegen.cli import console, database, demo, doctor, environment, library, requests, up
+from posegen.errors import PosegenError
+
+USER_ERROR = 1
+
+app = typer.Typer(
+    name="posegen",
+    help="From a request in PostgreSQL to finished pose images and their platform exports.",
+    epilog="New here? `posegen demo` makes pictures from four requests in about half a minute.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+app.command("demo")(demo.demo)
+app.command("up")(up.up)
+app.command("submit")(requests.submit)
+app.command("status")(requests.status)
+app.command("show")(requests.show)
+app.command("doctor")(doctor.doctor)
+app.command("env")(environment.env)
+app.add_typer(library.app, name="library")
+app.add_typer(database.app, name="db")
+
+
+def main() -> None:
+    """Run the command. A user's mistake ends with exit code 1 and a sentence, never with a traceback."""
+    try:
+        app()
+    except PosegenError as error:
+        console.complain(str(error))
+        sys.exit(USER_ERROR)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough.
+        sys.stderr.close()
+        sys.exit(0)

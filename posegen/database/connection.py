@@ -1,0 +1,113 @@
+"""Connections to the application's database: a small pool, transactions, and a connection that listens.
+
+The statements themselves live beside this module, one file for each aggregate.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from posegen.errors import DatabaseUnusable
+
+Connection = psycopg.Connection[DictRow]
+
+CONNECT_SECONDS = 10
+
+
+class Database:
+    """The application's database as the rest of Posegen sees it.
+
+    Args:
+        url: `postgresql://user:password@host:port/database`.
+        most_connections: upper bound of the pool; threads beyond it wait.
+        idle_seconds: a transaction that is silent for longer is ended by the server. A worker that was stopped in the
+            middle of one would hold its locks for as long as it is stopped.
+    """
+
+    def __init__(self, url: str, *, most_connections: int = 8, idle_seconds: float = 30) -> None:
+        self.url = url
+        self._idle_seconds = idle_seconds
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            url,
+            min_size=0,
+            max_size=most_connections,
+            open=False,
+            # A restarted server leaves dead connections in the pool; the check costs one round trip.
+            check=ConnectionPool.check_connection,
+            configure=self._configure,
+            kwargs={"row_factory": dict_row, "application_name": "posegen", "connect_timeout": CONNECT_SECONDS},
+            timeout=CONNECT_SECONDS * 2,
+            reconnect_timeout=CONNECT_SECONDS,
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction: committed at the end of the block, rolled back when it raises.
+
+        Raises `DatabaseUnusable` when no connection can be had.
+        """
+        self._pool.open()
+        try:
+            borrowed = self._pool.getconn()
+        except PoolTimeout as late:
+            raise DatabaseUnusable(f"No connection to the database could be had: {late}") from late
+        try:
+            with borrowed.transaction():
+                yield borrowed
+        finally:
+            self._pool.putconn(borrowed)
+
+    @contextmanager
+    def listening(self, channel: str) -> Iterator[Listener]:
+        """A connection of its own that hears what is notified on `channel`."""
+        with psycopg.connect(
+            self.url, autocommit=True, application_name="posegen listener", connect_timeout=CONNECT_SECONDS
+        ) as connection:
+            connection.execute(psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(channel)))
+            yield Listener(connection)
+
+    def _configure(self, connection: Connection) -> None:
+        milliseconds = str(round(self._idle_seconds * 1000))
+        connection.execute("select set_config('idle_in_transaction_session_timeout', %s, false)", [milliseconds])
+        connection.commit()
+
+    def close(self) -> None:
+        """Give every connection back to the server."""
+        self._pool.close()
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Listener:
+    """Hears notifications on one channel."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+
+    def wait(self, seconds: float, *, burst_seconds: float = 0.02) -> list[str]:
+        """The payloads of what arrives within `seconds`, together with what follows close behind it.
+
+        Answers as soon as something arrived and nothing followed for `burst_seconds`; an empty list means silence.
+        """
+        deadline = time.monotonic() + seconds
+        heard = [notify.payload for notify in self._connection.notifies(timeout=seconds, stop_after=1)]
+        while heard and time.monotonic() < deadline:
+            more = [notify.payload for notify in self._connection.notifies(timeout=burst_seconds, stop_after=1)]
+            if not more:
+                break
+            heard += more
+        return heard

@@ -1,0 +1,67 @@
+"""Statements about exports: one platform's version of a pose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from posegen.database.connection import Connection
+from posegen.database.texts import storable
+
+
+@dataclass(frozen=True)
+class ExportRow:
+    """A stored export. `width`, `height`: pixels; `size`: bytes."""
+
+    pose_id: UUID
+    position: int
+    format: str
+    status: str
+    width: int | None
+    height: int | None
+    key: str | None
+    sha256: str | None
+    size: int | None
+    error_code: str | None
+    error_detail: str | None
+
+
+def put_export(connection: Connection, pose: UUID, name: str, *, object_id: int, width: int, height: int) -> None:
+    """Let this object be the export of a pose; an earlier one is replaced."""
+    connection.execute(
+        """
+        insert into exports (pose_id, format, status, object_id, width, height) values (%s, %s, 'completed', %s, %s, %s)
+        on conflict (pose_id, format) do update set status = 'completed', object_id = excluded.object_id,
+            width = excluded.width, height = excluded.height, error_code = null, error_detail = null, created_at = now()
+        """,
+        [pose, name, object_id, width, height],
+    )
+
+
+def put_failure(connection: Connection, pose: UUID, name: str, *, code: str, detail: str) -> None:
+    """Write down that an export could not be made; one that was made before stays."""
+    connection.execute(
+        """
+        insert into exports (pose_id, format, status, error_code, error_detail) values (%s, %s, 'failed', %s, %s)
+        on conflict (pose_id, format) do update
+            set error_code = excluded.error_code, error_detail = excluded.error_detail
+            where exports.status = 'failed'
+        """,
+        [pose, name, code, storable(detail)],
+    )
+
+
+def exports_of(connection: Connection, generation_id: UUID) -> list[ExportRow]:
+    """The exports of a generation, by pose and format."""
+    with connection.cursor(row_factory=class_row(ExportRow)) as cursor:
+        return cursor.execute(
+            """
+            select e.pose_id, p.position, e.format, e.status, e.width, e.height, o.key, o.sha256, o.size, e.error_code,
+                   e.error_detail
+            from exports e join generated_poses p on p.id = e.pose_id left join objects o on o.id = e.object_id
+            where p.generation_id = %s order by p.position, e.format
+            """,
+            [generation_id],
+        ).fetchall()

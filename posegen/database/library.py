@@ -1,0 +1,169 @@
+"""Statements about the pose library and the other lists that a request is judged by.
+
+Seeding writes what this version of Posegen knows and leaves alone what operators added.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from posegen.database.connection import Connection
+from posegen.images.platforms import PLATFORMS
+from posegen.lifecycle.error_codes import ERROR_TEXTS
+from posegen.poses.avatar import AVATAR_ATTRIBUTES
+from posegen.poses.library import CATEGORIES, LIBRARY
+
+
+@dataclass(frozen=True)
+class StoredPose:
+    """A library pose as the database has it, ours or an operator's."""
+
+    slug: str
+    name: str
+    category: str
+    tags: list[str]
+    description: str
+    difficulty: str
+    specification: dict[str, Any]
+    built_in: bool
+    enabled: bool
+
+
+def seed_reference_data(connection: Connection) -> None:
+    """Write error codes, platforms, avatar attributes, categories and the 64 poses; twice is the same as once."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """
+            insert into error_codes (code, customer_message, operator_message) values (%s, %s, %s)
+            on conflict (code) do update
+                set customer_message = excluded.customer_message, operator_message = excluded.operator_message
+                where (error_codes.customer_message, error_codes.operator_message)
+                    is distinct from (excluded.customer_message, excluded.operator_message)
+            """,
+            [(code, text.customer, text.operator) for code, text in ERROR_TEXTS.items()],
+        )
+        cursor.executemany(
+            """
+            insert into platforms (name, width, height, content_type, max_bytes, dpi, source, read_on)
+            values (%s, %s, %s, 'image/jpeg', %s, %s, %s, %s)
+            on conflict (name) do update set width = excluded.width, height = excluded.height,
+                max_bytes = excluded.max_bytes, dpi = excluded.dpi, source = excluded.source, read_on = excluded.read_on
+                where (platforms.width, platforms.height, platforms.max_bytes, platforms.dpi, platforms.source,
+                       platforms.read_on)
+                    is distinct from (excluded.width, excluded.height, excluded.max_bytes, excluded.dpi,
+                                      excluded.source, excluded.read_on)
+            """,
+            [(p.name, p.width, p.height, p.max_bytes, p.dpi, p.source, p.read_on) for p in PLATFORMS.values()],
+        )
+        attributes = [
+            (attribute, value, position)
+            for attribute, values in AVATAR_ATTRIBUTES.items()
+            for position, value in enumerate(values)
+        ]
+        names, values, _ = zip(*attributes, strict=True)
+        cursor.execute(
+            """
+            delete from avatar_attributes where (attribute, value) not in (select * from unnest(%s::text[], %s::text[]))
+            """,
+            [list(names), list(values)],
+        )
+        cursor.executemany(
+            """
+            insert into avatar_attributes (attribute, value, position) values (%s, %s, %s)
+            on conflict (attribute, value) do update set position = excluded.position
+                where avatar_attributes.position <> excluded.position
+            """,
+            attributes,
+        )
+        _seed_poses(connection)
+
+
+def _seed_poses(connection: Connection) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """
+            insert into pose_categories (slug, name, description, position) values (%s, %s, %s, %s)
+            on conflict (slug) do update
+                set name = excluded.name, description = excluded.description, position = excluded.position
+                where (pose_categories.name, pose_categories.description, pose_categories.position)
+                    is distinct from (excluded.name, excluded.description, excluded.position)
+            """,
+            [(c.slug, c.name, c.description, position) for position, c in enumerate(CATEGORIES)],
+        )
+        cursor.executemany(
+            """
+            insert into library_poses
+                (slug, name, category, tags, description, difficulty, specification, built_in, position)
+            values (%s, %s, %s, %s, %s, %s, %s, true, %s)
+            on conflict (slug) do update set name = excluded.name, category = excluded.category, tags = excluded.tags,
+                description = excluded.description, difficulty = excluded.difficulty,
+                specification = excluded.specification, position = excluded.position
+                where library_poses.built_in
+                    and (library_poses.name, library_poses.category, library_poses.tags, library_poses.description,
+                         library_poses.difficulty, library_poses.specification, library_poses.position)
+                    is distinct from (excluded.name, excluded.category, excluded.tags, excluded.description,
+                                      excluded.difficulty, excluded.specification, excluded.position)
+            """,
+            [
+                (
+                    p.slug,
+                    p.name,
+                    p.category,
+                    list(p.tags),
+                    p.description,
+                    p.difficulty,
+                    Jsonb(p.specification.to_json()),
+                    position,
+                )
+                for position, p in enumerate(LIBRARY)
+            ],
+        )
+
+
+def stored_poses(connection: Connection) -> list[StoredPose]:
+    """Every library pose, in the order of the library."""
+    with connection.cursor(row_factory=class_row(StoredPose)) as cursor:
+        return cursor.execute(
+            """
+            select slug, name, category, tags, description, difficulty, specification, built_in, enabled
+            from library_poses order by position, slug
+            """
+        ).fetchall()
+
+
+def stored_categories(connection: Connection) -> list[str]:
+    """The slugs of all categories, in order."""
+    return [row["slug"] for row in connection.execute("select slug from pose_categories order by position, slug")]
+
+
+def control_map_object(
+    connection: Connection, slug: str, kind: str, width: int, height: int, specification_hash: str
+) -> tuple[str, str] | None:
+    """Key and SHA-256 of a control map that is stored already for just this specification."""
+    row = connection.execute(
+        """
+        select o.key, o.sha256 from control_maps m join objects o on o.id = m.object_id
+        where m.library_pose = %s and m.kind = %s and m.width = %s and m.height = %s and m.specification_hash = %s
+        """,
+        [slug, kind, width, height, specification_hash],
+    ).fetchone()
+    return None if row is None else (row["key"], row["sha256"])
+
+
+def put_control_map(
+    connection: Connection, slug: str, kind: str, width: int, height: int, specification_hash: str, object_id: int
+) -> None:
+    """Let this object be the control map of a pose; that of an earlier specification is replaced."""
+    connection.execute(
+        """
+        insert into control_maps (library_pose, kind, width, height, specification_hash, object_id)
+        values (%s, %s, %s, %s, %s, %s)
+        on conflict (library_pose, kind, width, height) do update
+            set specification_hash = excluded.specification_hash, object_id = excluded.object_id, created_at = now()
+        """,
+        [slug, kind, width, height, specification_hash, object_id],
+    )

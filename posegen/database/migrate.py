@@ -1,0 +1,50 @@
+"""Bringing the application's database to the newest schema, and its lists to what this version knows.
+
+The migrations themselves lie in `migrations/versions`, as SQL.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+# Two processes may start at once; the second waits for the first and then finds nothing to do.
+_UPGRADE_LOCK = 0x706F7365
+
+
+def upgrade_schema(url: str) -> str:
+    """Run the migrations that are missing, each process in turn, and answer the revision that holds now."""
+    config = Config()
+    # A percent sign in the path would be taken for the beginning of a variable.
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    with _connect(url) as connection, connection.begin():
+        connection.execute(sqlalchemy.text("select pg_advisory_xact_lock(:lock)"), {"lock": _UPGRADE_LOCK})
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return newest_revision()
+
+
+def current_revision(url: str) -> str | None:
+    """The revision of the database, or None when it has no schema yet."""
+    with _connect(url) as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest_revision() -> str:
+    """The revision that this version of Posegen needs."""
+    head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    assert head is not None
+    return head
+
+
+def _connect(url: str) -> sqlalchemy.Connection:
+    engine = sqlalchemy.create_engine(
+        sqlalchemy.make_url(url).set(drivername="postgresql+psycopg"), poolclass=sqlalchemy.NullPool
+    )
+    return engine.connect()

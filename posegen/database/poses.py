@@ -1,0 +1,218 @@
+"""Statements about generated poses: one row is one image within a generation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid5
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from posegen.database.connection import Connection
+from posegen.database.texts import storable
+
+
+@dataclass(frozen=True)
+class PlannedPose:
+    """One image that intake decided on. `price`: credits; `seed`: 0 to 2**32 - 1."""
+
+    position: int
+    library_pose: str
+    variation: int
+    seed: int
+    prompt_used: str
+    control_weight: float
+    backend: str
+    price: int
+
+
+@dataclass(frozen=True)
+class OpenPose:
+    """A pose that still has to be made, with everything that its recipe needs."""
+
+    id: UUID
+    position: int
+    library_pose: str
+    specification: dict[str, Any]
+    avatar: dict[str, Any]
+    prompt_used: str
+    seed: int
+    control_weight: float
+    backend: str
+    price: int
+
+
+@dataclass(frozen=True)
+class FinishedPose:
+    """A completed pose and where its files lie. `keypoints`: (18, 2) fractions of the side, or None."""
+
+    id: UUID
+    position: int
+    library_pose: str
+    variation: int
+    seed: int
+    keypoints: list[list[float]] | None
+    image_object: int
+    image_key: str
+    image_sha256: str
+    image_size: int
+    thumbnail_key: str
+    thumbnail_sha256: str
+    thumbnail_size: int
+    render_ms: int
+    generation_ms: int
+
+
+@dataclass(frozen=True)
+class PoseResult:
+    """What a worker knows about a pose that it has made and stored. Durations in milliseconds."""
+
+    recipe: dict[str, Any]
+    recipe_hash: str
+    keypoints: list[list[float]] | None
+    image_object: int
+    thumbnail_object: int
+    render_ms: int
+    generation_ms: int
+
+
+def pose_id(generation_id: UUID, position: int) -> UUID:
+    """The id of a pose: the same for every attempt at it."""
+    return uuid5(generation_id, str(position))
+
+
+def plan_poses(connection: Connection, generation_id: UUID, planned: Sequence[PlannedPose]) -> None:
+    """Write down what has to be made."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """
+            insert into generated_poses (id, generation_id, position, library_pose, variation, seed, prompt_used,
+                control_weight, backend, price)
+            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+            """,
+            [
+                (
+                    pose_id(generation_id, pose.position),
+                    generation_id,
+                    pose.position,
+                    pose.library_pose,
+                    pose.variation,
+                    pose.seed,
+                    pose.prompt_used,
+                    pose.control_weight,
+                    pose.backend,
+                    pose.price,
+                )
+                for pose in planned
+            ],
+        )
+
+
+def open_poses(connection: Connection, generation_id: UUID) -> list[OpenPose]:
+    """What still has to be made, in order."""
+    with connection.cursor(row_factory=class_row(OpenPose)) as cursor:
+        return cursor.execute(
+            """
+            select p.id, p.position, p.library_pose, l.specification, r.avatar, p.prompt_used, p.seed, p.control_weight,
+                   p.backend, p.price
+            from generated_poses p
+            join library_poses l on l.slug = p.library_pose
+            join generation_requests r on r.id = p.generation_id
+            where p.generation_id = %s and p.status in ('pending', 'running') order by p.position
+            """,
+            [generation_id],
+        ).fetchall()
+
+
+def finished_poses(connection: Connection, generation_id: UUID) -> list[FinishedPose]:
+    """What is made, in order."""
+    with connection.cursor(row_factory=class_row(FinishedPose)) as cursor:
+        return cursor.execute(
+            """
+            select p.id, p.position, p.library_pose, p.variation, p.seed, p.keypoints, p.image_object,
+                   image.key as image_key, image.sha256 as image_sha256, image.size as image_size,
+                   thumbnail.key as thumbnail_key, thumbnail.sha256 as thumbnail_sha256,
+                   thumbnail.size as thumbnail_size, p.render_ms, p.generation_ms
+            from generated_poses p
+            join objects image on image.id = p.image_object
+            join objects thumbnail on thumbnail.id = p.thumbnail_object
+            where p.generation_id = %s and p.status = 'completed' order by p.position
+            """,
+            [generation_id],
+        ).fetchall()
+
+
+def begin(connection: Connection, pose: UUID) -> bool:
+    """Mark a pose as being made; False when it has ended already."""
+    return (
+        connection.execute(
+            """
+            update generated_poses set status = 'running', attempts = attempts + 1
+            where id = %s and status in ('pending', 'running')
+            """,
+            [pose],
+        ).rowcount
+        == 1
+    )
+
+
+def complete(connection: Connection, pose: UUID, result: PoseResult) -> bool:
+    """Write down a finished pose; False when it has ended already."""
+    return (
+        connection.execute(
+            """
+            update generated_poses set status = 'completed', completed_at = now(), recipe = %s, recipe_hash = %s,
+                keypoints = %s, image_object = %s, original_object = %s, thumbnail_object = %s, render_ms = %s,
+                generation_ms = %s, error_code = null, error_detail = null
+            where id = %s and status in ('pending', 'running')
+            """,
+            [
+                Jsonb(result.recipe),
+                result.recipe_hash,
+                None if result.keypoints is None else Jsonb(result.keypoints),
+                result.image_object,
+                result.image_object,
+                result.thumbnail_object,
+                result.render_ms,
+                result.generation_ms,
+                pose,
+            ],
+        ).rowcount
+        == 1
+    )
+
+
+def fail(connection: Connection, pose: UUID, *, code: str, detail: str) -> bool:
+    """Write down that a pose cannot be made; False when it has ended already."""
+    return (
+        connection.execute(
+            """
+            update generated_poses set status = 'failed', error_code = %s, error_detail = %s
+            where id = %s and status in ('pending', 'running')
+            """,
+            [code, storable(detail), pose],
+        ).rowcount
+        == 1
+    )
+
+
+def replace_thumbnail(connection: Connection, pose: UUID, thumbnail_object: int) -> None:
+    """Let a completed pose have another thumbnail."""
+    connection.execute(
+        "update generated_poses set thumbnail_object = %s where id = %s and status = 'completed'",
+        [thumbnail_object, pose],
+    )
+
+
+def first_error(connection: Connection, generation_id: UUID) -> tuple[str, str] | None:
+    """Code and detail of the first pose that failed."""
+    row = connection.execute(
+        """
+        select error_code, error_detail from generated_poses
+        where generation_id = %s and status = 'failed' order by position limit 1
+        """,
+        [generation_id],
+    ).fetchone()
+    return None if row is None else (row["error_code"], row["error_detail"])

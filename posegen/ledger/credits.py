@@ -1,0 +1,109 @@
+"""Credits: grant, hold, capture, release. Every movement is a ledger entry, and the balances follow by themselves.
+
+What a pose costs is decided at intake and recorded with the pose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from psycopg.errors import CheckViolation
+from psycopg.rows import class_row
+
+from posegen.database.connection import Connection
+from posegen.errors import RequestRefused
+from posegen.lifecycle.error_codes import ErrorCode
+
+WORKER = "posegen"
+
+
+@dataclass(frozen=True)
+class Balance:
+    """An account. Credits are whole numbers; storage is in bytes."""
+
+    credits_granted: int
+    credits_available: int
+    credits_held: int
+    credits_spent: int
+    storage_used: int
+    storage_reserved: int
+    storage_limit: int
+
+
+@dataclass(frozen=True)
+class Hold:
+    """What was set aside for a generation, and what became of it, in credits."""
+
+    amount: int
+    captured: int
+    released: int
+
+
+def hold_of(connection: Connection, generation_id: UUID) -> Hold | None:
+    """The hold of a generation, or None when it was never accepted."""
+    with connection.cursor(row_factory=class_row(Hold)) as cursor:
+        return cursor.execute(
+            "select amount, captured, released from holds where generation_id = %s", [generation_id]
+        ).fetchone()
+
+
+def balance_of(connection: Connection, user_id: UUID, *, lock: bool = False) -> Balance | None:
+    """The account of a user, or None when there is no such user."""
+    with connection.cursor(row_factory=class_row(Balance)) as cursor:
+        return cursor.execute(
+            f"""
+            select credits_granted, credits_available, credits_held, credits_spent, storage_used, storage_reserved,
+                   storage_limit
+            from accounts where user_id = %s {"for update" if lock else ""}
+            """,
+            [user_id],
+        ).fetchone()
+
+
+def hold(connection: Connection, user_id: UUID, generation_id: UUID, amount: int) -> None:
+    """Set credits aside for a generation.
+
+    Raises `RequestRefused` (insufficient_credits) when fewer are available; the transaction goes on all the same.
+    """
+    try:
+        with connection.transaction():
+            connection.execute(
+                """
+                insert into ledger_entries (kind, user_id, source, target, amount, generation_id, reason, actor)
+                values ('hold', %s, 'available', 'held', %s, %s, 'generation accepted', %s)
+                """,
+                [user_id, amount, generation_id, WORKER],
+            )
+    except CheckViolation as refused:
+        if refused.diag.constraint_name != "credits_available_not_negative":
+            raise
+        account = balance_of(connection, user_id)
+        available = 0 if account is None else account.credits_available
+        raise RequestRefused(
+            ErrorCode.INSUFFICIENT_CREDITS,
+            f"This generation costs {amount} credits and {available} are available: "
+            "ask for fewer poses or grant credits.",
+        ) from None
+
+
+def capture(connection: Connection, generation_id: UUID, pose: UUID) -> None:
+    """Charge a completed pose at its recorded price."""
+    _move(connection, "capture", "spent", generation_id, pose, "pose completed")
+
+
+def release(connection: Connection, generation_id: UUID, pose: UUID, reason: str) -> None:
+    """Give back what was held for a pose that will not be made."""
+    _move(connection, "release", "available", generation_id, pose, reason)
+
+
+def _move(connection: Connection, kind: str, target: str, generation_id: UUID, pose: UUID, reason: str) -> None:
+    connection.execute(
+        """
+        insert into ledger_entries (kind, user_id, source, target, amount, generation_id, pose_id, reason, actor)
+        select %s, h.user_id, 'held', %s, p.price, p.generation_id, p.id, %s, %s
+        from generated_poses p join holds h on h.generation_id = p.generation_id
+        where p.id = %s and p.generation_id = %s
+        """,
+        [kind, target, reason, WORKER, pose, generation_id],
+    )

@@ -1,0 +1,174 @@
+"""Checkpoints: what a worker writes as each pose or export is finished, one transaction each, behind the fence.
+
+The fence is the generation's row, locked under the worker's token. Whoever lost the lease writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from posegen.database import events, exports, generations, objects, poses
+from posegen.database.connection import Connection, Database
+from posegen.database.generations import Lease
+from posegen.database.poses import OpenPose
+from posegen.errors import ClaimSuperseded, LeaseLost
+from posegen.ledger import credits, quota
+from posegen.lifecycle.error_codes import ErrorCode
+from posegen.storage.protocol import ObjectInfo
+
+
+@dataclass(frozen=True)
+class MadePose:
+    """A pose whose files are stored and verified. Durations in milliseconds."""
+
+    recipe: dict[str, object]
+    recipe_hash: str
+    keypoints: list[list[float]] | None
+    image: ObjectInfo
+    thumbnail: ObjectInfo
+    render_ms: int
+    generation_ms: int
+
+
+@dataclass(frozen=True)
+class MadeExport:
+    """An export that is stored and verified. `width`, `height`: pixels."""
+
+    format: str
+    stored: ObjectInfo
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class FailedExport:
+    """An export that cannot be made."""
+
+    format: str
+    code: ErrorCode
+    detail: str
+
+
+def begin_pose(database: Database, lease: Lease, pose: OpenPose) -> None:
+    """Mark a pose as being made. Raises `LeaseLost`."""
+    with database.transaction() as connection:
+        _fence(connection, lease)
+        poses.begin(connection, pose.id)
+
+
+def complete_pose(database: Database, lease: Lease, pose: OpenPose, made: MadePose, *, store: str) -> None:
+    """Pose, objects, charge, quota, progress and event in one transaction. Raises `LeaseLost`."""
+    with database.transaction() as connection:
+        if not generations.count_pose(connection, lease, completed=1):
+            raise _lost(lease)
+        image = _register(connection, lease.generation_id, store, made.image)
+        thumbnail = _register(connection, lease.generation_id, store, made.thumbnail)
+        result = poses.PoseResult(
+            recipe=made.recipe,
+            recipe_hash=made.recipe_hash,
+            keypoints=made.keypoints,
+            image_object=image,
+            thumbnail_object=thumbnail,
+            render_ms=made.render_ms,
+            generation_ms=made.generation_ms,
+        )
+        if not poses.complete(connection, pose.id, result):
+            raise _lost(lease)
+        credits.capture(connection, lease.generation_id, pose.id)
+        events.record(
+            connection,
+            lease.generation_id,
+            "pose_completed",
+            pose=str(pose.id),
+            position=pose.position,
+            credits=pose.price,
+            render_ms=made.render_ms,
+        )
+
+
+def fail_pose(database: Database, lease: Lease, pose: OpenPose, code: ErrorCode, detail: str) -> None:
+    """Give a pose up and its credits back. Raises `LeaseLost`."""
+    with database.transaction() as connection:
+        if not generations.count_pose(connection, lease, failed=1):
+            raise _lost(lease)
+        if not poses.fail(connection, pose.id, code=code, detail=detail):
+            raise _lost(lease)
+        credits.release(connection, lease.generation_id, pose.id, f"pose failed: {code}")
+        events.record(
+            connection,
+            lease.generation_id,
+            "pose_failed",
+            pose=str(pose.id),
+            position=pose.position,
+            error_code=code,
+            error_detail=detail[:500],
+        )
+
+
+def record_exports(
+    database: Database,
+    generation_id: UUID,
+    lease: Lease | None,
+    pose: UUID,
+    outcomes: Sequence[MadeExport | FailedExport],
+    *,
+    store: str,
+) -> None:
+    """The exports of one pose, in one transaction. Without a lease the generation must have ended (regeneration)."""
+    with _fenced(database, generation_id, lease) as connection:
+        for outcome in outcomes:
+            if isinstance(outcome, MadeExport):
+                object_id = _register(connection, generation_id, store, outcome.stored)
+                exports.put_export(
+                    connection, pose, outcome.format, object_id=object_id, width=outcome.width, height=outcome.height
+                )
+            else:
+                exports.put_failure(connection, pose, outcome.format, code=outcome.code, detail=outcome.detail)
+        events.record(
+            connection,
+            generation_id,
+            "exports_stored",
+            pose=str(pose),
+            formats=[outcome.format for outcome in outcomes if isinstance(outcome, MadeExport)],
+            failed=[outcome.format for outcome in outcomes if isinstance(outcome, FailedExport)],
+        )
+
+
+def replace_thumbnail(
+    database: Database, generation_id: UUID, lease: Lease | None, pose: UUID, thumbnail: ObjectInfo, *, store: str
+) -> None:
+    """Let a completed pose have another thumbnail; the old object is left to the reconcile pass."""
+    with _fenced(database, generation_id, lease) as connection:
+        poses.replace_thumbnail(connection, pose, _register(connection, generation_id, store, thumbnail))
+        events.record(connection, generation_id, "thumbnail_stored", pose=str(pose))
+
+
+@contextmanager
+def _fenced(database: Database, generation_id: UUID, lease: Lease | None) -> Iterator[Connection]:
+    with database.transaction() as connection:
+        if lease is not None:
+            _fence(connection, lease)
+        else:
+            progress = generations.progress_of(connection, generation_id, lock=True)
+            if progress is None or not progress.status.is_terminal:
+                raise ClaimSuperseded(f"Generation {generation_id} is at work: try again when it has ended.")
+        yield connection
+
+
+def _fence(connection: Connection, lease: Lease) -> None:
+    if not generations.hold_still(connection, lease):
+        raise _lost(lease)
+
+
+def _register(connection: Connection, generation_id: UUID, store: str, stored: ObjectInfo) -> int:
+    object_id, is_new = objects.register(connection, store, stored, generation_id=generation_id)
+    if is_new:
+        quota.settle(connection, generation_id, stored.size)
+    return object_id
+
+
+def _lost(lease: Lease) -> LeaseLost:
+    return LeaseLost(f"Generation {lease.generation_id} is no longer ours (token {lease.token}): nothing was written.")

@@ -1,0 +1,86 @@
+"""Why a generation or a pose ended without its picture: one code, one sentence for the customer, one for the operator.
+
+The codes are data: `posegen db upgrade` writes them into the table `error_codes`, which the views join.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ErrorCode(StrEnum):
+    """The codes that a foreign backend may meet."""
+
+    INAPPROPRIATE_PROMPT = "inappropriate_prompt"
+    INVALID_REQUEST = "invalid_request"
+    INSUFFICIENT_CREDITS = "insufficient_credits"
+    QUOTA_EXCEEDED = "quota_exceeded"
+    BACKEND_REJECTED = "backend_rejected"
+    BACKEND_UNAVAILABLE = "backend_unavailable"
+    BACKEND_RETRIES_EXCEEDED = "backend_retries_exceeded"
+    STORAGE_FAILED = "storage_failed"
+    IMAGE_INVALID = "image_invalid"
+    TIMED_OUT = "timed_out"
+    POISONED = "poisoned"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class ErrorText:
+    """What two readers need to know about one code."""
+
+    customer: str
+    operator: str
+
+
+ERROR_TEXTS: dict[ErrorCode, ErrorText] = {
+    ErrorCode.INAPPROPRIATE_PROMPT: ErrorText(
+        "This prompt cannot be used; please describe the picture in other words.",
+        "The prompt met the policy list; nothing was held.",
+    ),
+    ErrorCode.INVALID_REQUEST: ErrorText(
+        "The request has a value that cannot be used; the detail names it.",
+        "Intake refused the request; `error_detail` names the value and the fix. Nothing was held.",
+    ),
+    ErrorCode.INSUFFICIENT_CREDITS: ErrorText(
+        "There are not enough credits for this request.",
+        "The hold did not fit into the available credits; grant some or ask for fewer poses.",
+    ),
+    ErrorCode.QUOTA_EXCEEDED: ErrorText(
+        "The storage space of this account is used up.",
+        "The reservation did not fit under the storage limit; raise it or delete images.",
+    ),
+    ErrorCode.BACKEND_REJECTED: ErrorText(
+        "This picture could not be made; its credits were returned.",
+        "The backend refused the recipe or raised; the pose's `error_detail` has its words.",
+    ),
+    ErrorCode.BACKEND_UNAVAILABLE: ErrorText(
+        "The picture service is not available at the moment; the credits were returned.",
+        "The backend did not answer; look at its own status and at its credentials.",
+    ),
+    ErrorCode.BACKEND_RETRIES_EXCEEDED: ErrorText(
+        "The picture could not be made after several attempts; its credits were returned.",
+        "Every attempt at this pose met an error that could have passed; the last one is in `error_detail`.",
+    ),
+    ErrorCode.STORAGE_FAILED: ErrorText(
+        "The picture could not be saved; its credits were returned.",
+        "The store refused or lost an object; `posegen doctor` checks it.",
+    ),
+    ErrorCode.IMAGE_INVALID: ErrorText(
+        "The picture did not pass the quality checks; its credits were returned.",
+        "The backend's image did not pass validation; `error_detail` says which rule.",
+    ),
+    ErrorCode.TIMED_OUT: ErrorText(
+        "The request took too long; the credits of what was not made were returned.",
+        "The generation passed its time limit; the events show where the time went.",
+    ),
+    ErrorCode.POISONED: ErrorText(
+        "The request could not be completed; the credits of what was not made were returned.",
+        "Every attempt ended its worker or raised; look at the runs in the events before submitting it again.",
+    ),
+    ErrorCode.CANCELLED: ErrorText(
+        "The request was cancelled; the credits of what was not made were returned.",
+        "A customer or an operator cancelled it; the events say who.",
+    ),
+}

@@ -1,0 +1,225 @@
+"""Intake: every submitted generation is judged once, and either queued with its credits held or refused with a code.
+
+`judge` decides from values alone; `take_in` runs one transaction for each generation. No decision of policy is made
+after the hold.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+import psycopg
+import structlog
+
+from posegen.backends.registry import BACKENDS
+from posegen.database import events, generations, library, poses
+from posegen.database.connection import Connection, Database
+from posegen.database.generations import Submission
+from posegen.database.library import StoredPose
+from posegen.database.poses import PlannedPose
+from posegen.errors import InvalidPose, RequestRefused, UnknownName
+from posegen.images.platforms import PLATFORMS, reserved_bytes
+from posegen.ledger import credits, quota
+from posegen.lifecycle.error_codes import ErrorCode
+from posegen.lifecycle.limits import LARGEST_SEED, LONGEST_PROMPT, MOST_POSES, POSE_RESERVE_BYTES
+from posegen.poses.avatar import Avatar
+from posegen.poses.library import LibraryPose
+from posegen.poses.prompts import choose_pose, describe
+from posegen.poses.specification import PoseSpecification
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What can be asked for, and at what price. `unusable`: why a stored pose cannot be drawn, by its slug."""
+
+    poses: dict[str, LibraryPose]
+    unusable: dict[str, str]
+    categories: list[str]
+    default_backend: str
+    credits_per_pose: int
+
+    @classmethod
+    def read(cls, connection: Connection, *, default_backend: str, credits_per_pose: int) -> Catalogue:
+        """The catalogue as the database has it now."""
+        drawable, unusable = {}, {}
+        for stored in library.stored_poses(connection):
+            if stored.enabled:
+                try:
+                    drawable[stored.slug] = _library_pose(stored)
+                except InvalidPose as invalid:
+                    unusable[stored.slug] = str(invalid)
+        return cls(
+            poses=drawable,
+            unusable=unusable,
+            categories=library.stored_categories(connection),
+            default_backend=default_backend,
+            credits_per_pose=credits_per_pose,
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an accepted request comes to. `reserve`: bytes, an upper bound."""
+
+    poses: list[PlannedPose]
+    backend: str
+    price: int
+    reserve: int
+
+
+def judge(submission: Submission, catalogue: Catalogue, *, fresh_seed: int) -> Plan:
+    """The plan for a request; `fresh_seed` serves when it names no seed.
+
+    Raises `RequestRefused` (invalid_request), naming the value and the fix.
+    """
+    prompt = _clean_prompt(submission.prompt)
+    avatar = _known_avatar(submission.avatar)
+    backend = submission.backend or catalogue.default_backend
+    _check_known("backend", [backend], BACKENDS, "leave it out for the default")
+    _check_known("format", submission.formats, PLATFORMS, "the table platforms lists them")
+    chosen = _chosen_poses(submission, catalogue, prompt)
+    count = len(chosen) * submission.variations
+    if not 1 <= count <= MOST_POSES:
+        raise _invalid(
+            f"{len(chosen)} poses in {submission.variations} variations are {count} pictures; "
+            f"1 to {MOST_POSES} can be made in one generation. Ask for fewer, or send several requests."
+        )
+    seed = fresh_seed if submission.seed is None else submission.seed
+    planned = [
+        PlannedPose(
+            position=index * submission.variations + variation,
+            library_pose=pose.slug,
+            variation=variation,
+            seed=(seed + variation) % (LARGEST_SEED + 1),
+            prompt_used=describe(pose, avatar, prompt or ""),
+            control_weight=submission.control_weight,
+            backend=backend,
+            price=catalogue.credits_per_pose,
+        )
+        for index, pose in enumerate(chosen)
+        for variation in range(submission.variations)
+    ]
+    return Plan(
+        poses=planned,
+        backend=backend,
+        price=sum(pose.price for pose in planned),
+        reserve=count * (POSE_RESERVE_BYTES + reserved_bytes(submission.formats)),
+    )
+
+
+def take_in(
+    database: Database,
+    *,
+    default_backend: str,
+    credits_per_pose: int,
+    draw_seed: Callable[[], int],
+    limit: int,
+) -> int:
+    """Judge what was submitted, `limit` generations at most, and answer how many were judged."""
+    with database.transaction() as connection:
+        waiting = generations.submitted_ids(connection, limit)
+        if not waiting:
+            return 0
+        catalogue = Catalogue.read(connection, default_backend=default_backend, credits_per_pose=credits_per_pose)
+    return sum(_take_in_one(database, generation_id, catalogue, draw_seed) for generation_id in waiting)
+
+
+def _take_in_one(database: Database, generation_id: UUID, catalogue: Catalogue, draw_seed: Callable[[], int]) -> bool:
+    """Whether it was judged here; False when another process came first."""
+    with database.transaction() as connection:
+        submission = generations.lock_submission(connection, generation_id)
+        if submission is None:
+            return False
+        try:
+            with connection.transaction():
+                _accept(connection, submission, judge(submission, catalogue, fresh_seed=draw_seed()))
+        except RequestRefused as refusal:
+            _refuse(connection, generation_id, refusal)
+        except psycopg.OperationalError:  # trouble with the server passes, a refusal would stay
+            raise
+        except Exception as defect:  # a request that meets a defect of ours must not stop the others
+            log.exception("intake failed", generation=str(generation_id))
+            detail = f"Intake met a defect: {type(defect).__name__}: {defect}"
+            _refuse(connection, generation_id, RequestRefused(ErrorCode.POISONED, detail))
+        return True
+
+
+def _accept(connection: Connection, submission: Submission, plan: Plan) -> None:
+    if credits.balance_of(connection, submission.user_id, lock=True) is None:
+        raise _invalid(f"There is no user {submission.user_id}: insert the user before the request.")
+    quota.reserve(connection, submission.user_id, plan.reserve)
+    credits.hold(connection, submission.user_id, submission.id, plan.price)
+    generations.enqueue(connection, submission, poses=len(plan.poses), backend=plan.backend, reserved=plan.reserve)
+    poses.plan_poses(connection, submission.id, plan.poses)
+    events.record(connection, submission.id, "queued", poses=len(plan.poses), credits_held=plan.price)
+
+
+def _refuse(connection: Connection, generation_id: UUID, refusal: RequestRefused) -> None:
+    generations.refuse(connection, generation_id, code=refusal.code, detail=refusal.detail)
+    events.record(connection, generation_id, "failed", error_code=refusal.code, error_detail=refusal.detail)
+
+
+def _clean_prompt(prompt: str | None) -> str | None:
+    if prompt is None:
+        return None
+    if not prompt.strip():
+        raise _invalid("The prompt is empty: leave it out, or describe the picture.")
+    if len(prompt) > LONGEST_PROMPT:
+        raise _invalid(f"The prompt has {len(prompt):,} characters; {LONGEST_PROMPT:,} are the most.")
+    for place, character in enumerate(prompt):
+        if unicodedata.category(character) in {"Cc", "Cs", "Co"} and character not in "\r\n\t":
+            raise _invalid(f"The prompt has the control character U+{ord(character):04X} at {place}: remove it.")
+    return prompt.strip()
+
+
+def _known_avatar(attributes: dict[str, object]) -> Avatar:
+    try:
+        return Avatar.from_json(attributes)
+    except UnknownName as unknown:
+        raise _invalid(str(unknown)) from unknown
+
+
+def _chosen_poses(submission: Submission, catalogue: Catalogue, prompt: str | None) -> list[LibraryPose]:
+    _check_known(
+        "pose", submission.poses, {*catalogue.poses, *catalogue.unusable}, "the table library_poses lists them"
+    )
+    for slug in submission.poses:
+        if slug in catalogue.unusable:
+            raise _invalid(f"The library pose {slug!r} cannot be drawn: {catalogue.unusable[slug]}")
+    _check_known("category", submission.categories, catalogue.categories, "the table pose_categories lists them")
+    named = [catalogue.poses[slug] for slug in submission.poses]
+    for category in submission.categories:
+        named += [pose for pose in catalogue.poses.values() if pose.category == category]
+    if not named and prompt is not None:
+        named = [choose_pose(prompt, list(catalogue.poses.values()))]
+    if not named:
+        raise _invalid("The request has 0 poses: name library poses, categories or a prompt.")
+    return named
+
+
+def _library_pose(stored: StoredPose) -> LibraryPose:
+    return LibraryPose(
+        slug=stored.slug,
+        name=stored.name,
+        category=stored.category,
+        tags=tuple(stored.tags),
+        description=stored.description,
+        difficulty=stored.difficulty,
+        specification=PoseSpecification.from_json(stored.specification),
+    )
+
+
+def _check_known(kind: str, names: Iterable[object], known: Collection[str], fix: str) -> None:
+    for name in names:
+        # PostgreSQL takes a nested array for a column of arrays, and NULL for an element.
+        if not isinstance(name, str) or name not in known:
+            raise _invalid(f"There is no {kind} {name!r}: {fix}.")
+
+
+def _invalid(detail: str) -> RequestRefused:
+    return RequestRefused(ErrorCode.INVALID_REQUEST, detail[:2000])

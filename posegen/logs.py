@@ -1,0 +1,140 @@
+"""Logs: how a line looks, which ids it carries, and what must never be in it.
+
+`configure_logging` is called once at the start of each process. Everybody else asks `structlog.get_logger()` for a
+logger; lines of libraries that use `logging` come out in the same form.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+from posegen.redaction import redacted
+from posegen.settings import Settings
+
+# At debug these print signed headers and request bodies.
+_TALKATIVE = ("boto3", "botocore", "s3transfer", "urllib3")
+
+
+@dataclass
+class Phase:
+    """One timed stretch of work. `duration_ms`: milliseconds, known once it has ended."""
+
+    name: str
+    duration_ms: float = 0.0
+
+
+def configure_logging(settings: Settings) -> None:
+    """Sends the lines of this process to standard error, as the settings ask: as JSON or for a console.
+
+    May be called again; the last call holds. Handlers of others (pytest's, Dagster's) stay as they are.
+    """
+    level = logging.getLevelNamesMapping()[settings.posegen_log_level.upper()]
+    facts: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *facts,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.processors.StackInfoRenderer(),
+            _without_secrets,  # here already: handlers of others see the fields too
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+    handler = _StandardError()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*facts, _without_secrets],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                _traceback_without_secrets,
+                _renderer(settings),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    for other in [one for one in root.handlers if isinstance(one, _StandardError)]:
+        root.removeHandler(other)
+    root.addHandler(handler)
+    root.setLevel(level)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(level, logging.INFO))
+
+
+def bound(**ids: object) -> AbstractContextManager[None]:
+    """Puts ids, such as `generation`, `pose`, `attempt` and `run`, on every line that is logged inside the block.
+
+    A thread of a pool starts without them: bind inside the function that runs there.
+
+    >>> with bound(generation="7f3c", attempt=1):
+    ...     structlog.get_logger().info("claimed")
+    """
+    return structlog.contextvars.bound_contextvars(**ids)
+
+
+@contextmanager
+def phase(
+    logger: structlog.stdlib.BoundLogger, name: str, *, clock: Callable[[], float] = time.perf_counter
+) -> Iterator[Phase]:
+    """Times the block and logs a line with `phase` and `duration_ms`; a warning when an exception ends it.
+
+    The phase that is handed out knows its duration afterwards. `clock`: gives seconds.
+
+    >>> with phase(logger, "render") as rendering:
+    ...     pixels = backend.render(recipe)
+    """
+    timed = Phase(name)
+    started = clock()
+    try:
+        yield timed
+    except BaseException:
+        timed.duration_ms = _milliseconds(clock() - started)
+        logger.warning("phase failed", phase=name, duration_ms=timed.duration_ms)
+        raise
+    timed.duration_ms = _milliseconds(clock() - started)
+    logger.info("phase", phase=name, duration_ms=timed.duration_ms)
+
+
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Looks `sys.stderr` up for every line: whoever captures output puts another one there."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
+def _without_secrets(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    machinery = {name: event.pop(name) for name in list(event) if name == "exc_info" or name.startswith("_")}
+    return {**redacted(event, with_prompts=event["level"] == "debug"), **machinery}
+
+
+def _traceback_without_secrets(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    if "exception" in event:
+        event.update(redacted({"exception": event["exception"]}, with_prompts=event["level"] == "debug"))
+    return event
+
+
+def _renderer(settings: Settings) -> Processor:
+    if settings.posegen_log_format == "json":
+        return structlog.processors.JSONRenderer()
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), sort_keys=False)
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 3)

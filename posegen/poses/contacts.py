@@ -1,0 +1,101 @@
+"""What touches on the average build touches on every build: the ground under hands and feet, and hand against hand.
+
+Poses are angles, and the same angles put other proportions elsewhere. The corrections here are of a few degrees.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from posegen.poses.body import outline_points
+from posegen.poses.figure import Figure
+from posegen.poses.hands import palm_centre
+from posegen.poses.skeleton import JOINT_INDEX, SIDES, Floats, turn
+
+_TOUCHES_GROUND = 0.015  # metres above the ground, on the average build
+_PALMS_TOUCH = 0.08  # metres between the middles of the palms, on the average build
+_MOST_TILT = 12.0  # degrees, in each round
+_LEVEL = 0.05  # degrees
+_ROUNDS = 4
+
+
+def settle(figure: Figure, average: Figure) -> Figure:
+    """The figure, tilted as a whole so that what carries the average one carries it too, as evenly as can be.
+
+    `average`: the same pose on the average build, standing on the ground. Figures in the air stay as they are.
+    """
+    heights = outline_points(average)[:, 1]
+    carrying = heights < _TOUCHES_GROUND
+    if not carrying.any():
+        return figure
+    wanted = heights[carrying] * figure.build.scale
+    for _ in range(_ROUNDS):
+        pitch, roll = _levelling(outline_points(figure)[carrying] - figure.position("pelvis"), wanted)
+        figure = _turned(figure, turn(0, pitch) @ turn(2, roll))
+        if abs(pitch) + abs(roll) < _LEVEL:
+            break
+    return figure
+
+
+def _levelling(points: Floats, wanted: Floats) -> tuple[float, float]:
+    """Degrees about x and z that bring points (N, 3), relative to the pivot, nearest to heights (N,) over a ground."""
+    x, y, z = points.T
+    # Small turns about x and z move a point's height by -z and by x; a slight pull towards no turn at all keeps what
+    # stands on one spot from tipping over.
+    columns = np.stack([-z, x, np.ones_like(x)], axis=1)
+    pull = np.diag([1e-4, 1e-4, 0.0]) * len(x)
+    angles = np.rad2deg(np.linalg.solve(columns.T @ columns + pull, columns.T @ (wanted - y)))
+    pitch, roll = np.clip(angles[:2], -_MOST_TILT, _MOST_TILT)
+    return float(pitch), float(roll)
+
+
+def _turned(figure: Figure, rotation: Floats) -> Figure:
+    pelvis = figure.position("pelvis")
+    positions = (figure.positions - pelvis) @ rotation.T + pelvis
+    return replace(figure, positions=positions, orientations=rotation @ figure.orientations)
+
+
+def join_hands(figure: Figure, average: Figure) -> Figure:
+    """The figure with its palms as close as the average one has them, where that one's touch; hands keep their turn."""
+    apart = average.orientation("chest").T @ (_palm(average, "left") - _palm(average, "right"))
+    if np.linalg.norm(apart) > _PALMS_TOUCH:
+        return figure
+    left, right = _palm(figure, "left"), _palm(figure, "right")
+    middle = (left + right) / 2
+    half = figure.orientation("chest") @ apart * figure.build.scale / 2
+    positions, orientations = figure.positions.copy(), figure.orientations.copy()
+    for side, shift in zip(SIDES, (middle + half - left, middle - half - right), strict=True):
+        _move_hand(positions, orientations, side, shift)
+    return replace(figure, positions=positions, orientations=orientations)
+
+
+def _palm(figure: Figure, side: str) -> Floats:
+    return figure.point(f"{side}_wrist", palm_centre(side, figure.build))
+
+
+def _move_hand(positions: Floats, orientations: Floats, side: str, shift: Floats) -> None:
+    """Moves a hand without turning it; elbow and shoulder follow, and the elbow stays on the side where it was."""
+    shoulder, elbow, wrist = (JOINT_INDEX[f"{side}_{joint}"] for joint in ("shoulder", "elbow", "wrist"))
+    start, bend, end = positions[shoulder], positions[elbow].copy(), positions[wrist].copy()
+    upper, lower = float(np.linalg.norm(bend - start)), float(np.linalg.norm(end - bend))
+    reach = end + shift - start
+    distance = float(np.clip(np.linalg.norm(reach), abs(upper - lower) + 1e-6, upper + lower - 1e-6))
+    along = reach / np.linalg.norm(reach)
+    outwards = (bend - start) - along * float((bend - start) @ along)
+    outwards /= max(float(np.linalg.norm(outwards)), 1e-9)
+    reached = (upper**2 - lower**2 + distance**2) / (2 * distance)
+    positions[elbow] = start + along * reached + outwards * np.sqrt(max(upper**2 - reached**2, 0.0))
+    positions[wrist] = start + along * distance
+    orientations[shoulder] = _swing(bend - start, positions[elbow] - start) @ orientations[shoulder]
+    orientations[elbow] = _swing(end - bend, positions[wrist] - positions[elbow]) @ orientations[elbow]
+
+
+def _swing(old: Floats, new: Floats) -> Floats:
+    """(3, 3) of the smallest turn that takes one direction to another."""
+    first, second = old / np.linalg.norm(old), new / np.linalg.norm(new)
+    axis = np.cross(first, second)
+    cross = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
+    rotation: Floats = np.eye(3) + cross + cross @ cross / (1 + float(first @ second))
+    return rotation

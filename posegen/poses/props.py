@@ -1,0 +1,219 @@
+"""Props: which there are, how big, and where they end up on a solved figure.
+
+A prop fills a box (`figure.PlacedProp`): x is its width, y its height, z its front. A hand is at `palm_centre`, its
+fingers point along its -y, its thumb along its +z (see `skeleton`). How an anchor places the box:
+
+    left_hand, right_hand   by the kind's `Hold`
+        GRIP    y along the thumb, z out of the palm's back: cup, umbrella, microphone, dumbbell; `grip` is the height
+                in the box, as a fraction from its middle (-0.5 = bottom), that the hand closes around
+        SCREEN  y along the fingers, z out of the palm: phone, book
+        PALM    y out of the palm, the bottom lies on the hand: box, ball
+        HANG    upright, facing as the figure does, its top in the hand: shopping_bag
+        STAND   its top in the hand, its bottom on the ground, however far `turn` leans it: suitcase
+    both_hands   middle between the palms, x from the right palm to the left one, y as upright as that allows; what is
+                 `stretched` is as wide as the palms are apart
+    seat         under the pelvis, facing as the figure does; as high as the figure sits
+    table        upright, its top under the lower palm
+    floor        flat on the ground under the figure; z runs from its feet to its head as far as that is level
+    left_foot, right_foot   on the ground before the toes, or against them when the foot is in the air
+    back, left_side, right_side   a wall that touches the figure there
+
+`PropUse.turn` (yaw, pitch, roll) then turns the box about its own middle, and `PropUse.offset` moves it along the box's
+axes, in metres.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from posegen.poses.body import outline_points, pelvis_underside, sole_points
+from posegen.poses.figure import Figure, PlacedProp
+from posegen.poses.hands import palm_centre, palm_normal
+from posegen.poses.skeleton import Floats, Vector, heading, turn
+
+if TYPE_CHECKING:
+    from posegen.poses.specification import PoseSpecification, PropUse
+
+HANDS = ("left_hand", "right_hand")
+BACKREST = 0.42  # metres of a chair above its seat
+
+
+class Hold(StrEnum):
+    """How a hand holds a prop; the module's text says how each places the box."""
+
+    GRIP = "grip"
+    SCREEN = "screen"
+    PALM = "palm"
+    HANG = "hang"
+    STAND = "stand"
+
+
+@dataclass(frozen=True)
+class Prop:
+    """A kind of prop. `size`: metres; `anchors`: where it may be used; the others: the module's text."""
+
+    kind: str
+    size: Vector
+    anchors: tuple[str, ...]
+    hold: Hold | None = None
+    grip: float = 0.0
+    stretched: bool = False
+
+
+PROPS: dict[str, Prop] = {
+    prop.kind: prop
+    for prop in (
+        Prop("box", (0.34, 0.26, 0.26), (*HANDS, "both_hands", "floor"), Hold.PALM, stretched=True),
+        Prop("phone", (0.075, 0.155, 0.009), (*HANDS, "both_hands"), Hold.SCREEN),
+        Prop("cup", (0.085, 0.11, 0.085), HANDS, Hold.GRIP),
+        Prop("shopping_bag", (0.32, 0.42, 0.13), HANDS, Hold.HANG),
+        Prop("suitcase", (0.40, 1.0, 0.24), HANDS, Hold.STAND),
+        Prop("umbrella", (1.05, 0.92, 1.05), HANDS, Hold.GRIP, grip=-0.42),
+        Prop("microphone", (0.055, 0.22, 0.055), HANDS, Hold.GRIP, grip=-0.12),
+        Prop("dumbbell", (0.13, 0.32, 0.13), HANDS, Hold.GRIP),
+        Prop("barbell", (1.5, 0.36, 0.36), ("both_hands",)),
+        Prop("book", (0.32, 0.24, 0.03), (*HANDS, "both_hands"), Hold.SCREEN),
+        Prop("bouquet", (0.26, 0.42, 0.26), (*HANDS, "both_hands"), Hold.GRIP, grip=-0.32),
+        Prop("ball", (0.23, 0.23, 0.23), (*HANDS, "both_hands", "left_foot", "right_foot", "floor"), Hold.PALM),
+        Prop("chair", (0.46, 0.88, 0.46), ("seat",)),
+        Prop("stool", (0.36, 0.7, 0.36), ("seat",)),
+        Prop("table", (1.1, 0.8, 0.55), ("table",)),
+        Prop("mat", (0.66, 0.012, 1.8), ("floor",)),
+        Prop("wall", (8.0, 5.0, 0.1), ("back", "left_side", "right_side")),
+    )
+}
+# Scenery is no part of what must fit into the picture.
+SCENERY = ("wall",)
+
+
+def place_props(specification: PoseSpecification, figure: Figure) -> tuple[PlacedProp, ...]:
+    """Every prop of the specification on the solved figure, in its order."""
+    return tuple(_adjust(_place(use, specification, figure), use) for use in specification.props)
+
+
+def _place(use: PropUse, specification: PoseSpecification, figure: Figure) -> PlacedProp:
+    prop = PROPS[use.kind]
+    size = np.array(use.size or prop.size)
+    facing = turn(1, specification.root[0])
+    if use.at in HANDS and prop.hold is Hold.STAND:
+        return _standing(prop, size, use.at.removesuffix("_hand"), facing @ heading(*use.turn), figure)
+    if use.at in HANDS:
+        return _in_hand(prop, size, use.at.removesuffix("_hand"), facing, figure)
+    place: dict[str, Callable[[Prop, Floats, Floats, Figure], PlacedProp]] = {
+        "both_hands": _between_hands,
+        "seat": _under_pelvis,
+        "table": _under_hands,
+        "floor": _on_floor,
+    }
+    if use.at in place:
+        return place[use.at](prop, size, facing, figure)
+    if use.at.endswith("_foot"):
+        return _at_foot(prop, size, use.at.removesuffix("_foot"), figure)
+    return _wall(prop, size, use.at, facing, figure)
+
+
+def _adjust(placed: PlacedProp, use: PropUse) -> PlacedProp:
+    leant = PROPS[use.kind].hold is Hold.STAND and use.at in HANDS
+    orientation = placed.orientation if leant else placed.orientation @ heading(*use.turn)
+    position = placed.position + orientation @ np.array(use.offset)
+    return PlacedProp(placed.kind, position, orientation, placed.size, placed.seat)
+
+
+def _palm(figure: Figure, side: str) -> Floats:
+    return figure.point(f"{side}_wrist", palm_centre(side, figure.build))
+
+
+def _in_hand(prop: Prop, size: Floats, side: str, facing: Floats, figure: Figure) -> PlacedProp:
+    hand = figure.orientation(f"{side}_wrist")
+    palm, normal = _palm(figure, side), hand @ palm_normal(side)
+    thumb, fingers = hand[:, 2], -hand[:, 1]
+    if prop.hold is Hold.GRIP:
+        held = palm + normal * 0.018 * figure.build.scale
+        return PlacedProp(prop.kind, held - thumb * prop.grip * size[1], _frame(thumb, -normal), size)
+    if prop.hold is Hold.SCREEN:
+        return PlacedProp(prop.kind, palm + normal * size[2] / 2 + fingers * 0.03, _frame(fingers, normal), size)
+    if prop.hold is Hold.PALM:
+        return PlacedProp(prop.kind, palm + normal * size[1] / 2, _frame(normal, facing[:, 2]), size)
+    hook = palm + fingers * 0.03 * figure.build.scale
+    return PlacedProp(prop.kind, hook - facing[:, 1] * size[1] / 2, facing, size)
+
+
+def _standing(prop: Prop, size: Floats, side: str, frame: Floats, figure: Figure) -> PlacedProp:
+    held = _palm(figure, side)
+    rim = abs(frame[1, 0]) * size[0] / 2 + abs(frame[1, 2]) * size[2] / 2
+    length = max((held[1] - rim) / max(frame[1, 1], 0.3), 0.1)
+    return PlacedProp(prop.kind, held - frame[:, 1] * length / 2, frame, np.array([size[0], length, size[2]]))
+
+
+def _between_hands(prop: Prop, size: Floats, facing: Floats, figure: Figure) -> PlacedProp:
+    left, right = _palm(figure, "left"), _palm(figure, "right")
+    across = left - right
+    if prop.stretched:
+        size = np.array([max(float(np.linalg.norm(across)), 0.02), size[1], size[2]])
+    upright = facing[:, 1] if abs(across[1]) < 0.9 * np.linalg.norm(across) else facing[:, 2]
+    frame = _frame(upright, facing[:, 2], across)
+    return PlacedProp(prop.kind, (left + right) / 2, frame, size)
+
+
+def _under_pelvis(prop: Prop, size: Floats, facing: Floats, figure: Figure) -> PlacedProp:
+    seat = max(pelvis_underside(figure), 0.1)
+    height = seat + (BACKREST if prop.kind == "chair" else 0.0)
+    x, _, z = figure.position("pelvis")
+    position = np.array([x, height / 2, z]) + facing[:, 2] * 0.05
+    return PlacedProp(prop.kind, position, facing, np.array([size[0], height, size[2]]), seat)
+
+
+def _under_hands(prop: Prop, size: Floats, facing: Floats, figure: Figure) -> PlacedProp:
+    palms = [_palm(figure, side) for side in ("left", "right")]
+    top = max(min(palm[1] for palm in palms) - 0.012 * figure.build.scale, 0.1)
+    middle = (palms[0] + palms[1]) / 2
+    position = np.array([middle[0], top / 2, middle[2]])
+    return PlacedProp(prop.kind, position, facing, np.array([size[0], top, size[2]]))
+
+
+def _on_floor(prop: Prop, size: Floats, facing: Floats, figure: Figure) -> PlacedProp:
+    along = figure.position("head") - figure.position("pelvis")
+    along[1] = 0.0
+    length = float(np.linalg.norm(along))
+    forward = along / length if length > 0.25 * figure.build.scale else facing[:, 2]
+    frame = _frame(np.array([0.0, 1.0, 0.0]), forward)
+    outline = outline_points(figure)
+    middle = (outline.min(axis=0) + outline.max(axis=0)) / 2
+    height = -size[1] / 2 if prop.kind == "mat" else size[1] / 2
+    return PlacedProp(prop.kind, np.array([middle[0], height, middle[2]]), frame, size)
+
+
+def _at_foot(prop: Prop, size: Floats, side: str, figure: Figure) -> PlacedProp:
+    toes = figure.orientation(f"{side}_toes")
+    tip = sole_points(figure, side)[-1] + toes[:, 1] * 0.03 * figure.build.scale
+    position = tip + toes[:, 2] * size[2] / 2
+    position[1] = max(position[1], size[1] / 2)
+    return PlacedProp(prop.kind, position, np.eye(3), size)
+
+
+def _wall(prop: Prop, size: Floats, at: str, facing: Floats, figure: Figure) -> PlacedProp:
+    outwards = {"back": -facing[:, 2], "left_side": facing[:, 0], "right_side": -facing[:, 0]}[at]
+    touch = float((outline_points(figure) @ outwards).max())
+    position = outwards * (touch + size[2] / 2)
+    position[1] = size[1] / 2
+    return PlacedProp(prop.kind, position, _frame(np.array([0.0, 1.0, 0.0]), -outwards), size)
+
+
+def _frame(up: Floats, front: Floats, across: Floats | None = None) -> Floats:
+    """(3, 3) with y along `up` and z towards `front`; with `across` given, x is exactly that and y only near `up`."""
+    if across is not None:
+        x = across / np.linalg.norm(across)
+        z = np.cross(x, up)
+        z /= np.linalg.norm(z)
+        return np.stack([x, np.cross(z, x), z], axis=1)
+    y = up / np.linalg.norm(up)
+    x = np.cross(y, front)
+    if np.linalg.norm(x) < 1e-6:
+        x = np.cross(y, np.array([0.0, 0.0, 1.0]) if abs(y[2]) < 0.9 else np.array([0.0, 1.0, 0.0]))
+    x /= np.linalg.norm(x)
+    return np.stack([x, y, np.cross(x, y)], axis=1)

@@ -1,0 +1,48 @@
+"""The contact sheet of a generation: its thumbnails on one picture, for people who would rather look than read."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from PIL import Image
+
+from posegen.database import generations, objects, poses
+from posegen.images.contact_sheet import Tile, contact_sheet, encode_sheet
+from posegen.storage.keys import contact_sheet_key
+from posegen.studio.studio import Studio
+
+# What the Dagster UI shows without cutting it off.
+SHEET_WIDTH = 640
+
+
+def draw_contact_sheet(studio: Studio, generation_id: UUID, *, width: int = SHEET_WIDTH) -> Image.Image | None:
+    """The completed poses of a generation with their names and seeds, or None when there is none."""
+    with studio.database.transaction() as connection:
+        finished = poses.finished_poses(connection, generation_id)
+    if not finished:
+        return None
+    tiles = [
+        Tile(
+            studio.store.get(pose.thumbnail_key, sha256=pose.thumbnail_sha256),
+            label=pose.library_pose,
+            detail=f"seed {pose.seed}",
+        )
+        for pose in finished
+    ]
+    return contact_sheet(tiles, width=width)
+
+
+def store_contact_sheet(studio: Studio, generation_id: UUID) -> str | None:
+    """Store the sheet beside the thumbnails and answer where a browser finds it; None when there is no pose."""
+    sheet = draw_contact_sheet(studio, generation_id)
+    if sheet is None:
+        return None
+    encoded = encode_sheet(sheet, "jpeg")
+    stored = studio.put_verified(
+        lambda sha256: contact_sheet_key(generation_id, sha256), encoded.data, encoded.content_type
+    )
+    with studio.database.transaction() as connection:
+        # Made for people who look on: it counts against nobody's quota.
+        object_id, _ = objects.register(connection, studio.store.name, stored, generation_id=None)
+        generations.put_contact_sheet(connection, generation_id, object_id)
+    return studio.store.public_url(stored.key)

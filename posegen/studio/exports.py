@@ -1,0 +1,134 @@
+"""Deriving the exports of a generation: every wanted platform's version of every completed pose.
+
+The geometry and the encoding live in `posegen.images`; here is what is derived, stored and written down.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from uuid import UUID
+
+import numpy as np
+import structlog
+
+from posegen.database import exports, generations, poses
+from posegen.database.generations import Lease
+from posegen.database.poses import FinishedPose
+from posegen.errors import ExportFailed, GenerationUnknown, ImageInvalid, ObjectCorrupt, ObjectMissing
+from posegen.images.exports import encode_export
+from posegen.images.platforms import PLATFORMS, platform_named
+from posegen.images.validation import open_image
+from posegen.lifecycle import checkpoint
+from posegen.lifecycle.checkpoint import FailedExport, MadeExport
+from posegen.lifecycle.error_codes import ErrorCode
+from posegen.lifecycle.leases import LeaseKeeper
+from posegen.storage.keys import export_key
+from posegen.studio.studio import Studio
+
+log = structlog.get_logger(__name__)
+
+
+def derive_exports(
+    studio: Studio,
+    generation_id: UUID,
+    lease: Lease | None,
+    keeper: LeaseKeeper | None = None,
+    *,
+    formats: Sequence[str] | None = None,
+    again: bool = False,
+) -> int:
+    """Derive what is missing, or with `again` also what is there; answers how many exports were derived.
+
+    `formats`: those of the request unless others are named. Without a lease the generation must have ended.
+    Raises `UnknownName` for a format that is no platform, `LeaseLost`, or the first storage error.
+    """
+    for name in formats or ():
+        platform_named(name)
+    work = _plan(studio, generation_id, formats, again=again)
+    stop = threading.Event()
+
+    def derive(pose: FinishedPose, wanted: list[str]) -> int:
+        if stop.is_set():
+            return 0
+        if keeper is not None:
+            keeper.check()
+        return _derive_one(studio, generation_id, lease, pose, wanted)
+
+    with ThreadPoolExecutor(studio.render_threads, thread_name_prefix="export") as threads:
+        try:
+            begun = [threads.submit(derive, pose, wanted) for pose, wanted in work]
+            wait(begun, return_when=FIRST_EXCEPTION)
+        finally:
+            stop.set()
+    return sum(future.result() for future in begun)
+
+
+def _plan(
+    studio: Studio, generation_id: UUID, formats: Sequence[str] | None, *, again: bool
+) -> list[tuple[FinishedPose, list[str]]]:
+    with studio.database.transaction() as connection:
+        progress = generations.progress_of(connection, generation_id)
+        if progress is None:
+            raise GenerationUnknown(generation_id)
+        finished = poses.finished_poses(connection, generation_id)
+        present = {
+            (row.pose_id, row.format)
+            for row in exports.exports_of(connection, generation_id)
+            if row.status == "completed"
+        }
+    wanted = list(dict.fromkeys(progress.formats if formats is None else formats))
+    plan = [(pose, [name for name in wanted if again or (pose.id, name) not in present]) for pose in finished]
+    return [(pose, names) for pose, names in plan if names]
+
+
+def _derive_one(studio: Studio, generation_id: UUID, lease: Lease | None, pose: FinishedPose, wanted: list[str]) -> int:
+    began = time.perf_counter()
+    outcomes: list[MadeExport | FailedExport] = []
+    try:
+        pixels = open_image(studio.store.get(pose.image_key, sha256=pose.image_sha256))
+    except (ObjectMissing, ObjectCorrupt, ImageInvalid) as unreadable:
+        outcomes = [FailedExport(name, ErrorCode.STORAGE_FAILED, str(unreadable)) for name in wanted]
+    else:
+        keypoints = None if pose.keypoints is None else np.asarray(pose.keypoints)
+        for names in _alike(wanted):
+            outcomes += _encode_and_store(studio, generation_id, pose.id, names, pixels, keypoints)
+    checkpoint.record_exports(studio.database, generation_id, lease, pose.id, outcomes, store=studio.store.name)
+    made = sum(isinstance(outcome, MadeExport) for outcome in outcomes)
+    log.info(
+        "exports stored",
+        generation=str(generation_id),
+        pose=str(pose.id),
+        formats=made,
+        failed=len(outcomes) - made,
+        export_ms=round((time.perf_counter() - began) * 1000),
+    )
+    return made
+
+
+def _alike(names: list[str]) -> list[list[str]]:
+    """Formats whose files would be the same, together: they are encoded and stored once."""
+    groups: dict[object, list[str]] = {}
+    for name in names:
+        groups.setdefault(PLATFORMS[name].encoding, []).append(name)
+    return list(groups.values())
+
+
+def _encode_and_store(
+    studio: Studio,
+    generation_id: UUID,
+    pose_id: UUID,
+    names: list[str],
+    pixels: np.ndarray,
+    keypoints: np.ndarray | None,
+) -> list[MadeExport | FailedExport]:
+    try:
+        encoded = encode_export(pixels, PLATFORMS[names[0]], keypoints)
+    except ExportFailed as failed:
+        return [FailedExport(name, ErrorCode.IMAGE_INVALID, str(failed)) for name in names]
+    stored = studio.put_verified(
+        lambda sha256: export_key(generation_id, pose_id, sha256), encoded.data, encoded.content_type
+    )
+    return [MadeExport(name, stored, encoded.width, encoded.height) for name in names]

@@ -1,0 +1,78 @@
+"""Looking at what a generation has stored: is every row's object there, whole, and what it claims to be?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from posegen.database import exports, generations, poses
+from posegen.errors import GenerationUnknown, ImageInvalid, StorageError
+from posegen.images.platforms import PLATFORMS
+from posegen.images.validation import open_image
+from posegen.studio.poses import SIDE
+from posegen.studio.studio import Studio
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was looked at, and a sentence for everything that is not as it should be."""
+
+    looked_at: int
+    problems: list[str]
+
+
+def inspect_counts(studio: Studio, generation_id: UUID) -> Inspection:
+    """Whether every pose that was asked for is completed, and every format of it is there."""
+    with studio.database.transaction() as connection:
+        progress = generations.progress_of(connection, generation_id)
+        finished = poses.finished_poses(connection, generation_id)
+        made = {
+            (row.pose_id, row.format)
+            for row in exports.exports_of(connection, generation_id)
+            if row.status == "completed"
+        }
+    if progress is None:
+        raise GenerationUnknown(generation_id)
+    problems = [
+        f"pose {pose.position} has no export for {name}"
+        for pose in finished
+        for name in progress.formats
+        if (pose.id, name) not in made
+    ]
+    if len(finished) != progress.poses_total:
+        problems.insert(0, f"{len(finished)} of {progress.poses_total} poses are completed")
+    return Inspection(looked_at=progress.poses_total, problems=problems)
+
+
+def inspect_poses(studio: Studio, generation_id: UUID) -> Inspection:
+    """Whether every completed pose has its image and thumbnail, whole and in the right size."""
+    with studio.database.transaction() as connection:
+        finished = poses.finished_poses(connection, generation_id)
+    problems = []
+    for pose in finished:
+        problems += _look(studio, pose.image_key, pose.image_sha256, (SIDE, SIDE))
+        problems += _look(studio, pose.thumbnail_key, pose.thumbnail_sha256, None)
+    return Inspection(looked_at=2 * len(finished), problems=problems)
+
+
+def inspect_exports(studio: Studio, generation_id: UUID) -> Inspection:
+    """Whether every completed export has its object, whole and in its platform's size."""
+    with studio.database.transaction() as connection:
+        rows = [row for row in exports.exports_of(connection, generation_id) if row.status == "completed"]
+    problems = []
+    for row in rows:
+        platform = PLATFORMS.get(row.format)
+        size = None if platform is None else (platform.width, platform.height)
+        problems += _look(studio, row.key or "", row.sha256 or "", size)
+    return Inspection(looked_at=len(rows), problems=problems)
+
+
+def _look(studio: Studio, key: str, sha256: str, size: tuple[int, int] | None) -> list[str]:
+    try:
+        pixels = open_image(studio.store.get(key, sha256=sha256))
+    except (StorageError, ImageInvalid) as broken:
+        return [str(broken)]
+    found = (pixels.shape[1], pixels.shape[0])
+    if size is not None and found != size:
+        return [f"{key} is {found[0]}x{found[1]}, not {size[0]}x{size[1]}"]
+    return []

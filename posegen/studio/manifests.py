@@ -1,0 +1,92 @@
+"""Manifests: what a generation has, as plain JSON, for the next asset, for people, and for whoever reads the store."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from posegen.database import exports, generations, poses
+from posegen.errors import GenerationUnknown
+from posegen.ledger import credits
+from posegen.studio.studio import Studio
+
+Manifest = dict[str, Any]
+
+
+def poses_manifest(studio: Studio, generation_id: UUID) -> Manifest:
+    """The completed poses with keys and hashes, and what they cost. Sizes in bytes, durations in milliseconds."""
+    with studio.database.transaction() as connection:
+        progress = generations.progress_of(connection, generation_id)
+        finished = poses.finished_poses(connection, generation_id)
+        held = credits.hold_of(connection, generation_id)
+    if progress is None:
+        raise GenerationUnknown(generation_id)
+    return {
+        "generation": str(generation_id),
+        "store": studio.store.name,
+        "asked": progress.poses_total,
+        "failed": progress.poses_failed,
+        "credits_captured": 0 if held is None else held.captured,
+        "credits_released": 0 if held is None else held.released,
+        "poses": [
+            {
+                "pose": str(pose.id),
+                "position": pose.position,
+                "library_pose": pose.library_pose,
+                "seed": pose.seed,
+                "key": pose.image_key,
+                "sha256": pose.image_sha256,
+                "size": pose.image_size,
+                "render_ms": pose.render_ms,
+                "generation_ms": pose.generation_ms,
+            }
+            for pose in finished
+        ],
+    }
+
+
+def thumbnails_manifest(studio: Studio, generation_id: UUID) -> Manifest:
+    """The thumbnails of the completed poses with keys and hashes. Sizes in bytes."""
+    with studio.database.transaction() as connection:
+        finished = poses.finished_poses(connection, generation_id)
+    return {
+        "generation": str(generation_id),
+        "store": studio.store.name,
+        "thumbnails": [
+            {
+                "pose": str(pose.id),
+                "key": pose.thumbnail_key,
+                "sha256": pose.thumbnail_sha256,
+                "size": pose.thumbnail_size,
+            }
+            for pose in finished
+        ],
+    }
+
+
+def exports_manifest(studio: Studio, generation_id: UUID) -> Manifest:
+    """Every export with its format, key and hash; failed ones with their reason. Sizes in bytes and pixels."""
+    with studio.database.transaction() as connection:
+        rows = exports.exports_of(connection, generation_id)
+    return {
+        "generation": str(generation_id),
+        "store": studio.store.name,
+        "exports": [
+            {
+                "pose": str(row.pose_id),
+                "format": row.format,
+                "key": row.key,
+                "sha256": row.sha256,
+                "size": row.size,
+                "width": row.width,
+                "height": row.height,
+            }
+            for row in rows
+            if row.status == "completed"
+        ],
+        "failed": [
+            {"pose": str(row.pose_id), "format": row.format, "error_code": row.error_code, "detail": row.error_detail}
+            for row in rows
+            if row.status == "failed"
+        ],
+    }

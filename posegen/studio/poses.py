@@ -1,0 +1,173 @@
+"""Making the poses of a generation: render, check, store, verify, checkpoint; several at once, each on its own.
+
+What is completed already is left alone. One pose that cannot be made fails alone; an error that would meet every pose
+(storage, database) ends the attempt instead.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+import numpy as np
+import structlog
+
+from posegen.backends.protocol import Backend, Recipe, Rendering
+from posegen.database import poses
+from posegen.database.generations import Lease
+from posegen.database.poses import OpenPose
+from posegen.errors import BackendError, ImageInvalid, PosegenError
+from posegen.images.png import encode_png
+from posegen.images.thumbnails import encode_thumbnail
+from posegen.images.validation import check_pixels
+from posegen.lifecycle import checkpoint
+from posegen.lifecycle.checkpoint import MadePose
+from posegen.lifecycle.error_codes import ErrorCode
+from posegen.lifecycle.leases import LeaseKeeper
+from posegen.poses.avatar import Avatar
+from posegen.poses.keypoints import Keypoints
+from posegen.poses.specification import PoseSpecification
+from posegen.storage.keys import pose_key, thumbnail_key
+from posegen.studio.studio import Studio
+
+log = structlog.get_logger(__name__)
+
+SIDE = 1024
+
+
+@dataclass(frozen=True)
+class PosesMade:
+    """What one pass over a generation did. `render_ms`: sum over the poses that were rendered in this pass."""
+
+    rendered: int
+    failed: int
+    render_ms: int
+
+
+def make_poses(studio: Studio, lease: Lease, keeper: LeaseKeeper) -> PosesMade:
+    """Make every pose that is still open.
+
+    Raises `LeaseLost` when somebody else has the generation, or the first error that was not a pose's own; nothing new
+    is begun after it.
+    """
+    with studio.database.transaction() as connection:
+        todo = poses.open_poses(connection, lease.generation_id)
+    stop = threading.Event()
+
+    def make(pose: OpenPose) -> int | None:
+        if stop.is_set():
+            return None
+        keeper.check()
+        return _make_one(studio, lease, keeper, pose)
+
+    with ThreadPoolExecutor(studio.render_threads, thread_name_prefix="pose") as threads:
+        try:
+            begun = [threads.submit(make, pose) for pose in todo]
+            wait(begun, return_when=FIRST_EXCEPTION)
+        finally:
+            # An interrupt in the main thread or an error in one pose: the poses in hand are finished, no other begins.
+            stop.set()
+    return _summary(begun)
+
+
+def _summary(done: list[Future[int | None]]) -> PosesMade:
+    durations = [future.result() for future in done]
+    rendered = [duration for duration in durations if duration is not None]
+    return PosesMade(rendered=len(rendered), failed=len(durations) - len(rendered), render_ms=sum(rendered))
+
+
+def _make_one(studio: Studio, lease: Lease, keeper: LeaseKeeper, pose: OpenPose) -> int | None:
+    """Milliseconds of rendering, or None when the pose failed."""
+    bound = log.bind(generation=str(lease.generation_id), pose=str(pose.id), position=pose.position)
+    checkpoint.begin_pose(studio.database, lease, pose)
+    began = time.perf_counter()
+    try:
+        recipe, rendering = _render(studio.open_backend, pose)
+        rendered = time.perf_counter()
+        check_pixels(rendering.pixels, recipe.width, recipe.height)
+        keypoints = keypoints_to_json(rendering.keypoints)
+    except Exception as error:  # noqa: BLE001  # whatever a renderer raises, promised or not, this pose fails alone
+        code, detail = _reason(error)
+        bound.warning("pose failed", error_code=code, exc_info=not isinstance(error, PosegenError))
+        checkpoint.fail_pose(studio.database, lease, pose, code, detail)
+        return None
+    image = encode_png(rendering.pixels)
+    thumbnail = encode_thumbnail(rendering.pixels)
+    encoded = time.perf_counter()
+    keeper.check()
+    stored_image = studio.put_verified(
+        lambda sha256: pose_key(lease.generation_id, pose.id, sha256), image.data, image.content_type
+    )
+    stored_thumbnail = studio.put_verified(
+        lambda sha256: thumbnail_key(lease.generation_id, pose.id, sha256), thumbnail.data, thumbnail.content_type
+    )
+    stored = time.perf_counter()
+    keeper.check()
+    made = MadePose(
+        recipe=recipe.to_json(),
+        recipe_hash=recipe.digest(),
+        keypoints=keypoints,
+        image=stored_image,
+        thumbnail=stored_thumbnail,
+        render_ms=_ms(rendered - began),
+        generation_ms=_ms(stored - began),
+    )
+    checkpoint.complete_pose(studio.database, lease, pose, made, store=studio.store.name)
+    bound.info(
+        "pose completed",
+        render_ms=made.render_ms,
+        encode_ms=_ms(encoded - rendered),
+        store_ms=_ms(stored - encoded),
+        checkpoint_ms=_ms(time.perf_counter() - stored),
+        bytes=stored_image.size + stored_thumbnail.size,
+    )
+    return made.render_ms
+
+
+def _render(open_backend: Callable[[str], Backend], pose: OpenPose) -> tuple[Recipe, Rendering]:
+    backend = open_backend(pose.backend)
+    recipe = Recipe(
+        backend=backend.name,
+        backend_version=backend.version,
+        specification=PoseSpecification.from_json(pose.specification),
+        pose=pose.library_pose,
+        avatar=Avatar.from_json(pose.avatar),
+        prompt=pose.prompt_used,
+        seed=pose.seed,
+        width=SIDE,
+        height=SIDE,
+        control_weight=pose.control_weight,
+    )
+    return recipe, backend.render(recipe)
+
+
+def _reason(error: Exception) -> tuple[ErrorCode, str]:
+    """Code and words for a pose that cannot be made."""
+    if isinstance(error, BackendError):
+        return error.code, str(error)
+    if isinstance(error, ImageInvalid):
+        return ErrorCode.IMAGE_INVALID, str(error)
+    if isinstance(error, PosegenError):
+        return ErrorCode.BACKEND_REJECTED, str(error)
+    return ErrorCode.BACKEND_REJECTED, f"{type(error).__name__}: {error}"
+
+
+def keypoints_to_json(keypoints: Keypoints | None) -> list[list[float]] | None:
+    """The 18 points as rows keep them: [x, y], fractions of the side, to a hundredth of a pixel.
+
+    Raises `ImageInvalid` when a backend answers anything else.
+    """
+    if keypoints is None:
+        return None
+    points = np.asarray(keypoints.points, dtype=np.float64)
+    if points.shape != (18, 2) or not np.isfinite(points).all():
+        raise ImageInvalid(f"The backend's keypoints are {points.shape} numbers, not (18, 2), or not all finite.")
+    rounded: list[list[float]] = np.round(points, 5).tolist()
+    return rounded
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,44 @@
+"""The environment that Dagster's processes run in: every variable that `dagster.yaml` reads is set here.
+
+Posegen's own settings are read in `posegen/settings.py`; children inherit those as they are.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from posegen.database.server import DatabaseUrls
+from posegen.settings import PROJECT_ROOT, Settings
+
+# Beside the generations, Dagster also runs upkeep and what operators start in the UI.
+RUNS_BESIDE_GENERATIONS = 2
+
+
+def dagster_environment(settings: Settings, urls: DatabaseUrls) -> dict[str, str]:
+    """The variables without which `dagster.yaml` cannot be loaded."""
+    home = settings.posegen_home / "dagster"
+    return {
+        "DAGSTER_HOME": str(PROJECT_ROOT),
+        # Switched off in dagster.yaml, too; without this, its empty folders still appear in the checkout.
+        "DAGSTER_DISABLE_TELEMETRY": "yes",
+        "POSEGEN_DAGSTER_DATABASE_URL": urls.dagster,
+        "POSEGEN_DAGSTER_DIR": str(home),
+        "POSEGEN_DAGSTER_COMPUTE_LOGS": str(home / "compute_logs"),
+        "POSEGEN_DAGSTER_MAX_RUNS": str(settings.posegen_max_running + RUNS_BESIDE_GENERATIONS),
+    }
+
+
+def child_environment(inherited: Mapping[str, str], settings: Settings, urls: DatabaseUrls) -> dict[str, str]:
+    """`inherited` with what Dagster's processes need on top.
+
+    PYTHONDONTWRITEBYTECODE stays as the user has it, although every start is several times slower with it.
+    """
+    paths = [str(PROJECT_ROOT), *filter(None, [inherited.get("PYTHONPATH")])]
+    return {
+        **inherited,
+        **dagster_environment(settings, urls),
+        "PYTHONPATH": os.pathsep.join(paths),
+        # What a run prints should be in the log when its process is killed.
+        "PYTHONUNBUFFERED": "1",
+    }

@@ -1,0 +1,31 @@
+"""How we see that a process is ready: it answers, rather than having had enough time."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ANSWER_SECONDS = 2
+
+
+def answers_http(url: str) -> bool:
+    """Whether a GET of `url` succeeds."""
+    try:
+        with urllib.request.urlopen(url, timeout=ANSWER_SECONDS) as answer:
+            return bool(answer.status == http.client.OK)
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def accepts_connections(path: Path) -> bool:
+    """Whether somebody listens on the Unix socket `path`."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(ANSWER_SECONDS)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True

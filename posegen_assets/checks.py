@@ -1,0 +1,56 @@
+"""Asset checks on one generation's pictures. Only a corrupt object stops what follows; fewer poses than asked do not.
+
+The checks are not partitioned: they read the partition from the run, and name the generation in their metadata.
+"""
+
+from collections.abc import Callable
+from uuid import UUID
+
+import dagster as dg
+
+from posegen.studio.inspection import Inspection, inspect_counts, inspect_exports, inspect_poses
+from posegen.studio.studio import Studio
+from resources.studio import StudioResource
+
+_SHOWN = 20
+
+
+@dg.asset_check(asset="generated_poses", blocking=True, description="Every pose and thumbnail is stored, whole and in its size.")
+def poses_are_whole(context: dg.AssetCheckExecutionContext, studio: StudioResource) -> dg.AssetCheckResult:
+    """Reads every object of the generation back and compares its hash and size."""
+    return _result(context, studio, inspect_poses, dg.AssetCheckSeverity.ERROR)
+
+
+@dg.asset_check(asset="exports", description="Every export is stored, whole and in its platform's size.")
+def exports_are_whole(context: dg.AssetCheckExecutionContext, studio: StudioResource) -> dg.AssetCheckResult:
+    """Reads every export of the generation back and compares its hash and size."""
+    return _result(context, studio, inspect_exports, dg.AssetCheckSeverity.ERROR)
+
+
+@dg.asset_check(asset="exports", description="Every pose that was asked for is there, in every format.")
+def nothing_is_missing(context: dg.AssetCheckExecutionContext, studio: StudioResource) -> dg.AssetCheckResult:
+    """Compares what the request asked for with what is there."""
+    return _result(context, studio, inspect_counts, dg.AssetCheckSeverity.WARN)
+
+
+def _result(
+    context: dg.AssetCheckExecutionContext,
+    studio: StudioResource,
+    inspect: Callable[[Studio, UUID], Inspection],
+    severity: dg.AssetCheckSeverity,
+) -> dg.AssetCheckResult:
+    partition = context.run.tags["dagster/partition"]
+    with studio.open() as opened:
+        inspection = inspect(opened, UUID(partition))
+    return dg.AssetCheckResult(
+        passed=not inspection.problems,
+        severity=severity,
+        metadata={
+            "generation": partition,
+            "looked at": inspection.looked_at,
+            "problems": dg.MetadataValue.md("\n".join(f"- {problem}" for problem in inspection.problems[:_SHOWN]) or "none"),
+        },
+    )
+
+
+CHECKS = [poses_are_whole, exports_are_whole, nothing_is_missing]

@@ -1,0 +1,62 @@
+"""Platform exports: one file per pose and platform, derived from the stored poses; the generation ends here.
+
+The geometry lives in `posegen.images`, the order of events in `posegen.studio`.
+"""
+
+import time
+from uuid import UUID
+
+import dagster as dg
+
+from posegen.lifecycle.claims import resume_work
+from posegen.lifecycle.outcomes import finish_generation
+from posegen.lifecycle.work import at_work
+from posegen.logs import bound
+from posegen.studio.exports import derive_exports
+from posegen.studio.manifests import exports_manifest
+from posegen.studio.studio import Studio
+from posegen_assets.metadata import export_metadata
+from posegen_assets.ownership import CODE_VERSION, OWNERS, POSE_IMAGES
+from resources.manifest_io_manager import Manifest
+from resources.studio import StudioResource
+from sensors.targets import GENERATIONS
+
+
+class ExportConfig(dg.Config):
+    """`formats`: those of the request when empty; `again`: derive also what is there already."""
+
+    formats: list[str] = []
+    again: bool = False
+
+
+@dg.asset(
+    partitions_def=GENERATIONS,
+    io_manager_key="manifests",
+    dagster_type=dict,
+    group_name=POSE_IMAGES,
+    kinds={"pillow", "jpeg"},
+    owners=OWNERS,
+    code_version=CODE_VERSION,
+    description="Every wanted platform's version of every completed pose; deriving them again costs nothing.",
+)
+def exports(
+    context: dg.AssetExecutionContext, config: ExportConfig, generated_poses: Manifest, studio: StudioResource
+) -> dg.Output[Manifest]:
+    """Derive what is missing and end the generation; on an ended one, derive what was asked for."""
+    generation_id = UUID(generated_poses["generation"])
+    with studio.open() as opened, bound(generation=str(generation_id), run=context.run_id):
+        began = time.perf_counter()
+        derived, status = _derive(opened, generation_id, context.run_id, config)
+        seconds = time.perf_counter() - began
+        manifest = exports_manifest(opened, generation_id)
+    return dg.Output(manifest, metadata=export_metadata(manifest, derived=derived, seconds=seconds, status=status))
+
+
+def _derive(studio: Studio, generation_id: UUID, run_id: str, config: ExportConfig) -> tuple[int, str]:
+    formats = config.formats or None
+    lease = resume_work(studio.database, generation_id, run_id=run_id)
+    if lease is None:
+        return derive_exports(studio, generation_id, None, formats=formats, again=config.again), "ended before"
+    with at_work(studio.database, lease, lease_seconds=studio.lease_seconds, rule=studio.retry_rule) as keeper:
+        derived = derive_exports(studio, generation_id, lease, keeper, formats=formats, again=config.again)
+        return derived, finish_generation(studio.database, lease)

@@ -1,0 +1,55 @@
+"""Metadata that people look at: counts, durations by phase, bytes, credits, and the picture."""
+
+from uuid import UUID
+
+import dagster as dg
+
+from posegen.studio.contact_sheets import store_contact_sheet
+from posegen.studio.manifests import Manifest
+from posegen.studio.studio import Studio
+
+Metadata = dict[str, dg.MetadataValue]  # type: ignore[type-arg]  # the base is generic over what it holds
+
+
+def pose_metadata(studio: Studio, generation_id: UUID, manifest: Manifest) -> Metadata:
+    """Of the asset `generated_poses`; stores the contact sheet that it shows."""
+    poses = manifest["poses"]
+    metadata: Metadata = {
+        "poses": dg.MetadataValue.text(f"{len(poses)} of {manifest['asked']}, {manifest['failed']} failed"),
+        "credits captured": dg.MetadataValue.int(manifest["credits_captured"]),
+        "credits released": dg.MetadataValue.int(manifest["credits_released"]),
+        "bytes": dg.MetadataValue.int(sum(pose["size"] for pose in poses)),
+        "render ms": dg.MetadataValue.int(sum(pose["render_ms"] for pose in poses)),
+        "encode and store ms": dg.MetadataValue.int(sum(pose["generation_ms"] - pose["render_ms"] for pose in poses)),
+    }
+    sheet = store_contact_sheet(studio, generation_id)
+    if sheet is not None:
+        metadata = {"contact sheet": dg.MetadataValue.md(f"![contact sheet]({sheet})"), **metadata}
+    return metadata
+
+
+def thumbnail_metadata(manifest: Manifest) -> Metadata:
+    """Of the asset `thumbnails`."""
+    thumbnails = manifest["thumbnails"]
+    return {
+        "thumbnails": dg.MetadataValue.int(len(thumbnails)),
+        "bytes": dg.MetadataValue.int(sum(thumbnail["size"] for thumbnail in thumbnails)),
+    }
+
+
+def export_metadata(manifest: Manifest, *, derived: int, seconds: float, status: str) -> Metadata:
+    """Of the asset `exports`. `derived`: how many were made in this run; `seconds`: how long that took."""
+    exports = manifest["exports"]
+    by_format: dict[str, list[int]] = {}
+    for export in exports:
+        by_format.setdefault(export["format"], []).append(export["size"])
+    rows = [f"| {name} | {len(sizes)} | {sum(sizes):,} |" for name, sizes in sorted(by_format.items())]
+    return {
+        "generation": dg.MetadataValue.text(status),
+        "exports": dg.MetadataValue.int(len(exports)),
+        "failed": dg.MetadataValue.int(len(manifest["failed"])),
+        "derived in this run": dg.MetadataValue.int(derived),
+        "export ms": dg.MetadataValue.int(round(seconds * 1000)),
+        "bytes": dg.MetadataValue.int(sum(export["size"] for export in exports)),
+        "formats": dg.MetadataValue.md("\n".join(["| format | files | bytes |", "|---|---:|---:|", *rows])),
+    }

@@ -1,0 +1,8 @@
+"""What all assets of this code location share: groups, owners, code version."""
+
+from importlib.metadata import version
+
+POSE_IMAGES = "pose_images"
+POSE_LIBRARY = "pose_library"
+OWNERS = ["team:posegen"]
+CODE_VERSION = version("posegen")

@@ -1,0 +1,74 @@
+"""Generated poses and their thumbnails, made in one pass so that a customer sees pictures from the first one on.
+
+What is made, and how it is charged, lives in `posegen.studio`; this module only says what Dagster should know about it.
+"""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+import dagster as dg
+
+from posegen.lifecycle.claims import start_work
+from posegen.lifecycle.work import at_work
+from posegen.logs import bound
+from posegen.studio.manifests import poses_manifest, thumbnails_manifest
+from posegen.studio.poses import make_poses
+from posegen.studio.studio import Studio
+from posegen.studio.thumbnails import make_thumbnails_again
+from posegen_assets.metadata import pose_metadata, thumbnail_metadata
+from posegen_assets.ownership import CODE_VERSION, OWNERS, POSE_IMAGES
+from resources.studio import StudioResource
+from sensors.targets import DISPATCH_TAG, GENERATIONS
+
+
+def _out(description: str, kinds: set[str]) -> dg.AssetOut:
+    return dg.AssetOut(
+        dagster_type=dict,
+        io_manager_key="manifests",
+        is_required=False,
+        group_name=POSE_IMAGES,
+        description=description,
+        kinds=kinds,
+        owners=OWNERS,
+        code_version=CODE_VERSION,
+    )
+
+
+@dg.multi_asset(
+    name="pose_images",
+    partitions_def=GENERATIONS,
+    can_subset=True,
+    outs={
+        "generated_poses": _out("The poses of one generation, 1024x1024, each paid for as it is stored.", {"python", "postgres"}),
+        "thumbnails": _out("A 400x400 WebP of every pose, stored together with it.", {"pillow"}),
+    },
+    internal_asset_deps={"generated_poses": set(), "thumbnails": {dg.AssetKey("generated_poses")}},
+)
+def pose_images(context: dg.AssetExecutionContext, studio: StudioResource) -> Iterator[dg.Output[dict[str, object]]]:
+    """Render what is still open, skip what is complete; selecting `thumbnails` alone makes them anew at no charge."""
+    generation_id = UUID(context.partition_key)
+    selected = context.selected_output_names
+    with studio.open() as opened, bound(generation=str(generation_id), run=context.run_id):
+        if "generated_poses" in selected:
+            _make(opened, generation_id, context.run_id, context.run.tags.get(DISPATCH_TAG))
+        else:
+            make_thumbnails_again(opened, generation_id, None)
+        if "generated_poses" in selected:
+            manifest = poses_manifest(opened, generation_id)
+            yield dg.Output(manifest, "generated_poses", metadata=pose_metadata(opened, generation_id, manifest))
+        if "thumbnails" in selected:
+            manifest = thumbnails_manifest(opened, generation_id)
+            yield dg.Output(manifest, "thumbnails", metadata=thumbnail_metadata(manifest))
+
+
+def _make(studio: Studio, generation_id: UUID, run_id: str, dispatch: str | None) -> None:
+    lease = start_work(
+        studio.database,
+        generation_id,
+        dispatch=None if dispatch is None else int(dispatch),
+        run_id=run_id,
+        lease_seconds=studio.lease_seconds,
+    )
+    if lease is not None:
+        with at_work(studio.database, lease, lease_seconds=studio.lease_seconds, rule=studio.retry_rule) as keeper:
+            make_poses(studio, lease, keeper)

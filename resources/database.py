@@ -1,0 +1,15 @@
+"""The application's database as a Dagster resource. Configuration only: `open()` gives the object that the domain knows."""
+
+import dagster as dg
+
+from posegen.database.connection import Database
+
+
+class DatabaseResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # the base is generic over itself
+    """Where the application's database is. `url`: `postgresql://user:password@host:port/database`."""
+
+    url: str
+
+    def open(self) -> Database:
+        """A pool of connections; whoever opens it closes it."""
+        return Database(self.url)

@@ -1,0 +1,88 @@
+"""`python -m resources.webserver`: the Dagster UI, with the pictures of the local store under the same address.
+
+A relative URL such as `/media/poses/...` in an asset's metadata therefore shows in the UI, whatever the port is.
+"""
+
+import argparse
+import logging
+from collections.abc import Sequence
+
+import uvicorn
+from dagster import DagsterInstance
+from dagster._core.workspace.context import WorkspaceProcessContext, WorkspaceRequestContext
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster._utils.log import configure_loggers
+from dagster_webserver.version import __version__
+from dagster_webserver.webserver import DagsterWebserver
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Mount
+
+from posegen.settings import Settings, load_settings
+from posegen.storage.local import LocalStore
+from posegen.web.objects import object_routes
+
+DEFAULT_MEDIA_PATH = "/media"
+# A browser that keeps its connection open must not keep the process.
+LAST_ANSWERS_SECONDS = 3
+
+
+class PosegenWebserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContext]):
+    """Dagster's webserver with one room more. `pictures`: the routes below `media_path`."""
+
+    def __init__(self, context: WorkspaceProcessContext, media_path: str, pictures: Sequence[BaseRoute]) -> None:
+        self._media = Mount(media_path, routes=pictures)
+        super().__init__(context)
+
+    def build_routes(self) -> list[BaseRoute]:
+        """Ours first: Dagster's last route takes every path."""
+        return [self._media, *super().build_routes()]  # type: ignore[no-untyped-call]
+
+
+def media_path(settings: Settings) -> str:
+    """Where the pictures are mounted: where the URLs of local objects point, unless that is another server."""
+    base = settings.storage_base_url.rstrip("/")
+    return base if base.startswith("/") and not base.startswith("//") else DEFAULT_MEDIA_PATH
+
+
+def create_app(context: WorkspaceProcessContext, settings: Settings) -> Starlette:
+    """The web application for one workspace."""
+    store = LocalStore(settings.storage_path, base_url=settings.storage_base_url)
+    webserver = PosegenWebserver(context, media_path(settings), object_routes(store))
+    return webserver.create_asgi_app()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve until we are told to end."""
+    options = _parser().parse_args(arguments)
+    configure_loggers(formatter=options.log_format)
+    logging.getLogger("dagster-webserver").info("Serving on http://%s:%s", options.host, options.port)
+    with (
+        DagsterInstance.get() as instance,
+        WorkspaceProcessContext(
+            instance,
+            WorkspaceFileTarget(paths=[options.workspace]),
+            version=__version__,
+            read_only=options.read_only,
+        ) as context,
+    ):
+        uvicorn.run(
+            create_app(context, load_settings()),
+            host=options.host,
+            port=options.port,
+            log_level="warning",
+            timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
+        )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m resources.webserver", description="The Dagster UI of Posegen.")
+    parser.add_argument("--workspace", required=True, help="workspace file with the code locations")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=3000, help="port to listen on (default: %(default)s)")
+    parser.add_argument("--read-only", action="store_true", help="show everything, start and change nothing")
+    parser.add_argument("--log-format", choices=["colored", "json", "rich"], default="colored")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

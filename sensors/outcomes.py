@@ -1,0 +1,51 @@
+"""Runs that ended without doing their work become states and events. The database decides; the run's status is a hint."""
+
+from uuid import UUID
+
+import dagster as dg
+
+from posegen.lifecycle.outcomes import RetryRule, cancel, recover_lost_run
+from posegen.settings import load_settings
+from resources.database import DatabaseResource
+from sensors.targets import DISPATCH_TAG
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.FAILURE,
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Puts a generation back whose run failed before it began to work.",
+)
+def failed_runs(context: dg.RunStatusSensorContext, database: DatabaseResource) -> dg.SkipReason | None:
+    """A run that failed at work has settled its generation by itself; one that never began could not."""
+    claim = _claim_of(context.dagster_run)
+    if claim is None:
+        return dg.SkipReason("The run was not launched for a claim.")
+    generation_id, dispatch = claim
+    rule = RetryRule(most_attempts=load_settings().posegen_max_attempts)
+    with database.open() as opened:
+        recover_lost_run(
+            opened, generation_id, dispatch, rule, reason=f"run {context.dagster_run.run_id} failed before it began"
+        )
+    return None
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.CANCELED,
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Cancelling a run in the Dagster UI cancels its generation.",
+)
+def cancelled_runs(context: dg.RunStatusSensorContext, database: DatabaseResource) -> dg.SkipReason | None:
+    """An operator's word: what is finished stays and is paid for, the rest is released."""
+    claim = _claim_of(context.dagster_run)
+    if claim is None:
+        return dg.SkipReason("The run was not launched for a claim.")
+    with database.open() as opened:
+        cancel(opened, claim[0], actor="operator, in the Dagster UI")
+    return None
+
+
+def _claim_of(run: dg.DagsterRun) -> tuple[UUID, int] | None:
+    partition, dispatch = run.tags.get("dagster/partition"), run.tags.get(DISPATCH_TAG)
+    return None if partition is None or dispatch is None else (UUID(partition), int(dispatch))

@@ -1,0 +1,89 @@
+"""New rows become partitions and runs: intake, claim, and the recovery of what lost its worker, in one tick.
+
+PostgreSQL decides what is new; the cursor plays no part. A tick that finds nothing waits for a notification before it
+answers, so that a request does not wait for Dagster's next look.
+"""
+
+import secrets
+from collections.abc import Iterable
+
+import dagster as dg
+import psycopg
+import structlog
+from dagster._core.storage.tags import RUN_KEY_TAG
+
+from posegen.database.connection import Database
+from posegen.database.events import REQUESTS_CHANNEL
+from posegen.database.generations import Claim, Progress
+from posegen.errors import DatabaseUnusable
+from posegen.lifecycle.claims import claim_next, claims_to_send_again
+from posegen.lifecycle.intake import take_in
+from posegen.lifecycle.limits import LARGEST_SEED
+from posegen.lifecycle.outcomes import RetryRule, recover_lost_run, sweep_expired_leases
+from posegen.settings import Settings, load_settings
+from resources.database import DatabaseResource
+from sensors.targets import GENERATE_JOB, GENERATIONS, run_key, run_request
+
+log = structlog.get_logger(__name__)
+
+INTAKE_PER_TICK = 500
+# Dagster looks at its sensors every 5 s; a short row of claims ahead keeps the slots busy in between.
+CLAIMS_AHEAD = 2
+
+
+@dg.sensor(
+    job_name=GENERATE_JOB,
+    minimum_interval_seconds=1,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Judges new requests, claims what may start, and recovers what lost its worker.",
+)
+def generation_requests(
+    context: dg.SensorEvaluationContext, database: DatabaseResource
+) -> dg.SensorResult | dg.SkipReason:
+    """Claims what customers have asked for; the claim, not the cursor, decides what is new."""
+    settings = load_settings()
+    try:
+        with database.open() as opened, opened.listening(REQUESTS_CHANNEL) as listener:
+            claims = _claims_now(context.instance, opened, settings)
+            if not claims and listener.wait(settings.posegen_listen_seconds):
+                claims = _claims_now(context.instance, opened, settings)
+    except (psycopg.OperationalError, DatabaseUnusable) as unreachable:
+        return dg.SkipReason(f"The database does not answer; the next tick tries again. {unreachable}")
+    if not claims:
+        return dg.SkipReason("Nothing to start: no request is waiting, or every slot is taken.")
+    return dg.SensorResult(
+        run_requests=[run_request(claim) for claim in claims],
+        dynamic_partitions_requests=[GENERATIONS.build_add_request([str(claim.generation_id) for claim in claims])],
+    )
+
+
+def _claims_now(instance: dg.DagsterInstance, database: Database, settings: Settings) -> list[Claim]:
+    rule = RetryRule(most_attempts=settings.posegen_max_attempts)
+    _end_lost_runs(instance, sweep_expired_leases(database, rule))
+    take_in(
+        database,
+        default_backend=settings.posegen_backend,
+        credits_per_pose=settings.posegen_credits_per_pose,
+        draw_seed=lambda: secrets.randbelow(LARGEST_SEED + 1),
+        limit=INTAKE_PER_TICK,
+    )
+    again = [claim for claim in claims_to_send_again(database) if _still_needs_run(instance, database, claim, rule)]
+    return again + claim_next(database, most_running=settings.posegen_max_running * (1 + CLAIMS_AHEAD))
+
+
+def _still_needs_run(instance: dg.DagsterInstance, database: Database, claim: Claim, rule: RetryRule) -> bool:
+    """Whether the run of an old claim was never created. One that ended without working is put back instead."""
+    runs = instance.get_runs(filters=dg.RunsFilter(tags={RUN_KEY_TAG: run_key(claim)}), limit=1)
+    if runs and runs[0].is_finished:
+        reason = f"run {runs[0].run_id} ended as {runs[0].status.value} before it began"
+        recover_lost_run(database, claim.generation_id, claim.dispatch, rule, reason=reason)
+    return not runs
+
+
+def _end_lost_runs(instance: dg.DagsterInstance, swept: Iterable[Progress]) -> None:
+    """Tell Dagster of runs that are gone, or they would keep their slots until the longest run time is over."""
+    for progress in swept:
+        run = instance.get_run_by_id(progress.run_id) if progress.run_id else None
+        log.warning("lease lost", generation=str(progress.id), run=progress.run_id, lost_leases=progress.lost_leases + 1)
+        if run is not None and not run.is_finished:
+            instance.report_run_failed(run, "The worker was silent for longer than its lease; the generation goes on.")

@@ -1,0 +1,236 @@
+"""Building the world of a test: users, requests, and generations in every state, through the doors that users have.
+
+Everything takes the database and answers ids; `rows` and `value` look at what is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+from uuid import UUID
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from posegen.database import poses
+from posegen.database.connection import Database
+from posegen.database.generations import Claim, Lease
+from posegen.database.poses import OpenPose
+from posegen.lifecycle import claims, intake, outcomes
+from posegen.lifecycle.checkpoint import MadePose
+from posegen.lifecycle.leases import LeaseKeeper
+from posegen.poses.library import LIBRARY
+from posegen.storage.keys import pose_key, thumbnail_key
+from posegen.storage.protocol import ObjectInfo
+from posegen.studio.exports import derive_exports
+from posegen.studio.poses import make_poses
+from posegen.studio.studio import Studio
+from tests.concurrency import until
+
+SLUGS = [pose.slug for pose in LIBRARY]
+A_POSE = SLUGS[0]
+PRICE = 30
+SEED = 7
+RUN = "run-1"
+
+
+# --- looking ------------------------------------------------------------------------------------------------------
+
+
+def rows(database: Database, query: str, *values: object) -> list[dict[str, Any]]:
+    """What a query answers."""
+    with database.transaction() as connection:
+        return connection.execute(query, values).fetchall()  # type: ignore[call-overload, no-any-return]
+
+
+def row(database: Database, query: str, *values: object) -> dict[str, Any]:
+    """The one row that a query answers."""
+    (only,) = rows(database, query, *values)
+    return only
+
+
+def value(database: Database, query: str, *values: object) -> Any:
+    """The one value that a query answers."""
+    (only,) = row(database, query, *values).values()
+    return only
+
+
+def execute(database: Database, statement: str, *values: object) -> int:
+    """Run a statement in a transaction of its own; the number of rows that it touched."""
+    with database.transaction() as connection:
+        return connection.execute(statement, values).rowcount  # type: ignore[call-overload, no-any-return]
+
+
+def result(database: Database, generation: UUID) -> dict[str, Any]:
+    """The row of `generation_results`, which is what a customer's backend reads."""
+    return row(database, "select * from generation_results where generation_id = %s", generation)
+
+
+def status(database: Database, generation: UUID) -> str:
+    """The generation's state."""
+    return str(result(database, generation)["status"])
+
+
+def pose_statuses(database: Database, generation: UUID) -> list[str]:
+    """The states of a generation's poses, by position."""
+    found = rows(database, "select status from pose_results where generation_id = %s order by position", generation)
+    return [pose["status"] for pose in found]
+
+
+def account(database: Database, user: UUID) -> dict[str, Any]:
+    """A user's balances."""
+    return row(database, "select * from accounts where user_id = %s", user)
+
+
+def credits(database: Database, user: UUID) -> tuple[int, int, int]:
+    """Available, held, spent."""
+    found = account(database, user)
+    return found["credits_available"], found["credits_held"], found["credits_spent"]
+
+
+def event_kinds(database: Database, generation: UUID) -> list[str]:
+    """The kinds of a generation's events, in order."""
+    found = rows(database, "select kind from events where generation_id = %s order by sequence", generation)
+    return [event["kind"] for event in found]
+
+
+# --- asking -------------------------------------------------------------------------------------------------------
+
+
+def a_user(database: Database, *, credits: int = 10_000, storage_limit: int | None = None) -> UUID:
+    """A user with credits to spend."""
+    with database.transaction() as connection:
+        user = _only(connection.execute("insert into users (name) values ('Ayu') returning id"))
+        if credits:
+            connection.execute("select grant_credits(%s, %s, 'a gift', 'test')", [user, credits])
+        if storage_limit is not None:
+            connection.execute("update accounts set storage_limit = %s where user_id = %s", [storage_limit, user])
+    return UUID(str(user))
+
+
+def a_request(database: Database, user: UUID, **columns: object) -> UUID:
+    """A plain INSERT as a foreign backend makes it: one library pose, unless the columns say otherwise."""
+    given = {"user_id": user, **({"poses": [A_POSE]} if not columns.keys() & _WHAT else {}), **columns}
+    statement = sql.SQL("insert into generation_requests ({}) values ({}) returning id").format(
+        sql.SQL(", ").join(map(sql.Identifier, given)), sql.SQL(", ").join(sql.Placeholder() * len(given))
+    )
+    values = [Jsonb(item) if isinstance(item, dict) else item for item in given.values()]
+    with database.transaction() as connection:
+        return UUID(str(_only(connection.execute(statement, values))))
+
+
+def take_in(database: Database, *, credits_per_pose: int = PRICE, limit: int = 500) -> int:
+    """Judge what was submitted."""
+    return intake.take_in(
+        database,
+        default_backend="mannequin",
+        credits_per_pose=credits_per_pose,
+        draw_seed=lambda: SEED,
+        limit=limit,
+    )
+
+
+# --- generations in a state ---------------------------------------------------------------------------------------
+
+
+def queued(database: Database, user: UUID | None = None, **columns: object) -> UUID:
+    """A generation that was accepted."""
+    generation = a_request(database, user or a_user(database), **columns)
+    take_in(database)
+    assert status(database, generation) == "queued", result(database, generation)
+    return generation
+
+
+def claimed(database: Database, user: UUID | None = None, **columns: object) -> Claim:
+    """A generation that was claimed; the only one that waited."""
+    generation = queued(database, user, **columns)
+    (claim,) = claims.claim_next(database, most_running=1000)
+    assert claim.generation_id == generation, "another generation was waiting"
+    return claim
+
+
+def running(
+    database: Database, user: UUID | None = None, *, run: str = RUN, lease_seconds: float = 60, **columns: object
+) -> Lease:
+    """A generation that a worker holds the lease of."""
+    return started(database, claimed(database, user, **columns), run=run, lease_seconds=lease_seconds)
+
+
+def started(database: Database, claim: Claim, *, run: str = RUN, lease_seconds: float = 60) -> Lease:
+    """The lease of a claim whose run begins to work."""
+    lease = claims.start_work(
+        database, claim.generation_id, dispatch=claim.dispatch, run_id=run, lease_seconds=lease_seconds
+    )
+    assert lease is not None, "the generation has ended"
+    return lease
+
+
+def expire_lease(database: Database, generation: UUID) -> None:
+    """Let the worker have been silent for too long."""
+    execute(database, "update generations set lease_expires_at = now() - interval '1 second' where id = %s", generation)
+
+
+def taken_over(database: Database, generation: UUID, *, run: str = "run-2") -> Lease:
+    """The lease that another worker has after the first was silent for too long."""
+
+    def swept() -> bool:
+        expire_lease(database, generation)
+        return bool(outcomes.sweep_expired_leases(database, outcomes.RetryRule()))
+
+    until(swept)  # a keeper may renew the lease in between
+    (claim,) = claims.claim_next(database, most_running=1000)
+    return started(database, claim, run=run)
+
+
+# --- work ---------------------------------------------------------------------------------------------------------
+
+
+def open_poses(database: Database, generation: UUID) -> list[OpenPose]:
+    """What a worker still has to make."""
+    with database.transaction() as connection:
+        return poses.open_poses(connection, generation)
+
+
+def stored_object(key: str, *, size: int = 1000) -> ObjectInfo:
+    """An object that a store would answer for this key."""
+    return ObjectInfo(key, size, hashlib.sha256(key.encode()).hexdigest(), 0, "image/png")
+
+
+def made_pose(generation: UUID, pose: OpenPose, *, size: int = 1000) -> MadePose:
+    """A pose as a worker has made and stored it; no bytes behind it."""
+    image, thumbnail = (
+        stored_object(key_for(generation, pose.id, hashlib.sha256(str(pose.id).encode()).hexdigest()), size=size)
+        for key_for in (pose_key, thumbnail_key)
+    )
+    return MadePose(
+        recipe={"pose": pose.library_pose},
+        recipe_hash="0" * 64,
+        keypoints=None,
+        image=image,
+        thumbnail=thumbnail,
+        render_ms=40,
+        generation_ms=60,
+    )
+
+
+def work(studio: Studio, lease: Lease) -> str:
+    """What a run does, from the first pose to the end; the state that the generation ends in."""
+    with LeaseKeeper(studio.database, lease, lease_seconds=studio.lease_seconds) as keeper:
+        make_poses(studio, lease, keeper)
+        derive_exports(studio, lease.generation_id, lease, keeper)
+        return outcomes.finish_generation(studio.database, lease)
+
+
+def finished(studio: Studio, user: UUID | None = None, **columns: object) -> UUID:
+    """A generation that went all the way."""
+    lease = running(studio.database, user, **columns)
+    work(studio, lease)
+    return lease.generation_id
+
+
+_WHAT = {"poses", "prompt", "categories"}
+
+
+def _only(cursor: Any) -> object:
+    (only,) = cursor.fetchone().values()
+    return only

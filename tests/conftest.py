@@ -1,0 +1,84 @@
+"""What many tests stand on: one PostgreSQL server for the session, and for each test a clean database, store and studio.
+
+How a test builds its world is in `builders.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from posegen.database.connection import Database
+from posegen.database.prepare import prepare_database
+from posegen.database.server import DatabaseUrls
+from posegen.logs import configure_logging
+from posegen.settings import Settings
+from posegen.storage.local import LocalStore
+from posegen.studio.studio import Studio
+from tests.backends import PaintedBackend
+from tests.resets import keep_as_it_is, reset
+from tests.servers import fresh_database, running_postgres
+
+BASE_URL = "https://pictures.example/media"
+MOST_CONNECTIONS = 20
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseUrls]:
+    """The embedded server of this session."""
+    with running_postgres(tmp_path_factory.mktemp("postgres")) as urls:
+        yield urls
+
+
+@pytest.fixture(scope="session")
+def prepared_url(postgres: DatabaseUrls) -> Iterator[str]:
+    """The database of this session, with schema, lists and store; `database` hands it to one test after the other."""
+    with fresh_database(postgres) as url:
+        with Database(url) as database:
+            prepare_database(database, store="local", base_url=BASE_URL)
+        keep_as_it_is(url)
+        yield url
+
+
+@pytest.fixture(autouse=True)
+def _logs_of_the_product() -> Iterator[None]:
+    """Structlog's own default would draw every local variable into a traceback, which takes seconds."""
+    configure_logging(Settings())
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def database(prepared_url: str) -> Iterator[Database]:
+    """A database that is ready for requests, as if no other test had ever used it."""
+    reset(prepared_url)
+    with Database(prepared_url, most_connections=MOST_CONNECTIONS) as database:
+        yield database
+
+
+@pytest.fixture
+def empty_database_url(postgres: DatabaseUrls) -> Iterator[str]:
+    """A database of the test's own, without any schema."""
+    with fresh_database(postgres) as url:
+        yield url
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    """A local store that is empty."""
+    return LocalStore(tmp_path / "storage", base_url=BASE_URL)
+
+
+@pytest.fixture
+def backend() -> PaintedBackend:
+    """The far end of the studio: counts its calls, and raises or blocks where a test says so."""
+    return PaintedBackend()
+
+
+@pytest.fixture
+def studio(database: Database, store: LocalStore, backend: PaintedBackend) -> Studio:
+    """Real database, real store, and the painted backend under every name."""
+    return Studio(database=database, store=store, open_backend=lambda _: backend)

@@ -1,0 +1,116 @@
+"""Events: every step of a generation, numbered without gaps, whoever writes them at once."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from posegen.database import events
+from posegen.database.events import EVENTS_CHANNEL
+from posegen.lifecycle import checkpoint
+from tests.builders import SLUGS, event_kinds, finished, made_pose, open_poses, queued, rows, running, value
+from tests.concurrency import at_once
+
+
+def record(database, generation, kind, **detail):
+    with database.transaction() as connection:
+        events.record(connection, generation, kind, **detail)
+
+
+def events_of(database, generation, *, after=0):
+    with database.transaction() as connection:
+        return events.events_of(connection, generation, after=after)
+
+
+def sequences(database, generation):
+    return [event.sequence for event in events_of(database, generation)]
+
+
+def test_a_generation_tells_its_whole_story(studio):
+    generation = finished(studio, poses=SLUGS[:1], formats=["shopee"])
+
+    assert event_kinds(studio.database, generation) == [
+        "queued",
+        "dispatched",
+        "started",
+        "pose_completed",
+        "exports_stored",
+        "completed",
+    ]
+
+
+def test_events_are_numbered_without_gaps(studio):
+    generation = finished(studio, poses=SLUGS[:3], formats=["shopee"])
+
+    found = sequences(studio.database, generation)
+
+    assert found == list(range(1, len(found) + 1))
+
+
+def test_threads_that_write_at_once_leave_no_gap_and_no_double(database):
+    generation = queued(database)
+
+    at_once([lambda: record(database, generation, "note")] * 12)
+
+    assert sequences(database, generation) == list(range(1, 14))
+
+
+def test_poses_that_are_completed_at_once_are_told_one_after_the_other(database):
+    lease = running(database, poses=SLUGS[:6])
+    poses = open_poses(database, lease.generation_id)
+
+    at_once(
+        [
+            lambda pose=pose: checkpoint.complete_pose(
+                database, lease, pose, made_pose(lease.generation_id, pose), store="local"
+            )
+            for pose in poses
+        ]
+    )
+
+    assert sequences(database, lease.generation_id) == list(range(1, 10))
+    assert value(database, "select poses_completed from generations") == 6
+
+
+def test_a_change_that_is_rolled_back_leaves_no_event_and_no_gap(database):
+    generation = queued(database)
+    with pytest.raises(ZeroDivisionError), database.transaction() as connection:
+        events.record(connection, generation, "note")
+        raise ZeroDivisionError
+
+    record(database, generation, "note")
+
+    assert sequences(database, generation) == [1, 2]
+
+
+def test_who_comes_back_reads_on_from_the_last_one_seen(database):
+    generation = queued(database)
+    for number in range(3):
+        record(database, generation, "note", number=number)
+
+    assert [event.detail for event in events_of(database, generation, after=2)] == [{"number": 1}, {"number": 2}]
+
+
+def test_every_event_is_notified_with_its_place(database):
+    generation = queued(database)
+
+    with database.listening(EVENTS_CHANNEL) as listener:
+        record(database, generation, "note")
+        assert listener.wait(10) == [f"{generation}:2"]
+
+
+def test_the_words_of_an_event_may_hold_what_postgresql_refuses(database):
+    generation = queued(database)
+
+    record(database, generation, "note", words="nul \0 and half a pair \ud83d")
+
+    assert rows(database, "select detail from events where kind = 'note'") == [
+        {"detail": {"words": "nul \ufffd and half a pair ?"}}
+    ]
+
+
+def test_a_generation_that_does_not_exist_has_no_events(database):
+    with pytest.raises(psycopg.IntegrityError):
+        record(database, uuid4(), "note")

@@ -1,0 +1,67 @@
+"""The schema: made once, whoever comes first, and found ready by the others."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from posegen.database import migrate
+from posegen.database.connection import Database
+from posegen.database.migrate import current_revision, newest_revision, upgrade_schema
+from tests.concurrency import at_once
+
+
+def tables(url: str) -> set[str]:
+    with psycopg.connect(url) as connection:
+        return {name for (name,) in connection.execute("select tablename from pg_tables where schemaname = 'public'")}
+
+
+def test_an_empty_database_gets_the_newest_schema(empty_database_url):
+    assert current_revision(empty_database_url) is None
+
+    assert upgrade_schema(empty_database_url) == newest_revision()
+
+    assert current_revision(empty_database_url) == newest_revision()
+    assert {"users", "accounts", "generation_requests", "ledger_entries", "events"} <= tables(empty_database_url)
+
+
+def test_upgrading_again_changes_nothing(empty_database_url):
+    upgrade_schema(empty_database_url)
+    with Database(empty_database_url) as database, database.transaction() as connection:
+        connection.execute("insert into users (name) values ('Ayu')")
+    before = tables(empty_database_url)
+
+    upgrade_schema(empty_database_url)
+
+    assert tables(empty_database_url) == before
+    with psycopg.connect(empty_database_url) as connection:
+        assert connection.execute("select count(*) from users").fetchone() == (1,)
+
+
+def test_processes_that_start_together_upgrade_once(empty_database_url):
+    revisions = at_once([lambda: upgrade_schema(empty_database_url)] * 4)
+
+    assert revisions == [newest_revision()] * 4
+    with psycopg.connect(empty_database_url) as connection:
+        assert connection.execute("select version_num from alembic_version").fetchall() == [(newest_revision(),)]
+
+
+def test_a_failing_migration_leaves_nothing_behind(empty_database_url):
+    with psycopg.connect(empty_database_url) as connection:
+        connection.execute("create table queue_clock (mine boolean)")
+
+    with pytest.raises(Exception, match="queue_clock"):
+        upgrade_schema(empty_database_url)
+
+    assert tables(empty_database_url) == {"queue_clock"}
+
+
+def test_the_checkout_may_lie_in_a_folder_with_a_percent_sign(empty_database_url, tmp_path: Path, monkeypatch):
+    moved = tmp_path / "50% off" / "migrations"
+    shutil.copytree(migrate.MIGRATIONS, moved)
+    monkeypatch.setattr(migrate, "MIGRATIONS", moved)
+
+    assert upgrade_schema(empty_database_url) == "0001"

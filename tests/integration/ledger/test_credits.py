@@ -1,0 +1,296 @@
+"""Credits: every movement is an entry that nothing can change, and no pose is charged or given back twice."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from posegen.ledger import credits as ledger
+from posegen.lifecycle import checkpoint, outcomes
+from posegen.lifecycle.error_codes import ErrorCode
+from tests.builders import (
+    PRICE,
+    SLUGS,
+    a_request,
+    a_user,
+    account,
+    credits,
+    execute,
+    made_pose,
+    open_poses,
+    queued,
+    result,
+    row,
+    rows,
+    running,
+    value,
+)
+from tests.concurrency import at_once
+
+
+def capture(database, generation, pose):
+    with database.transaction() as connection:
+        ledger.capture(connection, generation, pose)
+
+
+def release(database, generation, pose):
+    with database.transaction() as connection:
+        ledger.release(connection, generation, pose, "test")
+
+
+def hold_of(database, generation):
+    with database.transaction() as connection:
+        return ledger.hold_of(connection, generation)
+
+
+def add_entry(database, kind, user, source, target, generation, pose, *, amount=1):
+    execute(
+        database,
+        "insert into ledger_entries (kind, user_id, source, target, generation_id, pose_id, amount, reason, actor) "
+        "values (%s, %s, %s, %s, %s, %s, %s, 'test', 'test')",
+        *(kind, user, source, target, generation, pose, amount),
+    )
+
+
+def two_poses(database, user):
+    lease = running(database, user, poses=SLUGS[:2])
+    return lease.generation_id, [pose.id for pose in open_poses(database, lease.generation_id)]
+
+
+# --- the entries --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["update ledger_entries set amount = 1", "delete from ledger_entries", "truncate ledger_entries"],
+)
+def test_an_entry_never_changes_and_never_goes(database, statement):
+    a_user(database, credits=100)
+
+    with pytest.raises(errors.RestrictViolation, match="append-only"):
+        execute(database, statement)
+
+    assert value(database, "select amount from ledger_entries") == 100
+
+
+def test_the_ledger_cannot_be_emptied_through_another_table(database):
+    a_user(database, credits=100)
+
+    with pytest.raises(errors.RestrictViolation, match="append-only"):
+        execute(database, "truncate users cascade")
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "target"),
+    [
+        ("grant", "available", "issued"),
+        ("capture", "available", "spent"),
+        ("capture", "held", "available"),
+        ("release", "spent", "available"),
+        ("refund", "held", "available"),
+    ],
+)
+def test_credits_move_in_known_ways_only(database, kind, source, target):
+    user = a_user(database)
+    generation = queued(database, user)
+    (pose,) = open_poses(database, generation)
+
+    with pytest.raises(errors.CheckViolation, match="a_kind_moves_credits_one_way"):
+        add_entry(database, kind, user, source, target, *((None, None) if kind == "grant" else (generation, pose.id)))
+
+
+@pytest.mark.parametrize("kind", ["gift", "hold", "capture", "release", "refund"])
+def test_an_entry_says_what_it_is_about(database, kind):
+    user = a_user(database)
+    ways = {"hold": ("available", "held"), "capture": ("held", "spent"), "release": ("held", "available")}
+    source, target = ways.get(kind, ("spent", "available"))
+
+    with pytest.raises(errors.CheckViolation, match="a_kind_has_its_subject"):
+        add_entry(database, kind, user, source, target, None, None)
+
+
+def test_an_entry_moves_no_negative_amount(database):
+    user = a_user(database)
+
+    with pytest.raises(errors.CheckViolation, match="amount"):
+        add_entry(database, "grant", user, "issued", "available", None, None, amount=-1)
+
+
+def test_what_was_granted_is_available_held_or_spent(database):
+    user = a_user(database)
+
+    for column in ("credits_available", "credits_held", "credits_spent", "credits_granted"):
+        with pytest.raises(errors.CheckViolation, match="credits_balance"):
+            execute(database, f"update accounts set {column} = {column} + 1 where user_id = %s", user)
+
+
+# --- grant --------------------------------------------------------------------------------------------------------
+
+
+def test_granted_credits_are_available(database):
+    user = a_user(database, credits=0)
+
+    assert value(database, "select grant_credits(%s, 100, 'welcome')", user) == 100
+    assert value(database, "select grant_credits(%s, 50, 'birthday', 'Budi')", user) == 150
+
+    assert credits(database, user) == (150, 0, 0)
+    assert rows(database, "select kind, amount, reason from ledger_entries order by id") == [
+        {"kind": "grant", "amount": 100, "reason": "welcome"},
+        {"kind": "grant", "amount": 50, "reason": "birthday"},
+    ]
+    assert value(database, "select actor from ledger_entries where amount = 50") == "Budi"
+
+
+@pytest.mark.parametrize("amount", [0, -5])
+def test_a_grant_gives_something(database, amount):
+    user = a_user(database, credits=0)
+
+    with pytest.raises(errors.CheckViolation, match="must be above 0"):
+        value(database, "select grant_credits(%s, %s, 'x')", user, amount)
+
+
+def test_a_grant_says_why_and_to_whom(database):
+    user = a_user(database, credits=0)
+
+    with pytest.raises(errors.CheckViolation):
+        value(database, "select grant_credits(%s, 5, '')", user)
+    with pytest.raises(psycopg.IntegrityError):
+        value(database, "select grant_credits(%s, 5, 'x')", uuid4())
+
+
+def test_grants_at_once_all_arrive(database):
+    user = a_user(database, credits=0)
+
+    at_once([lambda: value(database, "select grant_credits(%s, 1, 'x')", user)] * 8)
+
+    assert credits(database, user) == (8, 0, 0)
+
+
+# --- hold, capture, release ---------------------------------------------------------------------------------------
+
+
+def test_a_completed_pose_is_captured_and_a_failed_one_released(database):
+    user = a_user(database)
+    lease = running(database, user, poses=SLUGS[:3])
+    first, second, _ = open_poses(database, lease.generation_id)
+    assert credits(database, user) == (10_000 - 3 * PRICE, 3 * PRICE, 0)
+
+    checkpoint.complete_pose(database, lease, first, made_pose(lease.generation_id, first), store="local")
+    assert credits(database, user) == (10_000 - 3 * PRICE, 2 * PRICE, PRICE)
+
+    checkpoint.fail_pose(database, lease, second, ErrorCode.IMAGE_INVALID, "all black")
+    assert credits(database, user) == (10_000 - 2 * PRICE, PRICE, PRICE)
+
+    outcomes.finish_generation(database, lease)
+    assert credits(database, user) == (10_000 - PRICE, 0, PRICE)
+    assert hold_of(database, lease.generation_id) == ledger.Hold(3 * PRICE, PRICE, 2 * PRICE)
+
+
+def test_a_pose_is_captured_once(database):
+    user = a_user(database)
+    generation, (pose, _) = two_poses(database, user)
+    capture(database, generation, pose)
+
+    with pytest.raises(errors.UniqueViolation, match="one_capture_or_release_per_pose"):
+        capture(database, generation, pose)
+
+    assert credits(database, user) == (10_000 - 2 * PRICE, PRICE, PRICE)
+
+
+def test_a_pose_is_released_once(database):
+    user = a_user(database)
+    generation, (pose, _) = two_poses(database, user)
+    release(database, generation, pose)
+
+    with pytest.raises(errors.UniqueViolation, match="one_capture_or_release_per_pose"):
+        release(database, generation, pose)
+
+    assert credits(database, user) == (10_000 - PRICE, PRICE, 0)
+
+
+@pytest.mark.parametrize(("first", "second"), [(capture, release), (release, capture)])
+def test_a_pose_is_never_both_captured_and_released(database, first, second):
+    generation, (pose, _) = two_poses(database, a_user(database))
+    first(database, generation, pose)
+
+    with pytest.raises(errors.UniqueViolation, match="one_capture_or_release_per_pose"):
+        second(database, generation, pose)
+
+
+def test_captures_and_releases_at_once_move_a_pose_once(database):
+    user = a_user(database)
+    generation, (pose, _) = two_poses(database, user)
+
+    answers = at_once([lambda n=n: (capture, release)[n % 2](database, generation, pose) for n in range(8)])
+
+    assert [type(answer) for answer in answers if answer is not None] == [errors.UniqueViolation] * 7
+    assert value(database, "select count(*) from ledger_entries where kind in ('capture', 'release')") == 1
+
+
+def test_no_more_is_captured_and_released_than_was_held(database):
+    user = a_user(database)
+    generation, (pose, other) = two_poses(database, user)
+    execute(database, "update generated_poses set price = %s where id = %s", 2 * PRICE, pose)
+    queued(database, user)  # another hold of the same user, which must stay untouched
+    capture(database, generation, pose)
+
+    with pytest.raises(errors.CheckViolation, match="no_more_than_was_held"):
+        capture(database, generation, other)
+
+    assert credits(database, user) == (10_000 - 3 * PRICE, PRICE, 2 * PRICE)
+
+
+def test_a_generation_holds_once(database):
+    user = a_user(database)
+    generation = queued(database, user)
+
+    with pytest.raises(errors.UniqueViolation), database.transaction() as connection:
+        ledger.hold(connection, user, generation, 1)
+
+
+def test_the_credits_of_one_user_do_not_pay_for_another(database):
+    owner, other = a_user(database), a_user(database)
+    generation = queued(database, owner)
+    (pose,) = open_poses(database, generation)
+
+    with pytest.raises(psycopg.IntegrityError):
+        add_entry(database, "capture", other, "held", "spent", generation, pose.id)
+
+
+def test_a_pose_of_another_generation_cannot_be_charged_to_this_one(database):
+    user = a_user(database)
+    mine, others = queued(database, user), queued(database, user)
+    (pose,) = open_poses(database, others)
+
+    with pytest.raises(psycopg.IntegrityError):
+        add_entry(database, "capture", user, "held", "spent", mine, pose.id)
+
+
+def test_a_balance_that_runs_short_goes_on_in_the_same_transaction(database):
+    user = a_user(database, credits=10)
+    generation = a_request(database, user)
+
+    with database.transaction() as connection:
+        with pytest.raises(ledger.RequestRefused, match="costs 11 credits and 10 are available"):
+            ledger.hold(connection, user, generation, 11)
+        balance = ledger.balance_of(connection, user)
+
+    assert balance is not None
+    assert (balance.credits_available, balance.credits_held) == (10, 0)
+
+
+def test_terminal_means_that_nothing_is_held_and_what_was_captured_is_what_was_made(database):
+    user = a_user(database)
+    lease = running(database, user, poses=SLUGS[:3])
+    first, *_ = open_poses(database, lease.generation_id)
+    checkpoint.complete_pose(database, lease, first, made_pose(lease.generation_id, first), store="local")
+    outcomes.retry_after_error(database, lease, outcomes.RetryRule(most_attempts=1), reason="boom")
+
+    ended = result(database, lease.generation_id)
+    made = value(database, "select sum(price) from generated_poses where status = 'completed'")
+    assert (ended["credits_held"], ended["credits_spent"]) == (0, made)
+    assert row(database, "select amount = captured + released as settled from holds") == {"settled": True}
+    assert account(database, user)["credits_held"] == 0

@@ -1,0 +1,243 @@
+"""Claims: never more than there are slots, never the same one twice, and none is forgotten when its run never came."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+import pytest
+
+from posegen.errors import ClaimSuperseded, GenerationUnknown
+from posegen.lifecycle import claims, outcomes
+from posegen.lifecycle.claims import claim_next, claims_to_send_again, resume_work, start_work
+from tests.builders import (
+    a_request,
+    a_user,
+    claimed,
+    event_kinds,
+    execute,
+    expire_lease,
+    queued,
+    row,
+    running,
+    started,
+    status,
+    take_in,
+    taken_over,
+    value,
+)
+from tests.concurrency import at_once
+
+
+def several_queued(database, count):
+    user = a_user(database)
+    generations = [a_request(database, user) for _ in range(count)]
+    take_in(database)
+    return generations
+
+
+def start(database, generation: UUID, dispatch: int | None, run: str = "run-9"):
+    return start_work(database, generation, dispatch=dispatch, run_id=run, lease_seconds=60)
+
+
+# --- how many -----------------------------------------------------------------------------------------------------
+
+
+def test_as_many_are_claimed_as_there_are_free_slots(database):
+    generations = several_queued(database, 5)
+
+    assert [claim.generation_id for claim in claim_next(database, most_running=3)] == generations[:3]
+    assert [status(database, generation) for generation in generations] == ["dispatched"] * 3 + ["queued"] * 2
+
+
+def test_claimed_and_running_generations_take_up_slots(database):
+    several_queued(database, 5)
+    first, _ = claim_next(database, most_running=2)
+    started(database, first)
+
+    assert claim_next(database, most_running=2) == []
+    assert len(claim_next(database, most_running=3)) == 1
+
+
+def test_a_generation_that_ended_frees_its_slot(database):
+    generations = several_queued(database, 2)
+    (claim,) = claim_next(database, most_running=1)
+    outcomes.finish_generation(database, started(database, claim))
+
+    assert [claim.generation_id for claim in claim_next(database, most_running=1)] == generations[1:]
+
+
+def test_an_empty_queue_gives_nothing(database):
+    assert claim_next(database, most_running=10) == []
+
+
+def test_claimers_at_once_never_claim_the_same_nor_more_than_there_are_slots(database):
+    several_queued(database, 30)
+
+    answers = at_once([lambda: claim_next(database, most_running=7)] * 6)
+
+    taken = [claim.generation_id for answer in answers for claim in answer]
+    assert len(taken) == len(set(taken)) == 7
+
+
+def test_claimers_at_once_empty_the_queue_without_taking_anything_twice(database):
+    generations = several_queued(database, 30)
+
+    answers = at_once([lambda: claim_next(database, most_running=1000)] * 6)
+
+    assert sorted(claim.generation_id for answer in answers for claim in answer) == sorted(generations)
+
+
+# --- from the claim to the lease ----------------------------------------------------------------------------------
+
+
+def test_every_claim_of_a_generation_has_a_number_of_its_own(database):
+    first = claimed(database)
+    outcomes.release_lease(database, started(database, first), reason="test")
+
+    (second,) = claim_next(database, most_running=1)
+
+    assert (first.dispatch, second.dispatch) == (1, 2)
+    assert event_kinds(database, first.generation_id) == ["queued", "dispatched", "started", "released", "dispatched"]
+
+
+def test_a_run_turns_its_claim_into_a_lease(database):
+    claim = claimed(database)
+
+    lease = start(database, claim.generation_id, claim.dispatch)
+
+    assert lease is not None
+    assert row(
+        database,
+        "select status, run_id, token, lease_expires_at between now() + interval '50 s' and now() + interval '60 s' as fresh "
+        "from generations",
+    ) == {"status": "running", "run_id": "run-9", "token": lease.token, "fresh": True}
+
+
+def test_the_token_rises_with_every_lease(database):
+    first = running(database)
+
+    second = taken_over(database, first.generation_id)
+
+    assert second.token > first.token
+
+
+def test_a_run_with_an_old_claim_is_superseded(database):
+    claim = claimed(database)
+    outcomes.release_lease(database, started(database, claim), reason="test")
+    claim_next(database, most_running=1)
+
+    with pytest.raises(ClaimSuperseded, match="dispatch 1"):
+        start(database, claim.generation_id, claim.dispatch)
+    assert status(database, claim.generation_id) == "dispatched"
+
+
+def test_a_second_run_of_the_same_claim_is_superseded(database):
+    claim = claimed(database)
+    started(database, claim)
+
+    with pytest.raises(ClaimSuperseded, match="wait for the other run"):
+        start(database, claim.generation_id, claim.dispatch)
+
+
+def test_two_runs_of_one_claim_at_once_get_one_lease(database):
+    claim = claimed(database)
+
+    answers = at_once([lambda n=n: start(database, claim.generation_id, claim.dispatch, f"run-{n}") for n in range(4)])
+
+    assert sorted(type(answer).__name__ for answer in answers) == ["ClaimSuperseded"] * 3 + ["Lease"]
+
+
+def test_a_run_that_an_operator_started_by_hand_claims_for_itself(database):
+    generation = queued(database)
+
+    assert start(database, generation, None) is not None
+    assert row(database, "select status, dispatch from generations") == {"status": "running", "dispatch": 1}
+
+
+def test_a_run_that_an_operator_started_by_hand_does_not_take_a_claim_away(database):
+    claim = claimed(database)
+
+    with pytest.raises(ClaimSuperseded):
+        start(database, claim.generation_id, None)
+
+
+def test_a_generation_that_was_not_judged_yet_cannot_be_started(database):
+    generation = a_request(database, a_user(database))
+
+    with pytest.raises(ClaimSuperseded, match="submitted"):
+        start(database, generation, None)
+
+
+def test_nothing_is_left_to_start_when_a_generation_has_ended(database):
+    lease = running(database)
+    outcomes.finish_generation(database, lease)
+
+    assert start(database, lease.generation_id, 1) is None
+    assert resume_work(database, lease.generation_id, run_id="run-1") is None
+
+
+def test_a_generation_that_does_not_exist_cannot_be_started(database):
+    with pytest.raises(GenerationUnknown, match="posegen status"):
+        start(database, uuid4(), 1)
+    with pytest.raises(GenerationUnknown):
+        resume_work(database, uuid4(), run_id="run-1")
+
+
+# --- the same run, next step --------------------------------------------------------------------------------------
+
+
+def test_the_next_step_of_a_run_has_the_same_lease(database):
+    lease = running(database, run="run-1")
+
+    assert resume_work(database, lease.generation_id, run_id="run-1") == lease
+
+
+def test_the_next_step_of_a_run_stops_when_another_run_has_taken_over(database):
+    lease = running(database, run="run-1")
+    taken_over(database, lease.generation_id, run="run-2")
+
+    with pytest.raises(ClaimSuperseded, match="under run run-2, not under run run-1"):
+        resume_work(database, lease.generation_id, run_id="run-1")
+
+
+def test_the_next_step_of_a_run_stops_when_its_generation_waits_again(database):
+    lease = running(database)
+    expire_lease(database, lease.generation_id)
+    outcomes.sweep_expired_leases(database, outcomes.RetryRule())
+
+    with pytest.raises(ClaimSuperseded, match="queued"):
+        resume_work(database, lease.generation_id, run_id="run-1")
+
+
+# --- claims without a run -----------------------------------------------------------------------------------------
+
+
+def dispatched_ago(database, generation: UUID, seconds: float) -> None:
+    execute(
+        database, "update generations set dispatched_at = now() - make_interval(secs => %s) where id = %s", seconds, generation
+    )
+
+
+def test_a_claim_whose_run_does_not_come_is_sent_again_unchanged(database):
+    claim = claimed(database)
+    assert claims_to_send_again(database) == []
+
+    dispatched_ago(database, claim.generation_id, claims.RUN_SHOULD_HAVE_STARTED_SECONDS + 1)
+
+    assert claims_to_send_again(database) == [claim]
+    assert claims_to_send_again(database) == [claim]
+
+
+def test_a_claim_whose_run_has_begun_is_not_sent_again(database):
+    lease = running(database)
+    dispatched_ago(database, lease.generation_id, 3600)
+
+    assert claims_to_send_again(database) == []
+
+
+def test_a_dispatched_generation_is_no_prey_of_the_sweep(database):
+    claim = claimed(database)
+    dispatched_ago(database, claim.generation_id, 3600)
+
+    assert outcomes.sweep_expired_leases(database, outcomes.RetryRule()) == []
+    assert value(database, "select dispatch from generations") == claim.dispatch

@@ -1,0 +1,339 @@
+"""Intake against the database: one transaction for each request, which is queued with everything held, or refused with nothing."""
+
+from __future__ import annotations
+
+import threading
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from posegen.database import poses
+from posegen.database.connection import Database
+from posegen.images.platforms import reserved_bytes
+from posegen.ledger import credits as ledger
+from posegen.lifecycle import claims
+from posegen.lifecycle.limits import POSE_RESERVE_BYTES
+from tests.builders import (
+    A_POSE,
+    PRICE,
+    SEED,
+    SLUGS,
+    a_request,
+    a_user,
+    account,
+    credits,
+    event_kinds,
+    execute,
+    result,
+    row,
+    rows,
+    status,
+    take_in,
+    value,
+)
+from tests.concurrency import at_once
+
+
+def entries(database, user):
+    return [r["kind"] for r in rows(database, "select kind from ledger_entries where user_id = %s order by id", user)]
+
+
+def assert_nothing_was_taken(database, user, generation, *, available=10_000):
+    assert credits(database, user) == (available, 0, 0)
+    assert account(database, user)["storage_reserved"] == 0
+    assert entries(database, user) == ["grant"]
+    assert value(database, "select count(*) from holds where generation_id = %s", generation) == 0
+    assert value(database, "select count(*) from generated_poses where generation_id = %s", generation) == 0
+
+
+# --- accepted -----------------------------------------------------------------------------------------------------
+
+
+def test_an_accepted_request_is_queued_with_its_poses_credits_and_space(database):
+    user = a_user(database, credits=1000)
+    generation = a_request(database, user, poses=SLUGS[:2], variations=2, formats=["tiktok"], seed=3)
+
+    assert take_in(database) == 1
+
+    assert result(database, generation) | {
+        "status": "queued",
+        "poses_total": 4,
+        "credits_held": 4 * PRICE,
+        "credits_spent": 0,
+        "error_code": None,
+    } == result(database, generation)
+    assert credits(database, user) == (1000 - 4 * PRICE, 4 * PRICE, 0)
+    assert account(database, user)["storage_reserved"] == 4 * (POSE_RESERVE_BYTES + reserved_bytes(["tiktok"]))
+    assert event_kinds(database, generation) == ["queued"]
+
+
+def test_the_poses_of_a_generation_have_ids_that_every_attempt_can_know(database):
+    generation = a_request(database, a_user(database), poses=SLUGS[:3])
+    take_in(database)
+
+    found = rows(database, "select pose_id, position, library_pose, seed_used, credits from pose_results order by position")
+
+    assert [pose["pose_id"] for pose in found] == [poses.pose_id(generation, position) for position in range(3)]
+    assert [pose["library_pose"] for pose in found] == SLUGS[:3]
+    assert {(pose["seed_used"], pose["credits"]) for pose in found} == {(SEED, PRICE)}
+
+
+def test_the_price_at_intake_is_the_price_whatever_it_costs_later(database):
+    user = a_user(database, credits=1000)
+    a_request(database, user)
+    take_in(database, credits_per_pose=50)
+    a_request(database, user)
+    take_in(database, credits_per_pose=10)
+
+    assert sorted(r["price"] for r in rows(database, "select price from generated_poses")) == [10, 50]
+    assert credits(database, user) == (940, 60, 0)
+
+
+def test_a_free_pose_holds_nothing_and_is_queued(database):
+    user = a_user(database, credits=0)
+    generation = a_request(database, user)
+
+    take_in(database, credits_per_pose=0)
+
+    assert status(database, generation) == "queued"
+    assert credits(database, user) == (0, 0, 0)
+
+
+def test_the_last_credit_and_the_last_byte_may_be_used(database):
+    user = a_user(database, credits=PRICE, storage_limit=POSE_RESERVE_BYTES)
+
+    assert take_in_one(database, user) == "queued"
+
+
+def test_a_pose_of_an_operator_can_be_asked_for(database):
+    add_pose(database, "my-pose", {"lift": 0.2})
+
+    assert take_in_one(database, a_user(database), poses=["my-pose"]) == "queued"
+    assert take_in_one(database, a_user(database), categories=["mine"]) == "queued"
+
+
+# --- refused ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ({"poses": ["flying"]}, "'flying'"),
+        ({"poses": [None]}, "None"),
+        ({"poses": [[A_POSE], [SLUGS[1]]]}, A_POSE),
+        ({"categories": ["flying"]}, "'flying'"),
+        ({"formats": ["myspace"]}, "'myspace'"),
+        ({"backend": "camera"}, "'camera'"),
+        ({"poses": []}, "0 poses"),
+        ({"poses": [A_POSE] * 51}, "51 pictures"),
+        ({"prompt": ""}, "empty"),
+        ({"prompt": "x" * 20_000}, "20,000 characters"),
+        ({"prompt": "bell \x07"}, "U+0007"),
+        ({"avatar": {"wings": "two"}}, "'wings'"),
+        ({"avatar": {"skin": "blue"}}, "'blue'"),
+        ({"avatar": {"skin": {"deep": [1, 2]}}}, "deep"),
+    ],
+    ids=str,
+)
+def test_a_request_that_cannot_be_made_fails_with_its_reason_and_nothing_is_taken(database, columns, says):
+    user = a_user(database)
+    generation = a_request(database, user, **columns)
+    good = a_request(database, user)
+
+    assert take_in(database) == 2
+
+    ended = result(database, generation)
+    assert (ended["status"], ended["error_code"]) == ("failed", "invalid_request")
+    assert says in ended["error_detail"]
+    assert "detail names it" in ended["error_message"]
+    assert ended["finished_at"] is not None
+    assert event_kinds(database, generation) == ["failed"]
+    assert status(database, good) == "queued"
+    assert credits(database, user) == (10_000 - PRICE, PRICE, 0)
+
+
+def test_a_request_of_an_unknown_user_fails(database):
+    nobody = uuid4()
+    generation = a_request(database, nobody)
+
+    take_in(database)
+
+    ended = result(database, generation)
+    assert (ended["status"], ended["error_code"]) == ("failed", "invalid_request")
+    assert str(nobody) in ended["error_detail"]
+    assert "insert the user" in ended["error_detail"]
+
+
+def test_a_request_that_costs_more_than_is_available_fails_and_holds_nothing(database):
+    user = a_user(database, credits=2 * PRICE - 1)
+    generation = a_request(database, user, poses=SLUGS[:2])
+
+    take_in(database)
+
+    ended = result(database, generation)
+    assert (ended["status"], ended["error_code"]) == ("failed", "insufficient_credits")
+    assert "costs 60 credits and 59 are available" in ended["error_detail"]
+    assert_nothing_was_taken(database, user, generation, available=59)
+
+
+def test_a_request_that_does_not_fit_into_the_storage_fails_and_reserves_nothing(database):
+    user = a_user(database, storage_limit=POSE_RESERVE_BYTES)
+    generation = a_request(database, user, poses=SLUGS[:2])
+
+    take_in(database)
+
+    ended = result(database, generation)
+    assert (ended["status"], ended["error_code"]) == ("failed", "quota_exceeded")
+    assert "8,000,000 bytes and 4,000,000 of 4,000,000 are free" in ended["error_detail"]
+    assert_nothing_was_taken(database, user, generation)
+
+
+def test_a_disabled_pose_cannot_be_asked_for_any_more(database):
+    execute(database, "update library_poses set enabled = false where slug = %s", A_POSE)
+
+    assert take_in_one(database, a_user(database)) == "failed"
+
+
+def test_an_operators_pose_that_cannot_be_drawn_is_refused_by_name_and_never_chosen(database):
+    add_pose(database, "my-pose", {"angles": {"left_knee": [400, 0, 0]}}, description="levitating zeppelin")
+    user = a_user(database)
+
+    named = a_request(database, user, poses=["my-pose"])
+    described = a_request(database, user, prompt="a levitating zeppelin")
+    take_in(database)
+
+    assert result(database, named)["error_code"] == "invalid_request"
+    assert "left_knee" in result(database, named)["error_detail"]
+    assert status(database, described) == "queued"
+
+
+# --- a batch ------------------------------------------------------------------------------------------------------
+
+
+def test_credits_go_to_the_oldest_requests_first(database):
+    user = a_user(database, credits=2 * PRICE)
+    generations = [a_request(database, user) for _ in range(3)]
+
+    take_in(database)
+
+    assert [status(database, generation) for generation in generations] == ["queued", "queued", "failed"]
+
+
+def test_as_many_are_judged_as_the_limit_says(database):
+    user = a_user(database)
+    generations = [a_request(database, user) for _ in range(3)]
+
+    assert take_in(database, limit=2) == 2
+    assert [status(database, generation) for generation in generations] == ["queued", "queued", "submitted"]
+    assert take_in(database, limit=2) == 1
+    assert take_in(database, limit=2) == 0
+
+
+def test_a_defect_in_the_intake_of_one_request_does_not_stop_the_others(database, monkeypatch):
+    user = a_user(database)
+    generations = [a_request(database, user, seed=seed) for seed in range(3)]
+    hold = ledger.hold
+
+    def hold_with_a_defect(connection, of_user, generation_id, amount):
+        hold(connection, of_user, generation_id, amount)
+        if generation_id == generations[1]:
+            raise ZeroDivisionError("a defect of ours\0")
+
+    monkeypatch.setattr(ledger, "hold", hold_with_a_defect)
+
+    assert take_in(database) == 3
+
+    assert [status(database, generation) for generation in generations] == ["queued", "failed", "queued"]
+    assert result(database, generations[1])["error_code"] == "poisoned"
+    assert "ZeroDivisionError" in result(database, generations[1])["error_detail"]
+    assert credits(database, user) == (10_000 - 2 * PRICE, 2 * PRICE, 0)
+
+
+def test_trouble_with_the_database_refuses_nobody(database):
+    user = a_user(database)
+    generation = a_request(database, user)
+    separator = "&" if "?" in database.url else "?"
+    with Database(f"{database.url}{separator}options=-c%20lock_timeout%3D100") as impatient:
+        with database.transaction() as connection:
+            connection.execute("select from accounts where user_id = %s for update", [user])
+
+            with pytest.raises(psycopg.OperationalError):
+                take_in(impatient)
+
+    assert status(database, generation) == "submitted"
+    take_in(database)
+    assert status(database, generation) == "queued"
+
+
+def test_two_intakes_at_once_judge_every_request_once(database):
+    user = a_user(database)
+    generations = [a_request(database, user) for _ in range(20)]
+
+    judged = at_once([lambda: take_in(database)] * 3)
+
+    assert sum(judged) == 20
+    assert {status(database, generation) for generation in generations} == {"queued"}
+    assert credits(database, user) == (10_000 - 20 * PRICE, 20 * PRICE, 0)
+    assert value(database, "select count(*) from events") == 20
+
+
+def test_two_intakes_never_hold_more_than_there_is(database):
+    user = a_user(database, credits=5 * PRICE)
+    for _ in range(10):
+        a_request(database, user)
+
+    at_once([lambda: take_in(database)] * 3)
+
+    assert credits(database, user) == (0, 5 * PRICE, 0)
+    assert rows(database, "select status, count(*) as n from generations group by 1 order by 1") == [
+        {"status": "failed", "n": 5},
+        {"status": "queued", "n": 5},
+    ]
+
+
+def test_a_request_that_is_cancelled_while_it_is_judged_ends_cancelled_with_nothing_held(database, monkeypatch):
+    user = a_user(database)
+    generation = a_request(database, user)
+    cancelling = threading.Thread(
+        target=lambda: execute(database, "select cancel_generation(%s, 'customer')", generation)
+    )
+    hold = ledger.hold
+
+    def hold_and_be_cancelled(*arguments):
+        hold(*arguments)
+        cancelling.start()
+
+    monkeypatch.setattr(ledger, "hold", hold_and_be_cancelled)
+    take_in(database)
+    cancelling.join(20)
+
+    assert status(database, generation) == "cancelled"
+    assert credits(database, user) == (10_000, 0, 0)
+    assert account(database, user)["storage_reserved"] == 0
+
+
+def test_a_refused_generation_is_never_claimed(database):
+    take_in_one(database, a_user(database), poses=["flying"])
+
+    assert claims.claim_next(database, most_running=10) == []
+
+
+def take_in_one(database, user, **columns):
+    generation = a_request(database, user, **columns)
+    take_in(database)
+    return status(database, generation)
+
+
+def add_pose(database, slug, specification, *, description="as an operator likes it"):
+    execute(database, "insert into pose_categories (slug, name) values ('mine', 'Mine')")
+    execute(
+        database,
+        "insert into library_poses (slug, name, category, description, difficulty, specification) "
+        "values (%s, 'Mine', 'mine', %s, 'easy', %s)",
+        slug,
+        description,
+        Jsonb(specification),
+    )
+    assert row(database, "select built_in from library_poses where slug = %s", slug) == {"built_in": False}

@@ -1,0 +1,152 @@
+"""Leases: renewed from their own thread for as long as work goes on, and known to be lost as soon as they are."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from posegen.errors import LeaseLost, StoreUnavailable
+from posegen.lifecycle import outcomes
+from posegen.lifecycle.claims import claim_next
+from posegen.lifecycle.leases import LeaseKeeper
+from posegen.lifecycle.work import at_work
+from tests.builders import event_kinds, expire_lease, result, row, running, started, status, taken_over, value
+from tests.concurrency import until
+
+RULE = outcomes.RetryRule(most_attempts=3, first_wait=0)
+
+
+def lease_left(database, generation) -> float:
+    return float(
+        value(database, "select extract(epoch from lease_expires_at - now()) from generations where id = %s", generation)
+    )
+
+
+def is_lost(keeper) -> bool:
+    try:
+        keeper.check()
+    except LeaseLost:
+        return True
+    return False
+
+
+def at_work_on(database, lease, *, lease_seconds: float = 60):
+    return at_work(database, lease, lease_seconds=lease_seconds, rule=RULE)
+
+
+def test_a_lease_is_kept_for_longer_than_its_duration(database):
+    lease = running(database, lease_seconds=0.4)
+    begun = value(database, "select lease_expires_at from generations")
+
+    with LeaseKeeper(database, lease, lease_seconds=0.4) as keeper:
+        until(lambda: value(database, "select lease_expires_at - %s > interval '0.8 s' from generations", begun))
+        keeper.check()
+        assert outcomes.sweep_expired_leases(database, RULE) == []
+
+
+def test_taking_up_the_work_prolongs_the_lease_at_once(database):
+    lease = running(database, lease_seconds=5)
+
+    with LeaseKeeper(database, lease, lease_seconds=60):
+        until(lambda: lease_left(database, lease.generation_id) > 30, seconds=4)
+
+
+def test_a_keeper_notices_that_the_lease_was_taken(database):
+    lease = running(database)
+
+    with LeaseKeeper(database, lease, lease_seconds=0.2) as keeper:
+        keeper.check()
+        taken_over(database, lease.generation_id)
+        until(lambda: is_lost(keeper))
+
+
+def test_a_keeper_notices_a_cancellation(database):
+    lease = running(database)
+
+    with LeaseKeeper(database, lease, lease_seconds=0.2) as keeper:
+        outcomes.cancel(database, lease.generation_id, actor="customer")
+        until(lambda: is_lost(keeper))
+
+    assert status(database, lease.generation_id) == "cancelled"
+
+
+def test_a_lease_that_cannot_be_renewed_counts_as_lost_as_soon_as_it_must_have_run_out(database):
+    lease = running(database)
+    begun = time.monotonic()
+
+    with LeaseKeeper(database, lease, lease_seconds=0.6) as keeper:
+        # As if the server did not answer any more: the renewal waits for a lock that is not given up.
+        with database.transaction() as connection:
+            connection.execute("select from generations where id = %s for update", [lease.generation_id])
+            until(lambda: is_lost(keeper), seconds=5)
+            assert time.monotonic() - begun > 0.5
+
+
+def test_nothing_is_renewed_when_the_work_has_ended(database):
+    lease = running(database)
+    with LeaseKeeper(database, lease, lease_seconds=0.2):
+        pass
+    expire_lease(database, lease.generation_id)
+
+    assert [progress.id for progress in outcomes.sweep_expired_leases(database, RULE)] == [lease.generation_id]
+
+
+# --- what ends the work decides what follows ----------------------------------------------------------------------
+
+
+def test_an_error_puts_the_generation_back_and_counts_an_attempt(database):
+    lease = running(database)
+
+    with pytest.raises(ZeroDivisionError), at_work_on(database, lease):
+        raise ZeroDivisionError("a defect\0 of ours")
+
+    assert row(database, "select status, attempts, lost_leases from generations") == {
+        "status": "queued",
+        "attempts": 1,
+        "lost_leases": 0,
+    }
+    (detail,) = (value(database, "select detail ->> 'reason' from events where kind = 'requeued'"),)
+    assert detail.startswith("ZeroDivisionError: a defect")
+
+
+def test_an_interrupt_puts_the_generation_back_and_burns_no_attempt(database):
+    lease = running(database)
+
+    with pytest.raises(KeyboardInterrupt), at_work_on(database, lease):
+        raise KeyboardInterrupt
+
+    assert row(
+        database, "select status, attempts, lost_leases, not_before <= now() as at_once from generations"
+    ) == {"status": "queued", "attempts": 0, "lost_leases": 0, "at_once": True}
+    assert event_kinds(database, lease.generation_id)[-1] == "released"
+
+
+def test_a_lost_lease_changes_nothing(database):
+    lease = running(database)
+    taken_over(database, lease.generation_id)
+    before = row(database, "select * from generations")
+
+    with pytest.raises(LeaseLost), at_work_on(database, lease):
+        raise LeaseLost("somebody else has the word")
+
+    assert row(database, "select * from generations") == before
+
+
+def test_an_error_of_the_store_ends_as_a_failure_of_the_store_after_the_last_attempt(database):
+    lease = running(database)
+    for attempt in range(3):
+        with pytest.raises(StoreUnavailable), at_work_on(database, lease):
+            raise StoreUnavailable("no answer", store="local", key="poses/x")
+        if attempt < 2:
+            lease = again(database, lease)
+
+    ended = result(database, lease.generation_id)
+    assert (ended["status"], ended["error_code"]) == ("failed", "storage_failed")
+    assert "no answer" in ended["error_detail"]
+
+
+def again(database, lease):
+    (claim,) = claim_next(database, most_running=1)
+    assert claim.generation_id == lease.generation_id
+    return started(database, claim)

@@ -1,0 +1,49 @@
+"""Real servers for the tests: PostgreSQL, and databases on it that a test has for itself."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from posegen.database.server import DatabaseUrls, open_server, parse_url
+from posegen.settings import Settings
+
+
+@contextmanager
+def running_postgres(home: Path) -> Iterator[DatabaseUrls]:
+    """An embedded server of its own with its data in `home`, both databases made; gone without a trace afterwards."""
+    try:
+        with open_server(Settings(posegen_home=home, database_url=None)) as urls:
+            yield urls
+    finally:
+        remove_cluster(home)
+
+
+def remove_cluster(home: Path) -> None:
+    """Remove what the embedded server has kept outside of `home`, where root's server had to go elsewhere."""
+    record = home / "postgres" / "connection.json"
+    if record.exists() and (place := json.loads(record.read_text())["place"]) != ".":
+        shutil.rmtree(place)
+
+
+@contextmanager
+def fresh_database(urls: DatabaseUrls, *, template: str = "template0") -> Iterator[str]:
+    """The URL of a new database, a copy of `template` with a name of its own, which is dropped afterwards."""
+    name = f"test_{secrets.token_hex(6)}"
+    server = parse_url(urls.application)
+    with psycopg.connect(server.on("postgres"), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template))
+        )
+    try:
+        yield server.on(name)
+    finally:
+        with psycopg.connect(server.on("postgres"), autocommit=True) as connection:
+            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from posegen.images.thumbnails import RESERVE_BYTES, encode_thumbnail
+from posegen.poses.keypoints import Keypoints
+
+
+def opened(data: bytes) -> NDArray[np.float64]:
+    with Image.open(io.BytesIO(data), formats=["WEBP"]) as image:
+        return np.asarray(image.convert("RGB"), dtype=float)
+
+
+def test_a_thumbnail_is_a_small_square_webp(picture):
+    thumbnail = encode_thumbnail(picture)
+
+    assert opened(thumbnail.data).shape == (400, 400, 3)
+    assert (thumbnail.width, thumbnail.height, thumbnail.content_type) == (400, 400, "image/webp")
+    assert len(thumbnail.data) < 20_000
+
+
+def test_a_thumbnail_shows_the_picture_faithfully(picture):
+    reference = np.asarray(Image.fromarray(picture).resize((400, 400), Image.Resampling.LANCZOS), dtype=float)
+
+    assert np.abs(opened(encode_thumbnail(picture).data) - reference).mean() < 2.5
+
+
+def test_equal_pixels_give_equal_bytes(picture):
+    assert encode_thumbnail(picture).data == encode_thumbnail(picture.copy()).data
+
+
+def test_the_reservation_is_enough_for_noise(noise):
+    assert len(encode_thumbnail(noise).data) < RESERVE_BYTES
+    assert len(encode_thumbnail(noise[:400, :400]).data) < RESERVE_BYTES
+
+
+def test_a_tall_picture_is_filled_around_the_figure():
+    tall = np.full((1200, 400, 3), 255, dtype=np.uint8)
+    tall[100:200] = 0
+    points = np.array([(0.4, 100 / 1200), (0.6, 200 / 1200)])
+    figure = Keypoints(points, depth=np.ones(2), visible=np.ones(2, dtype=bool))
+
+    assert (opened(encode_thumbnail(tall, figure).data) < 50).any()
+    assert (opened(encode_thumbnail(tall).data) > 200).all()

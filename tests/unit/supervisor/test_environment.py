@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from posegen.database.server import DatabaseUrls
+from posegen.settings import PROJECT_ROOT, Settings
+from posegen.supervisor.environment import child_environment, dagster_environment
+
+URLS = DatabaseUrls("postgresql://u:p@h/posegen", "postgresql+psycopg2://u:p@h/dagster", embedded=False)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(posegen_home=tmp_path, posegen_max_running=3)
+
+
+def test_every_variable_of_dagster_yaml_is_set_and_no_other(settings: Settings):
+    read = set(re.findall(r"\{env: (\w+)\}", (PROJECT_ROOT / "dagster.yaml").read_text()))
+
+    of_ours = {name for name in dagster_environment(settings, URLS) if name.startswith("POSEGEN_")}
+    assert of_ours == read
+
+
+def test_whatever_dagster_writes_goes_to_the_data_folder(settings: Settings, tmp_path: Path):
+    environment = dagster_environment(settings, URLS)
+
+    assert Path(environment["POSEGEN_DAGSTER_DIR"]).is_relative_to(tmp_path)
+    assert Path(environment["POSEGEN_DAGSTER_COMPUTE_LOGS"]).is_relative_to(tmp_path)
+
+
+def test_dagster_may_run_a_little_more_than_the_generations(settings: Settings):
+    assert int(dagster_environment(settings, URLS)["POSEGEN_DAGSTER_MAX_RUNS"]) > settings.posegen_max_running
+
+
+def test_children_keep_what_the_user_has_set(settings: Settings):
+    inherited = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": "/mine", "LANG": "C"}
+
+    environment = child_environment(inherited, settings, URLS)
+
+    assert environment["PYTHONPATH"] == f"{PROJECT_ROOT}:/mine"
+    assert inherited.items() - {("PYTHONPATH", "/mine")} <= environment.items()
+    assert environment["POSEGEN_DAGSTER_DATABASE_URL"] == URLS.dagster
