@@ -15,7 +15,9 @@ from resources.studio import StudioResource
 _SHOWN = 20
 
 
-@dg.asset_check(asset="generated_poses", blocking=True, description="Every pose and thumbnail is stored, whole and in its size.")
+@dg.asset_check(
+    asset="generated_poses", blocking=True, description="Every pose and thumbnail is stored, whole and in its size."
+)
 def poses_are_whole(context: dg.AssetCheckExecutionContext, studio: StudioResource) -> dg.AssetCheckResult:
     """Reads every object of the generation back and compares its hash and size."""
     return _result(context, studio, inspect_poses, dg.AssetCheckSeverity.ERROR)
@@ -48,7 +50,9 @@ def _result(
         metadata={
             "generation": partition,
             "looked at": inspection.looked_at,
-            "problems": dg.MetadataValue.md("\n".join(f"- {problem}" for problem in inspection.problems[:_SHOWN]) or "none"),
+            "problems": dg.MetadataValue.md(
+                "\n".join(f"- {problem}" for problem in inspection.problems[:_SHOWN]) or "none"
+            ),
         },
     )
 

@@ -32,7 +32,6 @@ class ExportConfig(dg.Config):
 @dg.asset(
     partitions_def=GENERATIONS,
     io_manager_key="manifests",
-    dagster_type=dict,
     group_name=POSE_IMAGES,
     kinds={"pillow", "jpeg"},
     owners=OWNERS,

@@ -8,7 +8,7 @@ from posegen.studio.contact_sheets import store_contact_sheet
 from posegen.studio.manifests import Manifest
 from posegen.studio.studio import Studio
 
-Metadata = dict[str, dg.MetadataValue]  # type: ignore[type-arg]  # the base is generic over what it holds
+Metadata = dict[str, dg.MetadataValue]
 
 
 def pose_metadata(studio: Studio, generation_id: UUID, manifest: Manifest) -> Metadata:

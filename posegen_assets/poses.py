@@ -39,7 +39,9 @@ def _out(description: str, kinds: set[str]) -> dg.AssetOut:
     partitions_def=GENERATIONS,
     can_subset=True,
     outs={
-        "generated_poses": _out("The poses of one generation, 1024x1024, each paid for as it is stored.", {"python", "postgres"}),
+        "generated_poses": _out(
+            "The poses of one generation, 1024x1024, each paid for as it is stored.", {"python", "postgres"}
+        ),
         "thumbnails": _out("A 400x400 WebP of every pose, stored together with it.", {"pillow"}),
     },
     internal_asset_deps={"generated_poses": set(), "thumbnails": {dg.AssetKey("generated_poses")}},

@@ -11,7 +11,7 @@ from resources.storage import LocalStorage
 Manifest = dict[str, Any]
 
 
-class ManifestIOManager(dg.ConfigurableIOManager):  # type: ignore[misc]  # untyped base
+class ManifestIOManager(dg.ConfigurableIOManager):
     """Writes `manifests/{asset}/{partition}.json`, replacing what an earlier run wrote."""
 
     storage: dg.ResourceDependency[LocalStorage]

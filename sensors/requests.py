@@ -84,6 +84,8 @@ def _end_lost_runs(instance: dg.DagsterInstance, swept: Iterable[Progress]) -> N
     """Tell Dagster of runs that are gone, or they would keep their slots until the longest run time is over."""
     for progress in swept:
         run = instance.get_run_by_id(progress.run_id) if progress.run_id else None
-        log.warning("lease lost", generation=str(progress.id), run=progress.run_id, lost_leases=progress.lost_leases + 1)
+        log.warning(
+            "lease lost", generation=str(progress.id), run=progress.run_id, lost_leases=progress.lost_leases + 1
+        )
         if run is not None and not run.is_finished:
             instance.report_run_failed(run, "The worker was silent for longer than its lease; the generation goes on.")

@@ -1,4 +1,4 @@
-"""What many tests stand on: one PostgreSQL server for the session, and for each test a clean database, store and studio.
+"""What many tests stand on: a PostgreSQL server for the session, and for each test a clean database, store and studio.
 
 How a test builds its world is in `builders.py`.
 """

@@ -1,4 +1,4 @@
-"""Bringing a database back to how a test may find it, in milliseconds: a new copy of a template takes ten times as long.
+"""Bringing a database back to how a test may find it: in milliseconds, where a new copy of a template takes far longer.
 
 Every table is emptied and filled again from a copy in the schema `pristine`. What a test changes in the schema itself
 stays changed: such a test asks for `empty_database_url` instead.

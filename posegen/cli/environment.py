@@ -13,7 +13,9 @@ from posegen.settings import load_settings
 from posegen.supervisor.environment import dagster_environment
 
 
-def env(as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of shell lines.")] = False) -> None:
+def env(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of shell lines.")] = False,
+) -> None:
     """Print the connection string and Dagster's variables for a shell.
 
     `eval "$(posegen env)"`, and `psql "$DATABASE_URL"` or `dagster dev` work. The embedded server keeps running only as
@@ -21,7 +23,7 @@ def env(as_json: Annotated[bool, typer.Option("--json", help="One JSON object in
     """
     settings = load_settings()
     with open_server(settings) as urls:
-        variables = {"DATABASE_URL": urls.application, **dagster_environment(settings, urls.dagster)}
+        variables = {"DATABASE_URL": urls.application, **dagster_environment(settings, urls)}
     if as_json:
         console.print_json(variables)
         return

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -41,11 +41,13 @@ class DatabaseUrls:
         application: `postgresql://...`, for psycopg and `psql`.
         dagster: `postgresql+psycopg2://...`, for SQLAlchemy.
         embedded: whether the server is ours to start and stop.
+        keep_running: to be called from time to time by whoever uses the server for long; starts a dead one again.
     """
 
     application: str = field(repr=False)
     dagster: str = field(repr=False)
     embedded: bool
+    keep_running: Callable[[], object] = field(default=lambda: None, repr=False, compare=False)
 
 
 @contextmanager
@@ -65,7 +67,7 @@ def open_server(settings: Settings) -> Iterator[DatabaseUrls]:
             # It may have died between its answer and our visit; a live one says the same again.
             address = server.ensure_running()
             urls = _prepare(parse_url(address_url(address)), settings.dagster_database, embedded=True)
-        yield urls
+        yield replace(urls, keep_running=server.ensure_running)
 
 
 def address_url(address: ServerAddress, database: str = APPLICATION_DATABASE) -> str:

@@ -1,4 +1,4 @@
-"""What touches on the average build touches on every build: the ground under hands and feet, and hand against hand.
+"""What touches on the average build touches on every build: ground under hands and feet, hands on the body or joined.
 
 Poses are angles, and the same angles put other proportions elsewhere. The corrections here are of a few degrees.
 """
@@ -9,13 +9,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from posegen.poses.body import outline_points
+from posegen.poses.body import SEGMENTS, Capsule, capsules, outline_points
 from posegen.poses.figure import Figure
 from posegen.poses.hands import palm_centre
 from posegen.poses.skeleton import JOINT_INDEX, SIDES, Floats, turn
 
 _TOUCHES_GROUND = 0.015  # metres above the ground, on the average build
 _PALMS_TOUCH = 0.08  # metres between the middles of the palms, on the average build
+_RESTS_ON = 0.04  # metres between a palm and the body's surface, on the average build
+_BODY = ("head", "ribs", "waist", "hips", "left_thigh", "right_thigh")
 _MOST_TILT = 12.0  # degrees, in each round
 _LEVEL = 0.05  # degrees
 _ROUNDS = 4
@@ -57,18 +59,52 @@ def _turned(figure: Figure, rotation: Floats) -> Figure:
     return replace(figure, positions=positions, orientations=rotation @ figure.orientations)
 
 
-def join_hands(figure: Figure, average: Figure) -> Figure:
-    """The figure with its palms as close as the average one has them, where that one's touch; hands keep their turn."""
+def place_hands(figure: Figure, average: Figure) -> Figure:
+    """The figure with its hands joined, or as near to the body's surface, as the average figure has them.
+
+    Hands move without turning; hands that touch nothing stay where they are.
+    """
     apart = average.orientation("chest").T @ (_palm(average, "left") - _palm(average, "right"))
-    if np.linalg.norm(apart) > _PALMS_TOUCH:
-        return figure
-    left, right = _palm(figure, "left"), _palm(figure, "right")
-    middle = (left + right) / 2
-    half = figure.orientation("chest") @ apart * figure.build.scale / 2
+    if np.linalg.norm(apart) < _PALMS_TOUCH:
+        middle = (_palm(figure, "left") + _palm(figure, "right")) / 2
+        half = figure.orientation("chest") @ apart * figure.build.scale / 2
+        targets = {"left": middle + half, "right": middle - half}
+    else:
+        targets = {side: _on_body(figure, average, side) for side in SIDES}
     positions, orientations = figure.positions.copy(), figure.orientations.copy()
-    for side, shift in zip(SIDES, (middle + half - left, middle - half - right), strict=True):
-        _move_hand(positions, orientations, side, shift)
+    for side, target in targets.items():
+        _move_hand(positions, orientations, side, target - _palm(figure, side))
     return replace(figure, positions=positions, orientations=orientations)
+
+
+def _on_body(figure: Figure, average: Figure, side: str) -> Floats:
+    """Where the palm belongs: over the same spot of the same part as on the average figure, as far from its surface."""
+    palm = _palm(average, side)
+    parts = {part.name: part for part in capsules(average) if part.name in _BODY}
+    name = min(parts, key=lambda part: _surface(parts[part], palm)[1])
+    along, gap = _surface(parts[name], palm)
+    if gap > _RESTS_ON:
+        return _palm(figure, side)
+    axis = next(segment.start for segment in SEGMENTS if segment.name == name)
+    outwards = average.orientation(axis).T @ (palm - _point(parts[name], along))
+    outwards /= max(float(np.linalg.norm(outwards)), 1e-9)
+    own = next(part for part in capsules(figure) if part.name == name)
+    distance = gap * figure.build.scale + float(np.interp(along, [0, 1], own.radii))
+    target: Floats = _point(own, along) + figure.orientation(axis) @ outwards * distance
+    return target
+
+
+def _surface(part: Capsule, point: Floats) -> tuple[float, float]:
+    """How far along a part (0 to 1) a point is, and its distance from the surface there in metres."""
+    axis = part.end - part.start
+    along = float(np.clip((point - part.start) @ axis / max(float(axis @ axis), 1e-12), 0, 1))
+    radius = float(np.interp(along, [0, 1], part.radii))
+    return along, float(np.linalg.norm(point - _point(part, along))) - radius
+
+
+def _point(part: Capsule, along: float) -> Floats:
+    point: Floats = part.start + (part.end - part.start) * along
+    return point
 
 
 def _palm(figure: Figure, side: str) -> Floats:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from posegen.poses.body import lowest_point
-from posegen.poses.contacts import join_hands, settle
+from posegen.poses.contacts import place_hands, settle
 from posegen.poses.figure import Figure
 from posegen.poses.props import place_props
 from posegen.poses.skeleton import (
@@ -32,7 +32,7 @@ def solve(specification: PoseSpecification, build: Build = DEFAULT_BUILD) -> Fig
     """
     figure = _grounded(_placed(specification, DEFAULT_BUILD), specification.lift)
     if build != DEFAULT_BUILD:
-        own = join_hands(_placed(specification, build), figure)
+        own = place_hands(_placed(specification, build), figure)
         figure = _grounded(settle(own, figure), specification.lift)
     return replace(figure, props=place_props(specification, figure))
 

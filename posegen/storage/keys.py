@@ -72,6 +72,11 @@ def control_map_key(pose_slug: str, kind: str, width: int, height: int, sha256: 
     return _key("controlnet", pose_slug, f"{kind}-{width}x{height}-{_short(sha256)}.png")
 
 
+def library_sheet_key(sha256: str) -> str:
+    """The contact sheet of the pose library's control maps."""
+    return _key("controlnet", f"library-{_short(sha256)}.jpg")
+
+
 def manifest_key(asset: str, partition: str | None) -> str:
     """What one asset wrote for one partition, or (None) for an asset without partitions. The only replaceable keys."""
     if partition is None:

@@ -9,16 +9,20 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from posegen.database import exports, generations, poses
 from posegen.database.generations import Lease
 from posegen.database.poses import FinishedPose
 from posegen.errors import ExportFailed, GenerationUnknown, ImageInvalid, ObjectCorrupt, ObjectMissing
 from posegen.images.exports import encode_export
+from posegen.images.framing import BodyPoints
+from posegen.images.pixels import Pixels
 from posegen.images.platforms import PLATFORMS, platform_named
 from posegen.images.validation import open_image
 from posegen.lifecycle import checkpoint
@@ -29,6 +33,13 @@ from posegen.storage.keys import export_key
 from posegen.studio.studio import Studio
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class _StoredPoints:
+    """Keypoints as framing wants them. `points`: (18, 2), fractions of the picture's side."""
+
+    points: NDArray[np.float64]
 
 
 def derive_exports(
@@ -92,7 +103,7 @@ def _derive_one(studio: Studio, generation_id: UUID, lease: Lease | None, pose: 
     except (ObjectMissing, ObjectCorrupt, ImageInvalid) as unreadable:
         outcomes = [FailedExport(name, ErrorCode.STORAGE_FAILED, str(unreadable)) for name in wanted]
     else:
-        keypoints = None if pose.keypoints is None else np.asarray(pose.keypoints)
+        keypoints = None if pose.keypoints is None else _StoredPoints(np.asarray(pose.keypoints))
         for names in _alike(wanted):
             outcomes += _encode_and_store(studio, generation_id, pose.id, names, pixels, keypoints)
     checkpoint.record_exports(studio.database, generation_id, lease, pose.id, outcomes, store=studio.store.name)
@@ -121,8 +132,8 @@ def _encode_and_store(
     generation_id: UUID,
     pose_id: UUID,
     names: list[str],
-    pixels: np.ndarray,
-    keypoints: np.ndarray | None,
+    pixels: Pixels,
+    keypoints: BodyPoints | None,
 ) -> list[MadeExport | FailedExport]:
     try:
         encoded = encode_export(pixels, PLATFORMS[names[0]], keypoints)

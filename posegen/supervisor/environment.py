@@ -11,9 +11,6 @@ from collections.abc import Mapping
 from posegen.database.server import DatabaseUrls
 from posegen.settings import PROJECT_ROOT, Settings
 
-# Beside the generations, Dagster also runs upkeep and what operators start in the UI.
-RUNS_BESIDE_GENERATIONS = 2
-
 
 def dagster_environment(settings: Settings, urls: DatabaseUrls) -> dict[str, str]:
     """The variables without which `dagster.yaml` cannot be loaded."""
@@ -25,7 +22,7 @@ def dagster_environment(settings: Settings, urls: DatabaseUrls) -> dict[str, str
         "POSEGEN_DAGSTER_DATABASE_URL": urls.dagster,
         "POSEGEN_DAGSTER_DIR": str(home),
         "POSEGEN_DAGSTER_COMPUTE_LOGS": str(home / "compute_logs"),
-        "POSEGEN_DAGSTER_MAX_RUNS": str(settings.posegen_max_running + RUNS_BESIDE_GENERATIONS),
+        "POSEGEN_DAGSTER_MAX_RUNS": str(settings.posegen_max_running),
     }
 
 

@@ -6,7 +6,6 @@ import json
 import os
 from pathlib import Path
 
-from posegen.database.embedded import EmbeddedServer
 from posegen.database.server import open_server
 from posegen.settings import load_settings
 from posegen.supervisor.environment import child_environment
@@ -20,10 +19,9 @@ def main() -> None:
     settings = load_settings()
     definitions = Path(__file__).with_name("dagster_definitions.py")
     options = PlatformOptions(port=choose_port("127.0.0.1", 0), code_location=("--python-file", str(definitions)))
-    server = EmbeddedServer(settings.posegen_home)
-    with server, open_server(settings) as urls:
+    with open_server(settings) as urls:
         environment = child_environment(os.environ, settings, urls)
-        platform = Platform(settings, environment, options, keep_database=server.ensure_running)
+        platform = Platform(settings, environment, options, keep_database=urls.keep_running)
         with stop_on_signals(platform.request_stop):
             if platform.start():
                 print(

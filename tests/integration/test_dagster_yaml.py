@@ -37,10 +37,10 @@ def test_everything_that_dagster_writes_goes_to_the_data_folder(reference: Insta
     assert str(tmp_path) in str(reference.defs_state_storage.base_path)
 
 
-def test_the_queue_has_room_beside_the_generations_and_looks_every_second(reference: InstanceRef):
+def test_the_queue_is_as_wide_as_the_settings_say_and_is_looked_at_every_second(reference: InstanceRef):
     coordinator = reference.run_coordinator
 
-    assert coordinator.get_run_queue_config().max_concurrent_runs == 5
+    assert coordinator.get_run_queue_config().max_concurrent_runs == 3
     assert coordinator.dequeue_interval_seconds == 1
     assert coordinator.dequeue_use_threads
 

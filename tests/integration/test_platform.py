@@ -85,11 +85,13 @@ class Up:
         until(lambda: self.alive() == [])
 
     def end(self, number: signal.Signals) -> float:
-        """Sends the signal and waits until all is over; the seconds that it took."""
+        """Sends the signal and waits until all is over; the seconds that Dagster's processes took."""
         started = time.monotonic()
         self.process.send_signal(number)
-        self.process.wait(timeout=60)
-        return time.monotonic() - started
+        until(lambda: not any(members(group) for group in self.pids.values()))
+        seconds = time.monotonic() - started
+        assert self.process.wait(timeout=60) == 0
+        return seconds
 
 
 @contextmanager
@@ -108,18 +110,19 @@ def up(home: Path, *wrapper: str) -> Iterator[Up]:
     try:
         yield running
     finally:
+        still_runs = process.poll() is None
         for group in (process.pid, *running.pids.values()):
             send(group, signal.SIGKILL)
         process.communicate()
+        if still_runs:
+            with EmbeddedServer(home):
+                pass  # the last one out stops the server
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("up")
     yield folder
-    # The last one out stops the server, also after a test that has failed.
-    with EmbeddedServer(folder):
-        pass
     remove_cluster(folder)
 
 

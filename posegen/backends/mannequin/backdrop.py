@@ -24,9 +24,9 @@ _FAR = 60.0
 class Rays:
     """A coarse picture's rays, each array (h, w), in a level frame: right, up, away from the viewer, figure at 0.
 
-    `elevation`: rise per metre away; `azimuth`: metres right per metre away; `floor_side`, `floor_away`: metres where the
-    ray meets the floor, `_FAR` and more where it never does; `world_x`, `world_z`: that point in the world; `start`: metres
-    right and away where all rays begin; `origin`: (3,), `directions`: (h, w, 3) in the world.
+    `elevation`: rise per metre away; `azimuth`: metres right per metre away; `floor_side`, `floor_away`: metres where
+    the ray meets the floor, `_FAR` and more where it never does; `world_x`, `world_z`: that point in the world;
+    `start`: metres right and away where all rays begin; `origin`: (3,), `directions`: (h, w, 3) in the world.
     """
 
     elevation: Floats

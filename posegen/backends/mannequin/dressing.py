@@ -60,7 +60,7 @@ def _arm(rig: Rig, side: str, top: garments.Top, shape: str) -> list[Piece]:
 def _leg(rig: Rig, side: str, outfit: Outfit) -> Piece:
     part = Part.LEFT_LEG if side == "left" else Part.RIGHT_LEG
     covered = outfit.lower.length - 0.15 if isinstance(outfit.lower, garments.Trousers) else outfit.lower.length - 0.40
-    return bare(leg_rings(rig, side, _stations(covered, 2.3, 44)), outfit.legs, part)
+    return bare(leg_rings(rig, side, _stations(covered, 2.3, 44)), Surface.SKIN, part)
 
 
 def _stations(start: float, end: float, count: int) -> Floats:

@@ -18,9 +18,9 @@ _EYE_SIZE = 1.12  # times life size: eyes must be readable in small pictures
 
 @dataclass(frozen=True)
 class Expression:
-    """`lids`: how far the eyes are open, 1 is normal; `brows`: metres up; `frown`: metres that their inner ends go down;
-    `smile`: metres that the mouth's corners go up; `gape`: metres between the lips; `wide`: factor on the mouth's width;
-    `teeth`: whether they show.
+    """`lids`: how far the eyes are open, 1 is normal; `brows`: metres up; `frown`: metres that their inner ends go
+    down; `smile`: metres that the mouth's corners go up; `gape`: metres between the lips; `wide`: factor on the mouth's
+    width; `teeth`: whether they show.
     """
 
     lids: float = 1.0

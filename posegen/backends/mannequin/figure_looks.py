@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from posegen.backends.mannequin.clothing import Colours, clothing_looks
 from posegen.backends.mannequin.face import EXPRESSIONS, paint_face
 from posegen.backends.mannequin.geometry import Floats, bell
 from posegen.backends.mannequin.looks import (
@@ -20,7 +21,6 @@ from posegen.backends.mannequin.looks import (
     linear,
     skin_look,
 )
-from posegen.backends.mannequin.outfits import Colours, clothing_looks
 from posegen.backends.mannequin.parts import Surface
 from posegen.poses.avatar import Avatar
 from posegen.poses.skeleton import Build

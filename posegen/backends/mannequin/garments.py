@@ -1,4 +1,4 @@
-"""Single garments as surfaces around the body: tops with sleeves, trousers, skirts. What they look like is `outfits`'."""
+"""Single garments as surfaces around the body: tops with sleeves, trousers, skirts. Colours are painted elsewhere."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ SKIN_GROUP, TOP_GROUP, BOTTOM_GROUP, SCARF_GROUP, HAIR_GROUP = 2, 4, 6, 8, 10
 
 @dataclass(frozen=True)
 class Top:
-    """Metres at 1.75 m. `hem`: height of its lower edge over the pelvis; `ease`: at neck, chest, waist and hem;
-    `neck`: height of the neckline behind and in front; `pointed`: whether that is a V; `opening`: half its width, metres, of a V its growth in metres a metre; `sleeve`: station on the arm
-    where sleeves end, None for none; `sleeve_ease`: at shoulder, elbow and end; `cuff`: length in stations of what
-    holds the sleeve's end together; `folds`: how deep, metres; `drape`: see `physique.torso`.
+    """Metres at 1.75 m. `hem`: height of its lower edge over the pelvis; `ease`: at neck, chest, waist and hem; `neck`:
+    height of the neckline behind and in front; `pointed`: whether that is a V; `opening`: half its width, of a V its
+    growth in metres a metre; `collar`: how broad its band is; `sleeve`: station on the arm where sleeves end, None for
+    none; `sleeve_ease`: at shoulder, elbow and end; `cuff`: length in stations of what holds the sleeve's end together;
+    `folds`: how deep; `drape`: see `physique.torso`; `band`: height of the ribbed hem.
     """
 
     hem: float = -0.015
@@ -44,11 +45,13 @@ class Top:
 
 @dataclass(frozen=True)
 class Trousers:
-    """`waist`: height of the upper edge; `length`: station where they end; `ease`: at hip, thigh, knee and hem, metres;
+    """`waist`: height of the upper edge; `start`: station where the legs begin, above 0 without a seat, for trousers
+    under a coat; `length`: station where they end; `ease`: at hip, thigh, knee and hem, metres;
     `cuff`: see `Top`; `folds`: metres.
     """
 
     waist: float = 0.105
+    start: float = -0.2
     length: float = 1.96
     ease: tuple[float, float, float, float] = (0.006, 0.007, 0.010, 0.014)
     cuff: float = 0.0
@@ -190,7 +193,8 @@ def sleeve(rig: Rig, side: str, top: Top, surface: int = Surface.TOP, trim: int 
 
 def trousers(rig: Rig, cut: Trousers) -> list[Piece]:
     """Seat and both legs."""
-    return [_seat(rig, cut), _trouser_leg(rig, "left", cut), _trouser_leg(rig, "right", cut)]
+    seat = [_seat(rig, cut)] if cut.start < 0 else []
+    return [*seat, _trouser_leg(rig, "left", cut), _trouser_leg(rig, "right", cut)]
 
 
 def _seat(rig: Rig, cut: Trousers) -> Piece:
@@ -203,7 +207,7 @@ def _seat(rig: Rig, cut: Trousers) -> Piece:
 
 
 def _trouser_leg(rig: Rig, side: str, cut: Trousers) -> Piece:
-    stations = around_joint(np.linspace(-0.2, cut.length, 14 + int(20 * cut.length)))
+    stations = around_joint(np.linspace(cut.start, cut.length, 14 + int(20 * cut.length)))
     hip, thigh, knee, hem = cut.ease
     ease = smooth_curve([-0.2, 0.0, 0.4, 1.0, 2.0], [hip, hip, thigh, knee, hem], stations)
     bands = np.full(len(stations) - 1, int(Surface.BOTTOM))
@@ -241,8 +245,9 @@ def skirt(rig: Rig, cut: Skirt, surface: int = Surface.SKIRT, group: int = BOTTO
     """A tube around both legs that spans the space between them, whatever they do."""
     cos, sin = circle(96)
     hips = min(cut.length, 0.25)
-    lower = np.linspace(0.29, cut.length, 14 + int(22 * cut.length)) if cut.length > 0.3 else []
-    stations = np.concatenate([np.linspace(-0.27, hips, 16), lower]).astype(np.float32)
+    below = 14 + int(22 * cut.length) if cut.length > 0.3 else 0
+    parts = [np.linspace(-0.27, hips, 16), np.linspace(0.29, cut.length, below)]
+    stations = np.concatenate(parts).astype(np.float32)
     fall = np.clip(stations / cut.length, 0, 1)[:, None]
     angle = np.arctan2(sin, cos)
     waves = np.sin(angle * cut.pleats + np.sin(angle * 2 + 0.6) * 1.1) + np.float32(0.35) * np.sin(
@@ -276,7 +281,9 @@ def _around_legs(rig: Rig, stations: Floats, around: Floats, sides: int) -> tupl
     # Around a level thigh, cloth lies on top and hangs below.
     level = 1 - np.abs(frames[..., 1, 1])
     close = np.float32(0.010 * rig.scale)
-    around = close + (around - close) * (1 - level * np.clip(np.float32(0.55) + np.float32(0.45) * outwards[..., 1], 0, 1))
+    around = close + (around - close) * (
+        1 - level * np.clip(np.float32(0.55) + np.float32(0.45) * outwards[..., 1], 0, 1)
+    )
     (left, left_rest), (right, right_rest) = (
         leg_rings(rig, side, stations, around, sides=sides) for side in ("left", "right")
     )

@@ -35,7 +35,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Mesh:
-    """All pieces of a picture in one. Arrays as in `Piece`; `part`, `group`, `two_sided`, `piece`: one for each triangle."""
+    """All pieces of a picture in one. Arrays as in `Piece`; from `surface` on, one value for each triangle."""
 
     vertices: Floats
     normals: Floats

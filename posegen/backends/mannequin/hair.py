@@ -184,7 +184,7 @@ def _outside_torso(rig: Rig, points: Floats, margin: Floats) -> Floats:
     height = np.clip(local[..., 1] / np.float32(rig.scale * rig.body.build.torso), 0.0, 0.53)
     one, none = np.ones_like(height), np.zeros_like(height)
     half_width = torso(rig.body, height, one, none)[..., 0]
-    cos: Floats = np.clip(np.abs(local[..., 0]) / half_width, 0, 1) ** np.float32(1.25)
+    cos = np.asarray(np.clip(np.abs(local[..., 0]) / half_width, 0, 1) ** 1.25, dtype=np.float32)
     at_shoulders = local[(local[..., 1] < 0.53 * rig.scale) & (local[..., 1] > 0.46 * rig.scale)]
     side = np.float32(1 if len(at_shoulders) and at_shoulders[:, 2].mean() > 0.04 * rig.scale else -1)
     surface = torso(rig.body, height, cos, side * np.sqrt(1 - cos * cos), 0.010 * rig.scale)[..., 2]
@@ -248,8 +248,8 @@ def _scarf(rig: Rig) -> list[Piece]:
     cap = loft(rig.rigid("head", points * scale), Surface.SCARF, Part.HAIR, rest=base, group=SCARF_GROUP)
 
     cos, sin = circle(TORSO_SIDES)
-    hem = np.float32(0.37) + np.float32(0.03) * np.abs(cos) - np.float32(0.03) * np.maximum(sin, 0)
-    levels: Floats = np.float32(0.615) + (hem - np.float32(0.615)) * np.linspace(0, 1, 40, dtype=np.float32)[:, None]
+    hem = 0.37 + 0.03 * np.abs(cos) - 0.03 * np.maximum(sin, 0)
+    levels = 0.615 + (hem - 0.615) * np.linspace(0, 1, 40, dtype=np.float32)[:, None]
     ease = smooth_curve(
         [0.34, 0.42, 0.48, 0.53, 0.58, 0.62], [0.024, 0.022, 0.022, 0.030, 0.026, 0.012], levels.ravel()
     )

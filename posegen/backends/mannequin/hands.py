@@ -36,11 +36,10 @@ def _thickness(rig: Rig, stations: int) -> Floats:
     """(5, n) radii of all fingers, metres."""
     along = np.linspace(0, 1, stations, dtype=np.float32)
     knuckles = bell(0.33, 0.06, along) + np.float32(0.8) * bell(0.66, 0.05, along)
-    shape: Floats = np.float32(1.06) - np.float32(0.26) * along + np.float32(0.05) * knuckles
+    shape = 1.06 - 0.26 * along + 0.05 * knuckles
     shape[-4:] *= np.array([0.99, 0.93, 0.78, 0.42], dtype=np.float32)
     radii: Floats = np.array([_RADII[finger] for finger in FINGERS], dtype=np.float32)
-    thickness: Floats = radii[:, None] * shape * np.float32(rig.scale * rig.body.build.girth**0.3)
-    return thickness
+    return np.asarray(radii[:, None] * shape * float(rig.scale * rig.body.build.girth**0.3), dtype=np.float32)
 
 
 def _tubes(joints: Floats, across: Floats) -> tuple[Floats, Floats, Floats]:

@@ -69,7 +69,7 @@ class ShadowMap:
         facing = front_facing(Projected(column, -row, view.inverse_depth, mesh.triangles), mesh.two_sided)
         front = nearest(Spans(view.subset(facing), self.SIZE, self.SIZE).sample(), self.SIZE * self.SIZE)
         height = unpack(front)[1].reshape(self.SIZE, self.SIZE)
-        radius = max(int(round(softness * float(self._scale) / 2)), 1)
+        radius = max(round(softness * float(self._scale) / 2), 1)
         self._mean = soften(height, radius)
         self._square = soften(height * height, radius)
 

@@ -36,11 +36,10 @@ class Surface(IntEnum):
     BOTTOM_TRIM = 6
     SKIRT = 7
     LINING = 8
-    SOCK = 9
+    SKIRT_LINING = 9
     SHOE = 10
     SOLE = 11
     SCARF = 12
     UNDERSHIRT = 13
     EAR = 14
-    SKIRT_LINING = 15
     PROP = 32  # and above: one for each colour of the props

@@ -19,8 +19,8 @@ from posegen.poses.skeleton import Build
 class Physique:
     """A build and how the soft parts lie on it.
 
-    `masculine`: 0 to 1; `bust`, `belly`, `muscle`: 0 is none, 1 is plenty; `waist`: factor on its width; `age`: 0 (child)
-    to 1 (senior).
+    `masculine`: 0 to 1; `bust`, `belly`, `muscle`: 0 is none, 1 is plenty; `waist`: factor on its width; `age`: 0
+    (child) to 1 (senior).
     """
 
     build: Build

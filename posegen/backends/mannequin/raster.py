@@ -129,7 +129,7 @@ def _expand(triangle: Integers, first: Integers, count: Integers, depth: Floats,
 
 
 def nearest(found: Fragments, size: int) -> NDArray[np.int64]:
-    """(size,) for each pixel the bits of inverse depth above those of the triangle that is in front; 0 where none is."""
+    """(size,) for each pixel the bits of inverse depth, then those of the triangle in front; 0 where none is."""
     keys = (found.inverse_depth.view(np.int32).astype(np.int64) << 32) | found.triangle
     front = np.zeros(size, np.int64)
     np.maximum.at(front, found.pixel, keys)

@@ -15,10 +15,11 @@ from posegen.backends.mannequin.figure_looks import figure_looks
 from posegen.backends.mannequin.geometry import Floats, Mesh, assemble
 from posegen.backends.mannequin.light import ShadowMap, corners, sample, soften
 from posegen.backends.mannequin.looks import PALETTES, Look
+from posegen.backends.mannequin.materials import prop_looks
 from posegen.backends.mannequin.melting import melt
-from posegen.backends.mannequin.outfits import outfit
+from posegen.backends.mannequin.outfits import OUTFITS
 from posegen.backends.mannequin.physique import physique
-from posegen.backends.mannequin.props import prop_looks, props
+from posegen.backends.mannequin.props import props
 from posegen.backends.mannequin.raster import Projected
 from posegen.backends.mannequin.rig import Rig
 from posegen.backends.mannequin.settings import Scene, scene
@@ -91,7 +92,7 @@ def _check(recipe: Recipe) -> None:
 
 def _model(recipe: Recipe, figure: Figure) -> Mesh:
     rig = Rig(figure, physique(recipe.avatar))
-    pieces = person(rig, recipe.avatar, outfit(recipe.avatar), recipe.specification)
+    pieces = person(rig, recipe.avatar, OUTFITS[recipe.avatar.clothing], recipe.specification)
     return assemble(pieces + props(figure))
 
 

@@ -6,6 +6,7 @@ At rest the pelvis joint is the origin and every bone frame equals the world's a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -72,7 +73,7 @@ class Rig:
         return _transform(np.asarray(local, dtype=np.float32), self.orientation(joint), self.position(joint))
 
     def torso(self, rest: Floats) -> Floats:
-        """Points (..., 3) on or around the torso and neck, posed: the spine's bends are spread over the flesh around it."""
+        """Points (..., 3) on or around torso and neck, posed: the spine's bends are spread over the flesh around it."""
         posed = self._carried("pelvis", rest)
         for joint, reach in _SPINE:
             height = self.at_rest(joint)[1]
@@ -106,7 +107,7 @@ class Rig:
 
     def _lengths(self, joints: list[str], last: float) -> list[float]:
         places = [self.at_rest(joint) for joint in joints]
-        between = [float(np.linalg.norm(b - a)) for a, b in zip(places, places[1:], strict=False)]
+        between = [float(np.linalg.norm(b - a)) for a, b in pairwise(places)]
         return [*between, last]
 
     def _sweep(

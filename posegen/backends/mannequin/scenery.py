@@ -36,7 +36,8 @@ def _studio(scene: Scene, rays: Rays) -> Floats:
     glow = scene.setting.glow
     wall_light = np.float32(1 - 0.30 * min(glow, 0.9)) + np.float32(glow * 0.55) * spot
     around = np.exp(-(rays.floor_away**2 + rays.floor_side**2) / np.float32(4.0))
-    picture = blank(rays, scene.floor) * (np.float32(0.88) + np.float32(0.16) * around)
+    picture = blank(rays, scene.floor)
+    picture *= 0.88 + 0.16 * around
     for channel, value in zip(picture, scene.wall, strict=True):
         channel += wall_share * (np.float32(value) * wall_light - channel)
     return picture

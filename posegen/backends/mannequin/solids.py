@@ -32,8 +32,10 @@ def _rounded_rectangle(
     reach = max(radius - inset, 1e-5)
     for quarter, (sx, sz) in enumerate(((1, 1), (-1, 1), (-1, -1), (1, -1))):
         centre = (sx * (x - radius), sz * (z - radius))
-        for angle in np.linspace(0, np.pi / 2, 4) + quarter * np.pi / 2:
-            points.append((centre[0] + reach * np.cos(angle), height, centre[1] + reach * np.sin(angle)))
+        points += [
+            (centre[0] + reach * np.cos(angle), height, centre[1] + reach * np.sin(angle))
+            for angle in np.linspace(0, np.pi / 2, 4) + quarter * np.pi / 2
+        ]
     flat = []
     for corner in range(4):
         arc = points[corner * 4 : corner * 4 + 4]
@@ -54,7 +56,7 @@ def _towards(
 def turned(
     profile: Sequence[tuple[float, float]], sides: int = 28, axis: int = 1, centre: ArrayLike = (0, 0, 0)
 ) -> Floats:
-    """(n, m, 3) rings around an axis (0 = x, 1 = y, 2 = z); `profile`: (place along it, radius) from its far end back."""
+    """(n, m, 3) rings around an axis (0 = x, 1 = y, 2 = z); `profile`: (place on it, radius) from its far end back."""
     along, radius = np.array(profile, dtype=np.float32).T
     cos, sin = circle(sides)
     one, other = radius[:, None] * cos, radius[:, None] * sin

@@ -19,7 +19,7 @@ def test_a_block_that_ends_well_is_committed(database):
 
 
 def test_a_block_that_raises_leaves_nothing_behind(database):
-    with pytest.raises(ZeroDivisionError), database.transaction() as connection:
+    with pytest.raises(ZeroDivisionError), database.transaction() as connection:  # noqa: PT012
         connection.execute("insert into users (name) values ('Ayu')")
         raise ZeroDivisionError
 
@@ -44,11 +44,16 @@ def test_more_threads_than_connections_wait_for_each_other(prepared_url, databas
 
 def test_a_stopped_worker_does_not_hold_its_locks_for_ever(database, prepared_url):
     user = a_user(database)
-    with Database(prepared_url, idle_seconds=0.2) as stopped:
-        with pytest.raises(psycopg.Error, match="idle-in-transaction"), stopped.transaction() as connection:
+
+    def hold_a_lock_and_stop(stopped):
+        with stopped.transaction() as connection:
             connection.execute("select from accounts where user_id = %s for update", [user])
+            # Waits for the lock, as any other worker would.
             execute(database, "update accounts set storage_limit = 5 where user_id = %s", user)
             connection.execute("select 1")
+
+    with Database(prepared_url, idle_seconds=0.2) as stopped, pytest.raises(psycopg.Error, match="idle-in-transaction"):
+        hold_a_lock_and_stop(stopped)
 
 
 def test_a_server_that_is_not_there_is_said_in_words(monkeypatch):

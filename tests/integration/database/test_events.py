@@ -76,7 +76,7 @@ def test_poses_that_are_completed_at_once_are_told_one_after_the_other(database)
 
 def test_a_change_that_is_rolled_back_leaves_no_event_and_no_gap(database):
     generation = queued(database)
-    with pytest.raises(ZeroDivisionError), database.transaction() as connection:
+    with pytest.raises(ZeroDivisionError), database.transaction() as connection:  # noqa: PT012
         events.record(connection, generation, "note")
         raise ZeroDivisionError
 

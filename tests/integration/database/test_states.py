@@ -1,4 +1,4 @@
-"""What the database itself does not let happen, whoever asks: steps between states, and rows that contradict themselves."""
+"""What the database itself refuses, whoever asks: unknown steps between states, rows that contradict themselves."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ def move(database, generation, state):
         database,
         """
         with wanted (status) as (values (%s))
-        update generations set status = wanted.status, error_code = case wanted.status when 'failed' then 'poisoned' end,
+        update generations set status = wanted.status,
+            error_code = case wanted.status when 'failed' then 'poisoned' end,
             lease_expires_at = case wanted.status when 'running' then now() + interval '1 minute' end,
             finished_at = case when wanted.status in ('completed', 'partial', 'failed', 'cancelled') then now() end
         from wanted where id = %s

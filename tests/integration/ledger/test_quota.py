@@ -34,9 +34,7 @@ def complete(database, lease, pose, *, size=1000):
 
 
 def record(database, lease, pose, *exports, ended=False):
-    checkpoint.record_exports(
-        database, lease.generation_id, None if ended else lease, pose.id, exports, store="local"
-    )
+    checkpoint.record_exports(database, lease.generation_id, None if ended else lease, pose.id, exports, store="local")
 
 
 def an_export(name, *, key="exports/g/p-0123456789ab.jpg", size=500):

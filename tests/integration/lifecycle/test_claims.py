@@ -108,8 +108,8 @@ def test_a_run_turns_its_claim_into_a_lease(database):
     assert lease is not None
     assert row(
         database,
-        "select status, run_id, token, lease_expires_at between now() + interval '50 s' and now() + interval '60 s' as fresh "
-        "from generations",
+        "select status, run_id, token, "
+        "lease_expires_at between now() + interval '50 s' and now() + interval '60 s' as fresh from generations",
     ) == {"status": "running", "run_id": "run-9", "token": lease.token, "fresh": True}
 
 
@@ -213,9 +213,8 @@ def test_the_next_step_of_a_run_stops_when_its_generation_waits_again(database):
 
 
 def dispatched_ago(database, generation: UUID, seconds: float) -> None:
-    execute(
-        database, "update generations set dispatched_at = now() - make_interval(secs => %s) where id = %s", seconds, generation
-    )
+    ago = "now() - make_interval(secs => %s)"
+    execute(database, f"update generations set dispatched_at = {ago} where id = %s", seconds, generation)
 
 
 def test_a_claim_whose_run_does_not_come_is_sent_again_unchanged(database):

@@ -172,10 +172,9 @@ def test_exports_of_a_generation_at_work_need_its_lease(database):
     lease = running(database)
     (pose,) = open_poses(database, lease.generation_id)
 
+    failed = FailedExport("tiktok", ErrorCode.IMAGE_INVALID, "x")
     with pytest.raises(ClaimSuperseded, match="try again when it has ended"):
-        checkpoint.record_exports(
-            database, lease.generation_id, None, pose.id, [FailedExport("tiktok", ErrorCode.IMAGE_INVALID, "x")], store="local"
-        )
+        checkpoint.record_exports(database, lease.generation_id, None, pose.id, [failed], store="local")
     assert value(database, "select count(*) from exports") == 0
 
 

@@ -1,4 +1,4 @@
-"""Intake against the database: one transaction for each request, which is queued with everything held, or refused with nothing."""
+"""Intake against the database: a request is queued with everything held, or refused with nothing held."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ def test_the_poses_of_a_generation_have_ids_that_every_attempt_can_know(database
     generation = a_request(database, a_user(database), poses=SLUGS[:3])
     take_in(database)
 
-    found = rows(database, "select pose_id, position, library_pose, seed_used, credits from pose_results order by position")
+    found = rows(
+        database, "select pose_id, position, library_pose, seed_used, credits from pose_results order by position"
+    )
 
     assert [pose["pose_id"] for pose in found] == [poses.pose_id(generation, position) for position in range(3)]
     assert [pose["library_pose"] for pose in found] == SLUGS[:3]
@@ -255,12 +257,14 @@ def test_trouble_with_the_database_refuses_nobody(database):
     user = a_user(database)
     generation = a_request(database, user)
     separator = "&" if "?" in database.url else "?"
-    with Database(f"{database.url}{separator}options=-c%20lock_timeout%3D100") as impatient:
-        with database.transaction() as connection:
-            connection.execute("select from accounts where user_id = %s for update", [user])
+    with (
+        Database(f"{database.url}{separator}options=-c%20lock_timeout%3D100") as impatient,
+        database.transaction() as connection,
+    ):
+        connection.execute("select from accounts where user_id = %s for update", [user])
 
-            with pytest.raises(psycopg.OperationalError):
-                take_in(impatient)
+        with pytest.raises(psycopg.OperationalError):
+            take_in(impatient)
 
     assert status(database, generation) == "submitted"
     take_in(database)

@@ -18,9 +18,8 @@ RULE = outcomes.RetryRule(most_attempts=3, first_wait=0)
 
 
 def lease_left(database, generation) -> float:
-    return float(
-        value(database, "select extract(epoch from lease_expires_at - now()) from generations where id = %s", generation)
-    )
+    left = "extract(epoch from lease_expires_at - now())"
+    return float(value(database, f"select {left} from generations where id = %s", generation))
 
 
 def is_lost(keeper) -> bool:
@@ -75,12 +74,11 @@ def test_a_lease_that_cannot_be_renewed_counts_as_lost_as_soon_as_it_must_have_r
     lease = running(database)
     begun = time.monotonic()
 
-    with LeaseKeeper(database, lease, lease_seconds=0.6) as keeper:
-        # As if the server did not answer any more: the renewal waits for a lock that is not given up.
-        with database.transaction() as connection:
-            connection.execute("select from generations where id = %s for update", [lease.generation_id])
-            until(lambda: is_lost(keeper), seconds=5)
-            assert time.monotonic() - begun > 0.5
+    # As if the server did not answer any more: the renewal waits for a lock that is not given up.
+    with LeaseKeeper(database, lease, lease_seconds=0.6) as keeper, database.transaction() as connection:
+        connection.execute("select from generations where id = %s for update", [lease.generation_id])
+        until(lambda: is_lost(keeper), seconds=5)
+        assert time.monotonic() - begun > 0.5
 
 
 def test_nothing_is_renewed_when_the_work_has_ended(database):
@@ -106,8 +104,8 @@ def test_an_error_puts_the_generation_back_and_counts_an_attempt(database):
         "attempts": 1,
         "lost_leases": 0,
     }
-    (detail,) = (value(database, "select detail ->> 'reason' from events where kind = 'requeued'"),)
-    assert detail.startswith("ZeroDivisionError: a defect")
+    reason = value(database, "select detail ->> 'reason' from events where kind = 'requeued'")
+    assert reason.startswith("ZeroDivisionError: a defect")
 
 
 def test_an_interrupt_puts_the_generation_back_and_burns_no_attempt(database):
@@ -116,9 +114,12 @@ def test_an_interrupt_puts_the_generation_back_and_burns_no_attempt(database):
     with pytest.raises(KeyboardInterrupt), at_work_on(database, lease):
         raise KeyboardInterrupt
 
-    assert row(
-        database, "select status, attempts, lost_leases, not_before <= now() as at_once from generations"
-    ) == {"status": "queued", "attempts": 0, "lost_leases": 0, "at_once": True}
+    assert row(database, "select status, attempts, lost_leases, not_before <= now() as at_once from generations") == {
+        "status": "queued",
+        "attempts": 0,
+        "lost_leases": 0,
+        "at_once": True,
+    }
     assert event_kinds(database, lease.generation_id)[-1] == "released"
 
 

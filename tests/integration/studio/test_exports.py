@@ -1,12 +1,14 @@
-"""Deriving exports: from the stored poses, at no charge; what cannot be derived is said, and the pose stays paid for."""
+"""Deriving exports: from the stored poses, at no charge; what cannot be derived is said, and poses stay paid for."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from uuid import uuid4
 
+import numpy as np
 import pytest
 
+from posegen.backends.protocol import Rendering
 from posegen.errors import ClaimSuperseded, GenerationUnknown, LeaseLost, StoreUnavailable, UnknownName
 from posegen.images.platforms import PLATFORMS
 from posegen.images.validation import open_image
@@ -15,6 +17,7 @@ from posegen.lifecycle.leases import LeaseKeeper
 from posegen.lifecycle.work import at_work
 from posegen.studio.exports import derive_exports
 from posegen.studio.poses import make_poses
+from tests.backends import STANDING, standing_keypoints
 from tests.builders import (
     PRICE,
     SLUGS,
@@ -37,6 +40,8 @@ from tests.builders import (
 from tests.concurrency import until
 
 SHARED = ["tiktok", "instagram_story"]
+# Grey values rise from left to right, so that a pixel tells where in the picture it comes from.
+LEFT_TO_RIGHT = np.broadcast_to((np.arange(1024) // 4).astype(np.uint8)[None, :, None], (1024, 1024, 3))
 
 
 def exports(database):
@@ -60,10 +65,13 @@ def damage(store, key):
     store.put(key, data[:-20] + bytes(20), content_type="image/png", create_only=False)
 
 
+def set_platform(monkeypatch, name, **rules):
+    monkeypatch.setattr("posegen.studio.exports.PLATFORMS", {**PLATFORMS, name: replace(PLATFORMS[name], **rules)})
+
+
 def narrow_shopee(monkeypatch):
     """Let no picture fit under Shopee's limit."""
-    narrow = {**PLATFORMS, "shopee": replace(PLATFORMS["shopee"], max_bytes=900)}
-    monkeypatch.setattr("posegen.studio.exports.PLATFORMS", narrow)
+    set_platform(monkeypatch, "shopee", max_bytes=900)
 
 
 def image_key(studio):
@@ -101,6 +109,19 @@ def test_formats_with_the_same_file_share_one_object(studio):
     stored = [entry.size for entry in studio.store.list()]
     assert len(stored) == 4
     assert account(studio.database, user)["storage_used"] == sum(stored)
+
+
+def test_a_platform_that_is_filled_keeps_the_figure_in_the_middle(studio, backend, monkeypatch):
+    to_the_right = replace(standing_keypoints(), points=STANDING + np.array([0.3, 0.0]))
+    monkeypatch.setattr(backend, "render", lambda _: Rendering(LEFT_TO_RIGHT, keypoints=to_the_right))
+    lease = with_poses(studio, formats=["tiktok"])
+    set_platform(monkeypatch, "tiktok", fit="cover")
+
+    assert derive_exports(studio, lease.generation_id, lease) == 1
+
+    (export,) = exports(studio.database)
+    middle = int(open_image(studio.store.get(export["key"]))[960, 540, 0])
+    assert middle > 150, "the middle of the export is right of the middle of the picture"
 
 
 def test_exports_cost_nothing(studio):
@@ -182,7 +203,9 @@ def test_a_generation_that_does_not_exist_has_no_exports(studio):
 # --- what cannot be derived ---------------------------------------------------------------------------------------
 
 
-def test_an_export_that_cannot_be_made_leaves_the_generation_partial_and_the_pose_paid_for(studio, backend, monkeypatch):
+def test_an_export_that_cannot_be_made_leaves_the_generation_partial_and_the_pose_paid_for(
+    studio, backend, monkeypatch
+):
     user = a_user(studio.database)
     lease = running(studio.database, user, formats=["shopee", "facebook"])
     narrow_shopee(monkeypatch)

@@ -45,6 +45,12 @@ def make(studio, lease):
         return make_poses(studio, lease, keeper)
 
 
+def attempt_at(studio, lease):
+    """What a run does, with what follows when it raises."""
+    with at_work(studio.database, lease, lease_seconds=60, rule=studio.retry_rule) as keeper:
+        make_poses(studio, lease, keeper)
+
+
 def keys(studio):
     return sorted(entry.key for entry in studio.store.list())
 
@@ -113,7 +119,7 @@ def test_a_backend_that_knows_no_keypoints_is_welcome(studio, backend, monkeypat
 def test_several_poses_are_rendered_at_once(studio, backend):
     lease = running(studio.database, poses=SLUGS[:2])
     together = threading.Barrier(2)
-    backend.before_each = lambda recipe: together.wait(20)
+    backend.before_each = lambda _: together.wait(20)
 
     assert make(studio, lease).rendered == 2
 
@@ -125,12 +131,12 @@ def test_a_rerun_makes_no_call_and_no_upload_for_a_completed_pose(studio, backen
     user = a_user(studio.database)
     lease = running(studio.database, user, poses=SLUGS[:3])
     backend.before_each = lambda recipe: fail_the_store(store, monkeypatch) if recipe.pose == SLUGS[2] else None
-    with pytest.raises(StoreFull), at_work(studio.database, lease, lease_seconds=60, rule=studio.retry_rule) as keeper:
-        make_poses(replace(studio, render_threads=1), lease, keeper)
+    with pytest.raises(StoreFull):
+        attempt_at(replace(studio, render_threads=1), lease)
     before, calls = keys(studio), len(backend.recipes)
     assert pose_statuses(studio.database, lease.generation_id) == ["completed", "completed", "running"]
     monkeypatch.undo()
-    backend.before_each = lambda recipe: None
+    backend.before_each = lambda _: None
 
     again = next_lease(studio.database)
     assert make(studio, again).rendered == 1
@@ -152,9 +158,10 @@ def test_a_rerun_of_a_generation_that_is_complete_does_nothing(studio, backend, 
 
 def test_a_pose_that_was_uploaded_but_not_checkpointed_is_made_again_into_the_same_object(studio, monkeypatch):
     lease = running(studio.database)
-    with monkeypatch.context() as patched, pytest.raises(SystemExit):
+    with monkeypatch.context() as patched:
         patched.setattr(checkpoint, "complete_pose", killed)
-        make(studio, lease)
+        with pytest.raises(SystemExit):
+            make(studio, lease)
     uploaded = keys(studio)
     assert len(uploaded) == 2
 
@@ -212,7 +219,7 @@ def test_a_pose_whose_backend_raises_fails_alone_and_its_credits_return(studio, 
 def test_a_picture_that_is_none_fails_alone_and_its_credits_return(studio, backend, monkeypatch, pixels):
     user = a_user(studio.database)
     lease = running(studio.database, user)
-    monkeypatch.setattr(backend, "render", lambda recipe: Rendering(pixels))
+    monkeypatch.setattr(backend, "render", lambda _: Rendering(pixels))
 
     assert work(studio, lease) == "failed"
 
@@ -272,8 +279,8 @@ def test_a_full_store_ends_the_attempt_and_after_three_the_generation(studio, st
     for attempt in range(3):
         if attempt:
             lease = next_lease(studio.database)
-        with pytest.raises(StoreFull), at_work(studio.database, lease, lease_seconds=60, rule=studio.retry_rule) as keeper:
-            make_poses(studio, lease, keeper)
+        with pytest.raises(StoreFull):
+            attempt_at(studio, lease)
 
     ended = result(studio.database, lease.generation_id)
     assert (ended["status"], ended["error_code"]) == ("failed", "storage_failed")
@@ -285,8 +292,8 @@ def test_a_full_store_ends_the_attempt_and_after_three_the_generation(studio, st
 def test_a_store_that_is_well_again_loses_nothing(studio, store, monkeypatch):
     lease = running(studio.database, poses=SLUGS[:2])
     fail_the_store(store, monkeypatch)
-    with pytest.raises(StoreFull), at_work(studio.database, lease, lease_seconds=60, rule=studio.retry_rule) as keeper:
-        make_poses(studio, lease, keeper)
+    with pytest.raises(StoreFull):
+        attempt_at(studio, lease)
     monkeypatch.undo()
 
     assert work(studio, next_lease(studio.database)) == "completed"
@@ -337,7 +344,7 @@ def test_a_worker_that_lost_its_lease_while_rendering_uploads_nothing(studio, ba
 def test_a_worker_that_does_not_know_yet_that_it_lost_its_lease_changes_no_row(studio, backend):
     user = a_user(studio.database)
     lease = running(studio.database, user)
-    backend.before_each = lambda recipe: taken_over(studio.database, lease.generation_id)
+    backend.before_each = lambda _: taken_over(studio.database, lease.generation_id)
 
     with pytest.raises(LeaseLost):
         make(studio, lease)
@@ -386,11 +393,8 @@ def test_an_interrupted_worker_finishes_what_it_has_in_hand_and_begins_nothing_m
     sending = threading.Thread(target=send_the_signal)
     sending.start()
     try:
-        with (
-            pytest.raises(KeyboardInterrupt),
-            at_work(studio.database, lease, lease_seconds=60, rule=studio.retry_rule) as keeper,
-        ):
-            make_poses(replace(studio, render_threads=1), lease, keeper)
+        with pytest.raises(KeyboardInterrupt):
+            attempt_at(replace(studio, render_threads=1), lease)
     finally:
         signal.signal(signal.SIGINT, before)
         sending.join()
@@ -411,7 +415,7 @@ def test_a_worker_that_is_interrupted_while_it_hands_out_the_work_begins_nothing
             raise KeyboardInterrupt
         return submit(threads, work, pose)
 
-    backend.before_each = lambda recipe: handed_out.wait(20)
+    backend.before_each = lambda _: handed_out.wait(20)
     monkeypatch.setattr(ThreadPoolExecutor, "submit", submit_until_interrupted)
     with pytest.raises(KeyboardInterrupt):
         make(replace(studio, render_threads=1), lease)
@@ -450,4 +454,3 @@ def is_lost(keeper):
     except LeaseLost:
         return True
     return False
-

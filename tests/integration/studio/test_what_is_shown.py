@@ -66,7 +66,9 @@ def test_a_stored_contact_sheet_can_be_opened_at_its_url(studio):
     assert url is not None
     key = url.removeprefix("https://pictures.example/media/")
     assert open_image(studio.store.get(key)).shape[1] == 640
-    assert value(studio.database, "select key from objects o join generations g on g.contact_sheet_object = o.id") == key
+    assert (
+        value(studio.database, "select key from objects o join generations g on g.contact_sheet_object = o.id") == key
+    )
     assert store_contact_sheet(studio, generation) == url
 
 
@@ -78,9 +80,7 @@ def test_a_contact_sheet_is_ours_and_takes_none_of_the_users_space(studio):
     store_contact_sheet(studio, generation)
 
     assert account(studio.database, user)["storage_used"] == used
-    assert used == value(
-        studio.database, "select sum(size)::bigint from objects where generation_id = %s", generation
-    )
+    assert used == value(studio.database, "select sum(size)::bigint from objects where generation_id = %s", generation)
 
 
 # --- thumbnails ---------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What intake decides from values alone: which requests can be made, what they come to, and what is wrong with others."""
+"""What intake decides from values alone: what a request comes to, or what is wrong with it."""
 
 from __future__ import annotations
 
@@ -148,7 +148,13 @@ def test_the_control_weight_reaches_every_pose():
 
 @pytest.mark.parametrize(
     "prompt",
-    ["x" * 2000, "two\nlines\tand a tab", "lines of\r\na web form", "naïve café 東京 👩‍🎨", "newer than Python \U0001faff"],
+    [
+        "x" * 2000,
+        "two\nlines\tand a tab",
+        "lines of\r\na web form",
+        "naïve café 東京 👩‍🎨",
+        "newer than Python \U0001faff",
+    ],
     ids=["longest", "lines", "form", "languages", "unassigned"],
 )
 def test_prompts_that_people_write_are_accepted(prompt):

@@ -1,0 +1,224 @@
+"""`posegen demo`: real requests, submitted as a foreign backend would, followed to their pictures."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID, uuid4
+
+import typer
+from rich.table import Table
+
+from posegen.cli import console
+from posegen.cli.following import follow
+from posegen.cli.session import Session, open_session
+from posegen.cli.up import platform_for
+from posegen.database.requests import insert_request
+from posegen.database.results import GenerationResult
+from posegen.errors import PosegenError
+from posegen.images.contact_sheet import Tile, contact_sheet, encode_sheet
+from posegen.images.platforms import PLATFORMS
+from posegen.ledger.credits import Balance, balance_of
+from posegen.lifecycle.states import GenerationStatus
+from posegen.studio.gathering import GatheredFile, gather_files
+from posegen.supervisor.locks import find_platform
+from posegen.supervisor.platform import PlatformOptions
+from posegen.supervisor.signals import stop_on_signals
+
+CREDITS = 1_000
+LONGEST_SECONDS = 240.0
+
+
+@dataclass(frozen=True)
+class DemoRequest:
+    """One request of the demonstration and how it has to end."""
+
+    name: str
+    values: dict[str, Any]
+    expected: GenerationStatus = GenerationStatus.COMPLETED
+
+
+REQUESTS = (
+    DemoRequest(
+        "five poses for Instagram and TikTok",
+        {
+            "poses": [
+                "walking-towards-viewer",
+                "box-in-both-hands",
+                "phone-selfie",
+                "sitting-legs-crossed",
+                "star-jump",
+            ],
+            "formats": ["instagram_post", "tiktok"],
+            "seed": 11,
+        },
+    ),
+    DemoRequest(
+        "three variations of a prompt",
+        {
+            "prompt": "a dancer in a summer dress, turning at the beach",
+            "variations": 3,
+            "avatar": {"clothing": "summer_dress", "hair": "curly_auburn", "skin": "brown", "setting": "beach"},
+            "seed": 23,
+        },
+    ),
+    DemoRequest(
+        "a pose and a prompt, in all twelve formats",
+        {
+            "poses": ["hands-on-hips-both"],
+            "prompt": "the new season's suit, for the shop window",
+            "avatar": {"gender_expression": "masculine", "clothing": "suit", "hair": "short_black", "setting": "city"},
+            "formats": list(PLATFORMS),
+            "seed": 42,
+        },
+    ),
+    DemoRequest(
+        "one that intake refuses",
+        {"poses": ["flying-carpet"], "formats": ["instagram_post"]},
+        expected=GenerationStatus.FAILED,
+    ),
+)
+
+
+def demo(
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the Dagster UI running afterwards, until Ctrl-C.")
+    ] = False,
+    port: Annotated[int | None, typer.Option(help="Port of the Dagster UI; without it 3000, or a free one.")] = None,
+) -> None:
+    """Make pictures from four real requests: with no account, no network and no other service.
+
+    Starts PostgreSQL and Dagster, inserts the requests into the database, follows them, and shows what came out. Exit
+    code 0 means that every file in the table exists, opens, and has its platform's size.
+    """
+    began = time.monotonic()
+    with open_session() as session, ExitStack() as platforms:
+        running = find_platform(session.settings.posegen_home)
+        platform = None if running else platform_for(session, PlatformOptions(port=port))
+        url = running.url if running else platform.url if platform else ""
+        if platform is not None:
+            platforms.enter_context(stop_on_signals(platform.request_stop))
+            console.err.print("Starting PostgreSQL and Dagster ...")
+            platforms.callback(platform.stop)
+            if not platform.start():
+                raise typer.Exit(130)
+        problems = _demonstrate(session, url, began)
+        if platform is not None and keep:
+            console.out.print(f"The Dagster UI stays at {url} until Ctrl-C.")
+            platform.wait()
+    for problem in problems:
+        console.complain(problem)
+    if problems:
+        raise typer.Exit(1)
+
+
+def _demonstrate(session: Session, url: str, began: float) -> list[str]:
+    user = _a_user_with_credits(session)
+    before = _balance(session, user)
+    names = {_insert(session, user, request): request for request in REQUESTS}
+    results = follow(session.database, {each: request.name for each, request in names.items()}, seconds=LONGEST_SECONDS)
+    after = _balance(session, user)
+    folder = session.settings.posegen_home / "demo"
+    shutil.rmtree(folder, ignore_errors=True)
+    files, problems = _gather_all(session, results, folder)
+    for result in results:
+        if result.status is not names[result.generation_id].expected:
+            problems.append(_unexpected(result, names[result.generation_id], session))
+    _print_table(results, names, files)
+    for result in results:
+        if result.status is GenerationStatus.FAILED:
+            console.out.print(f"Refused, and nothing charged: {result.error_code}: {result.error_detail}", markup=False)
+    console.out.print(
+        f"\nCredits: {before.credits_available} before, {after.credits_available} after; "
+        f"{after.credits_spent - before.credits_spent} spent, {after.credits_held} held."
+    )
+    if any(files.values()):
+        sheet = _sheet(files, folder / "contact-sheet.png")
+        console.out.print(f"Files:         {folder}\nContact sheet: {sheet}", markup=False)
+    lineage = f"{url}/asset-groups/" if url else "posegen up"
+    console.out.print(
+        f"Lineage:       posegen demo --keep, or posegen up; then {lineage}\nDone in {time.monotonic() - began:.1f} s.",
+        markup=False,
+    )
+    return problems
+
+
+def _a_user_with_credits(session: Session) -> UUID:
+    user = uuid4()
+    with session.database.transaction() as connection:
+        connection.execute("insert into users (id, name) values (%s, 'Demonstration')", [user])
+        connection.execute("select grant_credits(%s, %s, 'for the demonstration', 'posegen demo')", [user, CREDITS])
+    return user
+
+
+def _insert(session: Session, user: UUID, request: DemoRequest) -> UUID:
+    """The plain INSERT that a backend would send."""
+    with session.database.transaction() as connection:
+        return insert_request(connection, user, request.values)
+
+
+def _balance(session: Session, user: UUID) -> Balance:
+    with session.database.transaction() as connection:
+        balance = balance_of(connection, user)
+    assert balance is not None, "the demonstration's user was just made"
+    return balance
+
+
+def _gather_all(
+    session: Session, results: list[GenerationResult], folder: Path
+) -> tuple[dict[UUID, list[GatheredFile]], list[str]]:
+    files: dict[UUID, list[GatheredFile]] = {}
+    problems = []
+    studio = session.studio()
+    for number, result in enumerate(results, 1):
+        try:
+            files[result.generation_id] = gather_files(studio, result.generation_id, folder / f"generation-{number}")
+        except (PosegenError, ValueError) as broken:
+            problems.append(str(broken))
+            continue
+        exports = sum(file.format in PLATFORMS for file in files[result.generation_id])
+        wanted = result.poses_completed * len(result.formats)
+        if exports != wanted and result.status is not GenerationStatus.FAILED:
+            problems.append(f"generation {result.generation_id} has {exports} exports instead of {wanted}")
+    return files, problems
+
+
+def _unexpected(result: GenerationResult, request: DemoRequest, session: Session) -> str:
+    detail = f" ({result.error_code}: {result.error_detail})" if result.error_code else ""
+    return (
+        f"{request.name}: {result.status}{detail} instead of {request.expected} after {LONGEST_SECONDS:.0f} s at most. "
+        f"`posegen doctor` checks the parts; the logs are in {session.settings.posegen_home / 'logs'}."
+    )
+
+
+def _print_table(
+    results: list[GenerationResult], names: dict[UUID, DemoRequest], files: dict[UUID, list[GatheredFile]]
+) -> None:
+    table = Table("generation", "request", "status", title="What came out")
+    for heading in ("poses", "exports", "files", "bytes", "credits", "seconds"):
+        table.add_column(heading, justify="right")
+    for result in results:
+        made = files.get(result.generation_id, [])
+        table.add_row(
+            str(result.generation_id)[:8],
+            names[result.generation_id].name,
+            str(result.status),
+            f"{result.poses_completed}/{result.poses_total}",
+            str(sum(file.format in PLATFORMS for file in made)),
+            str(len(made)),
+            f"{sum(file.size for file in made):,}",
+            str(result.credits_spent),
+            "-" if result.seconds_to_finish is None else f"{result.seconds_to_finish:.1f}",
+        )
+    console.out.print(table)
+
+
+def _sheet(files: dict[UUID, list[GatheredFile]], path: Path) -> Path:
+    pictures = [file for made in files.values() for file in made if file.format != "thumbnail"]
+    tiles = [Tile(file.path.read_bytes(), label=file.path.parent.name, detail=file.format) for file in pictures]
+    path.write_bytes(encode_sheet(contact_sheet(tiles, title="posegen demo"), "png").data)
+    return path

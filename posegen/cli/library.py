@@ -1,0 +1,120 @@
+"""`posegen library`: the poses that can be asked for, in words and in pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.progress import track
+from rich.table import Table
+
+from posegen.backends.mannequin.renderer import Mannequin
+from posegen.backends.protocol import Recipe, Rendering
+from posegen.cli import console
+from posegen.cli.session import open_session
+from posegen.database.library import StoredPose, stored_poses
+from posegen.errors import UnknownName
+from posegen.images.contact_sheet import Tile, contact_sheet, encode_sheet
+from posegen.images.pixels import Pixels
+from posegen.images.png import encode_png
+from posegen.poses.avatar import Avatar
+from posegen.poses.control_maps import depth_map, openpose_map
+from posegen.poses.keypoints import openpose_json
+from posegen.poses.specification import PoseSpecification
+
+app = typer.Typer(help="The poses that can be asked for: a list, pictures, control maps.", no_args_is_help=True)
+
+_SIDE = 512
+
+
+@app.command("list")
+def list_poses(
+    category: Annotated[str | None, typer.Option(help="Only the poses of this category.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")] = False,
+) -> None:
+    """List the poses with their categories and descriptions."""
+    poses = [pose for pose in _all_poses() if category in {None, pose.category}]
+    if as_json:
+        console.print_json(
+            [{name: value for name, value in vars(pose).items() if name != "specification"} for pose in poses]
+        )
+        return
+    table = Table("pose", "category", "difficulty", "description")
+    for pose in poses:
+        table.add_row(pose.slug, pose.category, pose.difficulty, pose.description)
+    console.out.print(table)
+
+
+@app.command()
+def sheet(
+    out: Annotated[Path, typer.Argument(help="The PNG file to write.")] = Path("pose-library.png"),
+    columns: Annotated[int, typer.Option(help="Poses side by side.", min=1, max=32)] = 8,
+    width: Annotated[int, typer.Option(help="Width of the sheet in pixels.", min=160, max=8192)] = 1600,
+    kind: Annotated[str, typer.Option(help="mannequin, openpose or depth.")] = "mannequin",
+) -> None:
+    """Draw every pose of the library on one sheet."""
+    tiles = [
+        Tile(_picture(_rendered(pose, _SIDE), kind), label=pose.slug)
+        for pose in track(_all_poses(), "Drawing", console=console.err)
+    ]
+    out.write_bytes(encode_sheet(contact_sheet(tiles, width=width, columns=columns)).data)
+    console.out.print(f"{len(tiles)} poses on {out}", markup=False)
+
+
+@app.command()
+def draw(
+    slug: Annotated[str, typer.Argument(help="The pose; `posegen library list` names them.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write into.")] = Path(),
+    side: Annotated[int, typer.Option(help="Width and height in pixels.", min=64, max=2048)] = 1024,
+) -> None:
+    """Write a pose as picture, OpenPose map, depth map and OpenPose JSON."""
+    pose = next((pose for pose in _all_poses() if pose.slug == slug), None)
+    if pose is None:
+        raise UnknownName("pose", slug, [pose.slug for pose in _all_poses()])
+    rendering = _rendered(pose, side)
+    assert rendering.keypoints is not None, "the mannequin knows where its joints are"
+    out.mkdir(parents=True, exist_ok=True)
+    for kind in ("mannequin", "openpose", "depth"):
+        path = out / f"{slug}-{kind}.png"
+        path.write_bytes(encode_png(_picture(rendering, kind)).data)
+        console.out.print(str(path), markup=False)
+    path = out / f"{slug}-openpose.json"
+    path.write_text(json.dumps(openpose_json(rendering.keypoints, side, side)))
+    console.out.print(str(path), markup=False)
+
+
+def _all_poses() -> list[StoredPose]:
+    with open_session() as session, session.database.transaction() as connection:
+        return stored_poses(connection)
+
+
+def _rendered(pose: StoredPose, side: int) -> Rendering:
+    mannequin = Mannequin()
+    return mannequin.render(
+        Recipe(
+            backend=mannequin.name,
+            backend_version=mannequin.version,
+            specification=PoseSpecification.from_json(pose.specification),
+            pose=pose.slug,
+            avatar=Avatar(),
+            prompt="",
+            seed=0,
+            width=side,
+            height=side,
+        )
+    )
+
+
+def _picture(rendering: Rendering, kind: str) -> Pixels:
+    height, width = rendering.pixels.shape[:2]
+    if kind == "openpose" and rendering.keypoints is not None:
+        return openpose_map(rendering.keypoints, width, height)
+    if kind == "depth" and rendering.depth is not None:
+        depth = depth_map(rendering.depth)
+        return depth if depth.ndim == 3 else np.repeat(depth[..., None], 3, axis=2)
+    if kind == "mannequin":
+        return rendering.pixels
+    raise UnknownName("kind of picture", kind, ["mannequin", "openpose", "depth"])

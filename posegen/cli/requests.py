@@ -1,0 +1,210 @@
+"""`posegen submit`, `status` and `show`: asking for pictures, how they come along, and what came out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.table import Table
+
+from posegen.cli import console
+from posegen.cli.following import follow
+from posegen.cli.session import Session, open_session
+from posegen.database.requests import insert_request
+from posegen.database.requests import submit as submit_request
+from posegen.database.results import GenerationResult, latest_results, pose_results, results_of
+from posegen.errors import GenerationUnknown, RequestRefused
+from posegen.images.contact_sheet import encode_sheet
+from posegen.lifecycle.error_codes import ErrorCode
+from posegen.lifecycle.states import GenerationStatus
+from posegen.studio.contact_sheets import draw_contact_sheet
+from posegen.studio.gathering import gather_files
+from posegen.supervisor.locks import find_platform
+
+_AS_JSON = Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")]
+_NOT_GOOD = {GenerationStatus.FAILED, GenerationStatus.CANCELLED}
+
+
+def submit(
+    poses: Annotated[list[str] | None, typer.Argument(help="Library poses; `posegen library list` names them.")] = None,
+    user: Annotated[
+        UUID | None, typer.Option(help="Who asks and pays. Without it a local user with credits is made and used.")
+    ] = None,
+    prompt: Annotated[str | None, typer.Option(help="What the picture shows, up to 2,000 characters.")] = None,
+    category: Annotated[list[str] | None, typer.Option(help="All poses of a category; may be repeated.")] = None,
+    format: Annotated[  # the option's name is what users read
+        list[str] | None, typer.Option(help="A platform such as instagram_post; may be repeated.")
+    ] = None,
+    avatar: Annotated[
+        list[str] | None, typer.Option(help="An attribute such as hair=bob_brown; may be repeated.")
+    ] = None,
+    variations: Annotated[int, typer.Option(help="Pictures of each pose, 1 to 50.")] = 1,
+    seed: Annotated[int | None, typer.Option(help="0 to 4294967295; without it one is drawn.")] = None,
+    project: Annotated[str | None, typer.Option(help="Your own id for what the pictures belong to.")] = None,
+    key: Annotated[str | None, typer.Option(help="Idempotency key: the same one never asks twice.")] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", "-w", help="Follow it to its end; exit code 2 when it fails.")
+    ] = False,
+    as_json: _AS_JSON = False,
+) -> None:
+    """Ask for pictures of library poses, of a prompt, or of both.
+
+    Works like an INSERT into `generation_requests`; `posegen up` picks it up.
+
+    Examples: `posegen submit star-jump --format tiktok --wait`;
+    `posegen submit --prompt "waving in the park" --variations 3 --avatar setting=park`
+    """
+    values: dict[str, Any] = {
+        "poses": poses or [],
+        "categories": category or [],
+        "formats": format or [],
+        "avatar": _attributes(avatar or []),
+        "variations": variations,
+        "prompt": prompt,
+        "seed": seed,
+        "project_id": project,
+    }
+    with open_session() as session:
+        with session.database.transaction() as connection:
+            asking = user or _local_user(connection)
+            if key is None:
+                generation, replayed = insert_request(connection, asking, values), False
+            else:
+                generation, replayed = submit_request(connection, asking, key, values)
+        is_up = find_platform(session.settings.posegen_home) is not None
+        if not is_up:
+            console.err.print("Posegen is not up: `posegen up`, in another shell, makes the pictures.")
+        result = _followed(session, generation, quiet=as_json) if wait and is_up else _result(session, generation)
+    if as_json:
+        console.print_json({**_document(result), "replayed": replayed})
+    else:
+        _print([result])
+    if wait and result.status in _NOT_GOOD:
+        raise typer.Exit(2)
+
+
+def status(
+    generations: Annotated[list[UUID] | None, typer.Argument(help="Generations; without any, the latest ones.")] = None,
+    limit: Annotated[int, typer.Option(help="How many of the latest.", min=1, max=1000)] = 20,
+    as_json: _AS_JSON = False,
+) -> None:
+    """Show how generations are coming along. Exit code 1 when one of those named does not exist."""
+    with open_session() as session, session.database.transaction() as connection:
+        if generations:
+            found = results_of(connection, generations)
+            missing = set(generations) - {result.generation_id for result in found}
+            if missing:
+                raise GenerationUnknown(min(missing))
+        else:
+            found = latest_results(connection, limit)
+    if as_json:
+        console.print_json([_document(result) for result in found])
+    elif found:
+        _print(found)
+    else:
+        console.out.print("There is no generation yet: `posegen submit star-jump` asks for one.")
+
+
+def show(
+    generation: Annotated[UUID, typer.Argument(help="The generation; `posegen status` lists the latest ones.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Where to write; by default `contact-sheet.png` in the files' folder."),
+    ] = None,
+    files: Annotated[
+        Path | None, typer.Option(help="Also copy every picture into this folder, under names to read.")
+    ] = None,
+    open_it: Annotated[bool, typer.Option("--open", help="Open the contact sheet in the system's viewer.")] = False,
+    as_json: _AS_JSON = False,
+) -> None:
+    """Write a contact sheet of a generation's poses, and say where its pictures are."""
+    with open_session() as session:
+        studio = session.studio()
+        sheet = draw_contact_sheet(studio, generation, width=1280)
+        with session.database.transaction() as connection:
+            poses = pose_results(connection, generation)
+        result = _result(session, generation)
+        target = out or session.settings.posegen_home / "sheets" / f"{generation}.png"
+        if sheet is not None:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(encode_sheet(sheet).data)
+        gathered = gather_files(studio, generation, files) if files is not None else []
+    if as_json:
+        console.print_json(
+            {**_document(result), "contact_sheet": None if sheet is None else str(target), "poses": poses}
+        )
+        return
+    _print([result])
+    for pose in poses:
+        console.out.print(f"{pose['position'] + 1:>3} {pose['library_pose']:<28} {pose['image_url'] or pose['status']}")
+    if sheet is None:
+        console.out.print("No pose is completed, so there is no contact sheet.")
+        raise typer.Exit(1)
+    console.out.print(f"Contact sheet: {target}", markup=False)
+    if gathered:
+        console.out.print(f"{len(gathered)} files in {files}", markup=False)
+    if open_it:
+        typer.launch(str(target))
+
+
+def _attributes(given: list[str]) -> dict[str, str]:
+    pairs = [attribute.partition("=") for attribute in given]
+    for name, equals, _ in pairs:
+        if not equals:
+            raise RequestRefused(ErrorCode.INVALID_REQUEST, f"--avatar {name!r} has no value: write {name}=VALUE.")
+    return {name: value for name, _, value in pairs}
+
+
+def _local_user(connection: Any) -> UUID:
+    """The user of this machine's own requests, with credits while there is nobody to sell any."""
+    row = connection.execute("select id from users where name = 'local' order by created_at limit 1").fetchone()
+    if row is not None:
+        return UUID(str(row["id"]))
+    made = connection.execute("insert into users (name) values ('local') returning id").fetchone()
+    connection.execute("select grant_credits(%s, 100000, 'for trying things out', 'posegen submit')", [made["id"]])
+    return UUID(str(made["id"]))
+
+
+def _followed(session: Session, generation: UUID, *, quiet: bool) -> GenerationResult:
+    (result,) = follow(
+        session.database,
+        {generation: str(generation)[:8]},
+        seconds=7200,
+        quiet=quiet,
+        keep_running=session.urls.keep_running,
+    )
+    return result
+
+
+def _result(session: Session, generation: UUID) -> GenerationResult:
+    with session.database.transaction() as connection:
+        found = results_of(connection, [generation])
+    if not found:
+        raise GenerationUnknown(generation)
+    return found[0]
+
+
+def _document(result: GenerationResult) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(json.dumps(vars(result), default=str))
+    return document
+
+
+def _print(results: list[GenerationResult]) -> None:
+    table = Table("generation", "status", "asked at (UTC)", "why")
+    for heading in ("poses", "credits", "seconds"):
+        table.add_column(heading, justify="right")
+    for result in results:
+        why = "" if result.error_code is None else f"{result.error_code}: {result.error_detail or result.error_message}"
+        table.add_row(
+            str(result.generation_id),
+            str(result.status),
+            f"{result.created_at:%Y-%m-%d %H:%M:%S}",
+            why,
+            f"{result.poses_completed}/{result.poses_total}",
+            str(result.credits_spent),
+            "-" if result.seconds_to_finish is None else f"{result.seconds_to_finish:.1f}",
+        )
+    console.out.print(table)

@@ -1,0 +1,85 @@
+"""`posegen up`: the platform in the foreground, until Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from posegen.cli import console
+from posegen.cli.session import Session, open_session
+from posegen.supervisor.environment import child_environment
+from posegen.supervisor.platform import Platform, PlatformOptions
+from posegen.supervisor.signals import stop_on_signals
+from posegen.supervisor.supervision import Happening
+
+_COLOURS = {"started": "dim", "ready": "green", "died": "bold red", "killed": "red"}
+
+
+def platform_for(session: Session, options: PlatformOptions, **listeners: Callable[..., None] | None) -> Platform:
+    """The processes that serve this session's database; nothing is started yet."""
+    environment = {
+        **child_environment(os.environ, session.settings, session.urls),
+        "DATABASE_URL": session.urls.application,
+    }
+    return Platform(
+        session.settings,
+        environment,
+        options,
+        keep_database=session.urls.keep_running,
+        **{name: listener for name, listener in listeners.items() if listener is not None},  # type: ignore[arg-type]
+    )
+
+
+def up(
+    port: Annotated[
+        int | None, typer.Option(help="Port of the Dagster UI; without it 3000, or a free one.", min=1, max=65535)
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address of the UI. Anything but loopback needs a proxy that asks who is there.")
+    ] = "127.0.0.1",
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="A UI that starts nothing and changes nothing.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what the processes print.")] = False,
+) -> None:
+    """Run Posegen: database, Dagster's UI, daemon and code server, until Ctrl-C.
+
+    New rows in `generation_requests` become pictures while it runs. A process that dies is started again. Ctrl-C, or
+    SIGTERM, ends all of it: work in hand is finished or put back, and goes on at the next start.
+    """
+    with open_session() as session:
+        options = PlatformOptions(host=host, port=port, read_only=read_only)
+        platform = platform_for(session, options, report=_report, echo=_echo if verbose else None)
+        with stop_on_signals(platform.request_stop):
+            try:
+                if platform.start():
+                    _welcome(session, platform)
+                    platform.wait()
+            finally:
+                platform.stop()
+    console.out.print("Posegen has stopped.")
+
+
+def _welcome(session: Session, platform: Platform) -> None:
+    settings = session.settings
+    console.out.print(f"\n[bold]Posegen is up.[/] Dagster UI: [link={platform.url}]{platform.url}[/link]")
+    console.out.print('Database:    eval "$(posegen env)"; psql "$DATABASE_URL"', markup=False)
+    console.out.print(f"Pictures:    {settings.storage_path}", markup=False)
+    console.out.print(f"Logs:        {settings.posegen_home / 'logs'}", markup=False)
+    console.out.print(
+        "Submit with: posegen submit POSE..., or INSERT INTO generation_requests. Ctrl-C ends it.\n", markup=False
+    )
+
+
+def _report(happening: Happening) -> None:
+    detail = f" {escape(happening.detail)}" if happening.detail else ""
+    colour = _COLOURS[happening.what]
+    console.out.print(f"[{colour}]{happening.process} {happening.what}[/]{detail}")
+
+
+def _echo(process: str, line: str) -> None:
+    console.out.print(f"[dim]{process:>11} |[/] {escape(line)}")

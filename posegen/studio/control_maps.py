@@ -1,0 +1,82 @@
+"""Control maps of library poses: what a pose-guided model is shown. Made once for each pose, size and kind, and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from posegen.backends.mannequin.renderer import Mannequin
+from posegen.backends.protocol import Recipe
+from posegen.database import library, objects
+from posegen.database.library import StoredPose
+from posegen.images.pixels import Pixels
+from posegen.images.png import encode_png
+from posegen.poses.avatar import Avatar
+from posegen.poses.control_maps import depth_map, openpose_map
+from posegen.poses.specification import PoseSpecification
+from posegen.storage.keys import control_map_key
+from posegen.studio.poses import SIDE
+from posegen.studio.studio import Studio
+
+Kind = Literal["openpose", "depth"]
+KINDS: tuple[Kind, ...] = ("openpose", "depth")
+
+
+@dataclass(frozen=True)
+class ControlMap:
+    """A stored control map. `made`: whether it was drawn just now."""
+
+    key: str
+    sha256: str
+    made: bool
+
+
+def control_maps(studio: Studio, pose: StoredPose, *, side: int = SIDE) -> dict[Kind, ControlMap]:
+    """The control maps of a library pose; those that are not stored yet are drawn. `side`: pixels."""
+    fingerprint = hashlib.sha256(json.dumps(pose.specification, sort_keys=True).encode()).hexdigest()
+    found: dict[Kind, ControlMap] = {}
+    with studio.database.transaction() as connection:
+        for kind in KINDS:
+            stored = library.control_map_object(connection, pose.slug, kind, side, side, fingerprint)
+            if stored is not None:
+                found[kind] = ControlMap(*stored, made=False)
+    if len(found) < len(KINDS):
+        drawn = _draw(pose, side)
+        for kind in KINDS:
+            if kind not in found:
+                found[kind] = _store(studio, pose.slug, kind, side, fingerprint, drawn[kind])
+    return found
+
+
+def _draw(pose: StoredPose, side: int) -> dict[Kind, Pixels]:
+    """The maps show the pose itself, so every avatar and seed gives the same ones: the default avatar stands for all."""
+    mannequin = Mannequin()
+    rendering = mannequin.render(
+        Recipe(
+            backend=mannequin.name,
+            backend_version=mannequin.version,
+            specification=PoseSpecification.from_json(pose.specification),
+            pose=pose.slug,
+            avatar=Avatar(),
+            prompt="",
+            seed=0,
+            width=side,
+            height=side,
+        )
+    )
+    assert rendering.keypoints is not None
+    assert rendering.depth is not None
+    return {"openpose": openpose_map(rendering.keypoints, side, side), "depth": depth_map(rendering.depth)}
+
+
+def _store(studio: Studio, slug: str, kind: Kind, side: int, fingerprint: str, pixels: Pixels) -> ControlMap:
+    encoded = encode_png(pixels)
+    stored = studio.put_verified(
+        lambda sha256: control_map_key(slug, kind, side, side, sha256), encoded.data, encoded.content_type
+    )
+    with studio.database.transaction() as connection:
+        object_id, _ = objects.register(connection, studio.store.name, stored, generation_id=None)
+        library.put_control_map(connection, slug, kind, side, side, fingerprint, object_id)
+    return ControlMap(stored.key, stored.sha256, made=True)

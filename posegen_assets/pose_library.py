@@ -1,0 +1,47 @@
+"""The pose library as an asset: its rows, and the control maps that pose-guided models are shown."""
+
+import dagster as dg
+
+from posegen.database import library
+from posegen.images.contact_sheet import Tile, contact_sheet, encode_sheet
+from posegen.storage.keys import library_sheet_key
+from posegen.studio.contact_sheets import SHEET_WIDTH
+from posegen.studio.control_maps import control_maps
+from posegen_assets.ownership import CODE_VERSION, OWNERS, POSE_LIBRARY
+from resources.manifest_io_manager import Manifest
+from resources.studio import StudioResource
+
+
+@dg.asset(
+    io_manager_key="manifests",
+    group_name=POSE_LIBRARY,
+    kinds={"python", "postgres"},
+    owners=OWNERS,
+    code_version=CODE_VERSION,
+    description="The 64 poses in 28 categories and those that operators added, with an OpenPose and a depth map of each.",
+)
+def pose_library(context: dg.AssetExecutionContext, studio: StudioResource) -> dg.Output[Manifest]:
+    """Seed the library and draw the control maps that are missing; a second time there is nothing to do."""
+    with studio.open() as opened:
+        with opened.database.transaction() as connection:
+            library.seed_reference_data(connection)
+            poses = library.stored_poses(connection)
+        drawn = {pose.slug: control_maps(opened, pose) for pose in poses}
+        tiles = [
+            Tile(opened.store.get(maps["openpose"].key, sha256=maps["openpose"].sha256), label=slug)
+            for slug, maps in drawn.items()
+        ]
+        sheet = encode_sheet(contact_sheet(tiles, width=SHEET_WIDTH), "jpeg")
+        stored = opened.put_verified(library_sheet_key, sheet.data, sheet.content_type)
+        shown = opened.store.public_url(stored.key)
+    made = sum(each.made for maps in drawn.values() for each in maps.values())
+    context.log.info("%d poses, %d control maps drawn", len(poses), made)
+    manifest = {slug: {kind: each.key for kind, each in maps.items()} for slug, maps in drawn.items()}
+    return dg.Output(
+        manifest,
+        metadata={
+            "control maps": dg.MetadataValue.md(f"![control maps]({shown})"),
+            "poses": len(poses),
+            "control maps drawn now": made,
+        },
+    )
