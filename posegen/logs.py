@@ -20,8 +20,15 @@ from structlog.typing import EventDict, Processor
 from posegen.redaction import redacted
 from posegen.settings import Settings
 
-# At debug these print signed headers and request bodies.
-_TALKATIVE = ("boto3", "botocore", "s3transfer", "urllib3")
+# The least level of libraries that would say too much: at debug the first print signed headers and request bodies, at
+# info the last tells of every start that it has looked at the schema.
+_LEAST_LEVELS = {
+    "boto3": logging.INFO,
+    "botocore": logging.INFO,
+    "s3transfer": logging.INFO,
+    "urllib3": logging.INFO,
+    "alembic": logging.WARNING,
+}
 
 
 @dataclass
@@ -73,8 +80,8 @@ def configure_logging(settings: Settings) -> None:
         root.removeHandler(other)
     root.addHandler(handler)
     root.setLevel(level)
-    for name in _TALKATIVE:
-        logging.getLogger(name).setLevel(max(level, logging.INFO))
+    for name, least in _LEAST_LEVELS.items():
+        logging.getLogger(name).setLevel(max(level, least))
 
 
 def bound(**ids: object) -> AbstractContextManager[None]:

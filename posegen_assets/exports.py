@@ -7,6 +7,7 @@ import time
 from uuid import UUID
 
 import dagster as dg
+from pydantic import Field
 
 from posegen.lifecycle.claims import resume_work
 from posegen.lifecycle.outcomes import finish_generation
@@ -23,10 +24,10 @@ from sensors.targets import GENERATIONS
 
 
 class ExportConfig(dg.Config):
-    """`formats`: those of the request when empty; `again`: derive also what is there already."""
+    """What a run of `exports` may be told; without anything it derives what the request asked for and is missing."""
 
-    formats: list[str] = []
-    again: bool = False
+    formats: list[str] = Field(default_factory=list, description="Formats to derive; those of the request when empty.")
+    again: bool = Field(default=False, description="Derive also what is there already.")
 
 
 @dg.asset(
@@ -58,4 +59,4 @@ def _derive(studio: Studio, generation_id: UUID, run_id: str, config: ExportConf
         return derive_exports(studio, generation_id, None, formats=formats, again=config.again), "ended before"
     with at_work(studio.database, lease, lease_seconds=studio.lease_seconds, rule=studio.retry_rule) as keeper:
         derived = derive_exports(studio, generation_id, lease, keeper, formats=formats, again=config.again)
-        return derived, finish_generation(studio.database, lease)
+        return derived, str(finish_generation(studio.database, lease))

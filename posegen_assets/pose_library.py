@@ -18,7 +18,7 @@ from resources.studio import StudioResource
     kinds={"python", "postgres"},
     owners=OWNERS,
     code_version=CODE_VERSION,
-    description="The 64 poses in 28 categories and those that operators added, with an OpenPose and a depth map of each.",
+    description="The 64 poses and those that operators added, with an OpenPose and a depth map of each.",
 )
 def pose_library(context: dg.AssetExecutionContext, studio: StudioResource) -> dg.Output[Manifest]:
     """Seed the library and draw the control maps that are missing; a second time there is nothing to do."""

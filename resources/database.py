@@ -1,4 +1,4 @@
-"""The application's database as a Dagster resource. Configuration only: `open()` gives the object that the domain knows."""
+"""The application's database as a Dagster resource. Configuration only: `open()` gives what the domain knows."""
 
 import dagster as dg
 

@@ -1,4 +1,4 @@
-"""Hands manifests from asset to asset as JSON on the object store. Never pickles: who can write there must not run code."""
+"""Hands manifests from asset to asset as JSON on the store. Never pickles: who can write there must not run code."""
 
 import json
 from typing import Any

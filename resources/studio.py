@@ -13,7 +13,7 @@ from resources.storage import LocalStorage
 
 
 class StudioResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # the base is generic over itself
-    """What pictures are made with. `render_threads`: poses at once; `lease_seconds`: how long a worker may be silent."""
+    """What pictures are made with; the fields are those of `posegen.studio.studio.Studio`."""
 
     database: dg.ResourceDependency[DatabaseResource]
     storage: dg.ResourceDependency[LocalStorage]

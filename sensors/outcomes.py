@@ -1,4 +1,4 @@
-"""Runs that ended without doing their work become states and events. The database decides; the run's status is a hint."""
+"""Runs that ended without doing their work become states and events. The database decides; a run's status is a hint."""
 
 from uuid import UUID
 

@@ -60,7 +60,7 @@ REQUESTS = (
     DemoRequest(
         "three variations of a prompt",
         {
-            "prompt": "a dancer in a summer dress, turning at the beach",
+            "prompt": "dancing ballet on the beach in a summer dress",
             "variations": 3,
             "avatar": {"clothing": "summer_dress", "hair": "curly_auburn", "skin": "brown", "setting": "beach"},
             "seed": 23,
@@ -198,9 +198,12 @@ def _unexpected(result: GenerationResult, request: DemoRequest, session: Session
 def _print_table(
     results: list[GenerationResult], names: dict[UUID, DemoRequest], files: dict[UUID, list[GatheredFile]]
 ) -> None:
-    table = Table("generation", "request", "status", title="What came out")
-    for heading in ("poses", "exports", "files", "bytes", "credits", "seconds"):
-        table.add_column(heading, justify="right")
+    table = Table(title="What came out", padding=(0, 1, 0, 0), box=None)
+    table.add_column("generation", no_wrap=True)
+    table.add_column("request", overflow="fold")
+    table.add_column("status", no_wrap=True)
+    for heading in ("poses", "exports", "bytes", "credits", "seconds"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for result in results:
         made = files.get(result.generation_id, [])
         table.add_row(
@@ -209,7 +212,6 @@ def _print_table(
             str(result.status),
             f"{result.poses_completed}/{result.poses_total}",
             str(sum(file.format in PLATFORMS for file in made)),
-            str(len(made)),
             f"{sum(file.size for file in made):,}",
             str(result.credits_spent),
             "-" if result.seconds_to_finish is None else f"{result.seconds_to_finish:.1f}",

@@ -11,8 +11,7 @@ import typer
 from rich.progress import track
 from rich.table import Table
 
-from posegen.backends.mannequin.renderer import Mannequin
-from posegen.backends.protocol import Recipe, Rendering
+from posegen.backends.protocol import Rendering
 from posegen.cli import console
 from posegen.cli.session import open_session
 from posegen.database.library import StoredPose, stored_poses
@@ -20,10 +19,9 @@ from posegen.errors import UnknownName
 from posegen.images.contact_sheet import Tile, contact_sheet, encode_sheet
 from posegen.images.pixels import Pixels
 from posegen.images.png import encode_png
-from posegen.poses.avatar import Avatar
 from posegen.poses.control_maps import depth_map, openpose_map
 from posegen.poses.keypoints import openpose_json
-from posegen.poses.specification import PoseSpecification
+from posegen.studio.control_maps import render_library_pose
 
 app = typer.Typer(help="The poses that can be asked for: a list, pictures, control maps.", no_args_is_help=True)
 
@@ -57,7 +55,7 @@ def sheet(
 ) -> None:
     """Draw every pose of the library on one sheet."""
     tiles = [
-        Tile(_picture(_rendered(pose, _SIDE), kind), label=pose.slug)
+        Tile(_picture(render_library_pose(pose, _SIDE), kind), label=pose.slug)
         for pose in track(_all_poses(), "Drawing", console=console.err)
     ]
     out.write_bytes(encode_sheet(contact_sheet(tiles, width=width, columns=columns)).data)
@@ -74,7 +72,7 @@ def draw(
     pose = next((pose for pose in _all_poses() if pose.slug == slug), None)
     if pose is None:
         raise UnknownName("pose", slug, [pose.slug for pose in _all_poses()])
-    rendering = _rendered(pose, side)
+    rendering = render_library_pose(pose, side)
     assert rendering.keypoints is not None, "the mannequin knows where its joints are"
     out.mkdir(parents=True, exist_ok=True)
     for kind in ("mannequin", "openpose", "depth"):
@@ -89,23 +87,6 @@ def draw(
 def _all_poses() -> list[StoredPose]:
     with open_session() as session, session.database.transaction() as connection:
         return stored_poses(connection)
-
-
-def _rendered(pose: StoredPose, side: int) -> Rendering:
-    mannequin = Mannequin()
-    return mannequin.render(
-        Recipe(
-            backend=mannequin.name,
-            backend_version=mannequin.version,
-            specification=PoseSpecification.from_json(pose.specification),
-            pose=pose.slug,
-            avatar=Avatar(),
-            prompt="",
-            seed=0,
-            width=side,
-            height=side,
-        )
-    )
 
 
 def _picture(rendering: Rendering, kind: str) -> Pixels:

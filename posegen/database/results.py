@@ -51,7 +51,7 @@ def results_of(connection: Connection, generations: Sequence[UUID]) -> list[Gene
     """These generations, the oldest first."""
     with connection.cursor(row_factory=class_row(GenerationResult)) as cursor:
         return cursor.execute(
-            f"select {_COLUMNS} from generation_results where generation_id = any(%s) order by created_at, generation_id",
+            f"select {_COLUMNS} from generation_results where generation_id = any(%s) order by created_at",
             [list(generations)],
         ).fetchall()
 

@@ -119,13 +119,21 @@ def _move_hand(positions: Floats, orientations: Floats, side: str, shift: Floats
     reach = end + shift - start
     distance = float(np.clip(np.linalg.norm(reach), abs(upper - lower) + 1e-6, upper + lower - 1e-6))
     along = reach / np.linalg.norm(reach)
-    outwards = (bend - start) - along * float((bend - start) @ along)
-    outwards /= max(float(np.linalg.norm(outwards)), 1e-9)
+    outwards = _across(along, bend - start)
+    if np.linalg.norm(outwards) < 1e-3 * upper:  # a straight arm: elbows point backwards
+        outwards = _across(along, -orientations[shoulder][:, 2])
+    outwards /= np.linalg.norm(outwards)
     reached = (upper**2 - lower**2 + distance**2) / (2 * distance)
     positions[elbow] = start + along * reached + outwards * np.sqrt(max(upper**2 - reached**2, 0.0))
     positions[wrist] = start + along * distance
     orientations[shoulder] = _swing(bend - start, positions[elbow] - start) @ orientations[shoulder]
     orientations[elbow] = _swing(end - bend, positions[wrist] - positions[elbow]) @ orientations[elbow]
+
+
+def _across(axis: Floats, direction: Floats) -> Floats:
+    """The part of a direction that is square to a unit axis."""
+    part: Floats = direction - axis * float(direction @ axis)
+    return part
 
 
 def _swing(old: Floats, new: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""Control maps of library poses: what a pose-guided model is shown. Made once for each pose, size and kind, and kept."""
+"""Control maps of library poses: what a pose-guided model is shown. Made once for each pose, size and kind."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from posegen.backends.mannequin.renderer import Mannequin
-from posegen.backends.protocol import Recipe
+from posegen.backends.protocol import Recipe, Rendering
 from posegen.database import library, objects
 from posegen.database.library import StoredPose
 from posegen.images.pixels import Pixels
@@ -50,24 +50,27 @@ def control_maps(studio: Studio, pose: StoredPose, *, side: int = SIDE) -> dict[
     return found
 
 
-def _draw(pose: StoredPose, side: int) -> dict[Kind, Pixels]:
-    """The maps show the pose itself, so every avatar and seed gives the same ones: the default avatar stands for all."""
+def render_library_pose(pose: StoredPose, side: int) -> Rendering:
+    """A library pose as the default avatar shows it, always the same. `side`: pixels."""
     mannequin = Mannequin()
-    rendering = mannequin.render(
-        Recipe(
-            backend=mannequin.name,
-            backend_version=mannequin.version,
-            specification=PoseSpecification.from_json(pose.specification),
-            pose=pose.slug,
-            avatar=Avatar(),
-            prompt="",
-            seed=0,
-            width=side,
-            height=side,
-        )
+    recipe = Recipe(
+        backend=mannequin.name,
+        backend_version=mannequin.version,
+        specification=PoseSpecification.from_json(pose.specification),
+        pose=pose.slug,
+        avatar=Avatar(),
+        prompt="",
+        seed=0,
+        width=side,
+        height=side,
     )
-    assert rendering.keypoints is not None
-    assert rendering.depth is not None
+    return mannequin.render(recipe)
+
+
+def _draw(pose: StoredPose, side: int) -> dict[Kind, Pixels]:
+    rendering = render_library_pose(pose, side)
+    assert rendering.keypoints is not None, "the mannequin knows where its joints are"
+    assert rendering.depth is not None, "the mannequin knows how far it is away"
     return {"openpose": openpose_map(rendering.keypoints, side, side), "depth": depth_map(rendering.depth)}
 
 

@@ -254,6 +254,9 @@ def skirt(rig: Rig, cut: Skirt, surface: int = Surface.SKIRT, group: int = BOTTO
         angle * (2 * cut.pleats + 1)
     )
     around = cut.ease + cut.flare * fall ** np.float32(1.2) + cut.folds * waves * fall ** np.float32(0.8)
+    # What falls from the seat hangs free of the legs behind, and over the belly a little in front.
+    seat = np.float32(0.034) * np.maximum(-sin, 0) + np.float32(0.010) * np.maximum(sin, 0)
+    around = around + seat * bell(0.13, 0.17, stations)[:, None]
     posed, rest = _around_legs(rig, stations, around * np.float32(rig.scale), len(cos))
     hip_height = float(rig.at_rest("left_hip")[1]) / rig.scale
     thigh = float(np.linalg.norm(rig.at_rest("left_knee") - rig.at_rest("left_hip"))) / rig.scale

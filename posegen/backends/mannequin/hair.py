@@ -167,7 +167,7 @@ def _hanging(rig: Rig, across: Floats, deep: Floats, start: float, down: Floats,
     rings = (
         centre[:, None] + (across * scale)[..., None] * x_axis[:, None] + (deep * scale)[..., None] * z_axis[:, None]
     )
-    margin = np.concatenate([np.full(arc, 0.016), np.full(arc, 0.004)]).astype(np.float32)
+    margin = np.concatenate([np.full(arc, 0.034), np.full(arc, 0.016)]).astype(np.float32)
     rings = _outside_torso(rig, rings.astype(np.float32), margin * np.float32(rig.scale))
     rest = np.stack([across, np.broadcast_to(start - down[:, None], across.shape), deep], axis=-1)
     return loft(rings, Surface.HAIR, Part.HAIR, rest=rest, group=HAIR_GROUP + 1)

@@ -100,7 +100,7 @@ PALETTES = {
     ),
     "earthy": Palette(
         linear(184, 112, 74), linear(124, 106, 76), linear(94, 98, 106), linear(136, 92, 62),
-        linear(118, 94, 74), linear(122, 80, 54), linear(100, 110, 76),
+        linear(118, 94, 74), linear(122, 80, 54), linear(202, 152, 72),
     ),
     "monochrome": Palette(
         linear(228, 228, 228), linear(58, 58, 60), linear(62, 62, 66), linear(56, 56, 58),

@@ -45,12 +45,12 @@ class _Type:
 
 
 _BODY_TYPES = {
-    "petite": _Type(height=0.94, girth=0.94, shoulders=0.96, bust=0.65),
-    "slim": _Type(girth=0.90, shoulders=0.98, hips=0.97, bust=0.6, belly=0.0, muscle=0.15, waist=0.96),
+    "petite": _Type(height=0.93, girth=0.91, shoulders=0.94, bust=0.6),
+    "slim": _Type(girth=0.85, shoulders=0.97, hips=0.95, bust=0.55, belly=0.0, muscle=0.1, waist=0.95),
     "average": _Type(),
-    "athletic": _Type(height=1.01, girth=1.03, shoulders=1.07, bust=0.7, belly=0.0, muscle=1.0, waist=0.95),
-    "curvy": _Type(girth=1.07, hips=1.1, bust=1.25, belly=0.15, muscle=0.1, waist=0.95),
-    "plus_size": _Type(girth=1.24, shoulders=1.08, hips=1.14, bust=1.3, belly=1.0, muscle=0.0, waist=1.1),
+    "athletic": _Type(height=1.02, girth=1.03, shoulders=1.10, bust=0.7, belly=0.0, muscle=1.3, waist=0.93),
+    "curvy": _Type(girth=1.10, hips=1.15, bust=1.35, belly=0.2, muscle=0.1, waist=0.93),
+    "plus_size": _Type(girth=1.32, shoulders=1.10, hips=1.16, bust=1.3, belly=1.2, muscle=0.0, waist=1.13),
 }
 _HEIGHTS = {"feminine": 1.69, "masculine": 1.80, "androgynous": 1.74}
 _MASCULINE = {"feminine": 0.0, "masculine": 1.0, "androgynous": 0.5}
@@ -95,7 +95,7 @@ def physique(avatar: Avatar) -> Physique:
         build=build,
         masculine=masculine,
         bust=kind.bust * (1 - masculine) * age.grown,
-        belly=min(kind.belly + age.belly, 1.2),
+        belly=min(kind.belly + age.belly, 1.4),
         muscle=kind.muscle * age.grown * (0.55 + 0.45 * masculine),
         waist=kind.waist,
         age=age.age,

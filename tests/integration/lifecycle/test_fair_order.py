@@ -6,13 +6,22 @@ from uuid import UUID
 
 from posegen.lifecycle import claims
 from posegen.lifecycle.outcomes import finish_generation
-from tests.builders import a_request, a_user, execute, started, take_in
+from tests.builders import A_POSE, a_user, execute, rows, started, take_in
 
 
-def ask(database, user: UUID, count: int = 1, **columns: object) -> list[UUID]:
-    generations = [a_request(database, user, **columns) for _ in range(count)]
+def ask(database, user: UUID, count: int = 1, *, priority: int = 0) -> list[UUID]:
+    """Several requests of one user, a microsecond apart, and taken in."""
+    asked = rows(
+        database,
+        """
+        insert into generation_requests (user_id, poses, priority, created_at)
+        select %s, array[%s], %s, clock_timestamp() + n * interval '1 microsecond' from generate_series(1, %s) n
+        returning id
+        """,
+        *(user, A_POSE, priority, count),
+    )
     take_in(database)
-    return generations
+    return [generation["id"] for generation in asked]
 
 
 def serve(database, count: int) -> list[UUID]:

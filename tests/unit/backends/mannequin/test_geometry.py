@@ -1,0 +1,91 @@
+"""Surfaces: closed, facing outwards, and following the skeleton."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from posegen.backends.mannequin import solids
+from posegen.backends.mannequin.dressing import person
+from posegen.backends.mannequin.geometry import loft, smooth_curve
+from posegen.backends.mannequin.outfits import OUTFITS
+from posegen.backends.mannequin.physique import physique
+from posegen.backends.mannequin.rig import Rig
+from posegen.poses.avatar import AVATAR_ATTRIBUTES, Avatar
+from posegen.poses.kinematics import solve
+from posegen.poses.specification import PoseSpecification
+
+SOLIDS = {
+    "box": solids.rounded_box((0.4, 0.3, 0.2), 0.01),
+    "cylinder": solids.cylinder(-0.1, 0.2, 0.05),
+    "lying cylinder": solids.cylinder(-0.1, 0.2, 0.05, axis=0),
+    "deep cylinder": solids.cylinder(-0.1, 0.2, 0.05, axis=2),
+    "ball": solids.ball(0.1),
+    "rod": solids.rod([(0, 0, 0), (0, 0.2, 0.05), (0.1, 0.3, 0)], 0.02),
+}
+
+
+def edges(triangles: np.ndarray) -> Counter:
+    return Counter((int(a), int(b)) for one in triangles for a, b in zip(one, np.roll(one, -1), strict=True))
+
+
+@pytest.mark.parametrize("name", SOLIDS)
+def test_a_loft_is_closed(name):
+    counted = edges(loft(SOLIDS[name], 0, 1).triangles)
+
+    assert all(counted[(b, a)] == count == 1 for (a, b), count in counted.items())
+
+
+@pytest.mark.parametrize("name", SOLIDS)
+def test_a_loft_encloses_a_volume_with_its_front_outside(name):
+    piece = loft(SOLIDS[name], 0, 1)
+    a, b, c = (piece.vertices[corner].astype(np.float64) for corner in piece.triangles.T)
+
+    assert (np.cross(a, b) * c).sum() / 6 > 1e-5
+
+
+def test_the_normals_of_a_ball_point_away_from_its_middle():
+    piece = loft(solids.ball(0.1), 0, 1)
+
+    assert ((piece.normals * piece.vertices).sum(axis=1) > 0.097).all()
+
+
+@pytest.mark.parametrize("clothing", AVATAR_ATTRIBUTES["clothing"])
+def test_every_garment_is_closed_whatever_the_body_does(clothing):
+    bent = {"left_hip": (100, 20, 0), "left_knee": (120, 0, 0), "right_elbow": (140, 0, 0), "spine": (40, 0, 0)}
+    avatar = Avatar(clothing=clothing)
+    specification = PoseSpecification(angles=bent)
+    rig = Rig(solve(specification, physique(avatar).build), physique(avatar))
+
+    for piece in person(rig, avatar, OUTFITS[clothing], specification):
+        assert np.isfinite(piece.vertices).all()
+        assert np.isfinite(piece.normals).all()
+        counted = edges(piece.triangles)
+        assert all(counted[(b, a)] == count == 1 for (a, b), count in counted.items())
+
+
+def test_the_torso_at_rest_lies_where_it_was_modelled():
+    body = physique(Avatar())
+    figure = solve(PoseSpecification(), body.build)
+    rig = Rig(figure, body)
+    points = np.random.default_rng(0).uniform((-0.2, -0.1, -0.1), (0.2, 0.5, 0.1), (50, 3)).astype(np.float32)
+
+    assert np.allclose(rig.torso(points), points + figure.position("pelvis"), atol=1e-5)
+
+
+def test_a_limb_passes_by_its_joints():
+    body = physique(Avatar())
+    figure = solve(PoseSpecification(angles={"left_elbow": (90, 0, 0), "left_shoulder": (30, 40, 0)}), body.build)
+    sweep = Rig(figure, body).arm("left", np.array([0.0, 1.0, 2.0], np.float32))
+    joints = [figure.position(f"left_{joint}") for joint in ("shoulder", "elbow", "wrist")]
+
+    assert np.linalg.norm(sweep.centres - joints, axis=1).max() < 0.025
+
+
+def test_a_smooth_curve_meets_its_knots_and_never_overshoots():
+    knots, values = [0.0, 1.0, 2.0, 4.0], [0.0, 1.0, 1.0, 0.2]
+    curve = smooth_curve(knots, values, np.linspace(0, 4, 401))
+
+    assert np.allclose(smooth_curve(knots, values, knots), values)
+    assert curve.min() >= 0
+    assert curve.max() <= 1

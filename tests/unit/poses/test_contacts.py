@@ -1,0 +1,121 @@
+"""Touch on every build: what stands, rests or joins hands on the average build does so on all the others."""
+
+import numpy as np
+import pytest
+
+from posegen.poses.body import Capsule, capsules, outline_points
+from posegen.poses.hands import palm_centre
+from posegen.poses.kinematics import solve
+from posegen.poses.library import LIBRARY, library_pose
+from posegen.poses.skeleton import JOINT_INDEX, Build
+from posegen.poses.specification import PoseSpecification
+
+AVERAGE = Build()
+BUILDS = [
+    Build(height=1.22, head=1.32, legs=0.95, shoulders=0.95),
+    Build(height=1.6, shoulders=0.9, hips=1.1, girth=0.9),
+    Build(height=1.82, head=1.09, shoulders=1.18, hips=1.1, girth=1.25),
+]
+each_build = pytest.mark.parametrize("build", BUILDS, ids=["child", "slender", "broad"])
+
+
+def palm(figure, side):
+    return figure.point(f"{side}_wrist", palm_centre(side, figure.build))
+
+
+def distance(part: Capsule, point):
+    along = np.linspace(0, 1, 101)[:, None]
+    axis = part.start + (part.end - part.start) * along
+    radii = np.interp(along[:, 0], [0, 1], part.radii)
+    return float((np.linalg.norm(axis - point, axis=1) - radii).min())
+
+
+@each_build
+@pytest.mark.parametrize("pose", [pose for pose in LIBRARY if not pose.specification.lift], ids=lambda pose: pose.slug)
+def test_what_carries_the_average_figure_carries_every_other(pose, build):
+    carrying = outline_points(solve(pose.specification))[:, 1] < 0.015
+
+    heights = outline_points(solve(pose.specification, build))[carrying, 1]
+
+    assert heights.max() < 0.035
+
+
+def test_without_settling_the_hands_of_a_child_would_hang_in_the_air():
+    push_up = library_pose("push-up").specification
+    carrying = outline_points(solve(push_up))[:, 1] < 0.015
+    child = solve(push_up, BUILDS[0])
+    # The same angles on the child's bones, put on the ground without a tilt: arms and legs turned back to the average's.
+    tilt = solve(push_up).orientation("pelvis") @ child.orientation("pelvis").T
+    heights = outline_points(child)[carrying] @ tilt.T[:, 1]
+
+    assert np.ptp(heights) > 0.035
+
+
+JOINED = ["palms-together", "yoga-tree", "hands-folded-in-front", "sitting-hugging-knees", "squatting-elbows-on-knees"]
+
+
+@each_build
+@pytest.mark.parametrize("slug", JOINED)
+def test_joined_hands_stay_joined(slug, build):
+    specification = library_pose(slug).specification
+    apart = [np.linalg.norm(palm(figure, "left") - palm(figure, "right")) / figure.build.scale for figure in (solve(specification), solve(specification, build))]  # noqa: E501  # fmt: skip
+
+    assert apart[1] == pytest.approx(apart[0], abs=0.005)
+
+
+@each_build
+@pytest.mark.parametrize(
+    ("slug", "side", "part"),
+    [
+        ("hands-on-hips-both", "left", "hips"),
+        ("hand-on-hip-one", "right", "hips"),
+        ("sitting-hands-on-knees", "left", "left_thigh"),
+        ("bowing", "right", "right_thigh"),
+        ("phone-at-ear", "right", "head"),
+        ("lying-on-stomach", "left", "head"),
+    ],
+)
+def test_a_hand_rests_as_near_to_the_body_as_on_the_average_build(slug, side, part, build):
+    specification = library_pose(slug).specification
+    gaps = []
+    for figure in (solve(specification), solve(specification, build)):
+        body = next(capsule for capsule in capsules(figure) if capsule.name == part)
+        gaps.append(distance(body, palm(figure, side)) / figure.build.scale)
+
+    assert gaps[1] == pytest.approx(gaps[0], abs=0.006)
+
+
+@each_build
+def test_hands_that_touch_nothing_stay_where_their_angles_put_them(build):
+    spread = PoseSpecification(angles={f"{side}_shoulder": (0.0, 80.0, 0.0) for side in ("left", "right")})
+    figure = solve(spread, build)
+
+    elbow = figure.orientation("left_shoulder").T @ figure.orientation("left_elbow")
+    assert np.allclose(elbow, np.eye(3), atol=1e-6)
+
+
+@each_build
+@pytest.mark.parametrize("pose", LIBRARY, ids=lambda pose: pose.slug)
+def test_corrections_are_of_a_few_degrees(pose, build):
+    average, figure = solve(pose.specification), solve(pose.specification, build)
+
+    for joint in (
+        "pelvis",
+        "left_shoulder",
+        "right_shoulder",
+        "left_elbow",
+        "right_elbow",
+        "left_wrist",
+        "right_wrist",
+    ):
+        between = average.orientations[JOINT_INDEX[joint]].T @ figure.orientations[JOINT_INDEX[joint]]
+        degrees = np.degrees(np.arccos(np.clip((np.trace(between) - 1) / 2, -1, 1)))
+        assert degrees < 25
+
+
+def test_on_the_average_build_the_angles_are_exactly_the_poses():
+    bent = PoseSpecification(angles={"left_elbow": (90, 0, 0)})
+    figure = solve(bent, AVERAGE)
+
+    forearm = figure.orientation("left_shoulder").T @ figure.orientation("left_elbow")
+    assert forearm @ (0, -1, 0) == pytest.approx((0, 0, 1), abs=1e-9)
