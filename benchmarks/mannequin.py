@@ -1,7 +1,7 @@
 """How long the mannequin backend takes for a pose: `uv run python benchmarks/mannequin.py`, table in `mannequin.md`.
 
-One thread renders one pose of each category, with every outfit in turn, at 1024x1024 and without encoding. CPU time is the
-thread's own, so that other work on the machine disturbs it less than wall time; the best of the rounds counts.
+One thread renders one pose of each category, with every outfit in turn, at 1024x1024 and without encoding. CPU time is
+the thread's own, so that other work on the machine disturbs it less than wall time; the best of the rounds counts.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def main() -> None:
         f"Mannequin {VERSION}, {options.side}x{options.side}, one thread, best of {options.rounds}, before encoding; "
         f"Python {platform.python_version()}, NumPy {np.__version__}, {os.cpu_count()} cores.",
         "",
-        f"**Median {statistics.median(cpu):.0f} ms of CPU time for a pose** ({statistics.median(wall):.0f} ms wall, slowest "
-        f"{max(cpu):.0f} ms CPU; goal: under {GOAL} ms).",
+        f"**Median {statistics.median(cpu):.0f} ms of CPU time for a pose** ({statistics.median(wall):.0f} ms wall, "
+        f"slowest {max(cpu):.0f} ms CPU; goal: under {GOAL} ms).",
         "",
         "| pose | clothing | setting | CPU ms | wall ms |",
         "|---|---|---|---:|---:|",

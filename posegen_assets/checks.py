@@ -7,9 +7,11 @@ from collections.abc import Callable
 from uuid import UUID
 
 import dagster as dg
+from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from posegen.studio.inspection import Inspection, inspect_counts, inspect_exports, inspect_poses
 from posegen.studio.studio import Studio
+from posegen_assets.refusals import generation_of, refusals_in_words
 from resources.studio import StudioResource
 
 _SHOWN = 20
@@ -41,20 +43,30 @@ def _result(
     inspect: Callable[[Studio, UUID], Inspection],
     severity: dg.AssetCheckSeverity,
 ) -> dg.AssetCheckResult:
-    partition = context.run.tags["dagster/partition"]
-    with studio.open() as opened:
-        inspection = inspect(opened, UUID(partition))
+    partition = context.run.tags.get(PARTITION_NAME_TAG)
+    if partition is None:
+        raise dg.Failure(
+            "A check looks at one generation. Start it as part of a run of that generation's partition.",
+            allow_retries=False,
+        )
+    with refusals_in_words(), studio.open() as opened:
+        inspection = inspect(opened, generation_of(partition))
     return dg.AssetCheckResult(
         passed=not inspection.problems,
         severity=severity,
         metadata={
             "generation": partition,
             "looked at": inspection.looked_at,
-            "problems": dg.MetadataValue.md(
-                "\n".join(f"- {problem}" for problem in inspection.problems[:_SHOWN]) or "none"
-            ),
+            "problems": dg.MetadataValue.md(_listed(inspection.problems)),
         },
     )
+
+
+def _listed(problems: list[str]) -> str:
+    lines = [f"- {problem}" for problem in problems[:_SHOWN]]
+    if len(problems) > _SHOWN:
+        lines.append(f"- and {len(problems) - _SHOWN} more")
+    return "\n".join(lines) or "none"
 
 
 CHECKS = [poses_are_whole, exports_are_whole, nothing_is_missing]

@@ -18,6 +18,7 @@ from posegen.studio.manifests import exports_manifest
 from posegen.studio.studio import Studio
 from posegen_assets.metadata import export_metadata
 from posegen_assets.ownership import CODE_VERSION, OWNERS, POSE_IMAGES
+from posegen_assets.refusals import generation_of, refusals_in_words
 from resources.manifest_io_manager import Manifest
 from resources.studio import StudioResource
 from sensors.targets import GENERATIONS
@@ -43,10 +44,14 @@ def exports(
     context: dg.AssetExecutionContext, config: ExportConfig, generated_poses: Manifest, studio: StudioResource
 ) -> dg.Output[Manifest]:
     """Derive what is missing and end the generation; on an ended one, derive what was asked for."""
-    generation_id = UUID(generated_poses["generation"])
-    with studio.open() as opened, bound(generation=str(generation_id), run=context.run_id):
+    with (
+        refusals_in_words(),
+        studio.open() as opened,
+        bound(generation=context.partition_key, run=context.run.run_id),
+    ):
+        generation_id = generation_of(generated_poses["generation"])
         began = time.perf_counter()
-        derived, status = _derive(opened, generation_id, context.run_id, config)
+        derived, status = _derive(opened, generation_id, context.run.run_id, config)
         seconds = time.perf_counter() - began
         manifest = exports_manifest(opened, generation_id)
     return dg.Output(manifest, metadata=export_metadata(manifest, derived=derived, seconds=seconds, status=status))

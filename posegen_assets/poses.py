@@ -17,6 +17,7 @@ from posegen.studio.studio import Studio
 from posegen.studio.thumbnails import make_thumbnails_again
 from posegen_assets.metadata import pose_metadata, thumbnail_metadata
 from posegen_assets.ownership import CODE_VERSION, OWNERS, POSE_IMAGES
+from posegen_assets.refusals import generation_of, refusals_in_words
 from resources.studio import StudioResource
 from sensors.targets import DISPATCH_TAG, GENERATIONS
 
@@ -48,11 +49,15 @@ def _out(description: str, kinds: set[str]) -> dg.AssetOut:
 )
 def pose_images(context: dg.AssetExecutionContext, studio: StudioResource) -> Iterator[dg.Output[dict[str, object]]]:
     """Render what is still open, skip what is complete; selecting `thumbnails` alone makes them anew at no charge."""
-    generation_id = UUID(context.partition_key)
-    selected = context.selected_output_names
-    with studio.open() as opened, bound(generation=str(generation_id), run=context.run_id):
+    selected = context.op_execution_context.selected_output_names
+    with (
+        refusals_in_words(),
+        studio.open() as opened,
+        bound(generation=context.partition_key, run=context.run.run_id),
+    ):
+        generation_id = generation_of(context.partition_key)
         if "generated_poses" in selected:
-            _make(opened, generation_id, context.run_id, context.run.tags.get(DISPATCH_TAG))
+            _make(opened, generation_id, context.run.run_id, context.run.tags.get(DISPATCH_TAG))
         else:
             make_thumbnails_again(opened, generation_id, None)
         if "generated_poses" in selected:

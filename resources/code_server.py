@@ -12,6 +12,8 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 from dagster._cli.api import grpc_command
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
+from resources.warm_runs import start_warm
+
 UNDER_WAY = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
 
 
@@ -20,6 +22,7 @@ def main(arguments: Sequence[str]) -> None:
     socket = Path(arguments[arguments.index("--socket") + 1])
     with DagsterInstance.get() as instance:
         end_orphaned_runs(instance, socket.parent)
+    start_warm([arguments[arguments.index("--module-name") + 1]] if "--module-name" in arguments else [])
     grpc_command(list(arguments))
 
 

@@ -6,6 +6,7 @@ How a test builds its world is in `builders.py`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -61,6 +62,15 @@ def database(prepared_url: str) -> Iterator[Database]:
     reset(prepared_url)
     with Database(prepared_url, most_connections=MOST_CONNECTIONS) as database:
         yield database
+
+
+@pytest.fixture
+def crowded_database(database: Database) -> Database:
+    """`database` with its connections open, so that threads which start together really meet in it."""
+    with ExitStack() as connections:
+        for _ in range(12):
+            connections.enter_context(database.transaction())
+    return database
 
 
 @pytest.fixture

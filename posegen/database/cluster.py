@@ -14,6 +14,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from posegen.database.connection_file import sync_folder
 from posegen.database.system_user import SystemUser
 from posegen.errors import EmbeddedServerFailed
 
@@ -89,6 +90,7 @@ class Cluster:
         if made.returncode != 0:
             raise EmbeddedServerFailed(f"PostgreSQL could not make its data directory {self.data}:\n{made.stdout}")
         unfinished.rename(self.data)
+        sync_folder(self.folder)
 
     def start(self, port: int, sockets: Path, inherited: int, patience: float) -> None:
         """Start the server and wait until it takes connections.

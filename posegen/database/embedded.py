@@ -8,18 +8,19 @@ Three locks in `<home>/postgres` say all there is to know, and the kernel drops 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import secrets
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
 from posegen.database.cluster import HOST, PORTS, Cluster, find_postmaster, port_is_free
+from posegen.database.connection_file import RECORD_NAME, Record, read_record, write_record
 from posegen.database.file_locks import EXCLUSIVE, SHARED, open_lock, try_lock, unlock, wait_until
 from posegen.database.system_user import SystemUser, choose_binaries, choose_place, choose_system_user
 from posegen.errors import EmbeddedServerFailed
@@ -42,20 +43,6 @@ class ServerAddress:
     socket_dir: Path
 
 
-@dataclass(frozen=True)
-class Record:
-    """What is kept about the server in `connection.json`, readable by its owner only.
-
-    `place` holds the cluster; it is kept relative when it is our own folder, so that the checkout can be moved.
-    """
-
-    place: str
-    port: int
-    user: str
-    password: str = field(repr=False)
-    sockets: str | None = None
-
-
 class EmbeddedServer:
     """One process's use of the embedded server of a data folder.
 
@@ -71,6 +58,7 @@ class EmbeddedServer:
         self._remnant_patience = remnant_patience
         self._share: int | None = None
         self._holder = 0
+        self._turn = threading.Lock()
 
     def acquire(self) -> ServerAddress:
         """Take a share in the server, and start it if need be: it runs at least as long as somebody holds one.
@@ -79,36 +67,39 @@ class EmbeddedServer:
         """
         try:
             if self._share is None:
-                self._share, self._holder = self._take_share(), os.getpid()
+                with self._explained():
+                    self._share, self._holder = self._take_share(), os.getpid()
             return self.ensure_running()
-        except OSError as refused:
-            self.release()
-            raise EmbeddedServerFailed(
-                f"The embedded PostgreSQL server cannot use {self.folder}: {refused}. Set POSEGEN_HOME to a folder of "
-                "yours on a local disk, or DATABASE_URL to use another server."
-            ) from refused
         except BaseException:
             self.release()
             raise
 
     def ensure_running(self) -> ServerAddress:
-        """The address of the server, which is started anew if it has died. Three file reads when it is alive."""
-        if self._share is None:
-            raise EmbeddedServerFailed("Acquire the embedded server before using it.")
-        return self._address() or self._start()
+        """The address of the server, which is started anew if it has died. Three file reads when it is alive.
+
+        Raises `EmbeddedServerFailed`.
+        """
+        with self._turn, self._explained():
+            if self._share is None:
+                raise EmbeddedServerFailed("Acquire the embedded server before using it.")
+            return self._address() or self._start()
 
     def release(self) -> None:
         """Give the share back. The last one out stops the server."""
-        share, self._share = self._share, None
-        if share is None:
-            return
-        try:
+        if self._share is not None and os.getpid() != self._holder:
             # A forked child has inherited the descriptor, but never was a user of its own.
-            if os.getpid() == self._holder and try_lock(share, EXCLUSIVE):
-                self._stop()
-                unlock(share)
-        finally:
-            os.close(share)
+            os.close(self._share)
+            self._share = None
+        with self._turn:
+            share, self._share = self._share, None
+            if share is None:
+                return
+            try:
+                if try_lock(share, EXCLUSIVE):
+                    self._stop()
+                    unlock(share)
+            finally:
+                os.close(share)
 
     def __enter__(self) -> ServerAddress:
         return self.acquire()
@@ -117,6 +108,16 @@ class EmbeddedServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as refused:
+            raise EmbeddedServerFailed(
+                f"The embedded PostgreSQL server cannot use {self.folder}: {refused}. Set POSEGEN_HOME to a folder of "
+                "yours on a local disk, or DATABASE_URL to use another server."
+            ) from refused
 
     def _take_share(self) -> int:
         self._make_folder()
@@ -130,7 +131,7 @@ class EmbeddedServer:
         )
 
     def _address(self) -> ServerAddress | None:
-        record = self._read_record()
+        record = read_record(self.folder)
         if record is None or record.sockets is None:
             return None
         postmaster = find_postmaster(self._cluster_folder(record))
@@ -172,17 +173,17 @@ class EmbeddedServer:
                 raise EmbeddedServerFailed(f"The server neither answers nor ends; see its log, {cluster.log}.")
 
     def _start_once(self, cluster: Cluster, lock: int, deadline: float) -> None:
-        record = self._read_record()
+        record = read_record(self.folder)
         assert record is not None
         sockets = self._choose_sockets(cluster, record)
         record = replace(record, port=_free_port(record.port), sockets=str(sockets))
-        self._write_record(record)
+        write_record(self.folder, record)
         if not cluster.data.exists():
             cluster.create(record.user, record.password, lock)
         cluster.start(record.port, sockets, lock, max(5.0, deadline - time.monotonic()))
 
     def _stop(self) -> None:
-        record = self._read_record()
+        record = read_record(self.folder)
         if record is None or find_postmaster(self._cluster_folder(record)) is None:
             return
         cluster = self._open_cluster()
@@ -194,11 +195,11 @@ class EmbeddedServer:
                 Path(record.sockets).rmdir()
 
     def _open_cluster(self) -> Cluster:
-        record = self._read_record()
+        record = read_record(self.folder)
         user = choose_system_user(self.folder / "cluster" if record is None else self._cluster_folder(record))
         if record is None:
             record = self._first_record(user)
-            self._write_record(record)
+            write_record(self.folder, record)
         folder = self._cluster_folder(record)
         folder.mkdir(mode=0o700, exist_ok=True)
         if folder.stat().st_uid != user.uid:
@@ -212,8 +213,8 @@ class EmbeddedServer:
     def _first_record(self, user: SystemUser) -> Record:
         if (self.folder / "cluster").exists():
             raise EmbeddedServerFailed(
-                f"{self._record_path} is missing, and with it the password of the database. Bring it back, or remove "
-                f"{self.folder} to begin anew without the data."
+                f"{self.folder / RECORD_NAME} is missing, and with it the password of the database. Bring it back, or "
+                f"remove {self.folder} to begin anew without the data."
             )
         digest = hashlib.sha256(os.fsencode(self.folder)).hexdigest()
         place = choose_place(user, self.folder, label=digest[:12])
@@ -252,32 +253,6 @@ class EmbeddedServer:
             yield descriptor
         finally:
             os.close(descriptor)
-
-    @property
-    def _record_path(self) -> Path:
-        return self.folder / "connection.json"
-
-    def _read_record(self) -> Record | None:
-        try:
-            return Record(**json.loads(self._record_path.read_text()))
-        except FileNotFoundError:
-            return None
-        except (ValueError, TypeError) as damaged:
-            raise EmbeddedServerFailed(
-                f"{self._record_path} is damaged ({damaged}); bring back a copy of it."
-            ) from damaged
-
-    def _write_record(self, record: Record) -> None:
-        unfinished = self._record_path.with_suffix(".unfinished")
-        unfinished.unlink(missing_ok=True)
-        owner = self.folder.stat()
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(asdict(record), file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        if owner.st_uid != os.geteuid():
-            os.chown(unfinished, owner.st_uid, owner.st_gid)
-        unfinished.replace(self._record_path)
 
 
 def _free_port(wanted: int) -> int:

@@ -23,7 +23,8 @@ from posegen.settings import Settings
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-OLDEST_VERSION = 14
+# The oldest version that its makers maintain (14 ended in November 2026).
+OLDEST_VERSION = 15
 APPLICATION_DATABASE = "posegen"
 MAINTENANCE_DATABASES = ("postgres", "template1")
 CONNECT_SECONDS = 10
@@ -73,7 +74,8 @@ def open_server(settings: Settings) -> Iterator[DatabaseUrls]:
 def address_url(address: ServerAddress, database: str = APPLICATION_DATABASE) -> str:
     """The URL of a database on the embedded server."""
     login = f"{quote(address.user, safe='')}:{quote(address.password, safe='')}"
-    return f"postgresql://{login}@{address.host}:{address.port}/{quote(database, safe='')}"
+    # The embedded server has no TLS, and a PGSSLMODE in somebody's environment must not ask for it.
+    return f"postgresql://{login}@{address.host}:{address.port}/{quote(database, safe='')}?sslmode=disable"
 
 
 @dataclass(frozen=True)

@@ -135,6 +135,8 @@ def choose_place(user: SystemUser, wanted: Path, label: str) -> Path:
         except OSError:
             continue
         place.chmod(0o755)
+        # For whoever finds it one day and wonders whether it is still needed.
+        (place / "belongs-to").write_text(f"{wanted}\n")
         return place
     raise EmbeddedServerFailed(
         f"PostgreSQL does not run as root, and the user {user.name!r} may enter neither {wanted} nor one of "

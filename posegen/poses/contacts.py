@@ -17,6 +17,7 @@ from posegen.poses.skeleton import JOINT_INDEX, SIDES, Floats, turn
 _TOUCHES_GROUND = 0.015  # metres above the ground, on the average build
 _PALMS_TOUCH = 0.08  # metres between the middles of the palms, on the average build
 _RESTS_ON = 0.04  # metres between a palm and the body's surface, on the average build
+_STILL = 1e-6  # metres
 _BODY = ("head", "ribs", "waist", "hips", "left_thigh", "right_thigh")
 _MOST_TILT = 12.0  # degrees, in each round
 _LEVEL = 0.05  # degrees
@@ -73,7 +74,9 @@ def place_hands(figure: Figure, average: Figure) -> Figure:
         targets = {side: _on_body(figure, average, side) for side in SIDES}
     positions, orientations = figure.positions.copy(), figure.orientations.copy()
     for side, target in targets.items():
-        _move_hand(positions, orientations, side, target - _palm(figure, side))
+        shift = target - _palm(figure, side)
+        if np.linalg.norm(shift) > _STILL:
+            _move_hand(positions, orientations, side, shift)
     return replace(figure, positions=positions, orientations=orientations)
 
 

@@ -99,7 +99,7 @@ def _score(wanted: Sequence[str], vocabulary: dict[str, float], vocabularies: Se
 
 
 def _words(name: str) -> str:
-    return name.replace("_", " ")
+    return name.replace("t_shirt", "T-shirt").replace("_", " ")
 
 
 def _article(word: str) -> str:

@@ -5,7 +5,6 @@ It holds numbers and names only. Frames and the meaning of the angles are told i
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -159,7 +158,7 @@ def _clean_angles(angles: Any) -> dict[str, Angles]:
 
 def _number(name: str, value: Any, limits: tuple[float, float]) -> float:
     low, high = limits
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidPose(f"{name} is {value!r}; it must be a number between {low:g} and {high:g}.")
     if not low <= value <= high:
         raise InvalidPose(f"{name} is {value:g}; it must lie between {low:g} and {high:g}.")

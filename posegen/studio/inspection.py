@@ -1,4 +1,7 @@
-"""Looking at what a generation has stored: is every row's object there, whole, and what it claims to be?"""
+"""Looking at what a generation has stored: is every row's object there, whole, and what it claims to be?
+
+Each inspection raises `GenerationUnknown` when there is no such generation.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from posegen.database import exports, generations, poses
+from posegen.database.connection import Connection
+from posegen.database.generations import Progress
 from posegen.errors import GenerationUnknown, ImageInvalid, StorageError
 from posegen.images.platforms import PLATFORMS
 from posegen.images.validation import open_image
@@ -24,15 +29,13 @@ class Inspection:
 def inspect_counts(studio: Studio, generation_id: UUID) -> Inspection:
     """Whether every pose that was asked for is completed, and every format of it is there."""
     with studio.database.transaction() as connection:
-        progress = generations.progress_of(connection, generation_id)
+        progress = _progress(connection, generation_id)
         finished = poses.finished_poses(connection, generation_id)
         made = {
             (row.pose_id, row.format)
             for row in exports.exports_of(connection, generation_id)
             if row.status == "completed"
         }
-    if progress is None:
-        raise GenerationUnknown(generation_id)
     problems = [
         f"pose {pose.position} has no export for {name}"
         for pose in finished
@@ -47,6 +50,7 @@ def inspect_counts(studio: Studio, generation_id: UUID) -> Inspection:
 def inspect_poses(studio: Studio, generation_id: UUID) -> Inspection:
     """Whether every completed pose has its image and thumbnail, whole and in the right size."""
     with studio.database.transaction() as connection:
+        _progress(connection, generation_id)
         finished = poses.finished_poses(connection, generation_id)
     problems = []
     for pose in finished:
@@ -58,6 +62,7 @@ def inspect_poses(studio: Studio, generation_id: UUID) -> Inspection:
 def inspect_exports(studio: Studio, generation_id: UUID) -> Inspection:
     """Whether every completed export has its object, whole and in its platform's size."""
     with studio.database.transaction() as connection:
+        _progress(connection, generation_id)
         rows = [row for row in exports.exports_of(connection, generation_id) if row.status == "completed"]
     problems = []
     for row in rows:
@@ -65,6 +70,13 @@ def inspect_exports(studio: Studio, generation_id: UUID) -> Inspection:
         size = None if platform is None else (platform.width, platform.height)
         problems += _look(studio, row.key or "", row.sha256 or "", size)
     return Inspection(looked_at=len(rows), problems=problems)
+
+
+def _progress(connection: Connection, generation_id: UUID) -> Progress:
+    progress = generations.progress_of(connection, generation_id)
+    if progress is None:
+        raise GenerationUnknown(generation_id)
+    return progress
 
 
 def _look(studio: Studio, key: str, sha256: str, size: tuple[int, int] | None) -> list[str]:

@@ -1,4 +1,7 @@
-"""Manifests: what a generation has, as plain JSON, for the next asset, for people, and for whoever reads the store."""
+"""Manifests: what a generation has, as plain JSON, for the next asset, for people, and for whoever reads the store.
+
+Each raises `GenerationUnknown` when there is no such generation.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from posegen.database import exports, generations, poses
+from posegen.database.connection import Connection
+from posegen.database.generations import Progress
 from posegen.errors import GenerationUnknown
 from posegen.ledger import credits
 from posegen.studio.studio import Studio
@@ -16,11 +21,9 @@ Manifest = dict[str, Any]
 def poses_manifest(studio: Studio, generation_id: UUID) -> Manifest:
     """The completed poses with keys and hashes, and what they cost. Sizes in bytes, durations in milliseconds."""
     with studio.database.transaction() as connection:
-        progress = generations.progress_of(connection, generation_id)
+        progress = _progress(connection, generation_id)
         finished = poses.finished_poses(connection, generation_id)
         held = credits.hold_of(connection, generation_id)
-    if progress is None:
-        raise GenerationUnknown(generation_id)
     return {
         "generation": str(generation_id),
         "store": studio.store.name,
@@ -48,6 +51,7 @@ def poses_manifest(studio: Studio, generation_id: UUID) -> Manifest:
 def thumbnails_manifest(studio: Studio, generation_id: UUID) -> Manifest:
     """The thumbnails of the completed poses with keys and hashes. Sizes in bytes."""
     with studio.database.transaction() as connection:
+        _progress(connection, generation_id)
         finished = poses.finished_poses(connection, generation_id)
     return {
         "generation": str(generation_id),
@@ -67,6 +71,7 @@ def thumbnails_manifest(studio: Studio, generation_id: UUID) -> Manifest:
 def exports_manifest(studio: Studio, generation_id: UUID) -> Manifest:
     """Every export with its format, key and hash; failed ones with their reason. Sizes in bytes and pixels."""
     with studio.database.transaction() as connection:
+        _progress(connection, generation_id)
         rows = exports.exports_of(connection, generation_id)
     return {
         "generation": str(generation_id),
@@ -90,3 +95,10 @@ def exports_manifest(studio: Studio, generation_id: UUID) -> Manifest:
             if row.status == "failed"
         ],
     }
+
+
+def _progress(connection: Connection, generation_id: UUID) -> Progress:
+    progress = generations.progress_of(connection, generation_id)
+    if progress is None:
+        raise GenerationUnknown(generation_id)
+    return progress

@@ -41,8 +41,9 @@ def members(group: int) -> list[int]:
 
 
 def run_workers(group: int) -> list[int]:
-    """The processes in which the group's code server executes runs."""
-    return [pid for pid in members(group) if b"multiprocessing.spawn" in _read(pid, "cmdline")]
+    """The processes in which the group's code server executes runs: forks of its fork server, and named like it."""
+    forks = [pid for pid in members(group) if b"multiprocessing.forkserver" in _read(pid, "cmdline")]
+    return [pid for pid in forks if _parent(pid) in forks]
 
 
 def send(group: int, number: int) -> bool:
@@ -95,6 +96,11 @@ def _lives_in(pid: int, group: int) -> bool:
     # "pid (name) state parent group ...", where the name may hold anything.
     details = _read(pid, "stat").rpartition(b")")[2].split()
     return bool(details) and details[2] == str(group).encode() and details[0] not in (b"Z", b"X")
+
+
+def _parent(pid: int) -> int:
+    after_name = _read(pid, "stat").rpartition(b")")[2].split()
+    return int(after_name[1]) if after_name else 0
 
 
 def _read(pid: int, name: str) -> bytes:

@@ -79,7 +79,7 @@ def _jeans(colours: Colours) -> dict[int, Look]:
     denim = colours.palette.denim
     thread = blend(denim, linear(226, 178, 112), 0.65)
     seams = tailoring.jeans(thread, 0.105)
-    return _lower(colours, denim, seams, details.weave(0.10), band=seams)
+    return _lower(colours, denim, seams, details.weave(0.04), band=seams)
 
 
 def _chinos(colours: Colours, colour: Colour | None = None) -> dict[int, Look]:
@@ -114,7 +114,7 @@ def _hoodie(colours: Colours) -> dict[int, Look]:
     palette = colours.palette
     colour = linear(176, 178, 184) if colours.style in ("classic", "minimal") else palette.top
     strings = tailoring.hood_strings(tint(_WHITE, 0.95))
-    top = _top(colours, colour, strings, details.weave(0.05), knit=True)
+    top = _top(colours, colour, strings, details.weave(0.03), knit=True)
     joggers = tint(blend(palette.bottom, linear(60, 62, 68), 0.6), 0.9)
     lower = _lower(colours, joggers, tailoring.side_stripe(palette.accent), details.weave(0.03), band=details.rib())
     return top | lower | _shoe_looks(colours, "sneaker")

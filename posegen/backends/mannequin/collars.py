@@ -18,9 +18,9 @@ def collar(rig: Rig, surface: int) -> Piece:
     """A shirt's collar: a stand around the neck, folded outwards, with two points in front."""
     cos, sin = circle(96)
     from_front = np.abs(np.arctan2(cos, sin)).astype(np.float32)
-    gap = smooth_step(0.10, 0.34, from_front)
-    points = bell(0.42, 0.20, from_front)
-    edge_height = np.float32(0.521) - np.float32(0.030) * points + np.float32(0.004) * smooth_step(1.6, 3.0, from_front)
+    gap = smooth_step(0.03, 0.17, from_front)
+    points = bell(0.36, 0.22, from_front)
+    edge_height = np.float32(0.521) - np.float32(0.036) * points + np.float32(0.004) * smooth_step(1.6, 3.0, from_front)
     edge_ease = np.float32(0.024) + np.float32(0.010) * points
     rows: list[tuple[Floats, Floats]] = [(np.full_like(cos, height), np.full_like(cos, ease)) for height, ease in _FOLD]
     top_height, top_ease = rows[-1]
@@ -30,7 +30,7 @@ def collar(rig: Rig, surface: int) -> Piece:
         ease = top_ease + (edge_ease - top_ease) * share * gap - inner
         rows.append((height, ease))
     # At the throat the two halves part: the stand dips between them.
-    dip = np.float32(0.028) * (1 - smooth_step(0.0, 0.30, from_front))
+    dip = np.float32(0.024) * (1 - smooth_step(0.0, 0.85, from_front))
     heights = np.stack([height - dip * (height > 0.52) for height, _ in rows])
     eases = np.stack([ease for _, ease in rows])
     # As wide as the neck also where it lies lower: below, the body widens into the shoulders.

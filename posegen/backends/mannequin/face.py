@@ -94,7 +94,7 @@ def _inside(distance: Floats, blur: float) -> Floats:
 
 def _blush(colour: Floats, x: Floats, y: Floats, complexion: Complexion) -> None:
     side = np.abs(x)
-    cheeks = np.float32(0.42) * bell(0.044, 0.018, side) * bell(0.040, 0.017, y)
+    cheeks = np.float32(0.32) * bell(0.044, 0.018, side) * bell(0.040, 0.017, y)
     nose = np.float32(0.22) * bell(0.0, 0.013, side) * bell(0.043, 0.010, y)
     _mix(colour, complexion.blush, cheeks + nose)
     dark = tuple(0.55 * value for value in complexion.skin)

@@ -99,13 +99,14 @@ def bodice(
     heights = _rows(top, _neckline(rig, top, cos, sin))
     trim_rows = 3 if top.collar > 0 else 0
     ease = _ease(top, heights)
-    plain = hanging(rig.body, heights, cos, sin, 0.0, top.drape) / np.float32(rig.scale)
+    rest = hanging(rig.body, heights, cos, sin, 0.0, top.drape)
     loose = bell(0.10, 0.16, heights) + np.float32(0.45) * bell(0.40, 0.06, heights) * np.abs(cos)
     loose = loose * smooth_step(top.hem - 0.005, top.hem + 0.05, heights)
-    ease = ease + _creases(plain, top.folds, loose)
+    ease = ease + _creases(rest / np.float32(rig.scale), top.folds, loose)
     ease[0] = -0.004
     ease[1:trim_rows] += 0.002
-    rest = hanging(rig.body, heights, cos, sin, ease * rig.scale, top.drape)
+    rest[..., 0] += ease * rig.scale * cos
+    rest[..., 2] += ease * rig.scale * sin
     bands = np.full(len(rest) - 1, surface)
     bands[:trim_rows] = trim
     if top.band:

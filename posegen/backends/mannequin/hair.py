@@ -150,9 +150,12 @@ def _mantle(rig: Rig, style: Style) -> Piece:
 
 def _hanging(rig: Rig, across: Floats, deep: Floats, start: float, down: Floats, arc: int) -> Piece:
     scale = np.float32(rig.scale * rig.body.build.head)
-    head, world_down = rig.orientation("head"), np.array([0, -1, 0], dtype=np.float32)
+    head, chest = rig.orientation("head"), rig.orientation("chest")
+    # A raised head over a bent back: hair lies on the back instead of falling before the chest like a beard.
+    lies = float(np.clip(head[1, 1], 0, 1) * np.clip(1.6 - 1.6 * chest[1, 1], 0, 1))
+    fall = unit(np.array([0, -1, 0], dtype=np.float32) * (1 - lies) - chest[:, 1] * lies)
     falls = smooth_step(0.06, 0.20, down)[:, None]
-    along = unit(-head[:, 1] * (1 - falls) + world_down * falls)
+    along = unit(-head[:, 1] * (1 - falls) + fall * falls)
     steps = np.diff(down, prepend=down[:1])[:, None] * scale
     centre = rig.rigid("head", np.array([0, start, 0]) * scale) + np.cumsum(along * steps, axis=0)
     x_axis = unit(head[:, 0] - (head[:, 0] * along).sum(axis=1, keepdims=True) * along)

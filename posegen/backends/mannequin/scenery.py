@@ -84,15 +84,22 @@ def _sofa(picture: Floats, side: Floats, rise: Floats) -> None:
 def _plant(picture: Floats, side: Floats, rise: Floats, variation: np.random.Generator) -> None:
     pot = (np.abs(side + 1.95) < 0.17 + (rise - 0.2) * 0.12) & (rise > 0.0) & (rise < 0.42)
     over(picture, linear(206, 190, 172), blurred(pot, 1.8))
+    near = _window(side, rise, (-1.95, 0.8), 1.3)
+    beside, above, corner = side[near] + 1.95, rise[near] - 0.4, picture[:, *near]
     for _ in range(16):
-        angle, length = variation.uniform(-1.15, 1.15), variation.uniform(0.45, 1.05)
-        x, y = np.float32(np.sin(angle)), np.float32(np.cos(angle))
-        along = (side + 1.95) * x + (rise - 0.4) * y
-        across = (side + 1.95) * y - (rise - 0.4) * x + np.float32(0.25) * along**2 * np.float32(np.sign(angle))
-        width = np.float32(0.075) * np.sqrt(np.clip(along / length * (1 - along / length) * 4, 0, 1))
+        angle, length, shade = (
+            variation.uniform(-1.15, 1.15),
+            variation.uniform(0.45, 1.05),
+            variation.uniform(0.7, 1.25),
+        )
+        if not beside.size:
+            continue
+        x, y = float(np.sin(angle)), float(np.cos(angle))
+        along = beside * x + above * y
+        across = beside * y - above * x + 0.25 * along**2 * float(np.sign(angle))
+        width = 0.075 * np.sqrt(np.clip(along / length * (1 - along / length) * 4, 0, 1))
         leaf = (along > 0) & (along < length) & (np.abs(across) < width)
-        shade = variation.uniform(0.7, 1.25)
-        over(picture, tint(linear(82, 118, 74), shade), blurred(leaf, 1.3) * np.float32(0.9))
+        over(corner, tint(linear(82, 118, 74), shade), blurred(leaf, 1.3) * 0.9)
 
 
 def _planks(rays: Rays) -> Floats:
@@ -104,6 +111,15 @@ def _planks(rays: Rays) -> Floats:
     gap = np.abs(rays.floor_side / np.float32(0.14) - board - np.float32(0.5)) > 0.47
     wood: Floats = np.float32(1.0) + tone.astype(np.float32) * fine - np.float32(0.14) * gap * fine
     return wood
+
+
+def _window(side: Floats, rise: Floats, middle: tuple[float, float], reach: float) -> tuple[slice, slice]:
+    """Rows and columns of the coarse picture that hold everything within `reach` metres of a place on a wall."""
+    rows = np.flatnonzero(np.abs(rise[:, rise.shape[1] // 2] - middle[1]) < reach * 1.3)
+    columns = np.flatnonzero(np.abs(side[side.shape[0] // 2] - middle[0]) < reach * 1.3)
+    if not len(rows) or not len(columns):
+        return slice(0), slice(0)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def _horizon(rays: Rays) -> Floats:
@@ -138,10 +154,12 @@ def _city(scene: Scene, rays: Rays) -> Floats:
     over(picture, linear(196, 160, 118), window * smooth_step(2.4, 0.9, rise) * np.float32(0.5))
     for _ in range(34):
         x, y = shift + variation.uniform(-3.4, 3.4), variation.uniform(0.55, 2.15)
-        spot = np.hypot(side - x, (rise - y) * 1.1)
         size = variation.uniform(0.08, 0.26)
         warm = (linear(255, 212, 146), linear(255, 236, 204), linear(226, 150, 110))[int(variation.integers(3))]
-        over(picture, warm, smooth_step(size, size * 0.6, spot) * window * np.float32(variation.uniform(0.3, 0.7)))
+        near = _window(side, rise, (x, y), size)
+        spot = np.hypot(side[near] - x, (rise[near] - y) * 1.1)
+        light = smooth_step(size, size * 0.6, spot) * window[near] * np.float32(variation.uniform(0.3, 0.7))
+        over(picture[:, *near], warm, light)
     for k in range(4):
         awning = (np.mod(shop + first, 4) == k) & (u > 0.12) & (u < 2.48) & (rise > 2.25) & (rise < 2.78)
         stripes = np.mod(side, np.float32(0.34)) < 0.17
@@ -169,29 +187,33 @@ def _park(scene: Scene, rays: Rays) -> Floats:
     for layer, distance in enumerate((13.0, 9.0)):
         side, rise = rays.wall(distance)
         leaves = (linear(156, 182, 128), linear(92, 128, 70))[layer]
-        trunks, crowns = np.zeros(rays.shape, np.float32), np.zeros(rays.shape, np.float32)
+        trunks, crowns = np.zeros(rays.shape, np.bool_), np.zeros(rays.shape, np.bool_)
+        lumps = np.sin(side * 7) * np.sin(rise * 6) * 0.14
         for step in range(-4, 5):
             x = step * 2.3 + variation.uniform(-0.7, 0.7)
-            trunks = np.maximum(trunks, (np.abs(side - x) < 0.13) & (rise < 3.0))
+            trunks |= (np.abs(side - x) < 0.13) & (rise < 3.0)
             for _ in range(4):
-                away = np.hypot(side - x - variation.uniform(-0.9, 0.9), rise - variation.uniform(2.2, 4.4))
-                lumps = np.sin(side * 7 + x) * np.sin(rise * 6 + x * 3) * 0.14
-                crowns = np.maximum(crowns, away < variation.uniform(0.7, 1.15) + lumps)
+                middle = (x + variation.uniform(-0.9, 0.9), variation.uniform(2.2, 4.4))
+                size = variation.uniform(0.7, 1.15)
+                near = _window(side, rise, middle, size + 0.15)
+                crowns[near] |= np.hypot(side[near] - middle[0], rise[near] - middle[1]) < size + lumps[near]
         over(picture, linear(104, 88, 70), blurred(trunks, 2.2) * np.float32(0.8))
         share = blurred(crowns, 3.0 - layer)
         over(picture, leaves, share)
         over(
             picture,
             tint(leaves, 1.55),
-            share * blurred(crowns * (np.sin(side * 3 + rise * 2.6) > 0.45), 3) * np.float32(0.6),
+            share * blurred(crowns & (np.sin(side * 3 + rise * 2.6) > 0.45), 3) * np.float32(0.6),
         )
     side, rise = rays.wall(6.5)
     top = 0.85 + 0.22 * np.sin(side * 1.7 + variation.uniform(0, 6)) + 0.10 * np.sin(side * 4.1)
     over(picture, linear(88, 122, 66), blurred(rise < top, 2.2))
     over(picture, linear(150, 180, 98), blurred((rise < top) & (rise > top - 0.22), 3.0) * np.float32(0.5))
     for _ in range(8):
-        spot = np.hypot(side - variation.uniform(-5, 5), rise - variation.uniform(0.3, 0.9))
-        over(picture, linear(244, 216, 222), smooth_step(0.10, 0.06, spot) * np.float32(0.5))
+        middle = (variation.uniform(-5, 5), variation.uniform(0.3, 0.9))
+        near = _window(side, rise, middle, 0.1)
+        spot = np.hypot(side[near] - middle[0], rise[near] - middle[1])
+        over(picture[:, *near], linear(244, 216, 222), smooth_step(0.10, 0.06, spot) * np.float32(0.5))
     picture += blurred(rays.floor_away < 6.5, 1.6) * (_lawn(scene, rays) - picture)
     return picture
 

@@ -53,7 +53,7 @@ def shade(
     grazing = (1 - facing) ** 2
     grazing *= grazing
     open_share = 1 - hidden
-    key_share = (np.float32(0.12) + np.float32(0.88) * lit) * (1 - np.float32(0.35) * hidden)
+    key_share = (np.float32(0.20) + np.float32(0.80) * lit) * (1 - np.float32(0.35) * hidden)
     eighth = half**8
     highlight = key_share * (
         gloss.take(surface) * eighth * np.float32(1.6) + glint.take(surface) * eighth**5 * np.float32(5)

@@ -15,7 +15,7 @@ from posegen.backends.mannequin.geometry import Floats, Integers, Mesh
 from posegen.backends.mannequin.raster import SAMPLE_OFFSETS, Projected, Spans, front_facing, nearest, unpack
 from posegen.poses.camera import Camera
 
-_BLOCK = 4  # pixels
+_BLOCK = 2  # pixels
 _JUMP = np.float32(0.02)  # metres between neighbours from which on one surface hides another
 
 

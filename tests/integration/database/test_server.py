@@ -7,6 +7,7 @@ import secrets
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -26,6 +27,14 @@ Connection = psycopg.Connection[tuple[object, ...]]
 
 # Everything that means something in a URL.
 PASSWORD = "p@ss/w:rd#?%41 &+ü"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A data folder without anything that runs."""
+    folder = tmp_path_factory.mktemp("home")
+    yield folder
+    remove_cluster(folder)
 
 
 @pytest.fixture
@@ -61,7 +70,7 @@ def settings(url: str, names: tuple[str, str]) -> Settings:
 
 
 def url_of(postgres: DatabaseUrls, names: tuple[str, str], *, user: str | None = None, password: str = PASSWORD) -> str:
-    server = parse_url(postgres.application)
+    server = replace(parse_url(postgres.application), options="")
     if user is None:
         return server.on(names[0])
     address = server.login.rpartition("@")[2]
@@ -80,25 +89,28 @@ def databases_seen(urls: DatabaseUrls) -> tuple[object, object]:
         return row and row[0], dagsters.execute(sqlalchemy.text("select current_database()")).scalar()
 
 
-def test_without_a_database_url_the_embedded_server_serves_and_stops_afterwards(tmp_path: Path) -> None:
-    with open_server(Settings(posegen_home=tmp_path, database_url=None)) as urls:
+def test_without_a_database_url_the_embedded_server_serves_and_stops_afterwards(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in {"PGSSLMODE": "require", "PGPORT": "1", "PGHOST": "nowhere", "PGUSER": "nobody"}.items():
+        monkeypatch.setenv(variable, value)
+
+    with open_server(Settings(posegen_home=home, database_url=None)) as urls:
         assert urls.embedded
         assert databases_seen(urls) == ("posegen", "dagster")
 
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(urls.application)
-    remove_cluster(tmp_path)
 
 
-def test_an_embedded_server_that_dies_just_now_is_started_again(tmp_path: Path) -> None:
-    settings = Settings(posegen_home=tmp_path, database_url=None)
-    with EmbeddedServer(tmp_path) as address:
+def test_an_embedded_server_that_dies_just_now_is_started_again(home: Path) -> None:
+    settings = Settings(posegen_home=home, database_url=None)
+    with EmbeddedServer(home) as address:
         postmaster = find_postmaster(address.socket_dir)
         assert postmaster is not None
         os.kill(postmaster.pid, signal.SIGKILL)
         with open_server(settings) as urls:
             assert databases_seen(urls) == ("posegen", "dagster")
-    remove_cluster(tmp_path)
 
 
 def test_both_databases_are_made_on_the_given_server(postgres: DatabaseUrls, names: tuple[str, str]) -> None:

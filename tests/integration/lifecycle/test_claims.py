@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from uuid import UUID, uuid4
 
 import pytest
 
+from posegen.database import generations
 from posegen.errors import ClaimSuperseded, GenerationUnknown
 from posegen.lifecycle import claims, outcomes
 from posegen.lifecycle.claims import claim_next, claims_to_send_again, resume_work, start_work
@@ -30,9 +32,9 @@ from tests.concurrency import at_once
 
 def several_queued(database, count):
     user = a_user(database)
-    generations = [a_request(database, user) for _ in range(count)]
+    asked = [a_request(database, user) for _ in range(count)]
     take_in(database)
-    return generations
+    return asked
 
 
 def start(database, generation: UUID, dispatch: int | None, run: str = "run-9"):
@@ -43,10 +45,10 @@ def start(database, generation: UUID, dispatch: int | None, run: str = "run-9"):
 
 
 def test_as_many_are_claimed_as_there_are_free_slots(database):
-    generations = several_queued(database, 5)
+    asked = several_queued(database, 5)
 
-    assert [claim.generation_id for claim in claim_next(database, most_running=3)] == generations[:3]
-    assert [status(database, generation) for generation in generations] == ["dispatched"] * 3 + ["queued"] * 2
+    assert [claim.generation_id for claim in claim_next(database, most_running=3)] == asked[:3]
+    assert [status(database, generation) for generation in asked] == ["dispatched"] * 3 + ["queued"] * 2
 
 
 def test_claimed_and_running_generations_take_up_slots(database):
@@ -59,32 +61,48 @@ def test_claimed_and_running_generations_take_up_slots(database):
 
 
 def test_a_generation_that_ended_frees_its_slot(database):
-    generations = several_queued(database, 2)
+    asked = several_queued(database, 2)
     (claim,) = claim_next(database, most_running=1)
     outcomes.finish_generation(database, started(database, claim))
 
-    assert [claim.generation_id for claim in claim_next(database, most_running=1)] == generations[1:]
+    assert [claim.generation_id for claim in claim_next(database, most_running=1)] == asked[1:]
 
 
 def test_an_empty_queue_gives_nothing(database):
     assert claim_next(database, most_running=10) == []
 
 
-def test_claimers_at_once_never_claim_the_same_nor_more_than_there_are_slots(database):
-    several_queued(database, 30)
+def test_claimers_at_once_never_claim_the_same_nor_more_than_there_are_slots(crowded_database):
+    several_queued(crowded_database, 30)
 
-    answers = at_once([lambda: claim_next(database, most_running=7)] * 6)
+    answers = at_once([lambda: claim_next(crowded_database, most_running=7)] * 6)
 
     taken = [claim.generation_id for answer in answers for claim in answer]
     assert len(taken) == len(set(taken)) == 7
 
 
-def test_claimers_at_once_empty_the_queue_without_taking_anything_twice(database):
-    generations = several_queued(database, 30)
+def test_a_claimer_waits_for_another_one_that_is_still_counting(database):
+    several_queued(database, 4)
+    answers: list[object] = []
+    second = threading.Thread(target=lambda: answers.append(claim_next(database, most_running=2)))
 
-    answers = at_once([lambda: claim_next(database, most_running=1000)] * 6)
+    with database.transaction() as connection:
+        generations.lock_claiming(connection)
+        assert len(generations.claim_queued(connection, 2)) == 2
+        second.start()
+        second.join(0.3)
+        assert answers == []
+    second.join(20)
 
-    assert sorted(claim.generation_id for answer in answers for claim in answer) == sorted(generations)
+    assert answers == [[]]
+
+
+def test_claimers_at_once_empty_the_queue_without_taking_anything_twice(crowded_database):
+    asked = several_queued(crowded_database, 30)
+
+    answers = at_once([lambda: claim_next(crowded_database, most_running=1000)] * 6)
+
+    assert sorted(claim.generation_id for answer in answers for claim in answer) == sorted(asked)
 
 
 # --- from the claim to the lease ----------------------------------------------------------------------------------
@@ -139,10 +157,12 @@ def test_a_second_run_of_the_same_claim_is_superseded(database):
         start(database, claim.generation_id, claim.dispatch)
 
 
-def test_two_runs_of_one_claim_at_once_get_one_lease(database):
-    claim = claimed(database)
+def test_two_runs_of_one_claim_at_once_get_one_lease(crowded_database):
+    claim = claimed(crowded_database)
 
-    answers = at_once([lambda n=n: start(database, claim.generation_id, claim.dispatch, f"run-{n}") for n in range(4)])
+    answers = at_once(
+        [lambda n=n: start(crowded_database, claim.generation_id, claim.dispatch, f"run-{n}") for n in range(4)]
+    )
 
     assert sorted(type(answer).__name__ for answer in answers) == ["ClaimSuperseded"] * 3 + ["Lease"]
 

@@ -60,6 +60,14 @@ def test_a_keeper_notices_that_the_lease_was_taken(database):
         until(lambda: is_lost(keeper))
 
 
+def test_a_keeper_that_begins_too_late_knows_it_long_before_the_lease_would_run_out(database):
+    lease = running(database)
+    taken_over(database, lease.generation_id)
+
+    with LeaseKeeper(database, lease, lease_seconds=3600) as keeper:
+        until(lambda: is_lost(keeper))
+
+
 def test_a_keeper_notices_a_cancellation(database):
     lease = running(database)
 

@@ -309,6 +309,16 @@ def test_a_store_that_keeps_other_bytes_than_it_was_given_is_found_out(studio, s
     assert pose_statuses(studio.database, lease.generation_id) == ["running"]
 
 
+def test_a_store_that_answers_with_another_size_or_hash_is_found_out(studio, store, monkeypatch):
+    lease = running(studio.database)
+    put = store.put
+    monkeypatch.setattr(store, "put", lambda *given, **options: replace(put(*given, **options), size=1))
+
+    with pytest.raises(ObjectCorrupt, match="1 bytes"):
+        make(studio, lease)
+    assert rows(studio.database, "select from objects") == []
+
+
 def test_a_store_that_answers_well_and_keeps_nothing_right_is_found_out(studio, store, monkeypatch):
     lease = running(studio.database)
     put = store.put

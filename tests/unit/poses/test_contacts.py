@@ -1,13 +1,16 @@
 """Touch on every build: what stands, rests or joins hands on the average build does so on all the others."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from posegen.poses.body import Capsule, capsules, outline_points
+from posegen.poses.contacts import settle
 from posegen.poses.hands import palm_centre
 from posegen.poses.kinematics import solve
 from posegen.poses.library import LIBRARY, library_pose
-from posegen.poses.skeleton import JOINT_INDEX, Build
+from posegen.poses.skeleton import JOINT_INDEX, Build, turn
 from posegen.poses.specification import PoseSpecification
 
 AVERAGE = Build()
@@ -40,15 +43,25 @@ def test_what_carries_the_average_figure_carries_every_other(pose, build):
     assert heights.max() < 0.035
 
 
-def test_without_settling_the_hands_of_a_child_would_hang_in_the_air():
-    push_up = library_pose("push-up").specification
-    carrying = outline_points(solve(push_up))[:, 1] < 0.015
-    child = solve(push_up, BUILDS[0])
-    # The same angles on the child's bones, put on the ground without a tilt: arms and legs turned back to the average's.
-    tilt = solve(push_up).orientation("pelvis") @ child.orientation("pelvis").T
-    heights = outline_points(child)[carrying] @ tilt.T[:, 1]
+@pytest.mark.parametrize("slug", ["push-up", "yoga-downward-dog", "sprint-start"])
+@pytest.mark.parametrize("build", [Build(arms=0.85), Build(legs=0.85), Build(arms=1.15)], ids=str)
+def test_hands_and_feet_reach_the_ground_with_long_and_short_limbs(slug, build):
+    pose = library_pose(slug).specification
+    carrying = outline_points(solve(pose))[:, 1] < 0.015
 
-    assert np.ptp(heights) > 0.035
+    assert outline_points(solve(pose, build))[carrying, 1].max() < 0.05
+
+
+@pytest.mark.parametrize(("pitch", "roll"), [(6, 0), (0, -5), (-4, 7)])
+def test_a_figure_that_tips_over_is_set_upright_on_what_carries_it(pitch, roll):
+    average = solve(library_pose("push-up").specification)
+    tip = turn(0, pitch) @ turn(2, roll)
+    tipped = replace(average, positions=average.positions @ tip.T, orientations=tip @ average.orientations)
+
+    settled = settle(tipped, average)
+
+    upright = settled.orientation("pelvis") @ average.orientation("pelvis").T
+    assert upright[:, 1] == pytest.approx((0, 1, 0), abs=0.01)
 
 
 JOINED = ["palms-together", "yoga-tree", "hands-folded-in-front", "sitting-hugging-knees", "squatting-elbows-on-knees"]
@@ -58,7 +71,8 @@ JOINED = ["palms-together", "yoga-tree", "hands-folded-in-front", "sitting-huggi
 @pytest.mark.parametrize("slug", JOINED)
 def test_joined_hands_stay_joined(slug, build):
     specification = library_pose(slug).specification
-    apart = [np.linalg.norm(palm(figure, "left") - palm(figure, "right")) / figure.build.scale for figure in (solve(specification), solve(specification, build))]  # noqa: E501  # fmt: skip
+    figures = (solve(specification), solve(specification, build))
+    apart = [np.linalg.norm(palm(each, "left") - palm(each, "right")) / each.build.scale for each in figures]
 
     assert apart[1] == pytest.approx(apart[0], abs=0.005)
 

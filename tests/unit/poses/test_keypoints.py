@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from posegen.poses.body import outline_points
 from posegen.poses.camera import MARGIN, frame
 from posegen.poses.keypoints import KEYPOINTS, keypoint_positions, openpose_json, project
 from posegen.poses.kinematics import solve
@@ -69,6 +70,16 @@ def test_the_whole_figure_is_in_the_picture_at_any_shape(aspect, build):
     assert keypoints.visible.all()
     assert keypoints.points.min() >= MARGIN - 1e-6
     assert keypoints.points.max() <= 1 - MARGIN + 1e-6
+
+
+@pytest.mark.parametrize("pitch", [0, 30])
+def test_the_figure_is_in_the_middle_of_the_picture(pitch):
+    specification = PoseSpecification(angles={"left_shoulder": (80.0, 70.0, 0.0)}, camera=(30, pitch))
+    figure = solve(specification)
+
+    outline, _ = frame(figure, specification).project(outline_points(figure))
+
+    assert (outline.min(axis=0) + outline.max(axis=0)) / 2 == pytest.approx((0.5, 0.5), abs=0.002)
 
 
 def test_what_is_held_is_in_the_picture_too():

@@ -1,5 +1,7 @@
 """Words to poses, and poses to words."""
 
+from dataclasses import replace
+
 import pytest
 
 from posegen.poses.avatar import AVATAR_ATTRIBUTES, Avatar
@@ -25,6 +27,10 @@ def test_a_prompt_finds_the_pose_that_its_words_mean(prompt, slug):
     assert choose_pose(prompt, LIBRARY).slug == slug
 
 
+def test_a_word_that_few_poses_know_outweighs_one_that_many_share():
+    assert choose_pose("walking, with an umbrella", LIBRARY).slug == "under-an-umbrella"
+
+
 @pytest.mark.parametrize("pose", LIBRARY, ids=lambda pose: pose.slug)
 def test_the_name_and_description_of_a_pose_find_that_pose(pose):
     assert choose_pose(f"{pose.name}. {pose.description}", LIBRARY) is pose
@@ -32,7 +38,7 @@ def test_the_name_and_description_of_a_pose_find_that_pose(pose):
 
 @pytest.mark.parametrize("prompt", ["", "zxqv", "the of and", "12345", "日本語"])
 def test_a_prompt_that_fits_nothing_gives_the_plain_standing_pose(prompt):
-    assert choose_pose(prompt, LIBRARY).slug == DEFAULT_POSE
+    assert choose_pose(prompt, LIBRARY[::-1]).slug == DEFAULT_POSE
 
 
 def test_without_the_plain_standing_pose_the_first_one_is_taken():
@@ -40,9 +46,10 @@ def test_without_the_plain_standing_pose_the_first_one_is_taken():
 
 
 def test_a_tie_goes_to_the_earlier_pose():
-    twins = (LIBRARY[3], LIBRARY[3])
+    twins = (LIBRARY[3], replace(LIBRARY[3], slug="its-twin"))
 
     assert choose_pose("suitcase", twins) is twins[0]
+    assert choose_pose("suitcase", twins[::-1]) is twins[1]
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,12 @@ def test_absent_fields_have_their_defaults_and_zero_angles_are_not_kept():
     assert PoseSpecification(angles={"head": (0, -0.0, 0)}).to_json()["angles"] == {}
 
 
+def test_a_negative_zero_is_the_same_pose_in_json_too():
+    assert json.dumps(PoseSpecification(root=(-0.0, 5, 0)).to_json()) == json.dumps(
+        PoseSpecification(root=(0, 5, 0)).to_json()
+    )
+
+
 def test_the_order_in_which_joints_were_named_does_not_matter():
     one = PoseSpecification(angles={"head": (10, 0, 0), "spine": (5, 0, 0)})
     other = PoseSpecification(angles={"spine": (5, 0, 0), "head": (10, 0, 0)})

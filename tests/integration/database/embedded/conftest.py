@@ -27,7 +27,7 @@ def new_home() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def made_home() -> Iterator[Path]:
     """A data folder with a cluster in it, for the tests that do not care how it was made."""
     folder = Path(tempfile.mkdtemp())

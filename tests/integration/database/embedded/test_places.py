@@ -70,6 +70,7 @@ def test_as_root_in_a_closed_folder_the_data_go_where_the_servers_user_may_enter
         assert kept_answer(connection) == 42
     assert new_home not in elsewhere.parents
     assert cluster_folder(new_home) == elsewhere
+    assert (elsewhere.parent / "belongs-to").read_text() == f"{new_home / 'postgres'}\n"
     assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o700
     assert stat.S_IMODE(new_home.parent.stat().st_mode) == 0o700
 

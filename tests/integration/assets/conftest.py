@@ -1,0 +1,27 @@
+"""One deployment for each test of the assets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from posegen.backends.registry import BACKENDS
+from posegen.database.connection import Database
+from posegen.settings import Settings
+from tests.backends import PaintedBackend
+from tests.conftest import BASE_URL
+from tests.deployments import Deployment
+
+
+@pytest.fixture
+def deployment(
+    database: Database, backend: PaintedBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Deployment]:
+    """Real resources on the test's database and on the folder that `store` opens, too."""
+    monkeypatch.setenv("DATABASE_URL", database.url)
+    monkeypatch.setitem(BACKENDS, "mannequin", lambda: backend)
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Deployment(Settings(posegen_home=tmp_path, storage_base_url=BASE_URL), instance)

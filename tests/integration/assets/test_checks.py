@@ -1,0 +1,171 @@
+"""The asset checks of a generation: what they find, and that only a corrupt object stops what follows."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import dagster as dg
+import pytest
+
+from tests.builders import SLUGS, a_user, claimed, execute, finished
+from tests.deployments import ignore_warning_of_nested_resources
+
+pytestmark = ignore_warning_of_nested_resources
+
+CHECKS = ["exports_are_whole", "nothing_is_missing", "poses_are_whole"]
+
+
+@pytest.fixture
+def generation(studio):
+    """Two poses with two exports each, all sound."""
+    return finished(studio, poses=SLUGS[:2], formats=["shopee", "facebook"])
+
+
+def keys(store, folder):
+    return sorted(entry.key for entry in store.list(f"{folder}/"))
+
+
+def flip_a_bit(store, key):
+    data = bytearray(store.get(key))
+    data[len(data) // 2] ^= 1
+    store.put(key, bytes(data), content_type=store.head(key).content_type, create_only=False)
+
+
+def failed(run):
+    return sorted(name for name, check in run.checks.items() if not check.passed)
+
+
+def test_a_sound_generation_passes(deployment, generation):
+    run = deployment.check(generation)
+
+    assert sorted(run.checks) == CHECKS
+    assert failed(run) == []
+    assert {check.metadata["generation"].value for check in run.checks.values()} == {str(generation)}
+    assert {name: check.metadata["looked at"].value for name, check in run.checks.items()} == {
+        "poses_are_whole": 4,
+        "exports_are_whole": 4,
+        "nothing_is_missing": 2,
+    }
+    assert run.problems("poses_are_whole") == "none"
+
+
+@pytest.mark.parametrize(
+    ("folder", "finds"),
+    [("poses", "poses_are_whole"), ("thumbnails", "poses_are_whole"), ("exports", "exports_are_whole")],
+)
+@pytest.mark.parametrize("harm", ["deleted", "flipped"])
+def test_an_object_that_is_gone_or_has_a_flipped_bit_is_found_and_named(
+    deployment, store, generation, folder, finds, harm
+):
+    victim = keys(store, folder)[0]
+    store.delete(victim) if harm == "deleted" else flip_a_bit(store, victim)
+
+    run = deployment.check(generation)
+
+    assert failed(run) == [finds]
+    assert victim in run.problems(finds)
+    assert run.problems(finds).count("\n") == 0, "the others are sound"
+
+
+def test_a_file_that_is_no_picture_is_found(deployment, database, store, generation):
+    stored = store.put("poses/g/no-picture.png", b"no picture", content_type="image/png")
+    execute(
+        database,
+        "insert into objects (store, key, sha256, crc32, size, content_type) "
+        "values ('local', %s, %s, 0, 10, 'image/png')",
+        stored.key,
+        stored.sha256,
+    )
+    execute(database, "update exports set object_id = (select max(id) from objects) where format = 'shopee'")
+
+    assert failed(deployment.check(generation)) == ["exports_are_whole"]
+
+
+def test_an_export_in_the_size_of_another_platform_is_found(deployment, database, generation):
+    execute(
+        database,
+        "update exports wrong set object_id = other.object_id from exports other "
+        "where wrong.pose_id = other.pose_id and wrong.format = 'facebook' and other.format = 'shopee'",
+    )
+
+    run = deployment.check(generation)
+
+    assert failed(run) == ["exports_are_whole"]
+    assert run.problems("exports_are_whole").count("is 1000x1000, not 1200x630") == 2
+
+
+def test_an_export_that_is_missing_is_a_warning(deployment, database, generation):
+    execute(database, "delete from exports where format = 'shopee'")
+
+    run = deployment.check(generation)
+
+    assert failed(run) == ["nothing_is_missing"]
+    assert run.checks["nothing_is_missing"].severity is dg.AssetCheckSeverity.WARN
+    assert run.problems("nothing_is_missing").splitlines() == [
+        "- pose 0 has no export for shopee",
+        "- pose 1 has no export for shopee",
+    ]
+
+
+def test_long_lists_of_problems_are_cut(deployment, database, studio):
+    user = a_user(database)
+    generation = finished(studio, user, poses=SLUGS[:12], formats=["shopee", "facebook"])
+    execute(database, "delete from exports")
+
+    problems = deployment.check(generation).problems("nothing_is_missing").splitlines()
+
+    assert len(problems) == 21
+    assert problems[-1] == "- and 4 more"
+
+
+# --- what a check stops -------------------------------------------------------------------------------------------
+
+
+def test_a_corrupt_pose_stops_the_exports(deployment, store, studio, database, generation):
+    flip_a_bit(store, keys(store, "poses")[0])
+
+    run = deployment.generate(generation, exports_config={"again": True})
+
+    assert not run.succeeded
+    assert run.materialized == ["generated_poses", "thumbnails"]
+    assert not run.checks["poses_are_whole"].passed
+
+
+def test_fewer_poses_than_were_asked_for_stop_nothing(deployment, database, backend):
+    claim = claimed(database, poses=SLUGS[:2], formats=["shopee"])
+    backend.before_each = lambda recipe: 1 / 0 if recipe.pose == SLUGS[0] else None
+
+    run = deployment.generate(claim.generation_id, dispatch=claim.dispatch)
+
+    assert run.succeeded
+    assert run.materialized == ["generated_poses", "thumbnails", "exports"]
+    assert failed(run) == ["nothing_is_missing"]
+    assert run.problems("nothing_is_missing") == "- 1 of 2 poses are completed"
+
+
+@pytest.mark.parametrize("folder", ["exports", "thumbnails"])
+def test_what_was_derived_and_is_corrupt_can_be_derived_again(deployment, store, generation, folder):
+    flip_a_bit(store, keys(store, folder)[0])
+    assert failed(deployment.check(generation)) != []
+    deployment.put_manifest(generation)
+
+    deployment.generate(generation, only=[folder], exports_config={"again": True} if folder == "exports" else None)
+
+    assert failed(deployment.check(generation)) == []
+
+
+# --- refused ------------------------------------------------------------------------------------------------------
+
+
+def test_a_check_that_is_started_without_a_partition_says_how_to_start_it(deployment):
+    run = deployment.check(None)
+
+    assert len(run.refusals) == 3
+    assert {"Start it as part" in refusal for refusal in run.refusals} == {True}
+
+
+@pytest.mark.parametrize("partition", ["garbage", str(uuid4())])
+def test_nothing_is_said_to_be_whole_for_a_partition_that_is_no_generation(deployment, partition):
+    run = deployment.check(partition)
+
+    assert run.refusals == [f"There is no generation {partition}; `posegen status` lists the latest ones."] * 3
