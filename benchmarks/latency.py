@@ -26,7 +26,8 @@ from posegen.database.connection import Database
 
 REQUESTS = 20
 POSES = ["star-jump"]
-PAUSE_SECONDS = 1.0
+# Customers do not come in step with our loops: the pauses are spread over more than one round of each.
+PAUSES_SECONDS = [1.0 + 5.0 * (number * 7 % REQUESTS) / REQUESTS for number in range(REQUESTS)]
 
 # What happens to a generation, in order: the label of the step that ends there, and where its time is kept.
 STEPS = (
@@ -46,10 +47,10 @@ def main() -> None:
     where = machine()
     with running_platform() as platform:
         # The first run compiles bytecode and fills caches; it is not counted.
-        _one(platform)
+        _one(platform, pause=1)
         idle = _idle_cpu(platform, seconds=20)
         before, began = cpu_by_program(platform), time.monotonic()
-        generations = [_one(platform) for _ in track(range(REQUESTS), "Requests")]
+        generations = [_one(platform, pause) for pause in track(PAUSES_SECONDS, "Requests")]
         elapsed = time.monotonic() - began
         after = cpu_by_program(platform)
         steps = [_steps(platform, generation) for generation in generations]
@@ -62,11 +63,11 @@ def main() -> None:
     print(table)
 
 
-def _one(platform: Measured) -> UUID:
+def _one(platform: Measured, pause: float) -> UUID:
     with platform.database.transaction() as connection:
         generation = ask(connection, platform.user, POSES, [])
     wait_until_ended(platform.database, [generation], seconds=120)
-    time.sleep(PAUSE_SECONDS)
+    time.sleep(pause)
     return generation
 
 

@@ -183,7 +183,7 @@ def _name(command: str) -> str:
     for part, name in (
         ("multiprocessing.forkserver", "fork server"),
         ("resources.code_server", "code server"),
-        ("dagster._daemon", "daemon"),
+        ("resources.daemon", "daemon"),
         ("resources.webserver", "webserver"),
         ("postgres", "PostgreSQL"),
     ):

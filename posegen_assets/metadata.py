@@ -4,6 +4,7 @@ from uuid import UUID
 
 import dagster as dg
 
+from posegen.errors import ImageInvalid, StorageError
 from posegen.studio.contact_sheets import store_contact_sheet
 from posegen.studio.manifests import Manifest
 from posegen.studio.studio import Studio
@@ -22,10 +23,17 @@ def pose_metadata(studio: Studio, generation_id: UUID, manifest: Manifest) -> Me
         "render ms": dg.MetadataValue.int(sum(pose["render_ms"] for pose in poses)),
         "encode and store ms": dg.MetadataValue.int(sum(pose["generation_ms"] - pose["render_ms"] for pose in poses)),
     }
-    sheet = store_contact_sheet(studio, generation_id)
-    if sheet is not None:
-        metadata = {"contact sheet": dg.MetadataValue.md(f"![contact sheet]({sheet})"), **metadata}
-    return metadata
+    sheet = _contact_sheet(studio, generation_id)
+    return metadata if sheet is None else {"contact sheet": dg.MetadataValue.md(sheet), **metadata}
+
+
+def _contact_sheet(studio: Studio, generation_id: UUID) -> str | None:
+    """As Markdown. The poses are paid for by now: a picture for onlookers must not end the run, the checks may."""
+    try:
+        sheet = store_contact_sheet(studio, generation_id)
+    except (StorageError, ImageInvalid) as broken:
+        return f"not drawn: {broken}"
+    return None if sheet is None else f"![contact sheet]({sheet})"
 
 
 def thumbnail_metadata(manifest: Manifest) -> Metadata:

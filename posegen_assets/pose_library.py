@@ -3,10 +3,13 @@
 import dagster as dg
 
 from posegen.database import library
+from posegen.database.library import StoredPose
+from posegen.errors import InvalidPose
 from posegen.images.contact_sheet import Tile, contact_sheet, encode_sheet
 from posegen.storage.keys import library_sheet_key
 from posegen.studio.contact_sheets import SHEET_WIDTH
-from posegen.studio.control_maps import control_maps
+from posegen.studio.control_maps import ControlMap, Kind, control_maps
+from posegen.studio.studio import Studio
 from posegen_assets.ownership import CODE_VERSION, OWNERS, POSE_LIBRARY
 from resources.manifest_io_manager import Manifest
 from resources.studio import StudioResource
@@ -26,7 +29,7 @@ def pose_library(context: dg.AssetExecutionContext, studio: StudioResource) -> d
         with opened.database.transaction() as connection:
             library.seed_reference_data(connection)
             poses = library.stored_poses(connection)
-        drawn = {pose.slug: control_maps(opened, pose) for pose in poses}
+        drawn, unusable = _draw_all(opened, poses)
         tiles = [
             Tile(opened.store.get(maps["openpose"].key, sha256=maps["openpose"].sha256), label=slug)
             for slug, maps in drawn.items()
@@ -43,5 +46,19 @@ def pose_library(context: dg.AssetExecutionContext, studio: StudioResource) -> d
             "control maps": dg.MetadataValue.md(f"![control maps]({shown})"),
             "poses": len(poses),
             "control maps drawn now": made,
+            "cannot be drawn": dg.MetadataValue.md(
+                "\n".join(f"- {slug}: {reason}" for slug, reason in unusable.items()) or "none"
+            ),
         },
     )
+
+
+def _draw_all(studio: Studio, poses: list[StoredPose]) -> tuple[dict[str, dict[Kind, ControlMap]], dict[str, str]]:
+    """The maps of each pose by its slug, and why an operator's pose has none."""
+    drawn, unusable = {}, {}
+    for pose in poses:
+        try:
+            drawn[pose.slug] = control_maps(studio, pose)
+        except InvalidPose as invalid:
+            unusable[pose.slug] = str(invalid)
+    return drawn, unusable

@@ -65,12 +65,11 @@ def database(prepared_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def crowded_database(database: Database) -> Database:
-    """`database` with its connections open, so that threads which start together really meet in it."""
+def connections_open(database: Database) -> None:
+    """Open what `database` needs for many threads beforehand, so that those that start together really meet in it."""
     with ExitStack() as connections:
         for _ in range(12):
             connections.enter_context(database.transaction())
-    return database
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ DOCS = ROOT / "docs"
 _BLOCK = re.compile(r"(?:<!-- test: (?P<note>[^>]+?) -->\n\n?)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
 _HEADING = re.compile(r"^#{1,4} (?P<heading>.+)$", re.M)
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
-_RULER = re.compile(r"[\s|:-]+")
+_TABLE = re.compile(r"(?:^\|.*\n)+", re.M)
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,13 @@ class Page:
         following = _HEADING.search(self.text, found.end())
         return self.text[found.end() : following.start() if following else None]
 
-    def table(self, heading: str) -> list[dict[str, str]]:
-        """The first table under a heading, a dictionary for each row; code marks are taken off."""
-        lines = [line for line in self.section(heading).splitlines() if line.startswith("|")]
-        rows = [_cells(line) for line in lines if not _RULER.fullmatch(line)]
-        assert rows, f"{self.path.name}: there is no table under {heading!r}"
-        return [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+    def table(self, first_column: str) -> list[dict[str, str]]:
+        """The table whose first column has this title, a dictionary for each row; code marks are taken off."""
+        for table in _TABLE.findall(_BLOCK.sub("", self.text)):
+            titles, _, *rows = [_cells(line) for line in table.splitlines()]
+            if titles[0] == first_column:
+                return [dict(zip(titles, row, strict=True)) for row in rows]
+        raise AssertionError(f"{self.path.name} has no table whose first column is {first_column!r}")
 
     def links(self) -> list[str]:
         """The targets of all links."""

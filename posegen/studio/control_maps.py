@@ -34,13 +34,16 @@ class ControlMap:
 
 
 def control_maps(studio: Studio, pose: StoredPose, *, side: int = SIDE) -> dict[Kind, ControlMap]:
-    """The control maps of a library pose; those that are not stored yet are drawn. `side`: pixels."""
+    """The control maps of a library pose; those that are not stored yet are drawn. `side`: pixels.
+
+    Raises `InvalidPose` for a stored specification that the skeleton cannot take.
+    """
     fingerprint = hashlib.sha256(json.dumps(pose.specification, sort_keys=True).encode()).hexdigest()
     found: dict[Kind, ControlMap] = {}
     with studio.database.transaction() as connection:
         for kind in KINDS:
             stored = library.control_map_object(connection, pose.slug, kind, side, side, fingerprint)
-            if stored is not None:
+            if stored is not None and studio.store.exists(stored[0]):
                 found[kind] = ControlMap(*stored, made=False)
     if len(found) < len(KINDS):
         drawn = _draw(pose, side)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from posegen.backends.protocol import Backend
 from posegen.database.connection import Database
-from posegen.errors import ObjectCorrupt
+from posegen.errors import ObjectCorrupt, ObjectExists
 from posegen.lifecycle.outcomes import RetryRule
 from posegen.storage.protocol import ObjectInfo, ObjectStore
 
@@ -34,7 +34,11 @@ class Studio:
         Raises `ObjectCorrupt` when the store has other bytes than it was given, or another `StorageError`.
         """
         sha256 = hashlib.sha256(data).hexdigest()
-        stored = self.store.put(key_for(sha256), data, content_type=content_type)
+        try:
+            stored = self.store.put(key_for(sha256), data, content_type=content_type)
+        except ObjectExists:
+            # The key ends in the hash of its content, so other bytes under it are damaged ones.
+            stored = self.store.put(key_for(sha256), data, content_type=content_type, create_only=False)
         if (stored.sha256, stored.size) != (sha256, len(data)):
             raise ObjectCorrupt(
                 f"The store has {stored.size} bytes with SHA-256 {stored.sha256}, not {len(data)} with {sha256}",

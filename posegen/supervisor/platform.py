@@ -163,7 +163,7 @@ class Platform:
         )
         daemon = Program(
             "daemon",
-            (*python, "dagster._daemon", "run", "--workspace", str(workspace), *formats),
+            (*python, "resources.daemon", "run", "--workspace", str(workspace), *formats),
             ready=lambda since: _daemon_beats(self.url, since),
         )
         return [[code_server], [webserver, daemon]]

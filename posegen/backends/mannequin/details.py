@@ -56,10 +56,8 @@ def weave(strength: float = 0.05) -> Paint:
     """The slight unevenness of cloth."""
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
-        uneven = np.sin(x * 310 + y * 95) * np.sin(y * 270 - z * 120) + np.sin(z * 290 + x * 60 + y * 40) * np.float32(
-            0.7
-        )
-        colour *= 1 + np.float32(strength * 0.5) * uneven
+        uneven = np.sin(x * 310 + y * 95 + z * 40) * np.sin(y * 270 - z * 260)
+        colour *= 1 + np.float32(strength) * uneven
 
     return paint
 

@@ -85,7 +85,7 @@ def _creases(rest: Floats, depth: float, pulls: ArrayLike) -> Floats:
 
 def neck_and_chest(rig: Rig, lowest: float) -> Piece:
     """The skin that a neckline leaves free, down to `lowest`, where the top covers it."""
-    heights = np.concatenate([np.linspace(NECK_TOP, 0.50, 18), np.linspace(0.49, lowest, 14)]).astype(np.float32)
+    heights = np.concatenate([np.linspace(NECK_TOP, 0.50, 12), np.linspace(0.49, lowest, 8)]).astype(np.float32)
     cos, sin = circle(TORSO_SIDES)
     rest = torso(rig.body, heights[:, None], cos, sin)
     return loft(rig.torso(rest), Surface.SKIN, Part.TORSO, rest=rest, group=SKIN_GROUP)
@@ -244,9 +244,9 @@ def _trouser_leg(rig: Rig, side: str, cut: Trousers) -> Piece:
 
 def skirt(rig: Rig, cut: Skirt, surface: int = Surface.SKIRT, group: int = BOTTOM_GROUP) -> Piece:
     """A tube around both legs that spans the space between them, whatever they do."""
-    cos, sin = circle(96)
+    cos, sin = circle(80)
     hips = min(cut.length, 0.25)
-    below = 14 + int(22 * cut.length) if cut.length > 0.3 else 0
+    below = 8 + int(16 * cut.length) if cut.length > 0.3 else 0
     parts = [np.linspace(-0.27, hips, 16), np.linspace(0.29, cut.length, below)]
     stations = np.concatenate(parts).astype(np.float32)
     fall = np.clip(stations / cut.length, 0, 1)[:, None]

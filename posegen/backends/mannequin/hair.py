@@ -121,7 +121,7 @@ def _locks(base: Floats, style: Style) -> Floats:
 
 def _mantle(rig: Rig, style: Style) -> Piece:
     """Hair that hangs behind and beside the face, falls with gravity and lies on shoulders and back."""
-    rows, arc = 16 + int(style.length * 70), 44
+    rows, arc = 14 + int(style.length * 55), 36
     start = 0.105
     total = start - 0.02 + style.length
     down = np.linspace(0, total, rows, dtype=np.float32)

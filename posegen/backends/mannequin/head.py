@@ -36,7 +36,7 @@ _SKULL = np.array(
     dtype=np.float32,
 )[::-1]
 _TOP, _BOTTOM = float(_SKULL[-1, 0]), float(_SKULL[0, 0])
-_RINGS, _SIDES = 60, 64
+_RINGS, _SIDES = 56, 60
 
 
 def ring_heights() -> Floats:

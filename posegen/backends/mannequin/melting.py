@@ -16,20 +16,18 @@ _GOLDEN = np.pi * (3 - np.sqrt(5))
 
 def melt(mesh: Mesh, seen: Seen, normal: tuple[Floats, Floats, Floats], radius: float) -> tuple[Floats, Floats, Floats]:
     """The normals of the points, creases between pieces of one group rounded over `radius` pixels."""
-    count, crop = seen.centres, seen.crop
-    cell, width, size = crop.cell, crop.columns, crop.rows * crop.columns
-    shown = seen.triangle[:count]
-    group = crop.image(mesh.group[shown], 0, np.uint8).ravel()
-    piece = crop.image(mesh.piece[shown], 0, np.uint8).ravel()
-    depth = crop.image(1 / seen.inverse_depth[:count], 1e3).ravel()
+    count, width, size = seen.centres, seen.window.width, seen.window.size
+    group = seen.image(mesh.group[seen.triangle], 0, np.uint8).ravel()
+    piece = seen.image(mesh.piece[seen.triangle], 0, np.uint8).ravel()
+    depth = seen.image(1 / seen.inverse_depth, 1e3).ravel()
     crease = _creases(group, piece, depth, width)
     if not len(crease):
         return normal
     zone = _around(crease, size, width, int(np.ceil(radius)))
     zone = zone[group[zone] > 0]
-    images = [crop.image(axis[:count], 0).ravel() for axis in normal]
+    images = [seen.image(axis, 0).ravel() for axis in normal]
     smooth = _averaged(images, zone, group, piece, depth, radius, width)
-    place = np.searchsorted(cell, zone)
+    place = np.searchsorted(seen.pixel[:count], zone)
     out = []
     for axis, values in zip(normal, smooth, strict=True):
         changed = axis.copy()

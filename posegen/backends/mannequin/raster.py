@@ -52,6 +52,32 @@ def front_facing(mesh: Projected, two_sided: NDArray[np.bool_]) -> NDArray[np.in
     return np.flatnonzero((area < 0) | (two_sided & (area != 0)))
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Pixels to sample. `pixels`: rising; `before`: (size + 1,) how many of them come before each pixel."""
+
+    pixels: Integers
+    before: Integers
+
+
+def wanted(pixels: Integers, size: int) -> Wanted:
+    """These pixels, rising, of a picture with `size` pixels."""
+    marked = np.zeros(size + 1, np.int8)
+    marked[pixels + 1] = 1
+    return Wanted(pixels, np.cumsum(marked, dtype=np.int32))
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of pixels within triangles: which one, first pixel, how many, inverse depth at the first and its growth."""
+
+    triangle: Integers
+    first: Integers
+    count: Integers
+    depth: Floats
+    slope: Floats
+
+
 class Spans:
     """Triangles made ready to be sampled, once for any number of sample positions."""
 
@@ -75,8 +101,15 @@ class Spans:
         down: Floats = ((w2 - w0) * (x1 - x0) - (w1 - w0) * (x2 - x0)) * scale
         return across, down
 
-    def sample(self, offset: tuple[float, float] = (0.5, 0.5)) -> Fragments:
-        """The fragments of all triangles, sampled at `offset` in each pixel."""
+    def sample(self, offset: tuple[float, float] = (0.5, 0.5), wanted: Wanted | None = None) -> Fragments:
+        """The fragments of all triangles, sampled at `offset` in each pixel or only in those that are wanted.
+
+        In the latter case `pixel` counts through the wanted pixels.
+        """
+        rows = self._rows(offset, wanted)
+        return _every_pixel(rows) if wanted is None else _wanted_pixels(rows, wanted)
+
+    def _rows(self, offset: tuple[float, float], wanted: Wanted | None) -> _Rows:
         over, under = np.float32(offset[0]), np.float32(offset[1])
         y = self._y
         first = np.clip(np.ceil(y[0] - under), 0, self._height).astype(np.int32)
@@ -97,15 +130,20 @@ class Spans:
             )
         start = np.clip(np.ceil(np.minimum(one, other) - over), 0, self._width).astype(np.int32)
         count = np.clip(np.ceil(np.maximum(one, other) - over), 0, self._width).astype(np.int32) - start
-        kept = np.flatnonzero(count > 0)
-        triangle, start = triangle[kept], start[kept]
+        first_pixel = row * np.int32(self._width) + start
+        if wanted is None:
+            kept = np.flatnonzero(count > 0)
+        else:
+            count = np.maximum(count, 0)
+            kept = np.flatnonzero(wanted.before[first_pixel + count] > wanted.before[first_pixel])
+        triangle = triangle[kept]
         slope = self._slope_x[triangle]
         depth = (
             self._w[0][triangle]
-            + (start.astype(np.float32) + over - left[kept]) * slope
+            + (start[kept].astype(np.float32) + over - left[kept]) * slope
             + below_top[kept] * self._slope_y[triangle]
         )
-        return _expand(triangle, row[kept] * np.int32(self._width) + start, count[kept], depth, slope)
+        return _Rows(triangle, first_pixel[kept], count[kept], depth, slope)
 
 
 def _from_the_top(mesh: Projected) -> list[Integers]:
@@ -119,13 +157,26 @@ def _from_the_top(mesh: Projected) -> list[Integers]:
     return corners
 
 
-def _expand(triangle: Integers, first: Integers, count: Integers, depth: Floats, slope: Floats) -> Fragments:
-    """From spans to their pixels."""
+def _every_pixel(rows: _Rows) -> Fragments:
+    span, step = _counted(rows.count)
+    inverse = rows.depth[span] + rows.slope[span] * step.astype(np.float32)
+    return Fragments(rows.first[span] + step, rows.triangle[span], np.maximum(inverse, np.float32(1e-6)))
+
+
+def _wanted_pixels(rows: _Rows, wanted: Wanted) -> Fragments:
+    low = wanted.before[rows.first]
+    span, step = _counted(wanted.before[rows.first + rows.count] - low)
+    index = low[span] + step
+    away = wanted.pixels[index] - rows.first[span]
+    inverse = rows.depth[span] + rows.slope[span] * away.astype(np.float32)
+    return Fragments(index, rows.triangle[span], np.maximum(inverse, np.float32(1e-6)))
+
+
+def _counted(count: Integers) -> tuple[Integers, Integers]:
+    """For each of `count` many: which one it belongs to, and the how-manieth of it it is."""
     span = np.repeat(np.arange(len(count), dtype=np.int32), count)
     ends = np.cumsum(count, dtype=np.int32)
-    step = np.arange(len(span), dtype=np.int32) - (ends - count)[span]
-    inverse = depth[span] + slope[span] * step.astype(np.float32)
-    return Fragments(first[span] + step, triangle[span], np.maximum(inverse, np.float32(1e-6)))
+    return span, np.arange(len(span), dtype=np.int32) - (ends - count)[span]
 
 
 def nearest(found: Fragments, size: int) -> NDArray[np.int64]:

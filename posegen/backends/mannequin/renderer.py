@@ -58,23 +58,17 @@ class Mannequin:
         figure = solve(recipe.specification, physique(recipe.avatar).build)
         camera = frame(figure, recipe.specification, width / height)
         mesh = _model(recipe, figure)
-        projected = project(mesh, camera, width, height)
-        seen = look(mesh, projected, width, height)
+        projected, window = project(mesh, camera, width, height)
+        seen = look(mesh, projected, window)
         taken = scene(recipe.avatar.setting, recipe.seed, camera)
         shadow = ShadowMap(mesh, taken.lighting.key, taken.setting.softness)
         pixels = paint_background(taken, camera, figure, mesh.vertices, shadow, width, height)
-        _compose(pixels, _shaded(recipe, mesh, projected, seen, camera, taken, shadow), seen)
-        depth = np.full(width * height, np.inf, np.float32)
-        middles = seen.pixel[: seen.centres]
-        depth[middles] = 1 / seen.inverse_depth[: seen.centres]
-        parts = np.zeros(width * height, np.uint8)
-        parts[middles] = mesh.part[seen.triangle[: seen.centres]]
-        return Rendering(
-            pixels=pixels,
-            keypoints=project_keypoints(figure, camera),
-            depth=depth.reshape(height, width),
-            part_mask=parts.reshape(height, width),
-        )
+        place = (slice(window.top, window.top + window.height), slice(window.left, window.left + window.width))
+        pixels[place] = _compose(pixels[place], _shaded(recipe, mesh, projected, seen, camera, taken, shadow), seen)
+        depth, parts = np.full((height, width), np.inf, np.float32), np.zeros((height, width), np.uint8)
+        depth[place] = seen.image(1 / seen.inverse_depth, np.inf)
+        parts[place] = seen.image(mesh.part[seen.triangle], 0, np.uint8)
+        return Rendering(pixels, project_keypoints(figure, camera), depth, parts)
 
 
 def _check(recipe: Recipe) -> None:
@@ -128,8 +122,8 @@ def _looks(recipe: Recipe, blur: float) -> dict[int, Look]:
 
 def _world(seen: Seen, depth: Floats, camera: Camera, width: int, height: int) -> tuple[Floats, Floats, Floats]:
     focal = np.float32(camera.focal * height)
-    right = (seen.x - np.float32(width / 2)) / focal * depth
-    up = (np.float32(height / 2) - seen.y) / focal * depth
+    right = (seen.x + np.float32(seen.window.left - width / 2)) / focal * depth
+    up = (np.float32(height / 2 - seen.window.top) - seen.y) / focal * depth
     axes, origin = camera.orientation.astype(np.float32), camera.position.astype(np.float32)
     x, y, z = (origin[k] + right * axes[k, 0] + up * axes[k, 1] - depth * axes[k, 2] for k in range(3))
     return x, y, z
@@ -137,24 +131,28 @@ def _world(seen: Seen, depth: Floats, camera: Camera, width: int, height: int) -
 
 def _hidden(seen: Seen, depth: Floats, reach: float) -> Floats:
     """Ambient occlusion at each point, found on a coarser picture."""
-    crop = seen.crop
-    fine = crop.image(depth[: seen.centres], np.inf)
+    fine = seen.image(depth, np.inf)
     hidden = soften(corners(np.ascontiguousarray(fine[::_COARSE, ::_COARSE]), reach / _COARSE), 1)
-    step = np.float32(1 / _COARSE)
-    return sample(hidden, (seen.x - np.float32(crop.left)) * step, (seen.y - np.float32(crop.top)) * step)
+    return sample(hidden, seen.x * np.float32(1 / _COARSE), seen.y * np.float32(1 / _COARSE))
 
 
-def _compose(pixels: NDArray[np.uint8], colours: Floats, seen: Seen) -> None:
-    """Lays the figure over the background, in place."""
-    touched = np.flatnonzero(seen.gap < 1)
-    gap = seen.gap[touched]
-    flat = pixels.reshape(-1, 3)
+def _compose(behind: NDArray[np.uint8], colours: Floats, seen: Seen) -> NDArray[np.uint8]:
+    """The figure over the background of its window: whole pixels as they are, edges blended in light."""
+    flat = np.ascontiguousarray(behind).reshape(-1, 3)
     middles, extra = slice(None, seen.centres), slice(seen.centres, None)
+    part = seen.share < 1
+    part[extra] = True
+    edge = np.flatnonzero(part)
+    edge_pixel = seen.pixel[edge]
+    blended = to_light(flat[edge_pixel].astype(np.float32).T) * seen.gap[edge_pixel]
+    flat[seen.pixel[middles]] = to_screen(colours[:, middles]).astype(np.uint8).T
+    # Several points share an edge pixel: each adds its part to the same sum.
     slot = np.zeros(len(flat), np.int32)
-    slot[touched] = np.arange(len(touched), dtype=np.int32)
-    own, others = slot[seen.pixel[middles]], slot[seen.pixel[extra]]
-    for channel, colour in enumerate(colours):
-        light = to_light(flat[touched, channel].astype(np.float32)) * gap
-        light[own] += colour[middles] * seen.share[middles]
-        np.add.at(light, others, colour[extra] * seen.share[extra])
-        flat[touched, channel] = to_screen(light)
+    slot[edge_pixel] = np.arange(len(edge), dtype=np.int32)
+    own = slot[edge_pixel]
+    for channel, (light, colour) in enumerate(zip(blended, colours, strict=True)):
+        total = light[own]
+        first = np.zeros(len(edge), np.float32)
+        np.add.at(first, own, colour[edge] * seen.share[edge])
+        flat[edge_pixel, channel] = to_screen(total + first[own])
+    return flat.reshape(behind.shape)

@@ -90,7 +90,7 @@ def _stations(count: int) -> Floats:
 
 
 def _upper(kind: Shoe) -> Floats:
-    z = _stations(34)
+    z = _stations(26)
     width, top, aside = smooth_curve(_UPPER[:, 0], _UPPER[:, 1:], z).T
     bottom = np.full_like(z, -ANKLE_HEIGHT + kind.sole * 0.6)
     top = np.maximum(top - np.float32(kind.low) * smooth_step(0.08, 0.0, z), bottom + np.float32(0.008))
@@ -98,7 +98,7 @@ def _upper(kind: Shoe) -> Floats:
 
 
 def _sole(kind: Shoe) -> Floats:
-    z = _stations(30)
+    z = _stations(24)
     width, _, aside = smooth_curve(_UPPER[:, 0], _UPPER[:, 1:], z).T
     stretched = z * np.float32(1 + kind.welt / 0.12) - np.float32(0.0012)
     ends = smooth_step(0.194, 0.2072, z) + smooth_step(-0.061, -0.068, z)
@@ -111,7 +111,7 @@ def _sole(kind: Shoe) -> Floats:
 
 def _rings(z: Floats, width: Floats, bottom: Floats, top: Floats, aside: Floats, roundness: float) -> Floats:
     """Rings across the foot, from heel to toe; a low `roundness` gives square ones."""
-    cos, sin = circle(28)
+    cos, sin = circle(24)
     x = np.sign(cos) * np.abs(cos) ** np.float32(roundness)
     upwards = np.where(sin > 0, sin ** np.float32(1.0), -(np.abs(sin) ** np.float32(0.4)))
     middle, half = (top + bottom) / 2, (top - bottom) / 2

@@ -141,10 +141,11 @@ def closing(lowest: float, highest: float, count: int, button: Colour, aside: fl
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
         front = z > 0
         darker(colour, stroke(x + np.float32(0.018), 0.0040) * front * (y < highest + 0.01), 0.42)
-        for height in np.linspace(lowest, highest, count):
-            for place in (-aside, aside) if aside else (0.0,):
-                spot = np.hypot(x - np.float32(place), y - np.float32(height))
-                mix(colour, button, inside(np.float32(0.0090) - spot) * front)
+        pitch = (highest - lowest) / (count - 1)
+        v = np.mod(y - lowest + pitch / 2, pitch) - pitch / 2
+        spot = np.hypot(np.abs(x) - aside, v)
+        row = (y > lowest - pitch / 2) & (y < highest + pitch / 2)
+        mix(colour, button, inside(0.0090 - spot) * front * row)
 
     return paint
 

@@ -121,14 +121,15 @@ def test_long_lists_of_problems_are_cut(deployment, database, studio):
 # --- what a check stops -------------------------------------------------------------------------------------------
 
 
-def test_a_corrupt_pose_stops_the_exports(deployment, store, studio, database, generation):
-    flip_a_bit(store, keys(store, "poses")[0])
+@pytest.mark.parametrize("folder", ["poses", "thumbnails"])
+def test_a_corrupt_pose_stops_the_exports(deployment, store, studio, generation, folder):
+    flip_a_bit(store, keys(store, folder)[0])
 
     run = deployment.generate(generation, exports_config={"again": True})
 
     assert not run.succeeded
     assert run.materialized == ["generated_poses", "thumbnails"]
-    assert not run.checks["poses_are_whole"].passed
+    assert failed(run) == ["poses_are_whole"]
 
 
 def test_fewer_poses_than_were_asked_for_stop_nothing(deployment, database, backend):

@@ -49,29 +49,29 @@ def test_events_are_numbered_without_gaps(studio):
     assert found == list(range(1, len(found) + 1))
 
 
-def test_threads_that_write_at_once_leave_no_gap_and_no_double(crowded_database):
-    generation = queued(crowded_database)
+def test_threads_that_write_at_once_leave_no_gap_and_no_double(database, connections_open):
+    generation = queued(database)
 
-    at_once([lambda: record(crowded_database, generation, "note")] * 12)
+    at_once([lambda: record(database, generation, "note")] * 12)
 
-    assert sequences(crowded_database, generation) == list(range(1, 14))
+    assert sequences(database, generation) == list(range(1, 14))
 
 
-def test_poses_that_are_completed_at_once_are_told_one_after_the_other(crowded_database):
-    lease = running(crowded_database, poses=SLUGS[:6])
-    poses = open_poses(crowded_database, lease.generation_id)
+def test_poses_that_are_completed_at_once_are_told_one_after_the_other(database, connections_open):
+    lease = running(database, poses=SLUGS[:6])
+    poses = open_poses(database, lease.generation_id)
 
     at_once(
         [
             lambda pose=pose: checkpoint.complete_pose(
-                crowded_database, lease, pose, made_pose(lease.generation_id, pose), store="local"
+                database, lease, pose, made_pose(lease.generation_id, pose), store="local"
             )
             for pose in poses
         ]
     )
 
-    assert sequences(crowded_database, lease.generation_id) == list(range(1, 10))
-    assert value(crowded_database, "select poses_completed from generations") == 6
+    assert sequences(database, lease.generation_id) == list(range(1, 10))
+    assert value(database, "select poses_completed from generations") == 6
 
 
 def test_a_change_that_is_rolled_back_leaves_no_event_and_no_gap(database):

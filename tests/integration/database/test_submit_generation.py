@@ -110,26 +110,24 @@ def test_without_a_key_every_call_is_a_new_request(database):
     assert first["generation_id"] != second["generation_id"]
 
 
-def test_eight_callers_with_one_key_get_one_generation(crowded_database):
-    user = a_user(crowded_database)
+def test_eight_callers_with_one_key_get_one_generation(database, connections_open):
+    user = a_user(database)
 
-    answers = at_once([lambda: submit(crowded_database, user, "order-1", **BODY)] * 8)
+    answers = at_once([lambda: submit(database, user, "order-1", **BODY)] * 8)
 
     assert len({answer["generation_id"] for answer in answers}) == 1
     assert sorted(answer["replayed"] for answer in answers) == [False] + [True] * 7
-    assert value(crowded_database, "select count(*) from generations") == 1
+    assert value(database, "select count(*) from generations") == 1
 
 
-def test_eight_callers_with_one_key_and_two_bodies_get_one_generation_and_conflicts(crowded_database):
-    user = a_user(crowded_database)
+def test_eight_callers_with_one_key_and_two_bodies_get_one_generation_and_conflicts(database, connections_open):
+    user = a_user(database)
 
-    answers = at_once(
-        [lambda n=n: submit(crowded_database, user, "order-1", poses=[A_POSE], seed=n % 2) for n in range(8)]
-    )
+    answers = at_once([lambda n=n: submit(database, user, "order-1", poses=[A_POSE], seed=n % 2) for n in range(8)])
 
     refused = [answer for answer in answers if isinstance(answer, psycopg.Error)]
     assert [error.sqlstate for error in refused] == ["PG409"] * 4
-    assert value(crowded_database, "select count(*) from generations") == 1
+    assert value(database, "select count(*) from generations") == 1
 
 
 def test_a_submission_is_notified(database):

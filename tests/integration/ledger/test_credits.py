@@ -161,12 +161,12 @@ def test_a_grant_says_why_and_to_whom(database):
         value(database, "select grant_credits(%s, 5, 'x')", uuid4())
 
 
-def test_grants_at_once_all_arrive(crowded_database):
-    user = a_user(crowded_database, credits=0)
+def test_grants_at_once_all_arrive(database, connections_open):
+    user = a_user(database, credits=0)
 
-    at_once([lambda: value(crowded_database, "select grant_credits(%s, 1, 'x')", user)] * 8)
+    at_once([lambda: value(database, "select grant_credits(%s, 1, 'x')", user)] * 8)
 
-    assert credits(crowded_database, user) == (8, 0, 0)
+    assert credits(database, user) == (8, 0, 0)
 
 
 # --- hold, capture, release ---------------------------------------------------------------------------------------
@@ -220,14 +220,14 @@ def test_a_pose_is_never_both_captured_and_released(database, first, second):
         second(database, generation, pose)
 
 
-def test_captures_and_releases_at_once_move_a_pose_once(crowded_database):
-    user = a_user(crowded_database)
-    generation, (pose, _) = two_poses(crowded_database, user)
+def test_captures_and_releases_at_once_move_a_pose_once(database, connections_open):
+    user = a_user(database)
+    generation, (pose, _) = two_poses(database, user)
 
-    answers = at_once([lambda n=n: (capture, release)[n % 2](crowded_database, generation, pose) for n in range(8)])
+    answers = at_once([lambda n=n: (capture, release)[n % 2](database, generation, pose) for n in range(8)])
 
     assert [type(answer) for answer in answers if answer is not None] == [errors.UniqueViolation] * 7
-    assert value(crowded_database, "select count(*) from ledger_entries where kind in ('capture', 'release')") == 1
+    assert value(database, "select count(*) from ledger_entries where kind in ('capture', 'release')") == 1
 
 
 def test_no_more_is_captured_and_released_than_was_held(database):

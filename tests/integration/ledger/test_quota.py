@@ -159,28 +159,28 @@ def test_what_was_made_counts_when_the_rest_is_cancelled(database):
     assert space(database, user) == (2000, 0)
 
 
-def test_reservations_at_once_never_go_beyond_the_limit(crowded_database):
-    user = a_user(crowded_database, storage_limit=10)
+def test_reservations_at_once_never_go_beyond_the_limit(database, connections_open):
+    user = a_user(database, storage_limit=10)
 
     def reserve():
-        with crowded_database.transaction() as connection:
+        with database.transaction() as connection:
             quota.reserve(connection, user, 3)
 
     answers = at_once([reserve] * 8)
 
     assert [type(answer) for answer in answers if answer is not None] == [RequestRefused] * 5
-    assert space(crowded_database, user) == (0, 9)
+    assert space(database, user) == (0, 9)
 
 
-def test_requests_taken_in_at_once_never_reserve_more_than_fits(crowded_database):
-    user = a_user(crowded_database, storage_limit=3 * POSE_RESERVE_BYTES)
+def test_requests_taken_in_at_once_never_reserve_more_than_fits(database, connections_open):
+    user = a_user(database, storage_limit=3 * POSE_RESERVE_BYTES)
     for _ in range(6):
-        a_request(crowded_database, user)
+        a_request(database, user)
 
-    at_once([lambda: take_in(crowded_database)] * 3)
+    at_once([lambda: take_in(database)] * 3)
 
-    assert space(crowded_database, user) == (0, 3 * POSE_RESERVE_BYTES)
-    assert value(crowded_database, "select count(*) from generations where error_code = 'quota_exceeded'") == 3
+    assert space(database, user) == (0, 3 * POSE_RESERVE_BYTES)
+    assert value(database, "select count(*) from generations where error_code = 'quota_exceeded'") == 3
 
 
 @pytest.mark.parametrize(

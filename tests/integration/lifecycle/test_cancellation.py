@@ -105,35 +105,35 @@ def test_a_pose_that_is_finished_after_the_cancellation_is_not_charged(database)
     assert rows(database, "select from objects") == []
 
 
-def test_a_cancellation_and_a_checkpoint_at_once_agree_on_who_came_first(crowded_database):
-    user = a_user(crowded_database, credits=100_000)
+def test_a_cancellation_and_a_checkpoint_at_once_agree_on_who_came_first(database, connections_open):
+    user = a_user(database, credits=100_000)
     for _ in range(10):
-        lease = running(crowded_database, user)
-        (pose,) = open_poses(crowded_database, lease.generation_id)
+        lease = running(database, user)
+        (pose,) = open_poses(database, lease.generation_id)
 
         at_once(
             [
-                lambda lease=lease, pose=pose: complete(crowded_database, lease, pose),
-                lambda lease=lease: outcomes.cancel(crowded_database, lease.generation_id, actor="customer"),
+                lambda lease=lease, pose=pose: complete(database, lease, pose),
+                lambda lease=lease: outcomes.cancel(database, lease.generation_id, actor="customer"),
             ]
         )
 
-        ended = result(crowded_database, lease.generation_id)
-        charged = PRICE if pose_statuses(crowded_database, lease.generation_id) == ["completed"] else 0
+        ended = result(database, lease.generation_id)
+        charged = PRICE if pose_statuses(database, lease.generation_id) == ["completed"] else 0
         assert ended["status"] == "cancelled"
         assert (ended["credits_spent"], ended["credits_held"]) == (charged, 0)
         assert ended["credits_spent"] + ended["credits_released"] == PRICE
 
 
-def test_two_cancellations_at_once_release_once(crowded_database):
-    user = a_user(crowded_database)
-    generation = queued(crowded_database, user)
+def test_two_cancellations_at_once_release_once(database, connections_open):
+    user = a_user(database)
+    generation = queued(database, user)
 
-    answers = at_once([lambda: outcomes.cancel(crowded_database, generation, actor="customer")] * 4)
+    answers = at_once([lambda: outcomes.cancel(database, generation, actor="customer")] * 4)
 
     assert sorted(answers) == [False, False, False, True]
-    assert credits(crowded_database, user) == (10_000, 0, 0)
-    assert value(crowded_database, "select count(*) from ledger_entries where kind = 'release'") == 1
+    assert credits(database, user) == (10_000, 0, 0)
+    assert value(database, "select count(*) from ledger_entries where kind = 'release'") == 1
 
 
 def test_a_foreign_backend_cancels_with_sql(database):

@@ -72,10 +72,10 @@ def test_an_empty_queue_gives_nothing(database):
     assert claim_next(database, most_running=10) == []
 
 
-def test_claimers_at_once_never_claim_the_same_nor_more_than_there_are_slots(crowded_database):
-    several_queued(crowded_database, 30)
+def test_claimers_at_once_never_claim_the_same_nor_more_than_there_are_slots(database, connections_open):
+    several_queued(database, 30)
 
-    answers = at_once([lambda: claim_next(crowded_database, most_running=7)] * 6)
+    answers = at_once([lambda: claim_next(database, most_running=7)] * 6)
 
     taken = [claim.generation_id for answer in answers for claim in answer]
     assert len(taken) == len(set(taken)) == 7
@@ -97,10 +97,10 @@ def test_a_claimer_waits_for_another_one_that_is_still_counting(database):
     assert answers == [[]]
 
 
-def test_claimers_at_once_empty_the_queue_without_taking_anything_twice(crowded_database):
-    asked = several_queued(crowded_database, 30)
+def test_claimers_at_once_empty_the_queue_without_taking_anything_twice(database, connections_open):
+    asked = several_queued(database, 30)
 
-    answers = at_once([lambda: claim_next(crowded_database, most_running=1000)] * 6)
+    answers = at_once([lambda: claim_next(database, most_running=1000)] * 6)
 
     assert sorted(claim.generation_id for answer in answers for claim in answer) == sorted(asked)
 
@@ -157,12 +157,10 @@ def test_a_second_run_of_the_same_claim_is_superseded(database):
         start(database, claim.generation_id, claim.dispatch)
 
 
-def test_two_runs_of_one_claim_at_once_get_one_lease(crowded_database):
-    claim = claimed(crowded_database)
+def test_two_runs_of_one_claim_at_once_get_one_lease(database, connections_open):
+    claim = claimed(database)
 
-    answers = at_once(
-        [lambda n=n: start(crowded_database, claim.generation_id, claim.dispatch, f"run-{n}") for n in range(4)]
-    )
+    answers = at_once([lambda n=n: start(database, claim.generation_id, claim.dispatch, f"run-{n}") for n in range(4)])
 
     assert sorted(type(answer).__name__ for answer in answers) == ["ClaimSuperseded"] * 3 + ["Lease"]
 

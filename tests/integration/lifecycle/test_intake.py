@@ -271,27 +271,27 @@ def test_trouble_with_the_database_refuses_nobody(database):
     assert status(database, generation) == "queued"
 
 
-def test_two_intakes_at_once_judge_every_request_once(crowded_database):
-    user = a_user(crowded_database)
-    generations = [a_request(crowded_database, user) for _ in range(20)]
+def test_two_intakes_at_once_judge_every_request_once(database, connections_open):
+    user = a_user(database)
+    generations = [a_request(database, user) for _ in range(20)]
 
-    judged = at_once([lambda: take_in(crowded_database)] * 3)
+    judged = at_once([lambda: take_in(database)] * 3)
 
     assert sum(judged) == 20
-    assert {status(crowded_database, generation) for generation in generations} == {"queued"}
-    assert credits(crowded_database, user) == (10_000 - 20 * PRICE, 20 * PRICE, 0)
-    assert value(crowded_database, "select count(*) from events") == 20
+    assert {status(database, generation) for generation in generations} == {"queued"}
+    assert credits(database, user) == (10_000 - 20 * PRICE, 20 * PRICE, 0)
+    assert value(database, "select count(*) from events") == 20
 
 
-def test_two_intakes_never_hold_more_than_there_is(crowded_database):
-    user = a_user(crowded_database, credits=5 * PRICE)
+def test_two_intakes_never_hold_more_than_there_is(database, connections_open):
+    user = a_user(database, credits=5 * PRICE)
     for _ in range(10):
-        a_request(crowded_database, user)
+        a_request(database, user)
 
-    at_once([lambda: take_in(crowded_database)] * 3)
+    at_once([lambda: take_in(database)] * 3)
 
-    assert credits(crowded_database, user) == (0, 5 * PRICE, 0)
-    assert rows(crowded_database, "select status, count(*) as n from generations group by 1 order by 1") == [
+    assert credits(database, user) == (0, 5 * PRICE, 0)
+    assert rows(database, "select status, count(*) as n from generations group by 1 order by 1") == [
         {"status": "failed", "n": 5},
         {"status": "queued", "n": 5},
     ]

@@ -57,33 +57,31 @@ def test_a_live_lease_is_left_alone(database):
     assert sweep_expired_leases(database, RULE) == []
 
 
-def test_an_expired_lease_puts_the_generation_back_at_once(crowded_database):
-    lease = running(crowded_database)
-    expire_lease(crowded_database, lease.generation_id)
+def test_an_expired_lease_puts_the_generation_back_at_once(database):
+    lease = running(database)
+    expire_lease(database, lease.generation_id)
 
-    (swept,) = sweep_expired_leases(crowded_database, RULE)
+    (swept,) = sweep_expired_leases(database, RULE)
 
     assert (swept.id, swept.run_id) == (lease.generation_id, "run-1")
-    assert row(
-        crowded_database, "select status, attempts, lost_leases, not_before <= now() as ready from generations"
-    ) == {
+    assert row(database, "select status, attempts, lost_leases, not_before <= now() as ready from generations") == {
         "status": "queued",
         "attempts": 0,
         "lost_leases": 1,
         "ready": True,
     }
-    assert event_kinds(crowded_database, lease.generation_id)[-1] == "requeued"
-    assert sweep_expired_leases(crowded_database, RULE) == []
+    assert event_kinds(database, lease.generation_id)[-1] == "requeued"
+    assert sweep_expired_leases(database, RULE) == []
 
 
-def test_sweepers_at_once_count_one_lost_lease_once(crowded_database):
-    lease = running(crowded_database)
-    expire_lease(crowded_database, lease.generation_id)
+def test_sweepers_at_once_count_one_lost_lease_once(database, connections_open):
+    lease = running(database)
+    expire_lease(database, lease.generation_id)
 
-    answers = at_once([lambda: sweep_expired_leases(crowded_database, RULE)] * 4)
+    answers = at_once([lambda: sweep_expired_leases(database, RULE)] * 4)
 
     assert sum(len(answer) for answer in answers) == 1
-    assert value(crowded_database, "select lost_leases from generations") == 1
+    assert value(database, "select lost_leases from generations") == 1
 
 
 def test_a_worker_that_stopped_inside_a_transaction_does_not_stop_the_sweep_of_others(database):
