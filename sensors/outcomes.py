@@ -3,11 +3,12 @@
 from uuid import UUID
 
 import dagster as dg
+from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from posegen.lifecycle.outcomes import RetryRule, cancel, recover_lost_run
 from posegen.settings import load_settings
 from resources.database import DatabaseResource
-from sensors.targets import DISPATCH_TAG
+from sensors.targets import DISPATCH_TAG, OPERATOR
 
 
 @dg.run_status_sensor(
@@ -16,18 +17,17 @@ from sensors.targets import DISPATCH_TAG
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Puts a generation back whose run failed before it began to work.",
 )
-def failed_runs(context: dg.RunStatusSensorContext, database: DatabaseResource) -> dg.SkipReason | None:
+def failed_runs(context: dg.RunStatusSensorContext, database: DatabaseResource) -> None:
     """A run that failed at work has settled its generation by itself; one that never began could not."""
     claim = _claim_of(context.dagster_run)
     if claim is None:
-        return dg.SkipReason("The run was not launched for a claim.")
+        return
     generation_id, dispatch = claim
     rule = RetryRule(most_attempts=load_settings().posegen_max_attempts)
     with database.open() as opened:
         recover_lost_run(
             opened, generation_id, dispatch, rule, reason=f"run {context.dagster_run.run_id} failed before it began"
         )
-    return None
 
 
 @dg.run_status_sensor(
@@ -36,16 +36,21 @@ def failed_runs(context: dg.RunStatusSensorContext, database: DatabaseResource) 
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Cancelling a run in the Dagster UI cancels its generation.",
 )
-def cancelled_runs(context: dg.RunStatusSensorContext, database: DatabaseResource) -> dg.SkipReason | None:
+def cancelled_runs(context: dg.RunStatusSensorContext, database: DatabaseResource) -> None:
     """An operator's word: what is finished stays and is paid for, the rest is released."""
     claim = _claim_of(context.dagster_run)
     if claim is None:
-        return dg.SkipReason("The run was not launched for a claim.")
+        return
     with database.open() as opened:
-        cancel(opened, claim[0], actor="operator, in the Dagster UI")
-    return None
+        cancel(opened, claim[0], actor=OPERATOR)
 
 
 def _claim_of(run: dg.DagsterRun) -> tuple[UUID, int] | None:
-    partition, dispatch = run.tags.get("dagster/partition"), run.tags.get(DISPATCH_TAG)
-    return None if partition is None or dispatch is None else (UUID(partition), int(dispatch))
+    """Generation and dispatch, or None for a run that no claim has launched.
+
+    A sensor answers nothing for such a run: a `SkipReason` would end Dagster's tick, and let the next run wait.
+    """
+    try:
+        return UUID(run.tags[PARTITION_NAME_TAG]), int(run.tags[DISPATCH_TAG])
+    except (KeyError, ValueError):
+        return None

@@ -19,10 +19,10 @@ from posegen.errors import DatabaseUnusable
 from posegen.lifecycle.claims import claim_next, claims_to_send_again
 from posegen.lifecycle.intake import take_in
 from posegen.lifecycle.limits import LARGEST_SEED
-from posegen.lifecycle.outcomes import RetryRule, recover_lost_run, sweep_expired_leases
+from posegen.lifecycle.outcomes import RetryRule, cancel, recover_lost_run, sweep_expired_leases
 from posegen.settings import Settings, load_settings
 from resources.database import DatabaseResource
-from sensors.targets import GENERATE_JOB, GENERATIONS, run_key, run_request
+from sensors.targets import GENERATE_JOB, GENERATIONS, OPERATOR, run_key, run_request
 
 log = structlog.get_logger(__name__)
 
@@ -72,9 +72,11 @@ def _claims_now(instance: dg.DagsterInstance, database: Database, settings: Sett
 
 
 def _still_needs_run(instance: dg.DagsterInstance, database: Database, claim: Claim, rule: RetryRule) -> bool:
-    """Whether the run of an old claim was never created. One that ended without working is put back instead."""
+    """Whether the run of an old claim was never created. One that ended without working is put back or cancelled."""
     runs = instance.get_runs(filters=dg.RunsFilter(tags={RUN_KEY_TAG: run_key(claim)}), limit=1)
-    if runs and runs[0].is_finished:
+    if runs and runs[0].status is dg.DagsterRunStatus.CANCELED:
+        cancel(database, claim.generation_id, actor=OPERATOR)
+    elif runs and runs[0].is_finished:
         reason = f"run {runs[0].run_id} ended as {runs[0].status.value} before it began"
         recover_lost_run(database, claim.generation_id, claim.dispatch, rule, reason=reason)
     return not runs

@@ -10,6 +10,8 @@ GENERATIONS = dg.DynamicPartitionsDefinition(name="generations")
 
 DISPATCH_TAG = "posegen/dispatch"
 USER_TAG = "posegen/user"
+OPERATOR = "operator, in the Dagster UI"
+"""Who is said to have cancelled a generation whose run was cancelled."""
 
 
 def run_key(claim: Claim) -> str:

@@ -50,13 +50,15 @@ class Page:
         following = _HEADING.search(self.text, found.end())
         return self.text[found.end() : following.start() if following else None]
 
-    def table(self, first_column: str) -> list[dict[str, str]]:
-        """The table whose first column has this title, a dictionary for each row; code marks are taken off."""
+    def rows(self, first_column: str) -> list[dict[str, str]]:
+        """The rows of all tables whose first column has this title; code marks are taken off."""
+        found = []
         for table in _TABLE.findall(_BLOCK.sub("", self.text)):
             titles, _, *rows = [_cells(line) for line in table.splitlines()]
             if titles[0] == first_column:
-                return [dict(zip(titles, row, strict=True)) for row in rows]
-        raise AssertionError(f"{self.path.name} has no table whose first column is {first_column!r}")
+                found += [dict(zip(titles, row, strict=True)) for row in rows]
+        assert found, f"{self.path.name} has no table whose first column is {first_column!r}"
+        return found
 
     def links(self) -> list[str]:
         """The targets of all links."""

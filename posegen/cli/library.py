@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import typer
@@ -48,7 +48,7 @@ def list_poses(
 
 @app.command()
 def sheet(
-    out: Annotated[Path, typer.Argument(help="The PNG file to write.")] = Path("pose-library.png"),
+    out: Annotated[Path, typer.Argument(help="The file to write, PNG or JPEG by its suffix.")] = Path("pose-library.png"),
     columns: Annotated[int, typer.Option(help="Poses side by side.", min=1, max=32)] = 8,
     width: Annotated[int, typer.Option(help="Width of the sheet in pixels.", min=160, max=8192)] = 1600,
     kind: Annotated[str, typer.Option(help="mannequin, openpose or depth.")] = "mannequin",
@@ -58,7 +58,8 @@ def sheet(
         Tile(_picture(render_library_pose(pose, _SIDE), kind), label=pose.slug)
         for pose in track(_all_poses(), "Drawing", console=console.err)
     ]
-    out.write_bytes(encode_sheet(contact_sheet(tiles, width=width, columns=columns)).data)
+    encoding: Literal["png", "jpeg"] = "jpeg" if out.suffix in {".jpg", ".jpeg"} else "png"
+    out.write_bytes(encode_sheet(contact_sheet(tiles, width=width, columns=columns), encoding).data)
     console.out.print(f"{len(tiles)} poses on {out}", markup=False)
 
 

@@ -13,6 +13,7 @@ from posegen.errors import LeaseLost, StorageError
 from posegen.lifecycle.error_codes import ErrorCode
 from posegen.lifecycle.leases import LeaseKeeper
 from posegen.lifecycle.outcomes import RetryRule, release_lease, retry_after_error
+from posegen.logs import bound
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +26,7 @@ def at_work(database: Database, lease: Lease, *, lease_seconds: float, rule: Ret
     asked to stop) puts it back at once and burns no attempt. A lost lease changes nothing: somebody else has the word.
     """
     try:
-        with LeaseKeeper(database, lease, lease_seconds=lease_seconds) as keeper:
+        with bound(attempt=lease.token), LeaseKeeper(database, lease, lease_seconds=lease_seconds) as keeper:
             yield keeper
     except LeaseLost:
         raise

@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import nullcontext
+from contextvars import copy_context
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -34,12 +36,24 @@ from posegen.studio.studio import Studio
 
 log = structlog.get_logger(__name__)
 
+LARGE_PIXELS = 4_000_000
+
 
 @dataclass(frozen=True)
 class _StoredPoints:
     """Keypoints as framing wants them. `points`: (18, 2), fractions of the picture's side."""
 
     points: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """One pass over a generation. `one_large`: held while a print is made, for each takes 50 to 105 MB."""
+
+    studio: Studio
+    generation_id: UUID
+    lease: Lease | None
+    one_large: threading.Lock
 
 
 def derive_exports(
@@ -59,6 +73,7 @@ def derive_exports(
     for name in formats or ():
         platform_named(name)
     work = _plan(studio, generation_id, formats, again=again)
+    this_pass = _Pass(studio, generation_id, lease, threading.Lock())
     stop = threading.Event()
 
     def derive(pose: FinishedPose, wanted: list[str]) -> int:
@@ -66,11 +81,11 @@ def derive_exports(
             return 0
         if keeper is not None:
             keeper.check()
-        return _derive_one(studio, generation_id, lease, pose, wanted)
+        return _derive_one(this_pass, pose, wanted)
 
     with ThreadPoolExecutor(studio.render_threads, thread_name_prefix="export") as threads:
         try:
-            begun = [threads.submit(derive, pose, wanted) for pose, wanted in work]
+            begun = [threads.submit(copy_context().run, derive, pose, wanted) for pose, wanted in work]
             wait(begun, return_when=FIRST_EXCEPTION)
         finally:
             stop.set()
@@ -95,7 +110,8 @@ def _plan(
     return [(pose, names) for pose, names in plan if names]
 
 
-def _derive_one(studio: Studio, generation_id: UUID, lease: Lease | None, pose: FinishedPose, wanted: list[str]) -> int:
+def _derive_one(this_pass: _Pass, pose: FinishedPose, wanted: list[str]) -> int:
+    studio, generation_id = this_pass.studio, this_pass.generation_id
     began = time.perf_counter()
     outcomes: list[MadeExport | FailedExport] = []
     try:
@@ -105,8 +121,10 @@ def _derive_one(studio: Studio, generation_id: UUID, lease: Lease | None, pose: 
     else:
         keypoints = None if pose.keypoints is None else _StoredPoints(np.asarray(pose.keypoints))
         for names in _alike(wanted):
-            outcomes += _encode_and_store(studio, generation_id, pose.id, names, pixels, keypoints)
-    checkpoint.record_exports(studio.database, generation_id, lease, pose.id, outcomes, store=studio.store.name)
+            outcomes += _encode_and_store(this_pass, pose.id, names, pixels, keypoints)
+    checkpoint.record_exports(
+        studio.database, generation_id, this_pass.lease, pose.id, outcomes, store=studio.store.name
+    )
     made = sum(isinstance(outcome, MadeExport) for outcome in outcomes)
     log.info(
         "exports stored",
@@ -128,18 +146,19 @@ def _alike(names: list[str]) -> list[list[str]]:
 
 
 def _encode_and_store(
-    studio: Studio,
-    generation_id: UUID,
+    this_pass: _Pass,
     pose_id: UUID,
     names: list[str],
     pixels: Pixels,
     keypoints: BodyPoints | None,
 ) -> list[MadeExport | FailedExport]:
+    platform = PLATFORMS[names[0]]
     try:
-        encoded = encode_export(pixels, PLATFORMS[names[0]], keypoints)
+        with this_pass.one_large if platform.width * platform.height > LARGE_PIXELS else nullcontext():
+            encoded = encode_export(pixels, platform, keypoints)
     except ExportFailed as failed:
         return [FailedExport(name, ErrorCode.IMAGE_INVALID, str(failed)) for name in names]
-    stored = studio.put_verified(
-        lambda sha256: export_key(generation_id, pose_id, sha256), encoded.data, encoded.content_type
+    stored = this_pass.studio.put_verified(
+        lambda sha256: export_key(this_pass.generation_id, pose_id, sha256), encoded.data, encoded.content_type
     )
     return [MadeExport(name, stored, encoded.width, encoded.height) for name in names]

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,7 +66,7 @@ def make_poses(studio: Studio, lease: Lease, keeper: LeaseKeeper) -> PosesMade:
 
     with ThreadPoolExecutor(studio.render_threads, thread_name_prefix="pose") as threads:
         try:
-            begun = [threads.submit(make, pose) for pose in todo]
+            begun = [threads.submit(copy_context().run, make, pose) for pose in todo]
             wait(begun, return_when=FIRST_EXCEPTION)
         finally:
             # An interrupt in the main thread or an error in one pose: the poses in hand are finished, no other begins.

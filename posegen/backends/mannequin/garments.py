@@ -131,19 +131,23 @@ def _ease(top: Top, heights: Floats) -> Floats:
 
 
 def _neckline(rig: Rig, top: Top, cos: Floats, sin: Floats) -> Floats:
-    """Heights of the neckline at each angle, so that it has its shape when seen from the front."""
-    behind, before = (np.float32(height) for height in top.neck)
-    heights = np.full(cos.shape, behind, np.float32)
+    """(m,) heights of the neckline at each angle, so that it has its shape when seen from the front."""
+    behind, before = top.neck
+    heights = np.linspace(before, behind, 28, dtype=np.float32)[:, None]
+    aside = np.abs(torso(rig.body, heights, cos, sin, 0.0, top.drape)[..., 0]) / np.float32(rig.scale)
     # No wider than the neck is at its back, or the front would not meet it.
-    widest = float(torso(rig.body, heights[None], cos, sin, 0.0, top.drape)[0, :, 0].max()) / rig.scale * 0.96
-    opening = min(top.opening, widest / float(behind - before) if top.pointed else widest)
-    for _ in range(6):
-        aside = np.abs(torso(rig.body, heights[None], cos, sin, 0.0, top.drape)[0, :, 0]) / np.float32(rig.scale)
-        wanted = before + (
-            aside / np.float32(opening) if top.pointed else (behind - before) * (aside / np.float32(opening)) ** 2
-        )
-        heights = np.where(sin > -0.05, (heights + np.minimum(wanted, behind)) / 2, behind)
-    return heights
+    widest = float(aside[-1].max()) * 0.96
+    if top.pointed:
+        line = (heights - before) * min(top.opening, widest / (behind - before))
+    else:
+        line = min(top.opening, widest) * np.sqrt((heights - before) / (behind - before))
+    outside = aside > line
+    crossing = np.where(outside.all(axis=0), len(heights) - 1, np.argmin(outside, axis=0))
+    found: Floats = np.where(sin > -0.05, heights[crossing, 0], np.float32(behind))
+    kernel = np.array([0.25, 0.5, 0.25], dtype=np.float32)
+    around = np.concatenate([found[-1:], found, found[:1]])
+    smooth = np.convolve(around, kernel, "valid").astype(np.float32)
+    return np.where(sin > 0.05, smooth, found)
 
 
 def _hemmed(

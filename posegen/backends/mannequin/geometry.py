@@ -94,10 +94,10 @@ def loft(
     triangles = _grid_triangles(count, sides)
     surfaces = np.repeat(bands, 2 * sides)
     if not open_ends:
-        hubs = np.stack([grid[0].mean(axis=0), grid[-1].mean(axis=0)])
-        axes = np.stack([hubs[0] - grid[1].mean(axis=0), hubs[1] - grid[-2].mean(axis=0)])
+        middles = grid[[0, 1, -2, -1]].sum(axis=1) / np.float32(sides)
+        hubs, axes = middles[[0, 3]], middles[[0, 3]] - middles[[1, 2]]
         vertices = np.concatenate([vertices, hubs])
-        rests = np.concatenate([rests, np.stack([at_rest[0].mean(axis=0), at_rest[-1].mean(axis=0)])])
+        rests = np.concatenate([rests, at_rest[[0, -1]].sum(axis=1) / np.float32(sides)])
         normals = np.concatenate([normals, unit(axes)])
         triangles = np.concatenate([triangles, _fans(count, sides)])
         surfaces = np.concatenate([surfaces, np.repeat(bands[[0, -1]], sides)])
@@ -105,11 +105,13 @@ def loft(
 
 
 def _grid_triangles(count: int, sides: int) -> Integers:
-    first = np.arange((count - 1) * sides, dtype=np.int32).reshape(count - 1, sides)
-    after = np.roll(first, -1, axis=1)
-    lower = np.stack([first, after, after + sides], axis=-1)
-    upper = np.stack([first, after + sides, first + sides], axis=-1)
-    return np.stack([lower, upper], axis=2).reshape(-1, 3)
+    first = np.arange(sides, dtype=np.int32)
+    after = np.roll(first, -1)
+    band = np.empty((2, sides, 3), np.int32)
+    band[0, :, 0], band[0, :, 1], band[0, :, 2] = first, after, after + sides
+    band[1, :, 0], band[1, :, 1], band[1, :, 2] = first, after + sides, first + sides
+    starts = np.arange(0, (count - 1) * sides, sides, dtype=np.int32)
+    return (band.reshape(-1, 3) + starts[:, None, None]).reshape(-1, 3)
 
 
 def _fans(count: int, sides: int) -> Integers:
@@ -158,22 +160,20 @@ def smooth_curve(knots: ArrayLike, values: ArrayLike, at: ArrayLike) -> Floats:
     x, y, t = (np.asarray(array, dtype=np.float64) for array in (knots, values, at))
     y = y[:, None] if y.ndim == 1 else y
     step = np.diff(x)[:, None]
-    slope = np.diff(y, axis=0) / step
+    rise = np.diff(y, axis=0)
+    slope = rise / step
     tangent = np.empty_like(y)
     tangent[0], tangent[-1] = slope[0], slope[-1]
     before, after = slope[:-1], slope[1:]
     together = before * after
     with np.errstate(divide="ignore", invalid="ignore"):
         tangent[1:-1] = np.where(together > 0, 2 * together / (before + after), 0.0)
+    start, end = tangent[:-1] * step, tangent[1:] * step
+    terms = [term.astype(np.float32) for term in (y[:-1], start, 3 * rise - 2 * start - end, start + end - 2 * rise)]
     index = np.clip(np.searchsorted(x, t, side="right") - 1, 0, len(x) - 2)
-    width = step[index]
-    u = np.clip((t - x[index])[:, None] / width, 0, 1)
-    curve = (
-        (1 + 2 * u) * (1 - u) ** 2 * y[index]
-        + u * (1 - u) ** 2 * width * tangent[index]
-        + u * u * (3 - 2 * u) * y[index + 1]
-        + u * u * (u - 1) * width * tangent[index + 1]
-    ).astype(np.float32)
+    u = np.clip((t - x[index]) / step[index, 0], 0, 1).astype(np.float32)[:, None]
+    constant, linear, square, cube = (term[index] for term in terms)
+    curve: Floats = constant + u * (linear + u * (square + u * cube))
     return curve[:, 0] if np.ndim(values) == 1 else curve
 
 

@@ -94,7 +94,7 @@ OUTFITS: dict[str, Outfit] = {
     "sportswear": Outfit(
         Top(
             hem=0.0,
-            ease=(0.002, 0.003, 0.006, 0.007),
+            ease=(0.002, 0.003, 0.007, 0.013),
             neck=(0.518, 0.438),
             opening=0.085,
             collar=0.008,

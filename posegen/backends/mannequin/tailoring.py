@@ -229,7 +229,7 @@ def hood_strings(string: Colour) -> Paint:
                 inside(np.float32(0.0045) - np.abs(x - np.float32(sign * 0.030))) * (y > end) * (y < 0.50) * front
             )
             mix(colour, string, string_share)
-        slant = np.float32(0.150) - np.clip((y - np.float32(0.035)) / np.float32(0.10), 0, 1) * np.float32(0.06)
+        slant = np.float32(0.122) - np.clip((y - np.float32(0.035)) / np.float32(0.10), 0, 1) * np.float32(0.06)
         edge = np.maximum(side - slant, np.maximum(y - np.float32(0.135), np.float32(0.020) - y))
         darker(colour, stroke(edge, 0.0045) * front, 0.38)
 

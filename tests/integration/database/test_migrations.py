@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 
 import psycopg
@@ -47,6 +48,25 @@ def test_processes_that_start_together_upgrade_once(empty_database_url):
     assert revisions == [newest_revision()] * 4
     with psycopg.connect(empty_database_url) as connection:
         assert connection.execute("select version_num from alembic_version").fetchall() == [(newest_revision(),)]
+
+
+def test_a_second_process_waits_until_the_first_has_upgraded(empty_database_url):
+    ended = threading.Event()
+
+    def upgrade():
+        upgrade_schema(empty_database_url)
+        ended.set()
+
+    second = threading.Thread(target=upgrade)
+    with psycopg.connect(empty_database_url) as first:
+        first.execute("select pg_advisory_xact_lock(%s)", [migrate._UPGRADE_LOCK])
+        second.start()
+        assert not ended.wait(0.3)
+        assert tables(empty_database_url) == set()
+    second.join(20)
+
+    assert ended.is_set()
+    assert current_revision(empty_database_url) == newest_revision()
 
 
 def test_a_failing_migration_leaves_nothing_behind(empty_database_url):

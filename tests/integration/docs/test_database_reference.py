@@ -120,7 +120,7 @@ def insert(user: object, column: str, expression: str) -> str:
 
 
 def test_every_constraint_is_on_the_page_and_refuses_its_example(database: Database, psql: Connection) -> None:
-    documented = PAGE.table("constraint")
+    documented = PAGE.rows("constraint")
     found = rows(
         database,
         "select conname from pg_constraint where conrelid = 'generation_requests'::regclass and contype = 'c'",
@@ -167,7 +167,7 @@ def test_credits_are_granted_as_the_page_says(database: Database, psql: Connecti
         assert sqlstate in PAGE.section("Users and accounts")
 
 
-@pytest.mark.parametrize("example", PAGE.table("judged column"), ids=lambda row: row["error_detail"][:50])
+@pytest.mark.parametrize("example", PAGE.rows("judged column"), ids=lambda row: row["error_detail"][:50])
 def test_what_intake_refuses_ends_with_the_code_and_the_detail_of_the_page(
     database: Database, psql: Connection, example: dict[str, str]
 ) -> None:
@@ -207,7 +207,7 @@ def short_type(name: str) -> str:
     ],
 )
 def test_a_table_of_columns_is_that_of_the_schema(database: Database, relation: str) -> None:
-    documented = PAGE.table(f"column of {relation}")
+    documented = PAGE.rows(f"column of {relation}")
     facts = [name for name in ("type", "null", "default") if name in documented[0]]
 
     found = [row | {"type": short_type(row["type"])} for row in rows(database, COLUMNS, relation)]
@@ -228,7 +228,7 @@ def test_the_arguments_of_submit_generation_are_on_the_page(database: Database) 
     )
     documented = [
         f"{row['argument']} {row['type']}" + (f" DEFAULT {row['default']}" if row["default"] else "")
-        for row in PAGE.table("argument")
+        for row in PAGE.rows("argument")
     ]
     assert ", ".join(documented) == re.sub(r"::[a-z ]+(\[\])?", "", found)
 
@@ -252,7 +252,7 @@ def test_the_columns_of_the_lists_are_on_the_page(database: Database) -> None:
 
 def test_the_formats_are_those_of_the_table_platforms(database: Database) -> None:
     found = rows(database, "select name, width, height from platforms")
-    documented = [(row["format"], int(row["width"]), int(row["height"])) for row in PAGE.table("format")]
+    documented = [(row["format"], int(row["width"]), int(row["height"])) for row in PAGE.rows("format")]
     assert sorted(documented) == sorted((row["name"], row["width"], row["height"]) for row in found)
     assert [name for name, _, _ in documented] == list(PLATFORMS)
 
@@ -261,7 +261,7 @@ def test_the_avatar_values_are_those_of_the_table_avatar_attributes(database: Da
     found: dict[str, list[str]] = {}
     for row in rows(database, "select attribute, value from avatar_attributes order by attribute, position"):
         found.setdefault(row["attribute"], []).append(row["value"])
-    documented = PAGE.table("attribute")
+    documented = PAGE.rows("attribute")
     assert {row["attribute"]: names_in(row["values"]) for row in documented} == found
     assert [row["attribute"] for row in documented] == list(AVATAR_ATTRIBUTES)
     assert {row["attribute"]: row["default"] for row in documented} == Avatar().to_json()
@@ -269,13 +269,13 @@ def test_the_avatar_values_are_those_of_the_table_avatar_attributes(database: Da
 
 def test_the_error_codes_are_those_of_the_table_error_codes(database: Database) -> None:
     found = rows(database, "select code, customer_message from error_codes")
-    assert {row["code"]: row["customer message"] for row in PAGE.table("code")} == {
+    assert {row["code"]: row["customer message"] for row in PAGE.rows("code")} == {
         row["code"]: row["customer_message"] for row in found
     }
 
 
 def test_the_codes_that_are_not_used_are_not_used() -> None:
-    unused = [row["code"] for row in PAGE.table("code") if row["meets"] == "not used by this version"]
+    unused = [row["code"] for row in PAGE.rows("code") if row["meets"] == "not used by this version"]
     used = "".join(path.read_text() for path in (ROOT / "posegen").rglob("*.py") if path.name != "error_codes.py")
     assert unused
     assert [code for code in unused if f"ErrorCode.{code.upper()}" in used or f'"{code}"' in used] == []
@@ -307,7 +307,7 @@ def allowed_steps(database: Database, guard: str, states: list[str]) -> set[tupl
 
 def documented_steps(first_column: str) -> dict[str, list[str]]:
     """State to the states that may follow it."""
-    return {row[first_column]: re.findall(r"\w+", row["may become"]) for row in PAGE.table(first_column)}
+    return {row[first_column]: re.findall(r"\w+", row["may become"]) for row in PAGE.rows(first_column)}
 
 
 def test_the_states_of_a_generation_and_their_steps_are_those_that_the_database_guards(database: Database) -> None:
@@ -340,7 +340,7 @@ def recorded_events() -> dict[str, set[str]]:
 
 
 def test_the_events_are_those_that_the_code_records() -> None:
-    documented = {row["kind"]: set(re.findall(r"[a-z_]+_?[a-z]+", row["detail"])) for row in PAGE.table("kind")}
+    documented = {row["kind"]: set(re.findall(r"[a-z_]+_?[a-z]+", row["detail"])) for row in PAGE.rows("kind")}
     by_code = recorded_events() | {"cancelled": {"actor", "open_poses"}}  # recorded by cancel_generation
 
     assert documented.keys() == by_code.keys()

@@ -23,7 +23,7 @@ from posegen.poses.specification import (
 from tests.documents import names_in, page
 
 PAGE = page("docs/reference/poses.md")
-FIELDS = {row["field"]: row for row in PAGE.table("field")}
+FIELDS = {row["field"]: row for row in PAGE.rows("field")}
 
 
 def span(limits: tuple[float, float]) -> str:
@@ -54,7 +54,7 @@ def test_the_limits_of_fields_are_those_of_the_specification() -> None:
 
 def test_the_joints_and_their_limits_are_those_of_the_skeleton() -> None:
     documented = {}
-    for row in PAGE.table("base name"):
+    for row in PAGE.rows("base name"):
         for joint in [row["base name"]] if row["sides"] == "one" else [f"{side}_{row['base name']}" for side in SIDES]:
             documented[joint] = [row[axis] for axis in AXIS_NAMES]
     assert documented == {joint: [span(limits) for limits in axes] for joint, axes in LIMITS.items()}
@@ -62,8 +62,8 @@ def test_the_joints_and_their_limits_are_those_of_the_skeleton() -> None:
 
 
 def test_every_joint_has_its_axes_explained() -> None:
-    explained = [joint for row in PAGE.table("joint") for joint in names_in(row["joint"])]
-    assert explained == [row["base name"] for row in PAGE.table("base name")]
+    explained = [joint for row in PAGE.rows("joint") for joint in names_in(row["joint"])]
+    assert explained == [row["base name"] for row in PAGE.rows("base name")]
 
 
 def test_the_hand_shapes_are_those_that_can_be_drawn() -> None:
@@ -71,11 +71,11 @@ def test_the_hand_shapes_are_those_that_can_be_drawn() -> None:
 
 
 def test_the_props_are_those_that_can_be_drawn() -> None:
-    documented = {row["kind"]: (row["own size"], names_in(row["places"])) for row in PAGE.table("kind")}
+    documented = {row["kind"]: (row["own size"], names_in(row["places"])) for row in PAGE.rows("kind")}
     assert documented == {
         kind: (" x ".join(f"{length:g}" for length in prop.size), list(prop.anchors)) for kind, prop in PROPS.items()
     }
-    fields = {row["field of a prop"] for row in PAGE.table("field of a prop")}
+    fields = {row["field of a prop"] for row in PAGE.rows("field of a prop")}
     (prop,) = PoseSpecification.from_json({"props": [{"kind": "cup", "at": "left_hand"}]}).to_json()["props"]
     assert fields == prop.keys()
 
@@ -85,7 +85,7 @@ def test_every_place_of_a_prop_is_explained() -> None:
     assert explained == {place for prop in PROPS.values() for place in prop.anchors}
 
 
-@pytest.mark.parametrize("row", PAGE.table("specification"), ids=lambda row: row["message"][:40])
+@pytest.mark.parametrize("row", PAGE.rows("specification"), ids=lambda row: row["message"][:40])
 def test_what_is_refused_is_refused_with_the_words_of_the_page(row: dict[str, str]) -> None:
     with pytest.raises(InvalidPose) as refused:
         PoseSpecification.from_json(json.loads(row["specification"]))
@@ -94,7 +94,7 @@ def test_what_is_refused_is_refused_with_the_words_of_the_page(row: dict[str, st
 
 def test_the_categories_and_their_poses_are_those_of_the_library() -> None:
     documented = [
-        (row["category"], row["name"], row["description"], names_in(row["poses"])) for row in PAGE.table("category")
+        (row["category"], row["name"], row["description"], names_in(row["poses"])) for row in PAGE.rows("category")
     ]
     assert documented == [
         (each.slug, each.name, each.description, [pose.slug for pose in LIBRARY if pose.category == each.slug])

@@ -1,0 +1,122 @@
+"""The resources of a deployment: configuration in, domain objects out, and manifests that are nothing but JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+
+import dagster as dg
+import pytest
+from psycopg_pool import PoolClosed
+
+from posegen.settings import Settings
+from posegen.storage.keys import manifest_key
+from posegen.storage.local import LocalStore
+from resources.database import DatabaseResource
+from resources.environment import deployment_resources
+from resources.manifest_io_manager import ManifestIOManager
+from resources.storage import LocalStorage
+from tests.builders import value
+from tests.deployments import QUIET, ignore_warning_of_nested_resources
+
+pytestmark = ignore_warning_of_nested_resources
+
+
+@dg.asset(io_manager_key="manifests")
+def upstream() -> dict[str, object]:
+    return {"generation": "g1", "poses": [{"seed": 7, "name": "Füße"}]}
+
+
+@dg.asset
+def downstream(upstream: dict[str, object]) -> None:
+    assert upstream["poses"] == [{"seed": 7, "name": "Füße"}]
+
+
+@pytest.fixture
+def manifests(tmp_path):
+    return ManifestIOManager(storage=LocalStorage(root=str(tmp_path / "storage"), base_url="/media"))
+
+
+def materialize(manifests, *, only, **options):
+    return dg.materialize(
+        [upstream, downstream],
+        resources={"manifests": manifests, "io_manager": manifests},
+        selection=only,
+        run_config=QUIET,
+        **options,
+    )
+
+
+# --- manifests ----------------------------------------------------------------------------------------------------
+
+
+def test_a_manifest_goes_through_the_store_as_json(manifests, store):
+    materialize(manifests, only="*")
+
+    assert json.loads(store.get(manifest_key("upstream", None)))["generation"] == "g1"
+
+
+def test_a_second_run_replaces_the_manifest_of_the_first(manifests, store):
+    store.put(manifest_key("upstream", None), b'{"generation": "older"}', content_type="application/json")
+
+    materialize(manifests, only="*")
+
+    assert json.loads(store.get(manifest_key("upstream", None)))["generation"] == "g1"
+
+
+def test_what_somebody_else_has_written_there_is_read_and_never_run(manifests, store, tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "sprung"),)
+
+    store.put(manifest_key("upstream", None), pickle.dumps(Trap()), content_type="application/json")
+
+    assert not materialize(manifests, only=[downstream], raise_on_error=False).success
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_an_upstream_asset_that_was_never_made_is_named(manifests):
+    run = materialize(manifests, only=[downstream], raise_on_error=False)
+
+    error = next(event.step_failure_data.error for event in run.all_events if event.is_step_failure)
+    assert "manifests/upstream.json" in str(error.cause)
+
+
+# --- what is opened -----------------------------------------------------------------------------------------------
+
+
+def test_the_studio_is_opened_with_the_settings_and_closed_with_the_run(database, tmp_path, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", database.url)
+    settings = Settings(
+        posegen_home=tmp_path, posegen_render_threads=3, posegen_lease_seconds=7, posegen_max_attempts=2
+    )
+
+    with dg.build_resources(deployment_resources(settings)) as resources, resources.studio.open() as studio:
+        assert (studio.render_threads, studio.lease_seconds, studio.retry_rule.most_attempts) == (3, 7, 2)
+        assert studio.store.public_url("poses/a/b.png") == "/media/poses/a/b.png"
+        assert studio.open_backend("mannequin").name == "mannequin"
+        assert value(studio.database, "select count(*) > 0 from library_poses") is True
+
+    with pytest.raises(PoolClosed):
+        value(studio.database, "select 1")
+
+
+def test_putting_resources_together_opens_nothing(tmp_path):
+    deployment_resources(Settings(posegen_home=tmp_path / "home", database_url="postgresql://u:p@127.0.0.1:9/x"))
+
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_database_url_that_is_not_set_is_named(database, tmp_path, monkeypatch):
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    resources = deployment_resources(Settings(posegen_home=tmp_path))
+
+    with pytest.raises(Exception, match="DATABASE_URL"), dg.build_resources(resources):
+        pass
+
+
+def test_a_resource_gives_what_the_domain_knows(database, tmp_path):
+    with DatabaseResource(url=database.url).open() as opened:
+        assert value(opened, "select 1") == 1
+    assert isinstance(LocalStorage(root=str(tmp_path), base_url="/media").open(), LocalStore)
