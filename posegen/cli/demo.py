@@ -131,18 +131,23 @@ def _demonstrate(session: Session, url: str, began: float) -> list[str]:
     _print_table(results, names, files)
     for result in results:
         if result.status is GenerationStatus.FAILED:
-            console.out.print(f"Refused, and nothing charged: {result.error_code}: {result.error_detail}", markup=False)
+            console.out.print(
+                f"Refused, and nothing charged: {result.error_code}: {result.error_detail}",
+                markup=False,
+                soft_wrap=True,
+            )
     console.out.print(
         f"\nCredits: {before.credits_available} before, {after.credits_available} after; "
         f"{after.credits_spent - before.credits_spent} spent, {after.credits_held} held."
     )
     if any(files.values()):
         sheet = _sheet(files, folder / "contact-sheet.png")
-        console.out.print(f"Files:         {folder}\nContact sheet: {sheet}", markup=False)
-    lineage = f"{url}/asset-groups/" if url else "posegen up"
+        console.out.print(f"Files:         {folder}\nContact sheet: {sheet}", markup=False, soft_wrap=True)
     console.out.print(
-        f"Lineage:       posegen demo --keep, or posegen up; then {lineage}\nDone in {time.monotonic() - began:.1f} s.",
+        "Lineage:       posegen demo --keep (or posegen up), then open "
+        f"{url}/asset-groups\nDone in {time.monotonic() - began:.1f} s.",
         markup=False,
+        soft_wrap=True,
     )
     return problems
 

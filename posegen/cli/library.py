@@ -48,7 +48,7 @@ def list_poses(
 
 @app.command()
 def sheet(
-    out: Annotated[Path, typer.Argument(help="The file to write, PNG or JPEG by its suffix.")] = Path("pose-library.png"),
+    out: Annotated[Path, typer.Argument(help="The file to write; its suffix says which kind.")] = Path("poses.png"),
     columns: Annotated[int, typer.Option(help="Poses side by side.", min=1, max=32)] = 8,
     width: Annotated[int, typer.Option(help="Width of the sheet in pixels.", min=160, max=8192)] = 1600,
     kind: Annotated[str, typer.Option(help="mannequin, openpose or depth.")] = "mannequin",

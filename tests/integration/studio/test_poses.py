@@ -419,11 +419,11 @@ def test_a_worker_that_is_interrupted_while_it_hands_out_the_work_begins_nothing
     submit = ThreadPoolExecutor.submit
     handed_out = threading.Event()
 
-    def submit_until_interrupted(threads, work, pose):
-        if pose.position == 3:
+    def submit_until_interrupted(threads, *work):
+        if work[-1].position == 3:
             handed_out.set()
             raise KeyboardInterrupt
-        return submit(threads, work, pose)
+        return submit(threads, *work)
 
     backend.before_each = lambda _: handed_out.wait(20)
     monkeypatch.setattr(ThreadPoolExecutor, "submit", submit_until_interrupted)
