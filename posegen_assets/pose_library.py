@@ -5,9 +5,7 @@ import dagster as dg
 from posegen.database import library
 from posegen.database.library import StoredPose
 from posegen.errors import InvalidPose
-from posegen.images.contact_sheet import Tile, contact_sheet, encode_sheet
-from posegen.storage.keys import library_sheet_key
-from posegen.studio.contact_sheets import SHEET_WIDTH
+from posegen.studio.contact_sheets import store_library_sheet
 from posegen.studio.control_maps import ControlMap, Kind, control_maps
 from posegen.studio.studio import Studio
 from posegen_assets.ownership import CODE_VERSION, OWNERS, POSE_LIBRARY
@@ -30,13 +28,7 @@ def pose_library(context: dg.AssetExecutionContext, studio: StudioResource) -> d
             library.seed_reference_data(connection)
             poses = library.stored_poses(connection)
         drawn, unusable = _draw_all(opened, poses)
-        tiles = [
-            Tile(opened.store.get(maps["openpose"].key, sha256=maps["openpose"].sha256), label=slug)
-            for slug, maps in drawn.items()
-        ]
-        sheet = encode_sheet(contact_sheet(tiles, width=SHEET_WIDTH), "jpeg")
-        stored = opened.put_verified(library_sheet_key, sheet.data, sheet.content_type)
-        shown = opened.store.public_url(stored.key)
+        shown = store_library_sheet(opened, {slug: maps["openpose"] for slug, maps in drawn.items()})
     made = sum(each.made for maps in drawn.values() for each in maps.values())
     context.log.info("%d poses, %d control maps drawn", len(poses), made)
     manifest = {slug: {kind: each.key for kind, each in maps.items()} for slug, maps in drawn.items()}

@@ -45,7 +45,11 @@ def _out(description: str, kinds: set[str]) -> dg.AssetOut:
         ),
         "thumbnails": _out("A 400x400 WebP of every pose, stored together with it.", {"pillow"}),
     },
-    internal_asset_deps={"generated_poses": set(), "thumbnails": {dg.AssetKey("generated_poses")}},
+    deps=["pose_library"],
+    internal_asset_deps={
+        "generated_poses": {dg.AssetKey("pose_library")},
+        "thumbnails": {dg.AssetKey("generated_poses")},
+    },
 )
 def pose_images(context: dg.AssetExecutionContext, studio: StudioResource) -> Iterator[dg.Output[dict[str, object]]]:
     """Render what is still open, skip what is complete; selecting `thumbnails` alone makes them anew at no charge."""

@@ -7,14 +7,20 @@ from typing import Any
 
 from rich.console import Console
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+# What customers write is shown as it is: `:smile:` stays five letters between colons.
+out = Console(highlight=False, emoji=False)
+err = Console(stderr=True, highlight=False, emoji=False)
 
 
 def complain(message: str) -> None:
     """Say on standard error what went wrong and what to do."""
     err.print("[bold red]error:[/]", end=" ")
-    err.print(message, markup=False)
+    err.print(message, markup=False, soft_wrap=True)
+
+
+def say(message: str) -> None:
+    """A line on standard output as it is: a path or URL in it stays in one piece, so that it can be copied."""
+    out.print(message, markup=False, soft_wrap=True)
 
 
 def print_json(document: Any) -> None:

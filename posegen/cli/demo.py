@@ -145,7 +145,7 @@ def _demonstrate(session: Session, url: str, began: float) -> list[str]:
         console.out.print(f"Files:         {folder}\nContact sheet: {sheet}", markup=False, soft_wrap=True)
     console.out.print(
         "Lineage:       posegen demo --keep (or posegen up), then open "
-        f"{url}/asset-groups\nDone in {time.monotonic() - began:.1f} s.",
+        f"{url}/locations/posegen/asset-groups/pose_images/lineage\nDone in {time.monotonic() - began:.1f} s.",
         markup=False,
         soft_wrap=True,
     )
@@ -182,7 +182,7 @@ def _gather_all(
     for number, result in enumerate(results, 1):
         try:
             files[result.generation_id] = gather_files(studio, result.generation_id, folder / f"generation-{number}")
-        except (PosegenError, ValueError) as broken:
+        except PosegenError as broken:
             problems.append(str(broken))
             continue
         exports = sum(file.format in PLATFORMS for file in files[result.generation_id])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from posegen.backends.registry import open_backend
@@ -42,9 +43,8 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON docume
     else:
         table = Table("part", "", "found", "fix")
         for finding in findings:
-            table.add_row(
-                finding.part, "[green]good[/]" if finding.good else "[bold red]bad[/]", finding.detail, finding.fix
-            )
+            verdict = "[green]good[/]" if finding.good else "[bold red]bad[/]"
+            table.add_row(finding.part, verdict, escape(finding.detail), escape(finding.fix))
         console.out.print(table)
     if not all(finding.good for finding in findings):
         raise typer.Exit(1)

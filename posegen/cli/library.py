@@ -8,14 +8,15 @@ from typing import Annotated, Literal
 
 import numpy as np
 import typer
+from rich.markup import escape
 from rich.progress import track
-from rich.table import Table
+from rich.table import Column, Table
 
 from posegen.backends.protocol import Rendering
 from posegen.cli import console
 from posegen.cli.session import open_session
 from posegen.database.library import StoredPose, stored_poses
-from posegen.errors import UnknownName
+from posegen.errors import InvalidPose, UnknownName
 from posegen.images.contact_sheet import Tile, contact_sheet, encode_sheet
 from posegen.images.pixels import Pixels
 from posegen.images.png import encode_png
@@ -26,6 +27,7 @@ from posegen.studio.control_maps import render_library_pose
 app = typer.Typer(help="The poses that can be asked for: a list, pictures, control maps.", no_args_is_help=True)
 
 _SIDE = 512
+_KINDS = ("mannequin", "openpose", "depth")
 
 
 @app.command("list")
@@ -34,15 +36,20 @@ def list_poses(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")] = False,
 ) -> None:
     """List the poses with their categories and descriptions."""
-    poses = [pose for pose in _all_poses() if category in {None, pose.category}]
+    poses = _all_poses()
+    if category is not None:
+        known = sorted({pose.category for pose in poses})
+        if category not in known:
+            raise UnknownName("category", category, known)
+        poses = [pose for pose in poses if pose.category == category]
     if as_json:
         console.print_json(
             [{name: value for name, value in vars(pose).items() if name != "specification"} for pose in poses]
         )
         return
-    table = Table("pose", "category", "difficulty", "description")
+    table = Table(Column("pose", no_wrap=True), "category", "difficulty", "description")
     for pose in poses:
-        table.add_row(pose.slug, pose.category, pose.difficulty, pose.description)
+        table.add_row(pose.slug, pose.category, pose.difficulty, escape(pose.description))
     console.out.print(table)
 
 
@@ -54,13 +61,17 @@ def sheet(
     kind: Annotated[str, typer.Option(help="mannequin, openpose or depth.")] = "mannequin",
 ) -> None:
     """Draw every pose of the library on one sheet."""
-    tiles = [
-        Tile(_picture(render_library_pose(pose, _SIDE), kind), label=pose.slug)
-        for pose in track(_all_poses(), "Drawing", console=console.err)
-    ]
+    if kind not in _KINDS:
+        raise UnknownName("kind of picture", kind, list(_KINDS))
+    tiles = []
+    for pose in track(_all_poses(), "Drawing", console=console.err):
+        try:
+            tiles.append(Tile(_picture(render_library_pose(pose, _SIDE), kind), label=pose.slug))
+        except InvalidPose as invalid:
+            console.complain(f"{pose.slug} cannot be drawn: {invalid}")
     encoding: Literal["png", "jpeg"] = "jpeg" if out.suffix in {".jpg", ".jpeg"} else "png"
     out.write_bytes(encode_sheet(contact_sheet(tiles, width=width, columns=columns), encoding).data)
-    console.out.print(f"{len(tiles)} poses on {out}", markup=False)
+    console.say(f"{len(tiles)} poses on {out}")
 
 
 @app.command()
@@ -76,18 +87,18 @@ def draw(
     rendering = render_library_pose(pose, side)
     assert rendering.keypoints is not None, "the mannequin knows where its joints are"
     out.mkdir(parents=True, exist_ok=True)
-    for kind in ("mannequin", "openpose", "depth"):
+    for kind in _KINDS:
         path = out / f"{slug}-{kind}.png"
         path.write_bytes(encode_png(_picture(rendering, kind)).data)
-        console.out.print(str(path), markup=False)
+        console.say(str(path))
     path = out / f"{slug}-openpose.json"
     path.write_text(json.dumps(openpose_json(rendering.keypoints, side, side)))
-    console.out.print(str(path), markup=False)
+    console.say(str(path))
 
 
 def _all_poses() -> list[StoredPose]:
     with open_session() as session, session.database.transaction() as connection:
-        return stored_poses(connection)
+        return [pose for pose in stored_poses(connection) if pose.enabled]
 
 
 def _picture(rendering: Rendering, kind: str) -> Pixels:
@@ -97,6 +108,4 @@ def _picture(rendering: Rendering, kind: str) -> Pixels:
     if kind == "depth" and rendering.depth is not None:
         depth = depth_map(rendering.depth)
         return depth if depth.ndim == 3 else np.repeat(depth[..., None], 3, axis=2)
-    if kind == "mannequin":
-        return rendering.pixels
-    raise UnknownName("kind of picture", kind, ["mannequin", "openpose", "depth"])
+    return rendering.pixels

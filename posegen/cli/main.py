@@ -41,6 +41,9 @@ def main() -> None:
         # Whoever read our output has seen enough.
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        console.complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        sys.exit(USER_ERROR)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ from posegen.studio.gathering import gather_files
 from posegen.supervisor.locks import find_platform
 
 _AS_JSON = Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")]
+# 1 is a user's mistake, and 2 one of usage.
+GENERATION_FAILED = 3
 _NOT_GOOD = {GenerationStatus.FAILED, GenerationStatus.CANCELLED}
 
 
@@ -46,7 +48,7 @@ def submit(
     project: Annotated[str | None, typer.Option(help="Your own id for what the pictures belong to.")] = None,
     key: Annotated[str | None, typer.Option(help="Idempotency key: the same one never asks twice.")] = None,
     wait: Annotated[
-        bool, typer.Option("--wait", "-w", help="Follow it to its end; exit code 2 when it fails.")
+        bool, typer.Option("--wait", "-w", help="Follow it to its end; exit code 3 when it fails.")
     ] = False,
     as_json: _AS_JSON = False,
 ) -> None:
@@ -75,15 +77,19 @@ def submit(
             else:
                 generation, replayed = submit_request(connection, asking, key, values)
         is_up = find_platform(session.settings.posegen_home) is not None
+        # On a server of one's own, it may be up on another machine.
+        is_served = is_up or not session.urls.embedded
         if not is_up:
-            console.err.print("Posegen is not up: `posegen up`, in another shell, makes the pictures.")
-        result = _followed(session, generation, quiet=as_json) if wait and is_up else _result(session, generation)
+            console.err.print("Posegen is not up here: `posegen up`, in another shell, makes the pictures.")
+        result = _followed(session, generation, quiet=as_json) if wait and is_served else _result(session, generation)
     if as_json:
         console.print_json({**_document(result), "replayed": replayed})
     else:
         _print([result])
     if wait and result.status in _NOT_GOOD:
-        raise typer.Exit(2)
+        raise typer.Exit(GENERATION_FAILED)
+    if wait and not is_served:
+        raise typer.Exit(1)
 
 
 def status(
@@ -139,13 +145,13 @@ def show(
         return
     _print([result])
     for pose in poses:
-        console.out.print(f"{pose['position'] + 1:>3} {pose['library_pose']:<28} {pose['image_url'] or pose['status']}")
+        console.say(f"{pose['position'] + 1:>3} {pose['library_pose']:<28} {pose['image_url'] or pose['status']}")
     if sheet is None:
         console.out.print("No pose is completed, so there is no contact sheet.")
         raise typer.Exit(1)
-    console.out.print(f"Contact sheet: {target}", markup=False)
+    console.say(f"Contact sheet: {target}")
     if gathered:
-        console.out.print(f"{len(gathered)} files in {files}", markup=False)
+        console.say(f"{len(gathered)} files in {files}")
     if open_it:
         typer.launch(str(target))
 
@@ -193,18 +199,23 @@ def _document(result: GenerationResult) -> dict[str, Any]:
 
 
 def _print(results: list[GenerationResult]) -> None:
-    table = Table("generation", "status", "asked at (UTC)", "why")
+    """A table that fits on 80 columns with whole ids, which the next command wants; reasons follow below it."""
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading in ("generation", "status", "asked (UTC)"):
+        table.add_column(heading, no_wrap=True)
     for heading in ("poses", "credits", "seconds"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for result in results:
-        why = "" if result.error_code is None else f"{result.error_code}: {result.error_detail or result.error_message}"
         table.add_row(
             str(result.generation_id),
             str(result.status),
-            f"{result.created_at:%Y-%m-%d %H:%M:%S}",
-            why,
+            f"{result.created_at:%m-%d %H:%M}",
             f"{result.poses_completed}/{result.poses_total}",
             str(result.credits_spent),
             "-" if result.seconds_to_finish is None else f"{result.seconds_to_finish:.1f}",
         )
     console.out.print(table)
+    for result in results:
+        if result.error_code is not None:
+            why = result.error_detail or result.error_message
+            console.say(f"{str(result.generation_id)[:8]}: {result.error_code}: {why}")

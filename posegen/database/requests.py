@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
+import psycopg
 from psycopg import errors, sql
 from psycopg.types.json import Jsonb
 
 from posegen.database.connection import Connection
 from posegen.errors import IdempotencyConflict, RequestRefused
 from posegen.lifecycle.error_codes import ErrorCode
+
+# PostgreSQL chooses a function by the types of its arguments: a number that is too large would find none.
+_INTEGERS: dict[str, LiteralString] = {"variations": "integer", "seed": "bigint", "priority": "integer"}
+
+_RANGES = {
+    "project_id_length": "the project id must be 1 to 200 characters long",
+    "poses_length": "there may be at most 1,000 poses; 50 pictures can be made in one generation",
+    "categories_length": "there may be at most 1,000 categories",
+    "prompt_storable": "the prompt must be at most 100,000 characters long to be stored, and 2,000 to be accepted",
+    "avatar_is_an_object": "the avatar must be a JSON object",
+    "variations_in_range": "variations must be 1 to 50",
+    "seed_in_range": "the seed must be 0 to 4,294,967,295",
+    "formats_length": "there may be at most 1,000 formats",
+    "backend_length": "the backend's name must be 1 to 100 characters long",
+    "control_weight_in_range": "the control weight must be 0 to 2",
+    "priority_in_range": "the priority must be -10 to 10",
+    "idempotency_key_length": "the idempotency key must be 1 to 200 characters long",
+}
+"""What the constraints of `generation_requests` say, by their names."""
 
 
 def insert_request(connection: Connection, user_id: UUID, values: Mapping[str, Any]) -> UUID:
@@ -35,7 +55,7 @@ def submit(connection: Connection, user_id: UUID, idempotency_key: str, values: 
         name: _adapted(value) for name, value in values.items()
     }
     arguments = sql.SQL(", ").join(
-        sql.SQL("{} => {}").format(sql.Identifier(name), sql.Placeholder()) for name in named
+        sql.SQL("{} => {}").format(sql.Identifier(name), _placeholder(name)) for name in named
     )
     statement = sql.SQL("select generation_id, replayed from submit_generation({})").format(arguments)
     row = _asked(connection, statement, list(named.values()))
@@ -46,13 +66,20 @@ def _asked(connection: Connection, statement: sql.Composed, values: list[Any]) -
     try:
         row = connection.execute(statement, values).fetchone()
     except (errors.CheckViolation, errors.DataError) as refused:
-        raise RequestRefused(ErrorCode.INVALID_REQUEST, refused.diag.message_primary or str(refused)) from None
-    except errors.RaiseException as conflict:
+        said = refused.diag.message_primary or str(refused)
+        raise RequestRefused(ErrorCode.INVALID_REQUEST, _RANGES.get(refused.diag.constraint_name or "", said)) from None
+    except UnicodeEncodeError as broken:
+        raise RequestRefused(ErrorCode.INVALID_REQUEST, f"{broken.object!r} is no text: send UTF-8") from None
+    except psycopg.ProgrammingError as conflict:
         if conflict.sqlstate != "PG409":
             raise
         raise IdempotencyConflict(f"{conflict.diag.message_primary}. {conflict.diag.message_hint}") from None
     assert row is not None, "both statements answer a row"
     return row
+
+
+def _placeholder(name: str) -> sql.Composable:
+    return sql.Placeholder() + sql.SQL(f"::{_INTEGERS[name]}") if name in _INTEGERS else sql.Placeholder()
 
 
 def _adapted(value: Any) -> Any:

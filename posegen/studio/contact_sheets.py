@@ -1,14 +1,16 @@
-"""The contact sheet of a generation: its thumbnails on one picture, for people who would rather look than read."""
+"""Contact sheets of a generation and of the library, for people who would rather look than read."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from PIL import Image
 
 from posegen.database import generations, objects, poses
 from posegen.images.contact_sheet import Tile, contact_sheet, encode_sheet
-from posegen.storage.keys import contact_sheet_key
+from posegen.storage.keys import contact_sheet_key, library_sheet_key
+from posegen.studio.control_maps import ControlMap
 from posegen.studio.studio import Studio
 
 # What the Dagster UI shows without cutting it off.
@@ -45,4 +47,14 @@ def store_contact_sheet(studio: Studio, generation_id: UUID) -> str | None:
         # Made for people who look on: it counts against nobody's quota.
         object_id, _ = objects.register(connection, studio.store.name, stored, generation_id=None)
         generations.put_contact_sheet(connection, generation_id, object_id)
+    return studio.store.public_url(stored.key)
+
+
+def store_library_sheet(studio: Studio, maps: Mapping[str, ControlMap]) -> str:
+    """Store a sheet of control maps, by the name of their poses, and answer where a browser finds it."""
+    tiles = [Tile(studio.store.get(each.key, sha256=each.sha256), label=slug) for slug, each in maps.items()]
+    encoded = encode_sheet(contact_sheet(tiles, width=SHEET_WIDTH), "jpeg")
+    stored = studio.put_verified(library_sheet_key, encoded.data, encoded.content_type)
+    with studio.database.transaction() as connection:
+        objects.register(connection, studio.store.name, stored, generation_id=None)
     return studio.store.public_url(stored.key)

@@ -9,6 +9,7 @@ from uuid import UUID
 from posegen.database import exports, poses
 from posegen.database.exports import ExportRow
 from posegen.database.poses import FinishedPose
+from posegen.errors import ImageInvalid
 from posegen.images.platforms import PLATFORMS
 from posegen.images.validation import open_image
 from posegen.studio.poses import SIDE
@@ -28,8 +29,8 @@ class GatheredFile:
 def gather_files(studio: Studio, generation_id: UUID, folder: Path) -> list[GatheredFile]:
     """Copy every picture of a generation into `folder`, verified against its hash and its platform's size.
 
-    Raises `StorageError` for an object that is missing or corrupt, `ImageInvalid` for one that does not open, and
-    `ValueError` for one in another size than its platform's.
+    Raises `StorageError` for an object that is missing or corrupt, and `ImageInvalid` for one that does not open or has
+    another size than its platform's.
     """
     with studio.database.transaction() as connection:
         finished = poses.finished_poses(connection, generation_id)
@@ -59,13 +60,14 @@ def _gather(
     data = studio.store.get(key, sha256=sha256)
     height, width = open_image(data).shape[:2]
     if size is not None and (width, height) != size:
-        raise ValueError(f"{key} is {width}x{height}; {name} asks for {size[0]}x{size[1]}")
+        raise ImageInvalid(f"{key} is {width}x{height}; {name} asks for {size[0]}x{size[1]}")
     place.mkdir(parents=True, exist_ok=True)
     path = place / f"{name}{Path(key).suffix}"
     path.write_bytes(data)
     return GatheredFile(path, pose.id, name, len(data))
 
 
-def _size_of(row: ExportRow) -> tuple[int, int]:
-    platform = PLATFORMS[row.format]
-    return platform.width, platform.height
+def _size_of(row: ExportRow) -> tuple[int, int] | None:
+    """Width and height in pixels, or None for a platform that this version no longer knows."""
+    platform = PLATFORMS.get(row.format)
+    return None if platform is None else (platform.width, platform.height)

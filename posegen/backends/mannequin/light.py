@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posegen.backends.mannequin.geometry import Floats, Mesh, unit
-from posegen.backends.mannequin.raster import Projected, Spans, front_facing, nearest, unpack
+from posegen.backends.mannequin.raster import fragments, front_facing, nearest, projected, unpack
 
 Colour = tuple[float, float, float]
 
@@ -64,10 +64,10 @@ class ShadowMap:
         self._scale = np.float32(self.SIZE / extent)
         self._floor = near.min() - np.float32(1.0)
         column, row = self._cells(u, v)
-        view = Projected(column, row, near - self._floor, mesh.triangles)
+        view = projected(column, row, near - self._floor, mesh.triangles)
         # Rows of the map run upwards, so that what faces the light turns the other way round than in a picture.
-        facing = front_facing(Projected(column, -row, view.inverse_depth, mesh.triangles), mesh.two_sided)
-        front = nearest(Spans(view.subset(facing), self.SIZE, self.SIZE).sample(), self.SIZE * self.SIZE)
+        facing = front_facing(replace(view, y=-row), mesh.two_sided)
+        front = nearest(fragments(view.subset(facing), self.SIZE, self.SIZE), self.SIZE * self.SIZE)
         height = unpack(front)[1].reshape(self.SIZE, self.SIZE)
         radius = max(round(softness * float(self._scale) / 2), 1)
         self._mean = soften(height, radius)
@@ -122,9 +122,9 @@ def sample(image: Floats, x: Floats, y: Floats) -> Floats:
     height, width = image.shape
     fx = np.clip(x - np.float32(0.5), 0, np.float32(width - 1.001))
     fy = np.clip(y - np.float32(0.5), 0, np.float32(height - 1.001))
-    column, row = fx.astype(np.int32), fy.astype(np.int32)
-    fx -= column
-    fy -= row
+    column, row = fx.astype(np.intp), fy.astype(np.intp)
+    fx -= column.astype(np.float32)
+    fy -= row.astype(np.float32)
     flat = image.ravel()
     corner = row * width + column
     upper = flat.take(corner) * (1 - fx) + flat.take(corner + 1) * fx

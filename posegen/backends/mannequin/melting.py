@@ -77,18 +77,18 @@ def _averaged(
     width: int,
 ) -> list[Floats]:
     """Unit normals, averaged over taps of a sunflower pattern that lie on the same surface."""
-    own_group, own_piece, own_depth = group[zone], piece[zone], depth[zone]
+    own_group, own_piece, own_depth = group.take(zone), piece.take(zone), depth.take(zone)
     sums = [image[zone] * np.float32(1.0) for image in images]
     for tap in range(_TAPS):
         distance, angle = radius * np.sqrt((tap + 0.5) / _TAPS) * 0.96, tap * _GOLDEN
         step = round(distance * np.sin(angle)) * width + round(distance * np.cos(angle))
         at = np.clip(zone + step, 0, len(group) - 1)
-        other = group[at]
-        joined = (own_group // 2 == other // 2) & ((own_piece == piece[at]) | ((own_group & other & 1) == 0))
-        near = np.clip(1 - np.abs(depth[at] - own_depth) / _NEAR, 0, 1)
+        other = group.take(at)
+        joined = (own_group // 2 == other // 2) & ((own_piece == piece.take(at)) | ((own_group & other & 1) == 0))
+        near = np.clip(1 - np.abs(depth.take(at) - own_depth) / _NEAR, 0, 1)
         # Taps fade in from the rim of the disc and from afar, or the zone's border would show.
         share = joined * near * np.float32(1 - distance / radius)
         for total, image in zip(sums, images, strict=True):
-            total += image[at] * share
+            total += image.take(at) * share
     length = np.float32(1) / np.maximum(np.sqrt(sums[0] ** 2 + sums[1] ** 2 + sums[2] ** 2), np.float32(1e-6))
     return [total * length for total in sums]

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.backends.mannequin.geometry import Floats, Integers, Mesh
+from posegen.backends.mannequin.geometry import Floats, Mesh
 from posegen.backends.mannequin.raster import (
     SAMPLE_OFFSETS,
-    Fragments,
+    Indices,
     Projected,
-    Spans,
+    fragments,
     front_facing,
     nearest,
+    projected,
     unpack,
     wanted,
 )
@@ -53,10 +54,10 @@ class Seen:
     """
 
     window: Window
-    pixel: Integers
+    pixel: Indices
     x: Floats
     y: Floats
-    triangle: Integers
+    triangle: Indices
     inverse_depth: Floats
     share: Floats
     centres: int
@@ -67,7 +68,7 @@ class Seen:
         return _image(self.window, self.pixel[: self.centres], values[: self.centres], outside, kind)
 
 
-def _image(window: Window, pixel: Integers, values: NDArray[Any], outside: float, kind: type) -> NDArray[Any]:
+def _image(window: Window, pixel: Indices, values: NDArray[Any], outside: float, kind: type) -> NDArray[Any]:
     picture: NDArray[Any] = np.full(window.size, outside, kind)
     picture[pixel] = values
     return picture.reshape(window.height, window.width)
@@ -85,17 +86,15 @@ def project(mesh: Mesh, camera: Camera, width: int, height: int) -> tuple[Projec
     left, top = (int(np.clip(place.min() - 2, 0, side - 1)) for place, side in ((x, width), (y, height)))
     end, bottom = (int(np.clip(place.max() + 3, 1, side)) for place, side in ((x, width), (y, height)))
     window = Window(left, top, max(end - left, 1), max(bottom - top, 1))
-    return Projected(x - np.float32(left), y - np.float32(top), inverse, mesh.triangles), window
+    return projected(x - np.float32(left), y - np.float32(top), inverse, mesh.triangles), window
 
 
-def look(mesh: Mesh, projected: Projected, window: Window) -> Seen:
+def look(mesh: Mesh, flat: Projected, window: Window) -> Seen:
     """The points of the mesh that are seen in its window."""
-    facing = front_facing(projected, mesh.two_sided)
-    visible = projected.subset(facing)
-    front = nearest(Spans(visible, window.width, window.height).sample(), window.size)
-    pixel = np.flatnonzero(front > 0).astype(np.int32)
-    local, inverse = unpack(front[pixel])
-    triangle = facing[local].astype(np.int32)
+    visible = flat.subset(front_facing(flat, mesh.two_sided))
+    front = nearest(fragments(visible, window.width, window.height), window.size)
+    pixel = np.flatnonzero(front > 0)
+    triangle, inverse = unpack(front[pixel])
 
     edge = _edges(mesh, window, pixel, triangle, inverse)
     gap = np.ones(window.size, np.float32)
@@ -104,15 +103,15 @@ def look(mesh: Mesh, projected: Projected, window: Window) -> Seen:
     middles = Seen(window, pixel, *_middles(pixel, window), triangle, inverse, share, len(pixel), gap)
     if not len(edge):
         return middles
-    return _resolve(mesh, facing, _sample(visible, edge, window), edge, middles)
+    return _resolve(mesh, _sample(visible, edge, window), edge, middles)
 
 
-def _middles(pixel: Integers, window: Window) -> tuple[Floats, Floats]:
-    row, column = np.divmod(pixel, np.int32(window.width))
+def _middles(pixel: Indices, window: Window) -> tuple[Floats, Floats]:
+    row, column = np.divmod(pixel, window.width)
     return column.astype(np.float32) + np.float32(0.5), row.astype(np.float32) + np.float32(0.5)
 
 
-def _edges(mesh: Mesh, window: Window, pixel: Integers, triangle: Integers, inverse: Floats) -> Integers:
+def _edges(mesh: Mesh, window: Window, pixel: Indices, triangle: Indices, inverse: Floats) -> Indices:
     """Pixels beside a change of piece or look, or beside a jump in depth."""
     identity = mesh.piece[triangle].astype(np.int32) * 256 + mesh.surface[triangle] + 1
     name = _image(window, pixel, identity, 0, np.int32)
@@ -124,23 +123,18 @@ def _edges(mesh: Mesh, window: Window, pixel: Integers, triangle: Integers, inve
     edge[:, :-1] |= across
     edge[1:] |= down
     edge[:-1] |= down
-    return np.flatnonzero(edge).astype(np.int32)
+    return np.flatnonzero(edge)
 
 
-def _sample(visible: Projected, edge: Integers, window: Window) -> NDArray[np.int64]:
+def _sample(visible: Projected, edge: Indices, window: Window) -> NDArray[np.int64]:
     """(4, edges) what `nearest` says for each sample of each edge pixel."""
-    names = _near(visible, edge, window)
-    spans = Spans(visible.subset(names), window.width, window.height)
+    near = visible.subset(_near(visible, edge, window))
     only = wanted(edge, window.size)
-    found = np.empty((len(SAMPLE_OFFSETS), len(edge)), np.int64)
-    for row, offset in enumerate(SAMPLE_OFFSETS):
-        every = spans.sample(offset, only)
-        renamed = Fragments(every.pixel, names[every.triangle].astype(np.int32), every.inverse_depth)
-        found[row] = nearest(renamed, len(edge))
-    return found
+    samples = (fragments(near, window.width, window.height, offset, only) for offset in SAMPLE_OFFSETS)
+    return np.stack([nearest(found, len(edge)) for found in samples])
 
 
-def _near(visible: Projected, edge: Integers, window: Window) -> NDArray[np.intp]:
+def _near(visible: Projected, edge: Indices, window: Window) -> NDArray[np.intp]:
     """Indices of the triangles whose bounding box touches a block of pixels with an edge."""
     rows, columns = window.height // _BLOCK + 1, window.width // _BLOCK + 1
     total = np.zeros((rows + 1, columns + 1), np.int32)
@@ -151,26 +145,17 @@ def _near(visible: Projected, edge: Integers, window: Window) -> NDArray[np.intp
         block = np.clip(place * np.float32(1 / _BLOCK), 0, (size - 1) // _BLOCK)
         return np.asarray(block.astype(np.int32) + after)
 
-    x, y = ([place[corner] for corner in visible.triangles.T] for place in (visible.x, visible.y))
-    left, right = blocks(_least(x), window.width, 0), blocks(_most(x), window.width, 1)
-    top, bottom = blocks(_least(y), window.height, 0), blocks(_most(y), window.height, 1)
+    x, y = visible.x.take(visible.corners), visible.y.take(visible.corners)
+    left, right = blocks(x.min(axis=0), window.width, 0), blocks(x.max(axis=0), window.width, 1)
+    top, bottom = blocks(y.min(axis=0), window.height, 0), blocks(y.max(axis=0), window.height, 1)
     inside = total[bottom, right] - total[top, right] - total[bottom, left] + total[top, left]
     return np.flatnonzero(inside > 0)
 
 
-def _least(corners: list[Floats]) -> Floats:
-    return np.minimum(np.minimum(corners[0], corners[1]), corners[2])
-
-
-def _most(corners: list[Floats]) -> Floats:
-    return np.maximum(np.maximum(corners[0], corners[1]), corners[2])
-
-
-def _resolve(mesh: Mesh, facing: NDArray[np.intp], samples: NDArray[np.int64], edge: Integers, middles: Seen) -> Seen:
+def _resolve(mesh: Mesh, samples: NDArray[np.int64], edge: Indices, middles: Seen) -> Seen:
     """Samples that show what the middle of their pixel shows take its colour; only the others are shaded apart."""
-    local, depth = unpack(samples)
+    shown, depth = unpack(samples)
     hit = samples > 0
-    shown = np.where(hit, facing[local], 0).astype(np.int32)
     index = np.minimum(np.searchsorted(middles.pixel, edge), len(middles.pixel) - 1)
     has_middle = middles.pixel[index] == edge
     at_middle = middles.triangle[index]
@@ -183,7 +168,7 @@ def _resolve(mesh: Mesh, facing: NDArray[np.intp], samples: NDArray[np.int64], e
     gap[edge] = (~hit).sum(axis=0, dtype=np.float32) * quarter
     sample, place = np.nonzero(hit & ~same)
     offsets = np.array(SAMPLE_OFFSETS, dtype=np.float32)[sample]
-    row, column = np.divmod(edge[place], np.int32(middles.window.width))
+    row, column = np.divmod(edge[place], middles.window.width)
     return replace(
         middles,
         pixel=np.concatenate([middles.pixel, edge[place]]),
@@ -196,18 +181,17 @@ def _resolve(mesh: Mesh, facing: NDArray[np.intp], samples: NDArray[np.int64], e
     )
 
 
-def interpolate(mesh: Mesh, projected: Projected, seen: Seen, attributes: Floats) -> list[Floats]:
-    """The attributes (V, k) at each point, as k arrays."""
-    corners = mesh.triangles[seen.triangle]
-    first, second, third = (np.ascontiguousarray(corners[:, k]) for k in range(3))
-    x0, y0 = projected.x[first], projected.y[first]
-    x1, y1 = projected.x[second] - x0, projected.y[second] - y0
-    x2, y2 = projected.x[third] - x0, projected.y[third] - y0
-    dx, dy = seen.x - x0, seen.y - y0
+def interpolate(flat: Projected, seen: Seen, attributes: Floats, chosen: slice | Indices) -> list[Floats]:
+    """The attributes (k, V) of the vertices at the chosen points, as k arrays."""
+    triangle = seen.triangle[chosen]
+    first, second, third = (corner.take(triangle) for corner in flat.corners)
+    x0, y0 = flat.x.take(first), flat.y.take(first)
+    x1, y1 = flat.x.take(second) - x0, flat.y.take(second) - y0
+    x2, y2 = flat.x.take(third) - x0, flat.y.take(third) - y0
+    dx, dy = seen.x[chosen] - x0, seen.y[chosen] - y0
     area = x1 * y2 - x2 * y1
-    scale = np.float32(1) / np.where(np.abs(area) < 1e-6, np.float32(1e-6), area)
+    scale = np.reciprocal(np.where(np.abs(area) < 1e-6, np.float32(1e-6), area))
     b = np.clip((dx * y2 - x2 * dy) * scale, 0, 1)
     c = np.clip((x1 * dy - dx * y1) * scale, 0, 1)
     a = np.maximum(1 - b - c, 0)
-    table = np.ascontiguousarray(attributes.T)
-    return [row.take(first) * a + row.take(second) * b + row.take(third) * c for row in table]
+    return [row.take(first) * a + row.take(second) * b + row.take(third) * c for row in attributes]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
@@ -34,7 +34,7 @@ def psql(database: Database) -> Iterator[Connection]:
 
 def run(connection: Connection, statements: str) -> list[dict[str, Any]]:
     """Run statements; what the last one answers."""
-    cursor = connection.execute(cast(LiteralString, statements))
+    cursor = connection.execute(statements.encode())
     while cursor.nextset():
         pass
     return cursor.fetchall() if cursor.description else []
@@ -146,7 +146,9 @@ def test_the_other_refusals_have_the_sqlstate_that_the_page_says(database: Datab
             run(psql, insert(user, column, expression))
         assert refused.value.sqlstate == sqlstate, column
     named = set(re.findall(r"`(\w+_pkey|one_request\w+)`", table))
-    unique = "select conname from pg_constraint where conrelid = 'generation_requests'::regclass and contype in ('p', 'u')"
+    unique = (
+        "select conname from pg_constraint where conrelid = 'generation_requests'::regclass and contype in ('p', 'u')"
+    )
     assert named == {row["conname"] for row in rows(database, unique)}
 
 
@@ -223,9 +225,7 @@ def test_the_default_storage_limit_is_that_of_the_schema(database: Database) -> 
 
 
 def test_the_arguments_of_submit_generation_are_on_the_page(database: Database) -> None:
-    found = value(
-        database, "select pg_get_function_arguments(oid) from pg_proc where proname = 'submit_generation'"
-    )
+    found = value(database, "select pg_get_function_arguments(oid) from pg_proc where proname = 'submit_generation'")
     documented = [
         f"{row['argument']} {row['type']}" + (f" DEFAULT {row['default']}" if row["default"] else "")
         for row in PAGE.rows("argument")
@@ -289,9 +289,8 @@ def allowed_steps(database: Database, guard: str, states: list[str]) -> set[tupl
     steps = set()
     with database.transaction() as connection:
         connection.execute("create temp table subject (id uuid default gen_random_uuid(), status text) on commit drop")
-        connection.execute(
-            cast(LiteralString, f"create trigger guard before update on subject for each row execute function {guard}()")
-        )
+        trigger = f"create trigger guard before update on subject for each row execute function {guard}()"
+        connection.execute(trigger.encode())
         for old in states:
             for new in states:
                 connection.execute("truncate subject")

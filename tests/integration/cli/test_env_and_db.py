@@ -1,0 +1,98 @@
+"""`posegen env` and `posegen db`: what other programs need, and the schema."""
+
+from __future__ import annotations
+
+import subprocess
+from urllib.parse import quote
+
+import psycopg
+import pytest
+
+from posegen.database.connection import Database
+from posegen.database.migrate import newest_revision
+from posegen.database.server import DatabaseUrls
+from tests.builders import value
+from tests.commands import Shell
+from tests.servers import fresh_database
+
+
+@pytest.fixture
+def fresh(empty_database_url, home, monkeypatch, capsys):
+    """`posegen` with a database that has no schema yet."""
+    monkeypatch.setenv("DATABASE_URL", empty_database_url)
+    monkeypatch.setenv("POSEGEN_HOME", str(home))
+    return Shell(monkeypatch, capsys)
+
+
+# --- env ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_variables_can_be_taken_over_by_a_shell(database, posegen, home):
+    lines = posegen("env").out
+
+    shell = subprocess.run(
+        ["sh", "-c", 'eval "$1"; printf "%s\\n" "$DATABASE_URL" "$DAGSTER_HOME" "$POSEGEN_DAGSTER_DIR"', "sh", lines],
+        env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=20, check=True,
+    )  # fmt: skip
+
+    url, dagster_home, folder = shell.stdout.splitlines()
+    assert url == database.url
+    assert (dagster_home, folder) == (posegen("env", "--json").json["DAGSTER_HOME"], str(home / "dagster"))
+
+
+def test_the_connection_string_lets_a_foreign_program_in(posegen):
+    variables = posegen("env", "--json").json
+
+    with psycopg.connect(variables["DATABASE_URL"]) as connection:
+        assert connection.execute("select count(*) >= 0 from generation_results").fetchone() == (True,)
+    assert variables["POSEGEN_DAGSTER_DATABASE_URL"].startswith("postgresql+psycopg2://")
+
+
+def test_a_password_full_of_special_characters_survives_the_shell(postgres: DatabaseUrls, posegen, monkeypatch):
+    password = 'it\'s "quoted" $HOME `id` \\ %41 @:/#?'
+    with fresh_database(postgres) as url, psycopg.connect(url, autocommit=True) as admin:
+        name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
+        admin.execute(psycopg.sql.SQL("create role special login superuser password {}").format(password))
+        try:
+            host = postgres.application.rpartition("@")[2].partition("/")[0]
+            monkeypatch.setenv("DATABASE_URL", f"postgresql://special:{quote(password, safe='')}@{host}/{name}")
+            shell = subprocess.run(
+                ["sh", "-c", 'eval "$1"; printf "%s" "$DATABASE_URL"', "sh", posegen("env").out],
+                capture_output=True, text=True, timeout=20, check=True,
+            )  # fmt: skip
+            with psycopg.connect(shell.stdout) as connection:
+                assert connection.execute("select current_user").fetchone() == ("special",)
+        finally:
+            admin.execute("drop role special")
+
+
+# --- db -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_fresh_database_needs_an_upgrade_and_says_so(fresh):
+    answer = fresh("db", "status")
+
+    assert answer.code == 1
+    assert "revision none" in answer.out
+    assert "`posegen db upgrade`" in answer.out
+    assert fresh("db", "status", "--json").json == {
+        "revision": None,
+        "needed": newest_revision(),
+        "embedded": False,
+    }
+
+
+def test_an_upgrade_makes_everything_and_a_second_one_changes_nothing(fresh, empty_database_url):
+    first, second = fresh("db", "upgrade"), fresh("db", "upgrade")
+
+    assert (first.code, second.code) == (0, 0)
+    assert first.out == second.out == f"The database is at revision {newest_revision()}.\n"
+    assert fresh("db", "status").code == 0
+    with Database(empty_database_url) as database:
+        assert value(database, "select count(*) from library_poses") == 64
+        assert value(database, "select base_url from stores where name = 'local'") == "/media"
+
+
+def test_every_command_brings_the_database_up_to_date(fresh):
+    assert fresh("status").code == 0
+    assert fresh("db", "status").code == 0

@@ -1,0 +1,125 @@
+"""The command's parts: what each says of itself, and how mistakes and interrupted pipes end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from posegen.settings import PROJECT_ROOT
+from tests.commands import Shell
+
+COMMANDS = {
+    (): "From a request in PostgreSQL to finished pose images",
+    ("demo",): "Make pictures from four real requests",
+    ("up",): "Run Posegen: database, Dagster's UI, daemon and code server",
+    ("submit",): "Ask for pictures of library poses, of a prompt, or of both",
+    ("status",): "Show how generations are coming along",
+    ("show",): "Write a contact sheet of a generation's poses",
+    ("doctor",): "Check settings, disk, store, backend, database, queue and platform",
+    ("env",): "Print the connection string and Dagster's variables for a shell",
+    ("library",): "The poses that can be asked for",
+    ("library", "list"): "List the poses with their categories and descriptions",
+    ("library", "sheet"): "Draw every pose of the library on one sheet",
+    ("library", "draw"): "Write a pose as picture, OpenPose map, depth map and OpenPose JSON",
+    ("db",): "The application's database",
+    ("db", "upgrade"): "Bring schema and lists to this version",
+    ("db", "status"): "Say which revision the database has",
+}
+
+
+@pytest.fixture
+def posegen(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("POSEGEN_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    return Shell(monkeypatch, capsys)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: "-".join(command) or "posegen")
+def test_every_command_says_what_it_does_and_starts_nothing(posegen, tmp_path, command):
+    answer = posegen(*command, "--help")
+
+    assert answer.code == 0
+    assert COMMANDS[command] in " ".join(answer.out.split())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_option_says_what_it_is_for(posegen):
+    for command in ("demo", "up", "submit", "status", "show", "doctor", "env"):
+        lines = [line.strip("│ ") for line in posegen(command, "--help", width=160).out.splitlines()]
+        options = [line for line in lines if line.startswith(("--", "*"))]
+        assert options, command
+        for option in options:
+            assert option.rstrip(".").count(" ") > 3, option
+
+
+def test_without_a_command_it_lists_them(posegen):
+    answer = posegen()
+
+    for command in COMMANDS:
+        if len(command) == 1:
+            assert command[0] in answer.out
+
+
+@pytest.mark.parametrize("arguments", [["no-such-command"], ["library", "no-such"], ["status", "--no-such"]])
+def test_a_slip_of_the_keyboard_is_a_matter_of_usage(posegen, arguments):
+    answer = posegen(*arguments)
+
+    assert answer.code == 2
+    assert "no-such" in answer.err
+    assert answer.out == ""
+
+
+def test_a_setting_that_cannot_be_used_is_named_with_its_fix(posegen, monkeypatch):
+    monkeypatch.setenv("POSEGEN_RENDER_THREADS", "many")
+    monkeypatch.setenv("STORAGE_MODE", "tape")
+
+    answer = posegen("status")
+
+    assert answer.code == 1
+    assert "POSEGEN_RENDER_THREADS = 'many'" in answer.err
+    assert "STORAGE_MODE = 'tape'" in answer.err
+
+
+def test_a_home_that_cannot_be_made_is_named(posegen, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("POSEGEN_HOME", str(tmp_path / "file" / "home"))
+
+    answer = posegen("status")
+
+    assert answer.code == 1
+    assert str(tmp_path / "file") in answer.err
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("postgresql://ayu:secret-word@127.0.0.1:9/posegen", "cannot be reached"),
+        ("mysql://ayu:secret-word@127.0.0.1/posegen", "DATABASE_URL cannot be read"),
+        ("garbage", "DATABASE_URL cannot be read"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_told_without_its_password(posegen, monkeypatch, url, says):
+    monkeypatch.setenv("DATABASE_URL", url)
+
+    answer = posegen("status")
+
+    assert answer.code == 1
+    assert says in answer.err
+    assert "secret-word" not in answer.err
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    environment = os.environ | {"POSEGEN_HOME": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, "-m", "posegen.cli.main", "--help"],
+        env=environment, cwd=PROJECT_ROOT, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    os.close(writing)
+
+    assert ended.stderr == ""
+    assert ended.returncode in {0, 1}
