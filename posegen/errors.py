@@ -6,7 +6,7 @@ names the value that was wrong and what to do about it. No error is defined anyw
 
 from __future__ import annotations
 
-from posegen.lifecycle.error_codes import ErrorCode
+from posegen.error_codes import ErrorCode
 
 
 class PosegenError(Exception):

@@ -23,7 +23,7 @@ from posegen.errors import PosegenError
 from posegen.images.contact_sheet import Tile, contact_sheet, encode_sheet
 from posegen.images.platforms import PLATFORMS
 from posegen.ledger.credits import Balance, balance_of
-from posegen.lifecycle.states import GenerationStatus
+from posegen.states import GenerationStatus
 from posegen.studio.gathering import GatheredFile, gather_files
 from posegen.supervisor.locks import find_platform
 from posegen.supervisor.platform import PlatformOptions

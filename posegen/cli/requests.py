@@ -16,10 +16,10 @@ from posegen.cli.session import Session, open_session
 from posegen.database.requests import insert_request
 from posegen.database.requests import submit as submit_request
 from posegen.database.results import GenerationResult, latest_results, pose_results, results_of
+from posegen.error_codes import ErrorCode
 from posegen.errors import GenerationUnknown, RequestRefused
 from posegen.images.contact_sheet import encode_sheet
-from posegen.lifecycle.error_codes import ErrorCode
-from posegen.lifecycle.states import GenerationStatus
+from posegen.states import GenerationStatus
 from posegen.studio.contact_sheets import draw_contact_sheet
 from posegen.studio.gathering import gather_files
 from posegen.supervisor.locks import find_platform

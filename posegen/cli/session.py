@@ -44,6 +44,8 @@ def open_session() -> Iterator[Session]:
     """Open everything; the database server is started if need be, and brought to the newest schema."""
     settings = load_settings()
     configure_logging(settings)
+    # Every request would fail by it: better now, with the names that are known.
+    open_backend(settings.posegen_backend)
     with open_server(settings) as urls, Database(urls.application) as database:
         store = LocalStore(settings.storage_path, base_url=settings.storage_base_url)
         prepare_database(database, store=store.name, base_url=settings.storage_base_url)

@@ -14,7 +14,7 @@ from psycopg.rows import class_row
 
 from posegen.database.connection import Connection
 from posegen.database.texts import storable
-from posegen.lifecycle.states import GenerationStatus
+from posegen.states import GenerationStatus
 
 _PROGRESS: LiteralString = """
 select id, user_id, status, dispatch, token, run_id, attempts, lost_leases, poses_total, poses_completed, poses_failed,

@@ -12,8 +12,8 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from posegen.database.connection import Connection
+from posegen.error_codes import ERROR_TEXTS
 from posegen.images.platforms import PLATFORMS
-from posegen.lifecycle.error_codes import ERROR_TEXTS
 from posegen.poses.avatar import AVATAR_ATTRIBUTES
 from posegen.poses.library import CATEGORIES, LIBRARY
 

@@ -11,8 +11,8 @@ from psycopg import errors, sql
 from psycopg.types.json import Jsonb
 
 from posegen.database.connection import Connection
+from posegen.error_codes import ErrorCode
 from posegen.errors import IdempotencyConflict, RequestRefused
-from posegen.lifecycle.error_codes import ErrorCode
 
 # PostgreSQL chooses a function by the types of its arguments: a number that is too large would find none.
 _INTEGERS: dict[str, LiteralString] = {"variations": "integer", "seed": "bigint", "priority": "integer"}

@@ -11,7 +11,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from posegen.database.connection import Connection
-from posegen.lifecycle.states import GenerationStatus
+from posegen.states import GenerationStatus
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from psycopg.errors import CheckViolation
 from psycopg.rows import class_row
 
 from posegen.database.connection import Connection
+from posegen.error_codes import ErrorCode
 from posegen.errors import RequestRefused
-from posegen.lifecycle.error_codes import ErrorCode
 
 WORKER = "posegen"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from uuid import UUID
 
 from posegen.database.connection import Connection
+from posegen.error_codes import ErrorCode
 from posegen.errors import RequestRefused
-from posegen.lifecycle.error_codes import ErrorCode
 
 
 def reserve(connection: Connection, user_id: UUID, size: int) -> None:

@@ -14,9 +14,9 @@ from posegen.database import events, exports, generations, objects, poses
 from posegen.database.connection import Connection, Database
 from posegen.database.generations import Lease
 from posegen.database.poses import OpenPose
+from posegen.error_codes import ErrorCode
 from posegen.errors import ClaimSuperseded, LeaseLost
 from posegen.ledger import credits, quota
-from posegen.lifecycle.error_codes import ErrorCode
 from posegen.storage.protocol import ObjectInfo
 
 

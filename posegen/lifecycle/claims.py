@@ -8,7 +8,7 @@ from posegen.database import events, generations
 from posegen.database.connection import Database
 from posegen.database.generations import Claim, Lease
 from posegen.errors import ClaimSuperseded, GenerationUnknown
-from posegen.lifecycle.states import GenerationStatus
+from posegen.states import GenerationStatus
 
 RUN_SHOULD_HAVE_STARTED_SECONDS = 10.0
 

@@ -20,10 +20,10 @@ from posegen.database.connection import Connection, Database
 from posegen.database.generations import Submission
 from posegen.database.library import StoredPose
 from posegen.database.poses import PlannedPose
+from posegen.error_codes import ErrorCode
 from posegen.errors import InvalidPose, RequestRefused, UnknownName
 from posegen.images.platforms import PLATFORMS, reserved_bytes
 from posegen.ledger import credits, quota
-from posegen.lifecycle.error_codes import ErrorCode
 from posegen.lifecycle.limits import LARGEST_SEED, LONGEST_PROMPT, MOST_POSES, POSE_RESERVE_BYTES
 from posegen.poses.avatar import Avatar
 from posegen.poses.library import LibraryPose

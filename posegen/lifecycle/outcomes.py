@@ -11,10 +11,10 @@ from uuid import UUID
 from posegen.database import events, exports, generations, poses
 from posegen.database.connection import Connection, Database
 from posegen.database.generations import Lease, Progress
+from posegen.error_codes import ErrorCode
 from posegen.errors import LeaseLost
 from posegen.ledger import quota
-from posegen.lifecycle.error_codes import ErrorCode
-from posegen.lifecycle.states import GenerationStatus
+from posegen.states import GenerationStatus
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import structlog
 
 from posegen.database.connection import Database
 from posegen.database.generations import Lease
+from posegen.error_codes import ErrorCode
 from posegen.errors import LeaseLost, StorageError
-from posegen.lifecycle.error_codes import ErrorCode
 from posegen.lifecycle.leases import LeaseKeeper
 from posegen.lifecycle.outcomes import RetryRule, release_lease, retry_after_error
 from posegen.logs import bound

@@ -8,7 +8,7 @@ import numpy as np
 
 from posegen.poses.body import outline_points
 from posegen.poses.figure import Figure
-from posegen.poses.props import SCENERY
+from posegen.poses.prop_kinds import SCENERY
 from posegen.poses.skeleton import Floats, turn
 from posegen.poses.specification import PoseSpecification
 

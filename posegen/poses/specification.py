@@ -11,7 +11,7 @@ from typing import Any
 
 from posegen.errors import InvalidPose
 from posegen.poses.hands import HAND_SHAPES
-from posegen.poses.props import PROPS
+from posegen.poses.prop_kinds import PROPS
 from posegen.poses.skeleton import AXIS_NAMES, JOINTS, Angles, Vector, check_angles
 
 EXPRESSIONS = ("neutral", "smile", "laugh", "serious", "surprised", "effort", "eyes_closed")

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from posegen.database import exports, generations, poses
 from posegen.database.generations import Lease
 from posegen.database.poses import FinishedPose
+from posegen.error_codes import ErrorCode
 from posegen.errors import ExportFailed, GenerationUnknown, ImageInvalid, ObjectCorrupt, ObjectMissing
 from posegen.images.exports import encode_export
 from posegen.images.framing import BodyPoints
@@ -29,7 +30,6 @@ from posegen.images.platforms import PLATFORMS, platform_named
 from posegen.images.validation import open_image
 from posegen.lifecycle import checkpoint
 from posegen.lifecycle.checkpoint import FailedExport, MadeExport
-from posegen.lifecycle.error_codes import ErrorCode
 from posegen.lifecycle.leases import LeaseKeeper
 from posegen.storage.keys import export_key
 from posegen.studio.studio import Studio

@@ -20,13 +20,13 @@ from posegen.backends.protocol import Backend, Recipe, Rendering
 from posegen.database import poses
 from posegen.database.generations import Lease
 from posegen.database.poses import OpenPose
+from posegen.error_codes import ErrorCode
 from posegen.errors import BackendError, ImageInvalid, PosegenError
 from posegen.images.png import encode_png
 from posegen.images.thumbnails import encode_thumbnail
 from posegen.images.validation import check_pixels
 from posegen.lifecycle import checkpoint
 from posegen.lifecycle.checkpoint import MadePose
-from posegen.lifecycle.error_codes import ErrorCode
 from posegen.lifecycle.leases import LeaseKeeper
 from posegen.poses.avatar import Avatar
 from posegen.poses.keypoints import Keypoints

@@ -11,8 +11,8 @@ from posegen.database import library
 from posegen.database.connection import Database
 from posegen.database.migrate import upgrade_schema
 from posegen.database.prepare import prepare_database
+from posegen.error_codes import ErrorCode
 from posegen.images.platforms import PLATFORMS
-from posegen.lifecycle.error_codes import ErrorCode
 from posegen.poses.avatar import AVATAR_ATTRIBUTES
 from posegen.poses.library import CATEGORIES, LIBRARY
 from posegen.poses.specification import PoseSpecification

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from posegen.lifecycle import checkpoint, outcomes
-from posegen.lifecycle.states import GenerationStatus, PoseStatus
+from posegen.states import GenerationStatus, PoseStatus
 from tests.builders import (
     a_request,
     a_user,

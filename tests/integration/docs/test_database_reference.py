@@ -15,8 +15,8 @@ from posegen.database.connection import Database
 from posegen.database.events import EVENTS_CHANNEL
 from posegen.images.platforms import PLATFORMS
 from posegen.lifecycle import claims
-from posegen.lifecycle.states import GenerationStatus, PoseStatus
 from posegen.poses.avatar import AVATAR_ATTRIBUTES, Avatar
+from posegen.states import GenerationStatus, PoseStatus
 from posegen.studio.studio import Studio
 from tests.builders import a_user, result, rows, started, status, take_in, value, work
 from tests.documents import ROOT, answer_differs, names_in, page

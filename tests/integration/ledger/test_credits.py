@@ -8,9 +8,9 @@ import psycopg
 import pytest
 from psycopg import errors
 
+from posegen.error_codes import ErrorCode
 from posegen.ledger import credits as ledger
 from posegen.lifecycle import checkpoint, outcomes
-from posegen.lifecycle.error_codes import ErrorCode
 from tests.builders import (
     PRICE,
     SLUGS,

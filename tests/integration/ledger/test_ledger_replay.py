@@ -18,8 +18,8 @@ from hypothesis.stateful import (
 
 from posegen.database.connection import Database
 from posegen.database.generations import Lease
+from posegen.error_codes import ErrorCode
 from posegen.lifecycle import checkpoint, claims, outcomes
-from posegen.lifecycle.error_codes import ErrorCode
 from tests.builders import SLUGS, a_request, a_user, expire_lease, made_pose, open_poses, rows, take_in, value
 from tests.resets import reset
 

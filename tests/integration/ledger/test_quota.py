@@ -5,11 +5,11 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from posegen.error_codes import ErrorCode
 from posegen.errors import RequestRefused
 from posegen.ledger import quota
 from posegen.lifecycle import checkpoint, outcomes
 from posegen.lifecycle.checkpoint import MadeExport
-from posegen.lifecycle.error_codes import ErrorCode
 from posegen.lifecycle.limits import POSE_RESERVE_BYTES
 from tests.builders import (
     SLUGS,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from posegen.database import generations
+from posegen.error_codes import ErrorCode
 from posegen.errors import ClaimSuperseded, LeaseLost
 from posegen.lifecycle import checkpoint, outcomes
 from posegen.lifecycle.checkpoint import FailedExport, MadeExport
-from posegen.lifecycle.error_codes import ErrorCode
 from tests.builders import (
     PRICE,
     SLUGS,

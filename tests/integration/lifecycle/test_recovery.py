@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
+from posegen.error_codes import ErrorCode
 from posegen.lifecycle import checkpoint, claims, outcomes
-from posegen.lifecycle.error_codes import ErrorCode
 from posegen.lifecycle.outcomes import RetryRule, recover_lost_run, retry_after_error, sweep_expired_leases
 from tests.builders import (
     PRICE,

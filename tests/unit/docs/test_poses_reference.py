@@ -11,7 +11,7 @@ from posegen.errors import InvalidPose
 from posegen.poses.camera import DISTANCE, MARGIN
 from posegen.poses.hands import HAND_SHAPES
 from posegen.poses.library import CATEGORIES, LIBRARY
-from posegen.poses.props import PROPS
+from posegen.poses.prop_kinds import PROPS
 from posegen.poses.skeleton import AXIS_NAMES, LIMITS, SHOULDER_RAISE_LIMIT, SIDES
 from posegen.poses.specification import (
     CAMERA_PITCH_LIMITS,

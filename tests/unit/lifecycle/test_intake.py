@@ -7,9 +7,9 @@ from uuid import UUID
 import pytest
 
 from posegen.database.generations import Submission
+from posegen.error_codes import ErrorCode
 from posegen.errors import RequestRefused
 from posegen.images.platforms import PLATFORMS, reserved_bytes
-from posegen.lifecycle.error_codes import ErrorCode
 from posegen.lifecycle.intake import Catalogue, Plan, judge
 from posegen.lifecycle.limits import POSE_RESERVE_BYTES
 from posegen.poses.library import CATEGORIES, LIBRARY

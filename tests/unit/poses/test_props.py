@@ -6,7 +6,7 @@ import pytest
 from posegen.poses.body import outline_points, pelvis_underside
 from posegen.poses.hands import palm_centre
 from posegen.poses.kinematics import solve
-from posegen.poses.props import HANDS, PROPS
+from posegen.poses.prop_kinds import HANDS, PROPS
 from posegen.poses.skeleton import Build
 from posegen.poses.specification import PoseSpecification, PropUse
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from posegen.errors import InvalidPose
 from posegen.poses.hands import HAND_SHAPES
-from posegen.poses.props import PROPS
+from posegen.poses.prop_kinds import PROPS
 from posegen.poses.skeleton import AXIS_NAMES, LIMITS, SHOULDER_RAISE_LIMIT, base_name
 from posegen.poses.specification import EXPRESSIONS, PoseSpecification, PropUse
 

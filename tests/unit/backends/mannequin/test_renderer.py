@@ -14,7 +14,7 @@ from posegen.poses.avatar import AVATAR_ATTRIBUTES, Avatar
 from posegen.poses.hands import HAND_SHAPES
 from posegen.poses.keypoints import KEYPOINTS
 from posegen.poses.library import LIBRARY, library_pose
-from posegen.poses.props import PROPS
+from posegen.poses.prop_kinds import PROPS
 from posegen.poses.skeleton import LIMITS
 from posegen.poses.specification import EXPRESSIONS, PoseSpecification, PropUse
 
