@@ -79,7 +79,8 @@ def _contact(vertices: Floats, x: Floats, z: Floats) -> Floats:
     tight = soften(image, max(round(0.022 * float(scale)), 1))
     column, row = (x - corner[0]) * scale, (z - corner[1]) * scale
     inside = (column > 1) & (column < _CELLS - 1) & (row > 1) & (row < _CELLS - 1)
-    dark = np.float32(0.8) * sample(wide, column, row) + np.float32(0.65) * sample(tight, column, row)
+    around, close = sample((wide, tight), column, row)
+    dark = 0.8 * around + 0.65 * close
     contact: Floats = np.clip(dark, 0, 1) * inside
     return contact
 

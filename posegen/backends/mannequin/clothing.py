@@ -78,15 +78,16 @@ def _skirt(colour: Colour, paint: Paint | None = None) -> dict[int, Look]:
 def _jeans(colours: Colours) -> dict[int, Look]:
     denim = colours.palette.denim
     thread = blend(denim, linear(226, 178, 112), 0.65)
-    seams = tailoring.jeans(thread, 0.105)
-    return _lower(colours, denim, seams, details.weave(0.04), band=seams)
+    seams = tailoring.denim_seams(thread, 0.105)
+    paint = (tailoring.worn_denim(), seams, tailoring.outer_seams(), details.weave(0.04))
+    return _lower(colours, denim, *paint, band=seams)
 
 
 def _chinos(colours: Colours, colour: Colour | None = None) -> dict[int, Look]:
     colour = colour or colours.palette.bottom
     leather = _BROWN if colours.style in ("classic", "earthy") else _BLACK
     band = tailoring.belt(leather, linear(200, 180, 130), 0.105)
-    return _lower(colours, colour, tailoring.tailored(0.105), details.weave(0.03), band=band)
+    return _lower(colours, colour, tailoring.pressed_crease(), tailoring.tailored_waist(0.105), band=band)
 
 
 def _t_shirt(colours: Colours) -> dict[int, Look]:
@@ -98,7 +99,7 @@ def _t_shirt(colours: Colours) -> dict[int, Look]:
         "earthy": details.emblem(linear(240, 214, 170), linear(96, 66, 48)),
     }
     seams = details.hem_line((0.0,))
-    top = _top(colours, palette.top, prints.get(colours.style), seams, details.weave(0.02))
+    top = _top(colours, palette.top, prints.get(colours.style), seams)
     return top | _jeans(colours) | _shoe_looks(colours, "sneaker")
 
 
@@ -106,7 +107,7 @@ def _shirt(colours: Colours) -> dict[int, Look]:
     shirts = {"classic": linear(170, 198, 228), "minimal": linear(240, 238, 234), "monochrome": linear(234, 234, 234)}
     colour = shirts.get(colours.style, blend(colours.palette.top, _WHITE, 0.35))
     front = tailoring.buttons(tint(_WHITE, 0.92), 0.13, 0.50, 0.085)
-    top = _top(colours, colour, front, tailoring.patch((0.075, 0.345), (0.072, 0.080), both=False), details.weave(0.02))
+    top = _top(colours, colour, front, tailoring.patch((0.075, 0.345), (0.072, 0.080), both=False))
     return top | _chinos(colours) | _shoe_looks(colours, "leather")
 
 
@@ -114,9 +115,9 @@ def _hoodie(colours: Colours) -> dict[int, Look]:
     palette = colours.palette
     colour = linear(176, 178, 184) if colours.style in ("classic", "minimal") else palette.top
     strings = tailoring.hood_strings(tint(_WHITE, 0.95))
-    top = _top(colours, colour, strings, details.weave(0.03), knit=True)
+    top = _top(colours, colour, strings, knit=True)
     joggers = tint(blend(palette.bottom, linear(60, 62, 68), 0.6), 0.9)
-    lower = _lower(colours, joggers, tailoring.side_stripe(palette.accent), details.weave(0.03), band=details.rib())
+    lower = _lower(colours, joggers, tailoring.side_stripe(palette.accent), band=details.rib())
     return top | lower | _shoe_looks(colours, "sneaker")
 
 
@@ -145,7 +146,7 @@ def _suit(colours: Colours) -> dict[int, Look]:
     tie = palette.accent if colours.masculine else None
     shirt = details.scaled(colours.scale, colours.torso, tailoring.shirt_front(tie, colours.skin))
     under = {Surface.UNDERSHIRT: Look(_WHITE, paint=shirt)}
-    lower = _lower(colours, tint(palette.suit, 0.80), tailoring.tailored(0.105))
+    lower = _lower(colours, tint(palette.suit, 0.80), tailoring.pressed_crease(), tailoring.tailored_waist(0.105))
     return top | under | lower | _shoe_looks(colours, "leather")
 
 
@@ -163,7 +164,7 @@ def _blouse(colours: Colours) -> dict[int, Look]:
     palette = colours.palette
     colour = blend(palette.top, _WHITE, 0.30)
     top = _top(colours, colour, tailoring.buttons(tint(colour, 0.75), 0.13, 0.40, 0.065, 0.012))
-    skirt = _skirt(blend(palette.dress, palette.bottom, 0.35), details.weave(0.02))
+    skirt = _skirt(blend(palette.dress, palette.bottom, 0.35))
     return top | skirt | _shoe_looks(colours, "flat")
 
 
@@ -204,7 +205,6 @@ def _coat(colours: Colours) -> dict[int, Look]:
         tailoring.lapels(0.22, 0.24, 0.075, 0.43),
         tailoring.closing(-0.30, 0.19, 5, tint(colour, 0.35), aside=0.048),
         tailoring.flaps(-0.06, 0.12, 0.11),
-        details.weave(0.03),
     )
     top = _top(colours, colour, *front, trim=colour)
     knit = details.scaled(colours.scale, colours.torso, details.rib(0.014, 0.12))

@@ -5,7 +5,10 @@ Places are metres at rest at a height of 1.75 m, the pelvis joint at 0.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from posegen.backends.mannequin.geometry import Floats
 from posegen.backends.mannequin.light import Colour
@@ -31,14 +34,31 @@ def scaled(scale: float, torso: float, *layers: Paint | None) -> Paint | None:
     return paint
 
 
-def inside(distance: Floats) -> Floats:
+def within(paint: Paint, low: float, high: float, side: float = 1.0, front: bool | None = None) -> Paint:
+    """The paint where it matters: between two heights, at most `side` metres off the middle, in front or behind."""
+
+    def restricted(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+        matters = (y > low) & (y < high) & (np.abs(x) < side)
+        if front is not None:
+            matters &= (z > 0) == front
+        chosen = np.flatnonzero(matters)
+        if not len(chosen):
+            return
+        part = colour.take(chosen, axis=1)
+        paint(part, x.take(chosen), y.take(chosen), z.take(chosen))
+        colour[:, chosen] = part
+
+    return restricted
+
+
+def inside(distance: NDArray[Any]) -> Floats:
     """Coverage at a distance, metres, inside an outline."""
     return np.asarray(np.clip(distance / _BLUR + np.float32(0.5), 0, 1))
 
 
-def stroke(distance: Floats, width: float) -> Floats:
+def stroke(distance: NDArray[Any], width: float) -> Floats:
     """Coverage of a line of this width, metres, at a distance from its middle."""
-    return inside(np.float32(width / 2) - np.abs(distance))
+    return inside(np.asarray(width / 2 - np.abs(distance)))
 
 
 def mix(colour: Floats, over: Colour, share: Floats) -> None:
@@ -103,14 +123,14 @@ def emblem(over: Colour, other: Colour) -> Paint:
     """A round print on the chest."""
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
-        front = z > 0
         away = np.hypot(x, y - np.float32(0.345))
-        mix(colour, over, inside(np.float32(0.058) - away) * front)
+        mix(colour, over, inside(np.float32(0.058) - away))
         wave = np.float32(0.335) + np.float32(0.010) * np.sin(x * 95)
-        mix(colour, other, inside(np.float32(0.046) - away) * inside(wave - y) * front)
-        mix(colour, other, inside(np.float32(0.014) - np.hypot(x - 0.012, y - np.float32(0.366))) * front)
+        mix(colour, other, inside(np.float32(0.046) - away) * inside(wave - y))
+        mix(colour, other, inside(np.float32(0.014) - np.hypot(x - 0.012, y - np.float32(0.366))))
+        del z
 
-    return paint
+    return within(paint, 0.28, 0.41, 0.065, front=True)
 
 
 def hem_line(heights: tuple[float, ...], depth: float = 0.22) -> Paint:
@@ -118,7 +138,7 @@ def hem_line(heights: tuple[float, ...], depth: float = 0.22) -> Paint:
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
         for height in heights:
-            darker(colour, stroke(y - np.float32(height), 0.0030), depth)
+            darker(colour, stroke(y - height, 0.0030), depth)
         del x, z
 
-    return paint
+    return within(paint, min(heights) - 0.01, max(heights) + 0.01)

@@ -85,7 +85,7 @@ class ShadowMap:
         """Share of the key light that reaches world points, 0 to 1."""
         column, row = self._cells(self._along(self._axes[0], x, y, z), self._along(self._axes[1], x, y, z))
         near = np.maximum(self._along(self._axes[2], x, y, z) - self._floor, np.float32(0.05))
-        mean, square = sample(self._mean, column, row), sample(self._square, column, row)
+        mean, square = sample((self._mean, self._square), column, row)
         variance = np.maximum(square - mean * mean, np.float32(2e-5))
         behind = mean - np.float32(bias) - near
         share = variance / (variance + behind * behind)
@@ -117,20 +117,25 @@ def _box(image: Floats, radius: int, axis: int) -> Floats:
     return total * np.float32(1 / size)
 
 
-def sample(image: Floats, x: Floats, y: Floats) -> Floats:
-    """Values between the pixels of an image, whose centres lie at halves; beyond its border the border goes on."""
-    height, width = image.shape
+def sample(images: tuple[Floats, ...], x: Floats, y: Floats) -> list[Floats]:
+    """Values between the pixels of images of one size, whose centres lie at halves; beyond them the border goes on."""
+    height, width = images[0].shape
     fx = np.clip(x - np.float32(0.5), 0, np.float32(width - 1.001))
     fy = np.clip(y - np.float32(0.5), 0, np.float32(height - 1.001))
     column, row = fx.astype(np.intp), fy.astype(np.intp)
     fx -= column.astype(np.float32)
     fy -= row.astype(np.float32)
-    flat = image.ravel()
-    corner = row * width + column
-    upper = flat.take(corner) * (1 - fx) + flat.take(corner + 1) * fx
-    lower = flat.take(corner + width) * (1 - fx) + flat.take(corner + width + 1) * fx
-    between: Floats = upper * (1 - fy) + lower * fy
-    return between
+    at = row * width + column
+    right, below, across = at + 1, at + width, at + width + 1
+    both = fx * fy
+    weights = (1 - fx - fy + both, fx - both, fy - both, both)
+    values = []
+    for image in images:
+        value = weights[0] * image.take(at)
+        for weight, index in zip(weights[1:], (right, below, across), strict=True):
+            value += weight * image.take(index)
+        values.append(value)
+    return values
 
 
 _RING = tuple((np.cos(a), np.sin(a)) for a in np.linspace(0, np.pi, 6, endpoint=False))

@@ -10,7 +10,7 @@ from posegen.backends.mannequin.visibility import Seen
 
 _TOUCHING = np.float32(0.012)  # metres of depth between neighbours that still count as one surface
 _NEAR = np.float32(0.045)
-_TAPS = 22
+_TAPS = 18
 _GOLDEN = np.pi * (3 - np.sqrt(5))
 
 

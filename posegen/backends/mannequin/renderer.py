@@ -15,7 +15,7 @@ from posegen.backends.mannequin.background import paint_background
 from posegen.backends.mannequin.dressing import person
 from posegen.backends.mannequin.figure_looks import figure_looks
 from posegen.backends.mannequin.geometry import Floats, Mesh, assemble
-from posegen.backends.mannequin.light import ShadowMap, corners, sample, soften
+from posegen.backends.mannequin.light import ShadowMap, corners, soften
 from posegen.backends.mannequin.looks import PALETTES, Look
 from posegen.backends.mannequin.materials import prop_looks
 from posegen.backends.mannequin.melting import melt
@@ -110,9 +110,11 @@ def _shaded(
         x, y, z = _world(seen, chosen, camera, recipe)
         off = np.float32(0.006)  # along the normal, so that a surface does not shade itself
         lit = shadow.lit(x + normal[0] * off, y + normal[1] * off, z + normal[2] * off)
-        hidden = sample(corner, seen.x[chosen] * (1 / _COARSE), seen.y[chosen] * (1 / _COARSE))
-        across, above, ahead = interpolate(projected, seen, at_rest, chosen)
-        colour = albedo(looks[surface], (across, above, ahead))
+        hidden = _nearest(corner, seen, chosen)
+        colour = albedo(looks[surface], len(chosen))
+        if (paint := looks[surface].paint) is not None:
+            across, above, ahead = interpolate(projected, seen, at_rest, chosen)
+            paint(colour, across, above, ahead)
         light[:, chosen] = shade(looks[surface], colour, normal, view, taken.lighting, lit, hidden)
     return light
 
@@ -162,6 +164,12 @@ def _hidden(seen: Seen, depth: Floats, reach: float) -> Floats:
     """Ambient occlusion on a picture coarser than the window."""
     fine = seen.image(depth, np.inf)
     return soften(corners(np.ascontiguousarray(fine[::_COARSE, ::_COARSE]), reach / _COARSE), 1)
+
+
+def _nearest(corner: Floats, seen: Seen, chosen: NDArray[np.intp]) -> Floats:
+    """What the coarse picture has at the chosen points."""
+    row, column = seen.y.take(chosen).astype(np.intp), seen.x.take(chosen).astype(np.intp)
+    return np.asarray(corner.take(row // _COARSE * corner.shape[1] + column // _COARSE))
 
 
 def _compose(behind: NDArray[np.uint8], colours: Floats, seen: Seen) -> NDArray[np.uint8]:

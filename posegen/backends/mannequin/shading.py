@@ -9,12 +9,10 @@ from posegen.backends.mannequin.light import Lighting
 from posegen.backends.mannequin.looks import Look
 
 
-def albedo(look: Look, rest: tuple[Floats, Floats, Floats]) -> Floats:
-    """(3, n) linear colours of points of one look, painted after their places at rest."""
-    colour = np.empty((3, len(rest[0])), np.float32)
+def albedo(look: Look, count: int) -> Floats:
+    """(3, count) the look's own colour, linear."""
+    colour = np.empty((3, count), np.float32)
     colour[:] = np.array(look.colour, dtype=np.float32)[:, None]
-    if look.paint is not None:
-        look.paint(colour, *rest)
     return colour
 
 

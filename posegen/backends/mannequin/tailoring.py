@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from posegen.backends.mannequin.details import darker, inside, mix, stroke
+from posegen.backends.mannequin.details import darker, inside, mix, stroke, within
 from posegen.backends.mannequin.geometry import Floats
 from posegen.backends.mannequin.light import Colour
 from posegen.backends.mannequin.looks import Paint, tint
@@ -17,74 +17,88 @@ def buttons(over: Colour, lowest: float, highest: float, pitch: float, placket: 
     """A row of buttons down the front, on a placket with seams on both sides."""
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
-        front = (z > 0) & (y > lowest - 0.03) & (y < highest + 0.03)
-        darker(colour, stroke(np.abs(x) - np.float32(placket), 0.0028) * front, 0.26)
-        v = np.mod(y - np.float32(lowest) + np.float32(pitch / 2), np.float32(pitch)) - np.float32(pitch / 2)
-        disc = inside(np.float32(0.0062) - np.hypot(x, v)) * front * (y > lowest - 0.01) * (y < highest + 0.01)
-        mix(colour, over, disc)
+        darker(colour, stroke(np.abs(x) - placket, 0.0028), 0.26)
+        v = np.mod(y - lowest + pitch / 2, pitch) - pitch / 2
+        mix(colour, over, inside(0.0062 - np.hypot(x, v)) * (y > lowest - 0.01) * (y < highest + 0.01))
+        del z
 
-    return paint
+    return within(paint, lowest - 0.03, highest + 0.03, placket + 0.01, front=True)
 
 
 def patch(centre: tuple[float, float], size: tuple[float, float], depth: float = 0.28, both: bool = True) -> Paint:
     """The outline of a pocket on the front, on both sides or on the figure's left only."""
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
-        u = (np.abs(x) if both else x) - np.float32(centre[0])
-        edge = np.maximum(
-            np.abs(u) - np.float32(size[0] / 2), np.abs(y - np.float32(centre[1])) - np.float32(size[1] / 2)
-        )
-        darker(colour, stroke(edge, 0.0034) * (z > 0), depth)
+        u = (np.abs(x) if both else x) - centre[0]
+        edge = np.maximum(np.abs(u) - size[0] / 2, np.abs(y - centre[1]) - size[1] / 2)
+        darker(colour, stroke(edge, 0.0034), depth)
+        del z
 
-    return paint
-
-
-def jeans(thread: Colour, waist: float) -> Paint:
-    """Worn light on the thighs; seams, fly and pockets in thread."""
-
-    def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
-        side = np.abs(x)
-        worn = np.exp(-(((side - 0.095) / 0.045) ** 2 + ((y + 0.20) / 0.17) ** 2)) * (z > 0)
-        worn += np.float32(0.6) * np.exp(-(((side - 0.09) / 0.04) ** 2 + ((y + 0.44) / 0.07) ** 2)) * (z > 0)
-        colour *= 1 + np.float32(0.38) * worn
-        seams = stroke(y - np.float32(waist - 0.031), 0.0036)
-        curve = (
-            np.float32(0.030) + np.float32(0.045) * np.clip((np.float32(0.155) - side) / np.float32(0.085), 0, 1) ** 2
-        )
-        pocket = stroke(y - curve, 0.0042) * (side > 0.068) * (z > 0) * (y < waist - 0.03)
-        fly = (
-            stroke(np.hypot(np.maximum(y + 0.005, 0) * 0 + (x - 0.024), np.minimum(y + 0.005, 0)), 0.0036)
-            * (z > 0)
-            * (y < waist - 0.03)
-            * (y > -0.03)
-        )
-        middle = stroke(x, 0.0030) * (y < waist - 0.03) * (y > -0.11)
-        u, v = np.abs(side - 0.078) - np.float32(0.040), np.abs(y + 0.012) - np.float32(0.046)
-        behind = stroke(np.maximum(u, v), 0.0038) * (z < 0)
-        mix(colour, thread, np.float32(0.75) * np.clip(seams + pocket + fly + middle * np.float32(0.5) + behind, 0, 1))
-        outer = stroke(z + np.float32(0.002), 0.0040) * (side > 0.09) * (y < 0.07)
-        darker(colour, outer, 0.30)
-        button = inside(np.float32(0.0068) - np.hypot(x, y - np.float32(waist - 0.016))) * (z > 0)
-        mix(colour, (0.55, 0.42, 0.22), button)
-
-    return paint
+    reach = size[1] / 2 + 0.01
+    return within(paint, centre[1] - reach, centre[1] + reach, front=True)
 
 
-def tailored(waist: float) -> Paint:
-    """Trousers with a pressed crease, slanted pockets and a belt loop line."""
+def worn_denim() -> Paint:
+    """Denim that has become light on thighs and knees."""
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
         side = np.abs(x)
-        press = stroke(side - np.float32(0.091), 0.0045) * (y < -0.06) * (z > 0)
-        colour *= 1 + np.float32(0.16) * press
-        pocket = stroke((side - np.float32(0.118)) + (y - np.float32(0.03)) * np.float32(0.35), 0.0040)
-        darker(colour, pocket * (np.abs(y - 0.032) < 0.045) * (z > 0), 0.32)
-        darker(colour, stroke(x - np.float32(0.008), 0.0032) * (z > 0) * (y < waist - 0.03) * (y > -0.05), 0.25)
-        darker(colour, stroke(y - np.float32(waist - 0.030), 0.0032), 0.25)
-        slit = stroke(y - np.float32(0.012), 0.0040) * (np.abs(side - 0.078) < 0.045) * (z < 0)
-        darker(colour, slit, 0.40)
+        worn = np.exp(-(((side - 0.095) / 0.045) ** 2 + ((y + 0.20) / 0.17) ** 2))
+        worn += 0.6 * np.exp(-(((side - 0.09) / 0.04) ** 2 + ((y + 0.44) / 0.07) ** 2))
+        colour *= 1 + 0.38 * worn
+        del z
+
+    return within(paint, -0.62, 0.105, front=True)
+
+
+def denim_seams(thread: Colour, waist: float) -> Paint:
+    """Seams, fly, pockets and the button of jeans."""
+
+    def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+        side, front, below = np.abs(x), z > 0, y < waist - 0.03
+        seams = stroke(y - (waist - 0.031), 0.0036)
+        curve = 0.030 + 0.045 * np.clip((0.155 - side) / 0.085, 0, 1) ** 2
+        seams = np.maximum(seams, stroke(y - curve, 0.0042) * (side > 0.068) * front * below)
+        seams = np.maximum(seams, stroke(np.hypot(x - 0.024, np.minimum(y + 0.005, 0)), 0.0036) * front * below)
+        seams = np.maximum(seams, 0.5 * stroke(x, 0.0030) * below * (y > -0.11))
+        pocket = np.maximum(np.abs(side - 0.078) - 0.040, np.abs(y + 0.012) - 0.046)
+        seams = np.maximum(seams, stroke(pocket, 0.0038) * (z < 0))
+        mix(colour, thread, 0.75 * seams)
+        mix(colour, (0.55, 0.42, 0.22), inside(0.0068 - np.hypot(x, y - (waist - 0.016))) * front)
+
+    return within(paint, -0.115, waist + 0.01)
+
+
+def outer_seams() -> Paint:
+    """The seams down the outside of the legs."""
+
+    def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+        darker(colour, stroke(z + 0.002, 0.0040) * (np.abs(x) > 0.09) * (y < 0.07), 0.30)
 
     return paint
+
+
+def pressed_crease() -> Paint:
+    """The line down the front of each leg of pressed trousers."""
+
+    def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+        colour *= 1 + 0.16 * stroke(np.abs(x) - 0.091, 0.0045) * (y < -0.06) * (z > 0)
+
+    return paint
+
+
+def tailored_waist(waist: float) -> Paint:
+    """Slanted pockets, fly, waistband and slit pockets behind."""
+
+    def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+        side, front = np.abs(x), z > 0
+        pocket = stroke((side - 0.118) + (y - 0.03) * 0.35, 0.0040) * (np.abs(y - 0.032) < 0.045) * front
+        darker(colour, pocket, 0.32)
+        darker(colour, stroke(x - 0.008, 0.0032) * front * (y < waist - 0.03) * (y > -0.05), 0.25)
+        darker(colour, stroke(y - (waist - 0.030), 0.0032), 0.25)
+        darker(colour, stroke(y - 0.012, 0.0040) * (np.abs(side - 0.078) < 0.045) * (z < 0), 0.40)
+
+    return within(paint, -0.06, waist + 0.01)
 
 
 def belt(leather: Colour, buckle: Colour, waist: float) -> Paint:
@@ -115,61 +129,52 @@ def lapels(bottom: float, slope: float, width: float, notch: float) -> Paint:
     """The turned-back edges of a jacket's V, which begins at `bottom` and widens by `slope` metres a metre."""
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
-        front = (z > -0.03) & (y > bottom - 0.02)
-        edge = (y - np.float32(bottom)) * np.float32(slope)
-        out = np.abs(x) - edge
-        rise = np.clip((y - np.float32(bottom)) / np.float32(notch - bottom), 0, 1)
-        reach = np.float32(width) * rise
-        lapel = (out < reach) & (y < notch) & front
-        colour *= np.where(lapel, np.float32(0.86), np.float32(1.0))
-        outline = stroke(out - reach, 0.0042) * (y < notch)
-        outline = np.maximum(
-            outline,
-            stroke(y - np.float32(notch) - (out - reach) * np.float32(0.35), 0.0042)
-            * (out < reach)
-            * (out > reach * 0.45),
-        )
-        collar = stroke(out - np.float32(width * 0.72), 0.0042) * (y > notch) * (y < notch + 0.12)
-        darker(colour, np.maximum(outline, collar) * front, 0.55)
+        out = np.abs(x) - (y - bottom) * slope
+        reach = width * np.clip((y - bottom) / (notch - bottom), 0, 1)
+        beyond = out - reach
+        colour *= np.where((beyond < 0) & (y < notch), np.float32(0.86), np.float32(1.0))
+        outline = stroke(beyond, 0.0042) * (y < notch)
+        upper = stroke(y - notch - beyond * 0.35, 0.0042) * (beyond < 0) * (out > reach * 0.45)
+        collar = stroke(out - width * 0.72, 0.0042) * (y > notch) * (y < notch + 0.12)
+        darker(colour, np.maximum(np.maximum(outline, upper), collar), 0.55)
+        del z
 
-    return paint
+    return within(paint, bottom - 0.02, 1.0, front=True)
 
 
 def closing(lowest: float, highest: float, count: int, button: Colour, aside: float = 0.0) -> Paint:
     """The edge where the left front of a jacket or coat lies over the right one, with its buttons."""
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
-        front = z > 0
-        darker(colour, stroke(x + np.float32(0.018), 0.0040) * front * (y < highest + 0.01), 0.42)
+        darker(colour, stroke(x + 0.018, 0.0040) * (y < highest + 0.01), 0.42)
         pitch = (highest - lowest) / (count - 1)
         v = np.mod(y - lowest + pitch / 2, pitch) - pitch / 2
-        spot = np.hypot(np.abs(x) - aside, v)
         row = (y > lowest - pitch / 2) & (y < highest + pitch / 2)
-        mix(colour, button, inside(0.0090 - spot) * front * row)
+        mix(colour, button, inside(0.0090 - np.hypot(np.abs(x) - aside, v)) * row)
+        del z
 
-    return paint
+    return within(paint, -1.0, highest + 0.02, aside + 0.025, front=True)
 
 
 def flaps(height: float, aside: float, width: float = 0.085) -> Paint:
     """Pocket flaps on both sides of the front."""
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
-        u, v = (
-            np.abs(np.abs(x) - np.float32(aside)) - np.float32(width / 2),
-            np.abs(y - np.float32(height)) - np.float32(0.017),
-        )
-        darker(colour, stroke(np.maximum(u, v), 0.0042) * (z > 0), 0.40)
+        edge = np.maximum(np.abs(np.abs(x) - aside) - width / 2, np.abs(y - height) - 0.017)
+        darker(colour, stroke(edge, 0.0042), 0.40)
+        del z
 
-    return paint
+    return within(paint, height - 0.025, height + 0.025, front=True)
 
 
 def vent(highest: float) -> Paint:
     """The slit at the back of a jacket."""
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
-        darker(colour, stroke(x, 0.0046) * (z < 0) * (y < highest), 0.55)
+        darker(colour, stroke(x, 0.0046), 0.55)
+        del y, z
 
-    return paint
+    return within(paint, -1.0, highest, 0.01, front=False)
 
 
 def shirt_front(tie: Colour | None, skin: Colour) -> Paint:
@@ -222,15 +227,11 @@ def hood_strings(string: Colour) -> Paint:
     """Drawstrings, and the pouch pocket of a hoodie."""
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
-        front = z > 0
-        side = np.abs(x)
         for sign, end in ((1, 0.335), (-1, 0.355)):
-            string_share = (
-                inside(np.float32(0.0045) - np.abs(x - np.float32(sign * 0.030))) * (y > end) * (y < 0.50) * front
-            )
-            mix(colour, string, string_share)
-        slant = np.float32(0.122) - np.clip((y - np.float32(0.035)) / np.float32(0.10), 0, 1) * np.float32(0.06)
-        edge = np.maximum(side - slant, np.maximum(y - np.float32(0.135), np.float32(0.020) - y))
-        darker(colour, stroke(edge, 0.0045) * front, 0.38)
+            mix(colour, string, inside(0.0045 - np.abs(x - sign * 0.030)) * (y > end) * (y < 0.50))
+        slant = 0.122 - np.clip((y - 0.035) / 0.10, 0, 1) * 0.05
+        edge = np.maximum(np.abs(x) - slant, np.maximum(y - 0.135, 0.020 - y))
+        darker(colour, stroke(edge, 0.0045), 0.38)
+        del z
 
-    return paint
+    return within(paint, 0.0, 0.51, 0.14, front=True)

@@ -66,7 +66,7 @@ def test_pictures_have_a_partition_for_each_generation_and_stand_in_line(facts):
     assert partitioned == {"generated_poses", "thumbnails", "exports"}
     assert {name: asset["parents"] for name, asset in facts["assets"].items()} == {
         "pose_library": [],
-        "generated_poses": [],
+        "generated_poses": ["pose_library"],
         "thumbnails": ["generated_poses"],
         "exports": ["generated_poses"],
     }

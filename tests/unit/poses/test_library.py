@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from posegen.errors import InvalidPose, UnknownName
-from posegen.poses.body import Capsule, capsules, lowest_point, sole_points
+from posegen.poses.body import Capsule, capsules, finger_positions, lowest_point, sole_points
 from posegen.poses.camera import frame
 from posegen.poses.hands import FINGERS, finger_joints, hand_shape, palm_centre
 from posegen.poses.keypoints import project
@@ -183,6 +183,10 @@ REACHES = [
     ("hand-on-chin", "left", "palm", "right_upper_arm"),
     ("thinker-seated", "left", "palm", "left_thigh"),
     ("hands-folded-in-front", "left", "palm", "right_hand"),
+    ("arms-crossed-standing", "left", "little", "right_upper_arm"),
+    ("arms-crossed-against-wall", "left", "little", "right_upper_arm"),
+    ("hand-on-chin", "left", "middle", "right_upper_arm"),
+    ("kneeling-on-heels", "left", "palm", "left_thigh"),
 ]
 
 
@@ -220,12 +224,105 @@ def test_hands_that_carry_weight_are_on_the_ground(slug, side):
     assert -0.005 < lowest < 0.03
 
 
-def test_an_elbow_rests_on_the_knee_of_the_thinker_and_his_fist_is_under_the_chin():
-    figure = solve(library_pose("thinker-seated").specification)
-    fist = figure.point("right_wrist", (0, -0.09, 0))
+def fingertip_heights(slug, side):
+    return finger_positions(solve(library_pose(slug).specification), side)[1:, 3, 1]
 
-    assert np.linalg.norm(figure.position("right_elbow") - figure.position("right_knee")) < 0.16
-    assert np.linalg.norm(fist - figure.head_point("chin")) < 0.09
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_push_up_is_held_by_straight_arms_and_hands_that_lie_flat(side):
+    specification = library_pose("push-up").specification
+
+    assert abs(specification.angles.get(f"{side}_elbow", (0, 0, 0))[0]) < 5
+    assert fingertip_heights("push-up", side).max() < 0.02
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_sprinter_waits_on_the_fingertips_with_the_shoulders_over_them(side):
+    figure = solve(library_pose("sprint-start").specification)
+
+    assert fingertip_heights("sprint-start", side)[:3].max() < 0.02
+    assert abs(figure.position(f"{side}_shoulder")[2] - figure.position(f"{side}_wrist")[2]) < 0.1
+    assert palm_height(figure, side) > 0.05
+
+
+def palm_height(figure, side):
+    return figure.point(f"{side}_wrist", palm_centre(side, figure.build))[1]
+
+
+def test_the_hero_lands_on_the_knuckles_of_an_upright_fist():
+    figure = solve(library_pose("hero-landing").specification)
+
+    assert figure.orientation("right_wrist")[1, 1] > 0.95
+    assert finger_positions(figure, "right")[1:, :, 1].min() < 0.015
+
+
+def test_an_elbow_rests_on_the_knee_of_the_thinker_and_his_chin_on_the_fist():
+    figure = solve(library_pose("thinker-seated").specification)
+    parts = {part.name: part for part in capsules(figure)}
+    elbow = figure.position("right_elbow")
+    knuckles = finger_positions(figure, "right")[1:, 0]
+
+    assert np.linalg.norm(elbow - figure.position("right_knee")) < 0.16
+    assert gap(parts["right_thigh"], Capsule("elbow", elbow, elbow, (0.0, 0.0))) < 0.04
+    assert np.linalg.norm(knuckles - figure.head_point("chin"), axis=1).min() < 0.03
+
+
+@pytest.mark.parametrize("slug", ["ballet-arms-overhead", "yoga-tree", "arms-crossed-against-wall"])
+def test_crossed_feet_and_shins_stay_outside_each_other(slug):
+    parts = {part.name: part for part in capsules(solve(library_pose(slug).specification))}
+
+    for one, other in itertools.product(("shin", "foot", "toes"), repeat=2):
+        assert gap(parts[f"left_{one}"], parts[f"right_{other}"]) > -0.001
+
+
+def test_the_foot_of_the_tree_pose_lies_against_the_thigh_and_not_in_it():
+    figure = solve(library_pose("yoga-tree").specification)
+    thigh = next(part for part in capsules(figure) if part.name == "left_thigh")
+    gaps = [gap(thigh, Capsule("sole", point, point, (0.0, 0.0))) for point in sole_points(figure, "right")]
+
+    assert -0.005 < min(gaps) < 0.02
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_heels_lie_on_the_mat_of_who_lies_on_the_back(side):
+    assert sole_points(solve(library_pose("lying-on-back").specification), side)[:, 1].min() < 0.015
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_who_kneels_on_the_heels_has_the_insteps_flat_on_the_floor(side):
+    figure = solve(library_pose("kneeling-on-heels").specification)
+    parts = {part.name: part for part in capsules(figure)}
+
+    assert abs(figure.orientation(f"{side}_toes")[1, 2]) < 0.2
+    assert parts[f"{side}_toes"].end[1] - parts[f"{side}_toes"].radii[1] < 0.015
+    assert abs(figure.orientation(f"{side}_ankle")[0, 1]) < 0.1
+
+
+def test_a_step_in_profile_lands_on_the_heel_and_leaves_from_the_toes():
+    figure = solve(library_pose("profile-walking-left").specification)
+    front, rear = sole_points(figure, "right"), sole_points(figure, "left")
+
+    assert front[0, 1] < 0.01
+    assert front[-1, 1] > 0.06
+    assert rear[5:, 1].max() < 0.015
+    assert rear[0, 1] > 0.09
+
+
+def test_back_and_sole_are_at_the_wall_that_is_leant_on():
+    figure = solve(library_pose("leaning-wall-foot-up").specification)
+    wall = figure.props[0]
+    surface = wall.position[2] + wall.size[2] / 2
+    ribs = next(part for part in capsules(figure) if part.name == "ribs")
+
+    assert min(ribs.start[2] - ribs.radii[0], ribs.end[2] - ribs.radii[1]) == pytest.approx(surface, abs=0.01)
+    assert sole_points(figure, "left")[:, 2] == pytest.approx(surface, abs=0.01)
+
+
+def test_who_bows_keeps_the_wrists_straight():
+    angles = library_pose("bowing").specification.angles
+
+    for side in ("left", "right"):
+        assert abs(np.array(angles[f"{side}_wrist"])).max() < 15
 
 
 def test_a_symmetric_pose_is_its_own_mirror_image():
