@@ -12,7 +12,7 @@ from posegen.errors import InvalidPose
 from posegen.lifecycle.intake import Catalogue
 from posegen.poses.prompts import choose_pose
 from posegen.poses.specification import PoseSpecification
-from tests.builders import a_request, a_user, execute, pose_statuses, result, rows, status, take_in, value
+from tests.builders import a_request, a_user, execute, pose_statuses, rows, status, take_in, value
 from tests.conftest import BASE_URL
 from tests.documents import page
 
@@ -28,15 +28,10 @@ def run(database: Database, statements: list[str]) -> None:
             connection.execute(statement.encode())
 
 
-def test_a_pose_is_unknown_until_it_is_enabled_and_can_then_be_asked_for(database: Database) -> None:
-    *before, enable = STATEMENTS
-    run(database, before)
-    too_early = a_request(database, a_user(database), poses=list(NEW))
-    take_in(database)
-    assert "'waving-with-cup'" in result(database, too_early)["error_detail"]
-
-    run(database, [enable])
+def test_the_poses_can_be_asked_for_from_the_insert_on(database: Database) -> None:
+    run(database, STATEMENTS)
     generation = a_request(database, a_user(database), poses=list(NEW))
+
     take_in(database)
 
     assert status(database, generation) == "queued"
