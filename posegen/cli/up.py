@@ -67,19 +67,17 @@ def up(
 def _welcome(session: Session, platform: Platform) -> None:
     settings = session.settings
     console.out.print(f"\n[bold]Posegen is up.[/] Dagster UI: [link={platform.url}]{platform.url}[/link]")
-    console.out.print('Database:    eval "$(posegen env)"; psql "$DATABASE_URL"', markup=False)
-    console.out.print(f"Pictures:    {settings.storage_path}", markup=False)
-    console.out.print(f"Logs:        {settings.posegen_home / 'logs'}", markup=False)
-    console.out.print(
-        "Submit with: posegen submit POSE..., or INSERT INTO generation_requests. Ctrl-C ends it.\n", markup=False
-    )
+    console.say('Database:    eval "$(posegen env)"; psql "$DATABASE_URL"')
+    console.say(f"Pictures:    {settings.storage_path}")
+    console.say(f"Logs:        {settings.posegen_home / 'logs'}")
+    console.say("Submit with: posegen submit POSE..., or INSERT INTO generation_requests. Ctrl-C ends it.\n")
 
 
 def _report(happening: Happening) -> None:
     detail = f" {escape(happening.detail)}" if happening.detail else ""
     colour = _COLOURS[happening.what]
-    console.out.print(f"[{colour}]{happening.process} {happening.what}[/]{detail}")
+    console.out.print(f"[{colour}]{happening.process} {happening.what}[/]{detail}", soft_wrap=True)
 
 
 def _echo(process: str, line: str) -> None:
-    console.out.print(f"[dim]{process:>11} |[/] {escape(line)}")
+    console.out.print(f"[dim]{process:>11} |[/] {escape(line)}", soft_wrap=True)

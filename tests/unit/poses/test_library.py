@@ -12,7 +12,7 @@ import pytest
 from posegen.errors import InvalidPose, UnknownName
 from posegen.poses.body import Capsule, capsules, finger_positions, lowest_point, sole_points
 from posegen.poses.camera import frame
-from posegen.poses.hands import FINGERS, finger_joints, hand_shape, palm_centre
+from posegen.poses.hands import FINGERS, finger_joints, hand_shape, palm_centre, palm_normal
 from posegen.poses.keypoints import project
 from posegen.poses.kinematics import solve
 from posegen.poses.library import CATEGORIES, CATEGORY_ORDER, DIFFICULTIES, LIBRARY, library_pose, read_category
@@ -183,8 +183,8 @@ REACHES = [
     ("hand-on-chin", "left", "palm", "right_upper_arm"),
     ("thinker-seated", "left", "palm", "left_thigh"),
     ("hands-folded-in-front", "left", "palm", "right_hand"),
-    ("arms-crossed-standing", "left", "little", "right_upper_arm"),
-    ("arms-crossed-against-wall", "left", "little", "right_upper_arm"),
+    ("arms-crossed-standing", "left", "middle", "right_upper_arm"),
+    ("arms-crossed-against-wall", "left", "middle", "right_upper_arm"),
     ("hand-on-chin", "left", "middle", "right_upper_arm"),
     ("kneeling-on-heels", "left", "palm", "left_thigh"),
 ]
@@ -242,18 +242,17 @@ def test_a_sprinter_waits_on_the_fingertips_with_the_shoulders_over_them(side):
 
     assert fingertip_heights("sprint-start", side)[:3].max() < 0.02
     assert abs(figure.position(f"{side}_shoulder")[2] - figure.position(f"{side}_wrist")[2]) < 0.1
-    assert palm_height(figure, side) > 0.05
-
-
-def palm_height(figure, side):
-    return figure.point(f"{side}_wrist", palm_centre(side, figure.build))[1]
+    assert figure.point(f"{side}_wrist", palm_centre(side, figure.build))[1] > 0.05  # the palm is off the ground
 
 
 def test_the_hero_lands_on_the_knuckles_of_an_upright_fist():
     figure = solve(library_pose("hero-landing").specification)
 
+    out_of_the_palm = figure.orientation("right_wrist") @ palm_normal("right")
+
     assert figure.orientation("right_wrist")[1, 1] > 0.95
     assert finger_positions(figure, "right")[1:, :, 1].min() < 0.015
+    assert out_of_the_palm[2] < -0.5  # the viewer sees the back of a closed hand, not the gap behind the thumb
 
 
 def test_an_elbow_rests_on_the_knee_of_the_thinker_and_his_chin_on_the_fist():
@@ -267,7 +266,7 @@ def test_an_elbow_rests_on_the_knee_of_the_thinker_and_his_chin_on_the_fist():
     assert np.linalg.norm(knuckles - figure.head_point("chin"), axis=1).min() < 0.03
 
 
-@pytest.mark.parametrize("slug", ["ballet-arms-overhead", "yoga-tree", "arms-crossed-against-wall"])
+@pytest.mark.parametrize("slug", ["ballet-arms-overhead", "arms-crossed-against-wall"])
 def test_crossed_feet_and_shins_stay_outside_each_other(slug):
     parts = {part.name: part for part in capsules(solve(library_pose(slug).specification))}
 
@@ -295,7 +294,7 @@ def test_who_kneels_on_the_heels_has_the_insteps_flat_on_the_floor(side):
 
     assert abs(figure.orientation(f"{side}_toes")[1, 2]) < 0.2
     assert parts[f"{side}_toes"].end[1] - parts[f"{side}_toes"].radii[1] < 0.015
-    assert abs(figure.orientation(f"{side}_ankle")[0, 1]) < 0.1
+    assert abs(figure.orientation(f"{side}_ankle")[1, 0]) < 0.1
 
 
 def test_a_step_in_profile_lands_on_the_heel_and_leaves_from_the_toes():

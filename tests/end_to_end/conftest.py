@@ -1,0 +1,27 @@
+"""One data folder with one `posegen up` for all of these tests: to start a platform takes seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.homes import Home
+
+
+@pytest.fixture(scope="package")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """The folder, whether it is served or not."""
+    home = Home(tmp_path_factory.mktemp("end-to-end") / "home")
+    home.folder.mkdir()
+    try:
+        yield home
+    finally:
+        home.clean_up()
+
+
+@pytest.fixture
+def platform(home: Home) -> Home:
+    """The folder with `posegen up` running, started now unless an earlier test has."""
+    home.up()
+    return home

@@ -1,0 +1,257 @@
+"""`posegen up` in processes of its own, with a folder and a database of its own; everything is seen from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email.message import Message
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from posegen.settings import PROJECT_ROOT
+from posegen.supervisor.ports import choose_port
+from tests.servers import remove_cluster
+
+T = TypeVar("T")
+
+UP = "Posegen is up"
+START_SECONDS = 90
+PRICE = 30
+# A worker that was killed is missed after this long.
+LEASE_SECONDS = 6
+# What a shell's `&` does to its children.
+IN_THE_BACKGROUND = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
+
+
+@dataclass
+class Home:
+    """A data folder, and the `posegen up` that serves it when a test has asked for one."""
+
+    folder: Path
+    process: subprocess.Popen[bytes] | None = None
+    url: str = ""
+    variables: dict[str, str] = field(default_factory=dict)
+
+    # --- the command ------------------------------------------------------------------------------------------
+
+    def up(self, *wrapper: str) -> None:
+        """Start `posegen up` unless it runs, and wait until it says so. `wrapper`: a command that executes it."""
+        if self.process is not None and self.process.poll() is None:
+            return
+        port = choose_port("127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{port}"
+        log = self.folder / "up.log"
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [*wrapper, sys.executable, "-m", "posegen.cli.main", "up", "--port", str(port)],
+                env=self.environment, cwd=PROJECT_ROOT, stdout=output, stderr=output, start_new_session=True,
+            )  # fmt: skip
+        self.wait(lambda: UP in log.read_text() or self.process.poll() is not None, START_SECONDS)
+        assert UP in log.read_text(), log.read_text()
+        self.variables = json.loads(self.posegen("env", "--json").stdout)
+
+    def posegen(self, *arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """Another `posegen` command in the same folder; it has to end with this exit code."""
+        ended = subprocess.run(
+            [sys.executable, "-m", "posegen.cli.main", *map(str, arguments)],
+            env=self.environment, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=150, check=False,
+        )  # fmt: skip
+        assert ended.returncode == code, ended.stdout + ended.stderr
+        return ended
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of every process that works with this folder."""
+        inherited = {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}
+        return {
+            **inherited,
+            "POSEGEN_HOME": str(self.folder),
+            "POSEGEN_LEASE_SECONDS": str(LEASE_SECONDS),
+            "POSEGEN_MAX_RUNNING": "2",
+            "PYTHONPATH": str(PROJECT_ROOT),
+        }
+
+    # --- the database, as a foreign backend sees it -----------------------------------------------------------
+
+    def sql(self, statement: str, *values: object) -> list[dict[str, Any]]:
+        """What a statement answers that a foreign program sends."""
+        with psycopg.connect(self.variables["DATABASE_URL"], row_factory=dict_row) as connection:
+            cursor = connection.execute(statement, values)  # type: ignore[call-overload]
+            return [] if cursor.description is None else cursor.fetchall()
+
+    def value(self, statement: str, *values: object) -> Any:
+        """The one value that a statement answers."""
+        (row,) = self.sql(statement, *values)
+        (only,) = row.values()
+        return only
+
+    def a_user(self, credits: int = 10_000) -> UUID:
+        """A user with credits to spend."""
+        user = self.value("insert into users (name) values ('Ayu') returning id")
+        if credits:
+            self.sql("select grant_credits(%s, %s, 'a gift')", user, credits)
+        return UUID(str(user))
+
+    def insert(self, user: UUID, **columns: object) -> UUID:
+        """One request by a plain INSERT."""
+        (generation,) = self.insert_many({"user_id": user, **columns})
+        return generation
+
+    def insert_many(self, *requests: Mapping[str, object]) -> list[UUID]:
+        """Many requests by one INSERT; what a request does not name has its default."""
+        names = sorted({name for request in requests for name in request})
+        row = [
+            sql.SQL("({})").format(
+                sql.SQL(", ").join(sql.Placeholder() if name in request else sql.SQL("default") for name in names)
+            )
+            for request in requests
+        ]
+        statement = sql.SQL("insert into generation_requests ({}) values {} returning id").format(
+            sql.SQL(", ").join(map(sql.Identifier, names)), sql.SQL(", ").join(row)
+        )
+        values = [request[name] for request in requests for name in names if name in request]
+        adapted = [Jsonb(value) if isinstance(value, dict) else value for value in values]
+        with psycopg.connect(self.variables["DATABASE_URL"]) as connection:
+            return [UUID(str(made)) for (made,) in connection.execute(statement, adapted)]
+
+    def result(self, generation: UUID) -> dict[str, Any]:
+        """The generation as its customer's backend sees it."""
+        (row,) = self.sql("select * from generation_results where generation_id = %s", generation)
+        return row
+
+    def poses(self, generation: UUID) -> list[dict[str, Any]]:
+        """Its poses as that backend sees them."""
+        return self.sql("select * from pose_results where generation_id = %s order by position", generation)
+
+    def credits(self, user: UUID) -> tuple[int, int, int]:
+        """Available, held, spent."""
+        (row,) = self.sql("select * from accounts where user_id = %s", user)
+        return row["credits_available"], row["credits_held"], row["credits_spent"]
+
+    def ended(self, *generations: UUID, seconds: float = 60) -> list[dict[str, Any]]:
+        """Wait until these have ended; what became of them, in the order of the arguments."""
+
+        def all_ended() -> bool:
+            open_ = "select count(*) from generations where id = any(%s) and finished_at is null"
+            return bool(self.value(open_, list(generations)) == 0)
+
+        self.wait(all_ended, seconds)
+        return [self.result(each) for each in generations]
+
+    def at_work(self, generation: UUID, *, completed: int) -> None:
+        """Wait until so many poses are completed, and the generation is not."""
+        self.wait(lambda: self.result(generation)["poses_completed"] >= completed)
+        assert self.result(generation)["status"] == "running"
+
+    # --- the webserver ----------------------------------------------------------------------------------------
+
+    def get(self, path: str) -> tuple[int, Message, bytes]:
+        """Status, headers and body of what a browser gets."""
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=30) as answer:
+                return answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.headers, refused.read()
+
+    def ask(self, query: str, **variables: object) -> dict[str, Any]:
+        """What Dagster's GraphQL answers."""
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        question = urllib.request.Request(self.url + "/graphql", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(question, timeout=30) as answer:
+            document = json.load(answer)
+        assert "errors" not in document, document
+        data: dict[str, Any] = document["data"]
+        return data
+
+    def runs(self, generation: UUID) -> list[dict[str, str]]:
+        """Id and status of the runs of a generation, the latest first."""
+        found = self.ask(_RUNS, partition=str(generation))["runsOrError"]["results"]
+        return [{"id": run["runId"], "status": run["status"]} for run in found]
+
+    # --- processes --------------------------------------------------------------------------------------------
+
+    def processes(self) -> list[int]:
+        """Whatever runs for this folder, whoever its parent is by now; PostgreSQL apart."""
+        mark = f"POSEGEN_HOME={self.folder}".encode()
+        return [pid for pid in _all_processes() if mark in _environ(pid).split(b"\0")]
+
+    def postmaster(self) -> int:
+        """The main process of the embedded server."""
+        return int(self.value("select pg_read_file('postmaster.pid')").split()[0])
+
+    def cut_power(self) -> None:
+        """Kill everything at once but PostgreSQL, so that nobody is left to tell the others."""
+        for pid in self.processes():
+            os.kill(pid, signal.SIGKILL)
+        self._reap()
+        self.wait(lambda: not self.processes())
+
+    def stop(self, number: signal.Signals, *, seconds: float) -> float:
+        """Send `up` a signal; the seconds that it took to end."""
+        assert self.process is not None
+        began = time.monotonic()
+        self.process.send_signal(number)
+        assert self.process.wait(seconds) == 0, (self.folder / "up.log").read_text()
+        return time.monotonic() - began
+
+    def clean_up(self) -> None:
+        """End what is left, the kind way first."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(40)
+            except subprocess.TimeoutExpired:
+                self.cut_power()
+        remove_cluster(self.folder)
+
+    def wait(self, condition: Callable[[], T], seconds: float = 60) -> T:
+        """Wait until the condition holds; when it never does, say what the processes have logged last."""
+        deadline = time.monotonic() + seconds
+        while not (answer := condition()):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"It never came to that.\n{self._last_words()}")
+            time.sleep(0.05)
+        return answer
+
+    def _last_words(self) -> str:
+        logs = [self.folder / "up.log", *sorted((self.folder / "logs").glob("*.log"))]
+        return "\n".join(f"--- {log.name}\n{log.read_text()[-3000:]}" for log in logs if log.exists())
+
+    def _reap(self) -> None:
+        if self.process is not None:
+            self.process.wait(20)
+
+
+_LEFT_OUT = {"DATABASE_URL", "PYTHONDONTWRITEBYTECODE", "DAGSTER_HOME"}
+_RUNS = """
+query($partition: String!) {
+  runsOrError(filter: {tags: [{key: "dagster/partition", value: $partition}]}) {
+    ... on Runs {results {runId status}}
+  }
+}
+"""
+
+
+def _all_processes() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def _environ(pid: int) -> bytes:
+    try:
+        return (Path("/proc") / str(pid) / "environ").read_bytes()
+    except OSError:
+        return b""
