@@ -24,7 +24,6 @@ from psycopg.types.json import Jsonb
 
 from posegen.settings import PROJECT_ROOT
 from posegen.supervisor.ports import choose_port
-from tests.servers import remove_cluster
 
 T = TypeVar("T")
 
@@ -33,7 +32,7 @@ START_SECONDS = 90
 PRICE = 30
 # A worker that was killed is missed after this long.
 LEASE_SECONDS = 6
-# What a shell's `&` does to its children.
+# What a shell's `&` does to its children: `up` has to end all the same.
 IN_THE_BACKGROUND = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
 
 
@@ -48,16 +47,16 @@ class Home:
 
     # --- the command ------------------------------------------------------------------------------------------
 
-    def up(self, *wrapper: str) -> None:
-        """Start `posegen up` unless it runs, and wait until it says so. `wrapper`: a command that executes it."""
-        if self.process is not None and self.process.poll() is None:
+    def up(self) -> None:
+        """Start `posegen up &` unless it runs, and wait until it says that it is up."""
+        if self.is_up:
             return
         port = choose_port("127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{port}"
         log = self.folder / "up.log"
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [*wrapper, sys.executable, "-m", "posegen.cli.main", "up", "--port", str(port)],
+                [*IN_THE_BACKGROUND, sys.executable, "-m", "posegen.cli.main", "up", "--port", str(port)],
                 env=self.environment, cwd=PROJECT_ROOT, stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
         self.wait(lambda: UP in log.read_text() or self.process.poll() is not None, START_SECONDS)
@@ -184,6 +183,11 @@ class Home:
 
     # --- processes --------------------------------------------------------------------------------------------
 
+    @property
+    def is_up(self) -> bool:
+        """Whether `up` runs."""
+        return self.process is not None and self.process.poll() is None
+
     def processes(self) -> list[int]:
         """Whatever runs for this folder, whoever its parent is by now; PostgreSQL apart."""
         mark = f"POSEGEN_HOME={self.folder}".encode()
@@ -197,26 +201,31 @@ class Home:
         """Kill everything at once but PostgreSQL, so that nobody is left to tell the others."""
         for pid in self.processes():
             os.kill(pid, signal.SIGKILL)
-        self._reap()
+        self.kill()
         self.wait(lambda: not self.processes())
 
-    def stop(self, number: signal.Signals, *, seconds: float) -> float:
-        """Send `up` a signal; the seconds that it took to end."""
+    def stop(self, number: signal.Signals) -> float:
+        """Send `up` a signal; the seconds that it took to end, which it has to do without an error."""
         assert self.process is not None
         began = time.monotonic()
         self.process.send_signal(number)
-        assert self.process.wait(seconds) == 0, (self.folder / "up.log").read_text()
+        assert self.process.wait(60) == 0, (self.folder / "up.log").read_text()
         return time.monotonic() - began
+
+    def kill(self) -> None:
+        """Kill `up` alone."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(20)
 
     def clean_up(self) -> None:
         """End what is left, the kind way first."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+        if self.is_up:
             try:
-                self.process.wait(40)
-            except subprocess.TimeoutExpired:
+                self.stop(signal.SIGTERM)
+            except (subprocess.TimeoutExpired, AssertionError):
                 self.cut_power()
-        remove_cluster(self.folder)
+                raise
 
     def wait(self, condition: Callable[[], T], seconds: float = 60) -> T:
         """Wait until the condition holds; when it never does, say what the processes have logged last."""
@@ -230,10 +239,6 @@ class Home:
     def _last_words(self) -> str:
         logs = [self.folder / "up.log", *sorted((self.folder / "logs").glob("*.log"))]
         return "\n".join(f"--- {log.name}\n{log.read_text()[-3000:]}" for log in logs if log.exists())
-
-    def _reap(self) -> None:
-        if self.process is not None:
-            self.process.wait(20)
 
 
 _LEFT_OUT = {"DATABASE_URL", "PYTHONDONTWRITEBYTECODE", "DAGSTER_HOME"}

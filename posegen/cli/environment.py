@@ -18,8 +18,8 @@ def env(
 ) -> None:
     """Print the connection string and Dagster's variables for a shell.
 
-    `eval "$(posegen env)"`, and `psql "$DATABASE_URL"` or `dagster dev` work. The embedded server keeps running only as
-    long as a `posegen` command does; start `posegen up` first to use it from elsewhere.
+    `eval "$(posegen env)"`, and `psql "$DATABASE_URL"` or `dagster dev` work, as long as the server runs: the embedded
+    one lives as long as a `posegen` command uses it. `posegen up` does, and so does `posegen db serve`.
     """
     settings = load_settings()
     with open_server(settings) as urls:

@@ -36,7 +36,7 @@ def list_poses(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")] = False,
 ) -> None:
     """List the poses with their categories and descriptions."""
-    poses = _all_poses()
+    poses = _enabled_poses()
     if category is not None:
         known = sorted({pose.category for pose in poses})
         if category not in known:
@@ -64,7 +64,7 @@ def sheet(
     if kind not in _KINDS:
         raise UnknownName("kind of picture", kind, list(_KINDS))
     tiles = []
-    for pose in track(_all_poses(), "Drawing", console=console.err):
+    for pose in track(_enabled_poses(), "Drawing", console=console.err):
         try:
             tiles.append(Tile(_picture(render_library_pose(pose, _SIDE), kind), label=pose.slug))
         except InvalidPose as invalid:
@@ -81,9 +81,10 @@ def draw(
     side: Annotated[int, typer.Option(help="Width and height in pixels.", min=64, max=2048)] = 1024,
 ) -> None:
     """Write a pose as picture, OpenPose map, depth map and OpenPose JSON."""
-    pose = next((pose for pose in _all_poses() if pose.slug == slug), None)
-    if pose is None:
-        raise UnknownName("pose", slug, [pose.slug for pose in _all_poses()])
+    poses = {pose.slug: pose for pose in _all_poses()}
+    if slug not in poses:
+        raise UnknownName("pose", slug, list(poses))
+    pose = poses[slug]
     rendering = render_library_pose(pose, side)
     assert rendering.keypoints is not None, "the mannequin knows where its joints are"
     out.mkdir(parents=True, exist_ok=True)
@@ -98,7 +99,11 @@ def draw(
 
 def _all_poses() -> list[StoredPose]:
     with open_session() as session, session.database.transaction() as connection:
-        return [pose for pose in stored_poses(connection) if pose.enabled]
+        return stored_poses(connection)
+
+
+def _enabled_poses() -> list[StoredPose]:
+    return [pose for pose in _all_poses() if pose.enabled]
 
 
 def _picture(rendering: Rendering, kind: str) -> Pixels:

@@ -118,7 +118,9 @@ def show(
     generation: Annotated[UUID, typer.Argument(help="The generation; `posegen status` lists the latest ones.")],
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Where to write; by default `contact-sheet.png` in the files' folder."),
+        typer.Option(
+            "--out", "-o", help="The file to write; without it one in POSEGEN_HOME, named after the generation."
+        ),
     ] = None,
     files: Annotated[
         Path | None, typer.Option(help="Also copy every picture into this folder, under names to read.")

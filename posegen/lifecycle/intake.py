@@ -195,7 +195,7 @@ def _chosen_poses(submission: Submission, catalogue: Catalogue, prompt: str | No
     named = [catalogue.poses[slug] for slug in submission.poses]
     for category in submission.categories:
         named += [pose for pose in catalogue.poses.values() if pose.category == category]
-    if not named and prompt is not None:
+    if not named and prompt is not None and catalogue.poses:
         named = [choose_pose(prompt, list(catalogue.poses.values()))]
     if not named:
         raise _invalid("The request has 0 poses: name library poses, categories or a prompt.")

@@ -14,7 +14,7 @@ from posegen.poses.library import LibraryPose, category_name
 
 DEFAULT_POSE = "standing-straight"
 # A word of the pose's name says more than one of its description.
-_WEIGHTS = {"tags": 3.0, "name": 3.0, "category": 2.0, "description": 1.0}
+_WEIGHTS = {"tags": 3.0, "name": 3.0, "category": 4.0, "description": 1.0}
 _STOP_WORDS = frozenset(
     (
         *("a", "an", "and", "are", "as", "at", "be", "by", "for", "from", "in", "into", "is", "it", "its", "no", "of"),

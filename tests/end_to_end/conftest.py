@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.homes import Home
+from tests.servers import remove_cluster
 
 
 @pytest.fixture(scope="package")
@@ -17,7 +18,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     try:
         yield home
     finally:
-        home.clean_up()
+        try:
+            home.clean_up()
+        finally:
+            remove_cluster(home.folder)
 
 
 @pytest.fixture
