@@ -27,7 +27,9 @@ from sensors.targets import GENERATIONS
 class ExportConfig(dg.Config):
     """What a run of `exports` may be told; without anything it derives what the request asked for and is missing."""
 
-    formats: list[str] = Field(default_factory=list, description="Formats to derive; those of the request when empty.")
+    formats: list[str] = Field(
+        default_factory=list, description="Formats to derive of an ended generation; those of the request when empty."
+    )
     again: bool = Field(default=False, description="Derive also what is there already.")
 
 
@@ -49,7 +51,12 @@ def exports(
         studio.open() as opened,
         bound(generation=context.partition_key, run=context.run.run_id),
     ):
-        generation_id = generation_of(generated_poses["generation"])
+        generation_id = generation_of(context.partition_key)
+        if generated_poses["generation"] != str(generation_id):
+            raise dg.Failure(
+                f"The manifest of {generation_id} is of {generated_poses['generation']}: materialise generated_poses.",
+                allow_retries=False,
+            )
         began = time.perf_counter()
         derived, status = _derive(opened, generation_id, context.run.run_id, config)
         seconds = time.perf_counter() - began
@@ -58,10 +65,10 @@ def exports(
 
 
 def _derive(studio: Studio, generation_id: UUID, run_id: str, config: ExportConfig) -> tuple[int, str]:
-    formats = config.formats or None
     lease = resume_work(studio.database, generation_id, run_id=run_id)
     if lease is None:
-        return derive_exports(studio, generation_id, None, formats=formats, again=config.again), "ended before"
+        derived = derive_exports(studio, generation_id, None, formats=config.formats or None, again=config.again)
+        return derived, "ended before"
     with at_work(studio.database, lease, lease_seconds=studio.lease_seconds, rule=studio.retry_rule) as keeper:
-        derived = derive_exports(studio, generation_id, lease, keeper, formats=formats, again=config.again)
+        derived = derive_exports(studio, generation_id, lease, keeper, again=config.again)
         return derived, str(finish_generation(studio.database, lease))

@@ -15,19 +15,18 @@ from sensors.targets import DISPATCH_TAG, OPERATOR
     run_status=dg.DagsterRunStatus.FAILURE,
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Puts a generation back whose run failed before it began to work.",
+    description="Puts a generation back that a failed run has left open.",
 )
 def failed_runs(context: dg.RunStatusSensorContext, database: DatabaseResource) -> None:
-    """A run that failed at work has settled its generation by itself; one that never began could not."""
+    """A run that failed at work has settled its generation by itself; before and between its assets it could not."""
     claim = _claim_of(context.dagster_run)
     if claim is None:
         return
     generation_id, dispatch = claim
     rule = RetryRule(most_attempts=load_settings().posegen_max_attempts)
     with database.open() as opened:
-        recover_lost_run(
-            opened, generation_id, dispatch, rule, reason=f"run {context.dagster_run.run_id} failed before it began"
-        )
+        run_id = context.dagster_run.run_id
+        recover_lost_run(opened, generation_id, dispatch, rule, run_id=run_id, reason=f"run {run_id} failed")
 
 
 @dg.run_status_sensor(

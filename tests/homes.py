@@ -61,7 +61,18 @@ class Home:
             )  # fmt: skip
         self.wait(lambda: UP in log.read_text() or self.process.poll() is not None, START_SECONDS)
         assert UP in log.read_text(), log.read_text()
+        self.read_variables()
+
+    def read_variables(self) -> None:
+        """Learn from `posegen env` where the database is."""
         self.variables = json.loads(self.posegen("env", "--json").stdout)
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """A `posegen` command that stays."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "posegen.cli.main", *arguments],
+            env=self.environment, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
 
     def posegen(self, *arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
         """Another `posegen` command in the same folder; it has to end with this exit code."""
@@ -82,6 +93,7 @@ class Home:
             "POSEGEN_LEASE_SECONDS": str(LEASE_SECONDS),
             "POSEGEN_MAX_RUNNING": "2",
             "PYTHONPATH": str(PROJECT_ROOT),
+            "PYTHONUNBUFFERED": "1",
         }
 
     # --- the database, as a foreign backend sees it -----------------------------------------------------------

@@ -20,7 +20,7 @@ app = typer.Typer(help="The application's database: its schema, its revision, an
 @app.command()
 def upgrade() -> None:
     """Bring schema and lists to this version. `demo` and `up` do it too; doing it twice changes nothing."""
-    with open_session() as session:
+    with open_session(upgrade=True) as session:
         console.out.print(f"The database is at revision {current_revision(session.urls.application)}.")
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
@@ -17,6 +19,7 @@ from posegen.cli import console
 from posegen.cli.following import follow
 from posegen.cli.session import Session, open_session
 from posegen.cli.up import platform_for
+from posegen.database import users
 from posegen.database.requests import insert_request
 from posegen.database.results import GenerationResult
 from posegen.errors import PosegenError
@@ -96,17 +99,28 @@ def demo(
     code 0 means that every file in the table exists, opens, and has its platform's size.
     """
     began = time.monotonic()
-    with open_session() as session, ExitStack() as platforms:
+    interrupted = Event()
+
+    def stop(hurry: bool) -> None:
+        interrupted.set()
+        if platform is not None:
+            platform.request_stop(hurry)
+
+    def carry_on() -> None:
+        if interrupted.is_set():
+            raise typer.Exit(130)
+
+    with open_session(upgrade=True) as session, ExitStack() as platforms:
         running = find_platform(session.settings.posegen_home)
         platform = None if running else platform_for(session, PlatformOptions(port=port))
         url = running.url if running else platform.url if platform else ""
         if platform is not None:
-            platforms.enter_context(stop_on_signals(platform.request_stop))
+            platforms.enter_context(stop_on_signals(stop))
             console.err.print("Starting PostgreSQL and Dagster ...")
             platforms.callback(platform.stop)
             if not platform.start():
                 raise typer.Exit(130)
-        problems = _demonstrate(session, url, began)
+        problems = _demonstrate(session, url, began, carry_on)
         if platform is not None and keep:
             console.out.print(f"The Dagster UI stays at {url} until Ctrl-C.")
             platform.wait()
@@ -116,11 +130,13 @@ def demo(
         raise typer.Exit(1)
 
 
-def _demonstrate(session: Session, url: str, began: float) -> list[str]:
+def _demonstrate(session: Session, url: str, began: float, carry_on: Callable[[], None]) -> list[str]:
+    """Everything that went otherwise than it should. `carry_on`: called at every look, raises to end the wait."""
     user = _a_user_with_credits(session)
     before = _balance(session, user)
     names = {_insert(session, user, request): request for request in REQUESTS}
-    results = follow(session.database, {each: request.name for each, request in names.items()}, seconds=LONGEST_SECONDS)
+    shown = {each: request.name for each, request in names.items()}
+    results = follow(session.database, shown, seconds=LONGEST_SECONDS, keep_running=carry_on)
     after = _balance(session, user)
     folder = session.settings.posegen_home / "demo"
     shutil.rmtree(folder, ignore_errors=True)
@@ -153,11 +169,8 @@ def _demonstrate(session: Session, url: str, began: float) -> list[str]:
 
 
 def _a_user_with_credits(session: Session) -> UUID:
-    user = uuid4()
     with session.database.transaction() as connection:
-        connection.execute("insert into users (id, name) values (%s, 'Demonstration')", [user])
-        connection.execute("select grant_credits(%s, %s, 'for the demonstration', 'posegen demo')", [user, CREDITS])
-    return user
+        return users.free_user(connection, uuid4(), "Demonstration", credits=CREDITS, reason="for the demonstration")
 
 
 def _insert(session: Session, user: UUID, request: DemoRequest) -> UUID:

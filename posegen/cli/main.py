@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import psycopg
 import typer
 
 from posegen.cli import console, database, demo, doctor, environment, library, requests, up
@@ -36,6 +37,9 @@ def main() -> None:
         app()
     except PosegenError as error:
         console.complain(str(error))
+        sys.exit(USER_ERROR)
+    except psycopg.OperationalError as lost:
+        console.complain(f"The database server does not answer any more: {lost} `posegen doctor` checks the parts.")
         sys.exit(USER_ERROR)
     except BrokenPipeError:
         # Whoever read our output has seen enough.

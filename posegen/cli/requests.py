@@ -13,6 +13,8 @@ from rich.table import Table
 from posegen.cli import console
 from posegen.cli.following import follow
 from posegen.cli.session import Session, open_session
+from posegen.database import users
+from posegen.database.connection import Connection
 from posegen.database.requests import insert_request
 from posegen.database.requests import submit as submit_request
 from posegen.database.results import GenerationResult, latest_results, pose_results, results_of
@@ -25,6 +27,7 @@ from posegen.studio.gathering import gather_files
 from posegen.supervisor.locks import find_platform
 
 _AS_JSON = Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")]
+LOCAL_USER = UUID("00000000-0000-4000-8000-000000000001")
 # 1 is a user's mistake, and 2 one of usage.
 GENERATION_FAILED = 3
 _NOT_GOOD = {GenerationStatus.FAILED, GenerationStatus.CANCELLED}
@@ -33,7 +36,8 @@ _NOT_GOOD = {GenerationStatus.FAILED, GenerationStatus.CANCELLED}
 def submit(
     poses: Annotated[list[str] | None, typer.Argument(help="Library poses; `posegen library list` names them.")] = None,
     user: Annotated[
-        UUID | None, typer.Option(help="Who asks and pays. Without it a local user with credits is made and used.")
+        UUID | None,
+        typer.Option(help="Who asks and pays. Without it a local user with credits."),
     ] = None,
     prompt: Annotated[str | None, typer.Option(help="What the picture shows, up to 2,000 characters.")] = None,
     category: Annotated[list[str] | None, typer.Option(help="All poses of a category; may be repeated.")] = None,
@@ -166,14 +170,9 @@ def _attributes(given: list[str]) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def _local_user(connection: Any) -> UUID:
-    """The user of this machine's own requests, with credits while there is nobody to sell any."""
-    row = connection.execute("select id from users where name = 'local' order by created_at limit 1").fetchone()
-    if row is not None:
-        return UUID(str(row["id"]))
-    made = connection.execute("insert into users (name) values ('local') returning id").fetchone()
-    connection.execute("select grant_credits(%s, 100000, 'for trying things out', 'posegen submit')", [made["id"]])
-    return UUID(str(made["id"]))
+def _local_user(connection: Connection) -> UUID:
+    """The user of an operator's own requests: always the same one, whoever else may be called so."""
+    return users.free_user(connection, LOCAL_USER, "local", credits=100_000, reason="for trying things out")
 
 
 def _followed(session: Session, generation: UUID, *, quiet: bool) -> GenerationResult:

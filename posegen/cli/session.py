@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from posegen.backends.registry import open_backend
 from posegen.database.connection import Database
+from posegen.database.migrate import current_revision, newest_revision
 from posegen.database.prepare import prepare_database
 from posegen.database.server import DatabaseUrls, open_server
+from posegen.errors import DatabaseUnusable
 from posegen.lifecycle.outcomes import RetryRule
 from posegen.logs import configure_logging
 from posegen.settings import Settings, load_settings
@@ -40,13 +42,29 @@ class Session:
 
 
 @contextmanager
-def open_session() -> Iterator[Session]:
-    """Open everything; the database server is started if need be, and brought to the newest schema."""
+def open_session(*, upgrade: bool = False) -> Iterator[Session]:
+    """Open everything; the embedded server is started if need be.
+
+    `upgrade`: bring the database to this version and let its URLs begin as the settings say. The embedded one always
+    is; on another server a command that only looks must not change what others publish.
+    Raises `DatabaseUnusable` when the schema is another one and was not to be upgraded.
+    """
     settings = load_settings()
     configure_logging(settings)
     # Every request would fail by it: better now, with the names that are known.
     open_backend(settings.posegen_backend)
     with open_server(settings) as urls, Database(urls.application) as database:
         store = LocalStore(settings.storage_path, base_url=settings.storage_base_url)
-        prepare_database(database, store=store.name, base_url=settings.storage_base_url)
+        if upgrade or urls.embedded:
+            prepare_database(database, store=store.name, base_url=settings.storage_base_url)
+        else:
+            _check_schema(urls.application)
         yield Session(settings, urls, database, store)
+
+
+def _check_schema(url: str) -> None:
+    found, needed = current_revision(url), newest_revision()
+    if found != needed:
+        raise DatabaseUnusable(
+            f"The database is at revision {found or 'none'} and this version needs {needed}: run `posegen db upgrade`."
+        )

@@ -51,7 +51,7 @@ def up(
     New rows in `generation_requests` become pictures while it runs. A process that dies is started again. Ctrl-C, or
     SIGTERM, ends all of it: work in hand is finished or put back, and goes on at the next start.
     """
-    with open_session() as session:
+    with open_session(upgrade=True) as session:
         options = PlatformOptions(host=host, port=port, read_only=read_only)
         platform = platform_for(session, options, report=_report, echo=_echo if verbose else None)
         with stop_on_signals(platform.request_stop):

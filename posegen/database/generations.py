@@ -5,7 +5,6 @@ Functions take an open transaction; which of them belong together is decided in 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString
 from uuid import UUID
@@ -80,9 +79,16 @@ class Progress:
 
 
 def submitted_ids(connection: Connection, limit: int) -> list[UUID]:
-    """The oldest generations that were not judged yet."""
+    """Generations that were not judged yet: the oldest of each user first, so that nobody waits for another's flood."""
     rows = connection.execute(
-        "select id from generations where status = 'submitted' order by submitted_at, id limit %s", [limit]
+        """
+        select id from (
+            select id, submitted_at, row_number() over (partition by user_id order by submitted_at, id) as nth
+            from generations where status = 'submitted'
+        ) waiting
+        order by nth, submitted_at, id limit %s
+        """,
+        [limit],
     )
     return [row["id"] for row in rows]
 
@@ -324,12 +330,6 @@ def progress_of(connection: Connection, generation_id: UUID, *, lock: bool = Fal
 def put_contact_sheet(connection: Connection, generation_id: UUID, object_id: int) -> None:
     """Let this object be the contact sheet of a generation."""
     connection.execute("update generations set contact_sheet_object = %s where id = %s", [object_id, generation_id])
-
-
-def existing_ids(connection: Connection, candidates: Sequence[UUID]) -> set[UUID]:
-    """Which of these are generations."""
-    rows = connection.execute("select id from generations where id = any(%s)", [list(candidates)])
-    return {row["id"] for row in rows}
 
 
 def _touch(connection: Connection, update: LiteralString, lease: Lease, values: dict[str, Any]) -> bool:

@@ -12,6 +12,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+
+from posegen.errors import DatabaseUnusable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # Two processes may start at once; the second waits for the first and then finds nothing to do.
@@ -19,14 +22,23 @@ _UPGRADE_LOCK = 0x706F7365
 
 
 def upgrade_schema(url: str) -> str:
-    """Run the migrations that are missing, each process in turn, and answer the revision that holds now."""
+    """Run the migrations that are missing, each process in turn, and answer the revision that holds now.
+
+    Raises `DatabaseUnusable` for a revision that this version does not know.
+    """
     config = Config()
     # A percent sign in the path would be taken for the beginning of a variable.
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     with _connect(url) as connection, connection.begin():
         connection.execute(sqlalchemy.text("select pg_advisory_xact_lock(:lock)"), {"lock": _UPGRADE_LOCK})
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as unknown:
+            raise DatabaseUnusable(
+                f"The database was made by another version of Posegen: {unknown}. Use the version that made it, or a "
+                "newer one."
+            ) from unknown
     return newest_revision()
 
 

@@ -56,7 +56,8 @@ def begin_pose(database: Database, lease: Lease, pose: OpenPose) -> None:
     """Mark a pose as being made. Raises `LeaseLost`."""
     with database.transaction() as connection:
         _fence(connection, lease)
-        poses.begin(connection, pose.id)
+        if not poses.begin(connection, pose.id):
+            raise _lost(lease)
 
 
 def complete_pose(database: Database, lease: Lease, pose: OpenPose, made: MadePose, *, store: str) -> None:

@@ -59,11 +59,20 @@ def retry_after_error(
             _retry_or_poison(connection, progress, rule, reason=reason, lost_lease=False, code=code)
 
 
-def recover_lost_run(database: Database, generation_id: UUID, dispatch: int, rule: RetryRule, *, reason: str) -> bool:
-    """Put back a generation whose run has ended without ever beginning to work on it."""
+def recover_lost_run(
+    database: Database, generation_id: UUID, dispatch: int, rule: RetryRule, *, reason: str, run_id: str | None = None
+) -> bool:
+    """Put back a generation whose run has ended and left it open: it never began, or ended between two assets.
+
+    `run_id`: the run, where it may have begun.
+    """
     with database.transaction() as connection:
         progress = generations.progress_of(connection, generation_id, lock=True)
-        if progress is None or (progress.status, progress.dispatch) != (GenerationStatus.DISPATCHED, dispatch):
+        if progress is None or progress.dispatch != dispatch:
+            return False
+        never_began = progress.status is GenerationStatus.DISPATCHED
+        left_open = progress.status is GenerationStatus.RUNNING and progress.run_id == run_id
+        if not (never_began or left_open):
             return False
         _retry_or_poison(connection, progress, rule, reason=reason, lost_lease=False)
         return True

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 import structlog
 
 from posegen.database.connection import Database
 from posegen.database.generations import Lease
 from posegen.error_codes import ErrorCode
-from posegen.errors import LeaseLost, StorageError
+from posegen.errors import DatabaseUnusable, LeaseLost, StorageError
 from posegen.lifecycle.leases import LeaseKeeper
 from posegen.lifecycle.outcomes import RetryRule, release_lease, retry_after_error
 from posegen.logs import bound
@@ -37,6 +38,10 @@ def at_work(database: Database, lease: Lease, *, lease_seconds: float, rule: Ret
         retry_after_error(database, lease, rule, reason=f"{type(error).__name__}: {error}")
         raise
     except BaseException as interrupt:
-        released = release_lease(database, lease, reason=type(interrupt).__name__)
-        log.info("stopped", generation=str(lease.generation_id), released=released)
+        try:
+            released = release_lease(database, lease, reason=type(interrupt).__name__)
+        except (psycopg.Error, DatabaseUnusable):  # the lease runs out by itself; the interrupt has to go on
+            log.warning("stopped, and the lease could not be released", generation=str(lease.generation_id))
+        else:
+            log.info("stopped", generation=str(lease.generation_id), released=released)
         raise

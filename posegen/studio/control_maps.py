@@ -38,7 +38,8 @@ def control_maps(studio: Studio, pose: StoredPose, *, side: int = SIDE) -> dict[
 
     Raises `InvalidPose` for a stored specification that the skeleton cannot take.
     """
-    fingerprint = hashlib.sha256(json.dumps(pose.specification, sort_keys=True).encode()).hexdigest()
+    drawn_by = json.dumps([Mannequin().version, pose.specification], sort_keys=True)
+    fingerprint = hashlib.sha256(drawn_by.encode()).hexdigest()
     found: dict[Kind, ControlMap] = {}
     with studio.database.transaction() as connection:
         for kind in KINDS:

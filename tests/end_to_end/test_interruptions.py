@@ -146,6 +146,21 @@ def test_with_nobody_to_make_the_pictures_a_request_waits_and_says_so(home):
     assert findings[-1]["fix"] == "posegen up"
 
 
+def test_the_database_alone_can_be_kept_running_for_other_programs(home):
+    if home.is_up:
+        home.stop(signal.SIGTERM)
+
+    with home.start("db", "serve") as serving:
+        assert b"PostgreSQL is up" in serving.stdout.readline()
+        home.read_variables()
+        postmaster = home.postmaster()
+        assert home.value("select count(*) from library_poses where built_in") == 64
+        serving.send_signal(signal.SIGTERM)
+        assert serving.wait(30) == 0
+
+    assert not is_alive(postmaster)
+
+
 def is_alive(pid):
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"

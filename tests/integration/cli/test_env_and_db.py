@@ -11,7 +11,7 @@ import pytest
 from posegen.database.connection import Database
 from posegen.database.migrate import newest_revision
 from posegen.database.server import DatabaseUrls
-from tests.builders import value
+from tests.builders import execute, value
 from tests.commands import Shell
 from tests.servers import fresh_database
 
@@ -27,7 +27,9 @@ def fresh(empty_database_url, home, monkeypatch, capsys):
 # --- env ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_variables_can_be_taken_over_by_a_shell(database, posegen, home):
+def test_the_variables_can_be_taken_over_by_a_shell(database, posegen, home, monkeypatch):
+    home = home / "it's $HOME; `id`"
+    monkeypatch.setenv("POSEGEN_HOME", str(home))
     lines = posegen("env").out
 
     shell = subprocess.run(
@@ -93,6 +95,20 @@ def test_an_upgrade_makes_everything_and_a_second_one_changes_nothing(fresh, emp
         assert value(database, "select base_url from stores where name = 'local'") == "/media"
 
 
-def test_every_command_brings_the_database_up_to_date(fresh):
+def test_a_command_that_only_looks_changes_nothing_on_a_server_of_ones_own(fresh, empty_database_url):
+    looked = fresh("status")
+
+    assert (looked.code, looked.out) == (1, "")
+    assert "run `posegen db upgrade`" in looked.err
+    assert fresh("db", "status").code == 1
+
+
+def test_a_command_that_only_looks_leaves_the_published_urls_alone(fresh, empty_database_url):
+    fresh("db", "upgrade")
+    with Database(empty_database_url) as database:
+        execute(database, "update stores set base_url = 'https://pictures.example'")
+
     assert fresh("status").code == 0
-    assert fresh("db", "status").code == 0
+
+    with Database(empty_database_url) as database:
+        assert value(database, "select base_url from stores where name = 'local'") == "https://pictures.example"

@@ -12,6 +12,7 @@ import pytest
 from posegen.database import migrate
 from posegen.database.connection import Database
 from posegen.database.migrate import current_revision, newest_revision, upgrade_schema
+from posegen.errors import DatabaseUnusable
 from tests.concurrency import at_once
 
 
@@ -85,3 +86,12 @@ def test_the_checkout_may_lie_in_a_folder_with_a_percent_sign(empty_database_url
     monkeypatch.setattr(migrate, "MIGRATIONS", moved)
 
     assert upgrade_schema(empty_database_url) == "0001"
+
+
+def test_a_schema_of_a_newer_version_is_refused_in_words(empty_database_url):
+    upgrade_schema(empty_database_url)
+    with psycopg.connect(empty_database_url) as connection:
+        connection.execute("update alembic_version set version_num = '9999'")
+
+    with pytest.raises(DatabaseUnusable, match="9999"):
+        upgrade_schema(empty_database_url)

@@ -110,3 +110,18 @@ def test_a_generation_that_waits_for_its_next_attempt_lets_others_pass(database)
     execute(database, "update generations set not_before = now() + interval '1 hour' where id = %s", waiting)
 
     assert serve(database, 2) == [ready]
+
+
+def test_a_flood_that_nobody_has_judged_yet_does_not_keep_another_from_intake(database):
+    flooder, other = a_user(database), a_user(database)
+    execute(
+        database,
+        "insert into generation_requests (user_id, poses) select %s, array[%s] from generate_series(1, 5)",
+        *(flooder, A_POSE),
+    )
+    execute(database, "insert into generation_requests (user_id, poses) values (%s, array[%s])", *(other, A_POSE))
+
+    assert take_in(database, limit=2) == 2
+
+    judged = rows(database, "select user_id from generations where status = 'queued'")
+    assert {generation["user_id"] for generation in judged} == {flooder, other}

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from posegen.errors import LeaseLost, StoreUnavailable
-from posegen.lifecycle import outcomes
+from posegen.errors import DatabaseUnusable, LeaseLost, StoreUnavailable
+from posegen.lifecycle import outcomes, work
 from posegen.lifecycle.claims import claim_next
 from posegen.lifecycle.leases import LeaseKeeper
 from posegen.lifecycle.work import at_work
@@ -129,6 +129,18 @@ def test_an_interrupt_puts_the_generation_back_and_burns_no_attempt(database):
         "at_once": True,
     }
     assert event_kinds(database, lease.generation_id)[-1] == "released"
+
+
+def test_an_interrupt_goes_on_when_the_lease_cannot_be_released(database, monkeypatch):
+    lease = running(database)
+
+    def unreachable(*_: object, **__: object) -> bool:
+        raise DatabaseUnusable("no answer")
+
+    monkeypatch.setattr(work, "release_lease", unreachable)
+
+    with pytest.raises(KeyboardInterrupt), at_work_on(database, lease):
+        raise KeyboardInterrupt
 
 
 def test_a_lost_lease_changes_nothing(database):

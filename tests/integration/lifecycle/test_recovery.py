@@ -11,6 +11,7 @@ from posegen.lifecycle import checkpoint, claims, outcomes
 from posegen.lifecycle.outcomes import RetryRule, recover_lost_run, retry_after_error, sweep_expired_leases
 from tests.builders import (
     PRICE,
+    RUN,
     SLUGS,
     a_user,
     account,
@@ -227,6 +228,17 @@ def test_a_run_that_failed_late_does_not_take_the_claim_of_the_next_one(database
     started(database, second)
     assert not recover_lost_run(database, claim.generation_id, second.dispatch, RULE, reason="too late")
     assert status(database, claim.generation_id) == "running"
+
+
+def test_a_run_that_ended_between_two_assets_gives_its_generation_back(database):
+    claim = claimed(database)
+    started(database, claim)
+    news = {"reason": "a check failed"}
+
+    assert not recover_lost_run(database, claim.generation_id, claim.dispatch, RULE, run_id="another", **news)
+    assert recover_lost_run(database, claim.generation_id, claim.dispatch, RULE, run_id=RUN, **news)
+
+    assert row(database, "select status, attempts from generations") == {"status": "queued", "attempts": 1}
 
 
 def test_runs_that_never_begin_end_in_poison(database):

@@ -26,6 +26,7 @@ COMMANDS = {
     ("library", "draw"): "Write a pose as picture, OpenPose map, depth map and OpenPose JSON",
     ("db",): "The application's database",
     ("db", "upgrade"): "Bring schema and lists to this version",
+    ("db", "serve"): "Keep the embedded server running",
     ("db", "status"): "Say which revision the database has",
 }
 

@@ -1,0 +1,120 @@
+"""What `posegen demo` says, and that its exit code is 0 only when everything is as it says."""
+
+from __future__ import annotations
+
+import re
+import threading
+
+import pytest
+
+from posegen.cli import demo
+from posegen.images.validation import open_image
+from posegen.lifecycle import claims, outcomes
+from posegen.lifecycle.leases import LeaseKeeper
+from posegen.studio.exports import derive_exports
+from posegen.studio.poses import make_poses
+from posegen.supervisor.locks import hold_home
+from tests.builders import started, take_in, value
+from tests.concurrency import until
+
+
+@pytest.fixture(autouse=True)
+def _is_up(home):
+    """As if `posegen up` served the folder; `worker` does its work."""
+    with hold_home(home, "http://127.0.0.1:9"):
+        yield
+
+
+@pytest.fixture
+def worker(studio):
+    """Makes what the demonstration asks for; calls `before_the_end` when all files are there."""
+    worker = Worker(studio)
+    thread = threading.Thread(target=worker.work)
+    thread.start()
+    yield worker
+    thread.join(60)
+
+
+class Worker:
+    def __init__(self, studio):
+        self.studio = studio
+        self.before_the_end = lambda: None
+
+    def work(self):
+        database = self.studio.database
+        until(lambda: value(database, "select count(*) from generations") == len(demo.REQUESTS))
+        take_in(database)
+        for claim in claims.claim_next(database, most_running=10):
+            lease = started(database, claim)
+            with LeaseKeeper(database, lease, lease_seconds=60) as keeper:
+                make_poses(self.studio, lease, keeper)
+                derive_exports(self.studio, claim.generation_id, lease, keeper)
+                self.before_the_end()
+                outcomes.finish_generation(database, lease)
+
+
+def test_every_file_that_it_names_is_there_and_the_sums_are_right(posegen, home, worker):
+    answer = posegen("demo", width=120)
+
+    assert answer.code == 0
+    assert "Credits: 1000 before, 730 after; 270 spent, 0 held." in answer.out
+    counted = re.findall(r"(completed|failed) +(\d)/\d +(\d+)", answer.out)
+    assert sorted(counted) == [
+        ("completed", "1", "12"),
+        ("completed", "3", "0"),
+        ("completed", "5", "10"),
+        ("failed", "0", "0"),
+    ]
+    assert "nothing charged: invalid_request: There is no pose 'flying-carpet'" in answer.out
+    files = list((home / "demo").rglob("*.*"))
+    assert len(files) == 1 + 9 * 2 + 22
+    for file in files:
+        open_image(file.read_bytes())
+
+
+def test_a_second_demonstration_leaves_nothing_of_the_first(posegen, home, worker):
+    (home / "demo" / "generation-9").mkdir(parents=True)
+
+    posegen("demo")
+
+    assert not (home / "demo" / "generation-9").exists()
+
+
+def test_a_damaged_file_is_no_success(posegen, store, worker):
+    def damage():
+        for entry in list(store.list("exports/"))[:1]:
+            store.put(entry.key, b"damaged", content_type="image/jpeg", create_only=False)
+
+    worker.before_the_end = damage
+
+    answer = posegen("demo")
+
+    assert answer.code == 1
+    assert "error: " in answer.err
+    assert "exports/" in answer.err
+
+
+def test_a_file_that_is_gone_is_no_success(posegen, store, worker):
+    worker.before_the_end = lambda: store.delete(*[entry.key for entry in store.list("thumbnails/")])
+
+    assert posegen("demo").code == 1
+
+
+def test_a_request_that_ends_otherwise_is_no_success(posegen, backend, worker):
+    backend.before_each = lambda recipe: 1 / 0 if recipe.pose == "star-jump" else None
+
+    answer = posegen("demo")
+
+    assert answer.code == 1
+    assert "five poses for Instagram and TikTok: partial" in answer.err
+    assert "instead of completed" in answer.err
+    assert "`posegen doctor`" in answer.err
+
+
+def test_what_never_ends_is_given_up_and_no_success(posegen, monkeypatch):
+    monkeypatch.setattr(demo, "LONGEST_SECONDS", 0.5)
+
+    answer = posegen("demo")
+
+    assert answer.code == 1
+    assert answer.err.count("submitted instead of") == 4
