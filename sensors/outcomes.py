@@ -3,7 +3,8 @@
 from uuid import UUID
 
 import dagster as dg
-from dagster._core.storage.tags import PARTITION_NAME_TAG
+from dagster._core.events import RunFailureReason
+from dagster._core.storage.tags import PARTITION_NAME_TAG, RUN_FAILURE_REASON_TAG
 
 from posegen.lifecycle.outcomes import RetryRule, cancel, recover_lost_run
 from posegen.settings import load_settings
@@ -18,15 +19,26 @@ from sensors.targets import DISPATCH_TAG, OPERATOR
     description="Puts a generation back that a failed run has left open.",
 )
 def failed_runs(context: dg.RunStatusSensorContext, database: DatabaseResource) -> None:
-    """A run that failed at work has settled its generation by itself; before and between its assets it could not."""
+    """A run that failed at work has settled its generation by itself; before and between its assets it could not.
+
+    A run whose process died is another thing: its lease runs out, which is no error of the generation.
+    """
     claim = _claim_of(context.dagster_run)
     if claim is None:
         return
     generation_id, dispatch = claim
     rule = RetryRule(most_attempts=load_settings().posegen_max_attempts)
+    run = context.dagster_run
+    by_a_step = run.tags.get(RUN_FAILURE_REASON_TAG) == RunFailureReason.STEP_FAILURE.value
     with database.open() as opened:
-        run_id = context.dagster_run.run_id
-        recover_lost_run(opened, generation_id, dispatch, rule, run_id=run_id, reason=f"run {run_id} failed")
+        recover_lost_run(
+            opened,
+            generation_id,
+            dispatch,
+            rule,
+            run_id=run.run_id if by_a_step else None,
+            reason=f"run {run.run_id} failed",
+        )
 
 
 @dg.run_status_sensor(

@@ -25,15 +25,15 @@ def generate():
 
 @pytest.fixture
 def tell(instance, database):
-    """Lets a sensor know that a run has ended."""
+    """Lets a sensor know that a run has ended, which is by a step that failed unless another run is named."""
 
-    def told(sensor, tags):
-        ended = generate.execute_in_process(instance=instance, raise_on_error=False, tags=tags)
+    def told(sensor, tags, run_id=None):
+        run_id = run_id or generate.execute_in_process(instance=instance, raise_on_error=False, tags=tags).run_id
         with dg.build_run_status_sensor_context(
             sensor_name=sensor.name,
             dagster_instance=instance,
-            dagster_run=ended.dagster_run,
-            dagster_event=ended.all_events[-1],
+            dagster_run=instance.get_run_by_id(run_id),
+            dagster_event=instance.all_logs(run_id)[-1].dagster_event,
             resources={"database": DatabaseResource(url=database.url)},
         ) as context:
             return sensor(context)
@@ -54,7 +54,7 @@ def test_a_run_that_failed_before_it_began_puts_its_generation_back(database, te
     tell(failed_runs, tags_of(claim))
 
     assert row(database, "select status, attempts from generations") == {"status": "queued", "attempts": 1}
-    assert "failed before it began" in value(database, "select detail->>'reason' from events where kind = 'requeued'")
+    assert " failed" in value(database, "select detail->>'reason' from events where kind = 'requeued'")
 
 
 def test_the_last_attempt_ends_it(database, tell, monkeypatch):
@@ -67,14 +67,39 @@ def test_the_last_attempt_ends_it(database, tell, monkeypatch):
     assert credits(database, claim.user_id) == (10_000, 0, 0)
 
 
-def test_a_generation_at_work_under_a_lease_is_not_touched(database, tell):
-    """Its worker may be alive, whatever Dagster says; if not, the lease will tell."""
+def test_a_generation_at_work_under_another_run_is_not_touched(database, tell):
     claim = claimed(database)
-    lease = started(database, claim)
+    lease = started(database, claim, run="another")
 
     tell(failed_runs, tags_of(claim))
 
     assert row(database, "select status, token from generations") == {"status": "running", "token": lease.token}
+
+
+def test_a_run_that_failed_between_its_assets_puts_its_generation_back(instance, database, tell):
+    """Such as by a check that found a corrupt picture: no asset was at work that could have said so."""
+    claim = claimed(database)
+    run = generate.execute_in_process(instance=instance, raise_on_error=False, tags=tags_of(claim)).run_id
+    started(database, claim, run=run)
+
+    tell(failed_runs, tags_of(claim), run)
+
+    assert row(database, "select status, attempts from generations") == {"status": "queued", "attempts": 1}
+
+
+def test_a_run_whose_process_died_is_no_error_and_left_to_its_lease(instance, database, tell):
+    claim = claimed(database)
+    run = instance.create_run_for_job(generate, status=dg.DagsterRunStatus.STARTED, tags=tags_of(claim))
+    lease = started(database, claim, run=run.run_id)
+    instance.report_run_failed(run, "The code server that executed this run has ended, and the run with it.")
+
+    tell(failed_runs, tags_of(claim), run.run_id)
+
+    assert row(database, "select status, token, attempts from generations") == {
+        "status": "running",
+        "token": lease.token,
+        "attempts": 0,
+    }
 
 
 def test_a_generation_that_was_claimed_anew_is_not_touched(database, tell):
