@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     posegen_lease_seconds: float = Field(default=60, gt=0, description="How long a worker may be silent.")
     posegen_max_attempts: int = Field(default=3, ge=1, description="Attempts before a generation is poisoned.")
     posegen_listen_seconds: float = Field(
-        default=4.5, ge=0, le=15, description="Seconds that the request sensor waits for news before it answers."
+        default=3.0, ge=0, le=15, description="Seconds that the request sensor waits for news before it answers."
     )
     posegen_log_format: Literal["console", "json"] = Field(default="console", description="How log lines look.")
     posegen_log_level: Literal["debug", "info", "warning", "error"] = Field(
