@@ -63,7 +63,7 @@ def pose_images(context: dg.AssetExecutionContext, studio: StudioResource) -> It
         if "generated_poses" in selected:
             _make(opened, generation_id, context.run.run_id, context.run.tags.get(DISPATCH_TAG))
         else:
-            make_thumbnails_again(opened, generation_id, None)
+            make_thumbnails_again(opened, generation_id)
         if "generated_poses" in selected:
             manifest = poses_manifest(opened, generation_id)
             yield dg.Output(manifest, "generated_poses", metadata=pose_metadata(opened, generation_id, manifest))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID
 
 from posegen.database import poses
-from posegen.database.generations import Lease
 from posegen.images.thumbnails import encode_thumbnail
 from posegen.images.validation import open_image
 from posegen.lifecycle import checkpoint
@@ -13,8 +12,8 @@ from posegen.storage.keys import thumbnail_key
 from posegen.studio.studio import Studio
 
 
-def make_thumbnails_again(studio: Studio, generation_id: UUID, lease: Lease | None) -> int:
-    """Make the thumbnail of every completed pose anew, at no charge; answers how many."""
+def make_thumbnails_again(studio: Studio, generation_id: UUID) -> int:
+    """Make the thumbnail of every completed pose anew, at no charge; answers how many. It must have ended."""
     with studio.database.transaction() as connection:
         finished = poses.finished_poses(connection, generation_id)
     for pose in finished:
@@ -25,5 +24,5 @@ def make_thumbnails_again(studio: Studio, generation_id: UUID, lease: Lease | No
             thumbnail.data,
             thumbnail.content_type,
         )
-        checkpoint.replace_thumbnail(studio.database, generation_id, lease, pose.id, stored, store=studio.store.name)
+        checkpoint.replace_thumbnail(studio.database, generation_id, None, pose.id, stored, store=studio.store.name)
     return len(finished)

@@ -92,7 +92,7 @@ def test_thumbnails_that_were_lost_can_be_made_again_at_no_charge(studio):
     before = rows(studio.database, "select thumbnail_url from pose_results order by position")
     studio.store.delete(*keys(studio, "thumbnails/"))
 
-    assert make_thumbnails_again(studio, generation, None) == 2
+    assert make_thumbnails_again(studio, generation) == 2
 
     assert rows(studio.database, "select thumbnail_url from pose_results order by position") == before
     assert inspect_poses(studio, generation).problems == []
@@ -105,7 +105,7 @@ def test_thumbnails_of_a_generation_at_work_are_left_to_its_worker(studio):
         make_poses(studio, lease, keeper)
 
     with pytest.raises(ClaimSuperseded):
-        make_thumbnails_again(studio, lease.generation_id, None)
+        make_thumbnails_again(studio, lease.generation_id)
 
 
 # --- manifests ----------------------------------------------------------------------------------------------------
