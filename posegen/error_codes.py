@@ -16,6 +16,8 @@ class ErrorCode(StrEnum):
     INVALID_REQUEST = "invalid_request"
     INSUFFICIENT_CREDITS = "insufficient_credits"
     QUOTA_EXCEEDED = "quota_exceeded"
+    TOO_MANY_REQUESTS = "too_many_requests"
+    QUEUE_FULL = "queue_full"
     BACKEND_REJECTED = "backend_rejected"
     BACKEND_UNAVAILABLE = "backend_unavailable"
     BACKEND_RETRIES_EXCEEDED = "backend_retries_exceeded"
@@ -37,7 +39,7 @@ class ErrorText:
 ERROR_TEXTS: dict[ErrorCode, ErrorText] = {
     ErrorCode.INAPPROPRIATE_PROMPT: ErrorText(
         "This prompt cannot be used; please describe the picture in other words.",
-        "The prompt met the policy list; nothing was held.",
+        "The backend's own policy refused the prompt; `error_detail` has its words.",
     ),
     ErrorCode.INVALID_REQUEST: ErrorText(
         "The request has a value that cannot be used; the detail names it.",
@@ -51,17 +53,26 @@ ERROR_TEXTS: dict[ErrorCode, ErrorText] = {
         "The storage space of this account is used up.",
         "The reservation did not fit under the storage limit; raise it or delete images.",
     ),
+    ErrorCode.TOO_MANY_REQUESTS: ErrorText(
+        "This account has asked for too much at once; please try again later.",
+        "The user met POSEGEN_MAX_QUEUED_PER_USER or POSEGEN_POSES_PER_HOUR; `error_detail` says which. Nothing was held.",
+    ),
+    ErrorCode.QUEUE_FULL: ErrorText(
+        "There is too much to do at the moment; please try again later.",
+        "POSEGEN_MAX_QUEUED generations wait already; nothing was held.",
+    ),
     ErrorCode.BACKEND_REJECTED: ErrorText(
         "This picture could not be made; its credits were returned.",
         "The backend refused the recipe or raised; the pose's `error_detail` has its words.",
     ),
     ErrorCode.BACKEND_UNAVAILABLE: ErrorText(
         "The picture service is not available at the moment; the credits were returned.",
-        "The backend did not answer; look at its own status and at its credentials.",
+        "The backend was left alone for longer than POSEGEN_OUTAGE_SECONDS; look at its status and at its credentials.",
     ),
     ErrorCode.BACKEND_RETRIES_EXCEEDED: ErrorText(
         "The picture could not be made after several attempts; its credits were returned.",
-        "Every attempt at this pose met an error that could have passed; the last one is in `error_detail`.",
+        "The backend answered others, and not this pose, POSEGEN_BACKEND_ATTEMPTS times; the last error is in "
+        "`error_detail`.",
     ),
     ErrorCode.STORAGE_FAILED: ErrorText(
         "The picture could not be saved; its credits were returned.",
@@ -73,7 +84,7 @@ ERROR_TEXTS: dict[ErrorCode, ErrorText] = {
     ),
     ErrorCode.TIMED_OUT: ErrorText(
         "The request took too long; the credits of what was not made were returned.",
-        "The generation passed its time limit; the events show where the time went.",
+        "It passed POSEGEN_TIME_LIMIT_SECONDS, outages of its backend left out; the events show where the time went.",
     ),
     ErrorCode.POISONED: ErrorText(
         "The request could not be completed; the credits of what was not made were returned.",

@@ -60,6 +60,49 @@ class GenerationUnknown(PosegenError):
         super().__init__(f"There is no generation {generation_id}; `posegen status` lists the latest ones.")
 
 
+class PoseUnknown(PosegenError):
+    """No generated pose has this id."""
+
+    def __init__(self, pose_id: object) -> None:
+        self.pose_id = pose_id
+        super().__init__(
+            f"There is no generated pose {pose_id}; `posegen show GENERATION --json` names those there are."
+        )
+
+
+class PoseNumberUnknown(PosegenError):
+    """A generation has no completed pose with this number. `known`: those it has, from 1."""
+
+    def __init__(self, number: int, known: list[int]) -> None:
+        self.number = number
+        self.known = known
+        super().__init__(f"There is no completed pose {number}; it has {', '.join(map(str, known)) or 'none'}.")
+
+
+class UserUnknown(PosegenError):
+    """No user has this id."""
+
+    def __init__(self, user_id: object) -> None:
+        self.user_id = user_id
+        super().__init__(f"There is no user {user_id}: insert a row into `users` first.")
+
+
+class NothingToRefund(PosegenError):
+    """No pose of the generation was paid for and not refunded yet."""
+
+    def __init__(self, generation_id: object) -> None:
+        self.generation_id = generation_id
+        super().__init__(f"Nothing of generation {generation_id} was paid for and is not refunded yet.")
+
+
+class DesignUnknown(PosegenError):
+    """No design has this id, or it was deleted."""
+
+    def __init__(self, design_id: object) -> None:
+        self.design_id = design_id
+        super().__init__(f"There is no design {design_id}: it was deleted, or never asked for.")
+
+
 class InvalidPose(PosegenError):
     """A pose specification that the skeleton cannot take: unknown joint, angle out of its limits."""
 
@@ -74,11 +117,23 @@ class UnknownName(PosegenError):
         super().__init__(f"There is no {kind} {name!r}; known: {', '.join(known)}.")
 
 
+class PeriodInvalid(PosegenError):
+    """Dates that are no span of time: not a day or a month, or in the wrong order."""
+
+
 # --- work --------------------------------------------------------------------------------------------------------
 
 
 class LeaseLost(PosegenError):
     """Somebody else may write now: stop without a further side effect."""
+
+
+class GenerationCancelled(LeaseLost):
+    """Somebody has cancelled the generation: what works on it stops, and its run ends as cancelled."""
+
+    def __init__(self, generation_id: object) -> None:
+        self.generation_id = generation_id
+        super().__init__(f"Generation {generation_id} was cancelled. What was finished stays, nothing more is made.")
 
 
 class ClaimSuperseded(PosegenError):
@@ -97,18 +152,50 @@ class BackendRejected(BackendError):
 
 
 class BackendUnavailable(BackendError):
-    """The backend did not answer, or said that it cannot right now."""
+    """The backend did not answer, or said that it cannot right now. `retry_after`: seconds, when it said how long."""
 
     code = ErrorCode.BACKEND_UNAVAILABLE
     retryable = True
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class BackendRetriesExceeded(BackendError):
+    """The backend answers others, but not this recipe, however often it is asked."""
+
+    code = ErrorCode.BACKEND_RETRIES_EXCEEDED
+
+
+class BackendHeldBack(PosegenError):
+    """The backend's circuit breaker is open: whoever needs it waits `wait` seconds, and burns no attempt."""
+
+    def __init__(self, backend: str, wait: float, reason: str) -> None:
+        self.backend = backend
+        self.wait = wait
+        self.reason = reason
+        super().__init__(f"The backend {backend} is left alone for {wait:.0f} s: {reason}")
 
 
 class ImageInvalid(PosegenError):
     """Bytes or pixels that are no image we accept."""
 
 
+class DecoderUnavailable(PosegenError):
+    """The process that decodes pictures from outside does not come up, or is killed by somebody else."""
+
+
 class ExportFailed(PosegenError):
     """An export that cannot be made as its platform asks, such as one that stays above the size limit."""
+
+
+class ReplayRefused(PosegenError):
+    """A picture that cannot be rendered again: it was never made, its recipe cannot be read, or it would be billed."""
+
+
+class ArchiveFailed(PosegenError):
+    """An archive that cannot be made: nothing is there to put into it, or a file has another size than its row says."""
 
 
 # --- storage -----------------------------------------------------------------------------------------------------
@@ -150,3 +237,20 @@ class StoreFull(StorageError):
 
 class InvalidKey(StorageError):
     """A key that could leave the store's root, or that some store could not take."""
+
+
+class StoreUnknown(StorageError):
+    """A row names a store that is not configured. `configured`: the names of those that are."""
+
+    def __init__(self, store: str, configured: list[str]) -> None:
+        self.configured = configured
+        prefix = {"local": "STORAGE_LOCAL_PATH", "r2": "R2_*", "s3": "S3_*"}.get(store, "its")
+        super().__init__(
+            f"Objects lie in the store {store!r}, which is not configured here ({', '.join(configured)} is): set "
+            f"{prefix} settings again, or move its objects away with `posegen storage migrate` where it is configured.",
+            store=store,
+        )
+
+
+class StoreMistaken(StorageError):
+    """The store is not the one that this database has been writing to: nothing may be written there."""

@@ -7,16 +7,34 @@ variable that cannot be used.
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ModelWrapValidatorHandler, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from posegen.errors import SettingsInvalid
+from posegen.setting_names import name_in_use, values_by_other_names
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
+_BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+_URL = r"^https?://[^\s/@?#]+(/[^\s?#]*)?$"
+_ENDPOINT = r"^https?://[^\s/@?#]+/?$"
+_CDN = r"^(https://)?[^\s/:@?#]+/?$"
+_ORIGIN = r"\*|https?://[^\s/@?#,]+"
+_SHORTEST_SECRET = 16
+_NEEDED = {
+    "r2": ("r2_account_id", "r2_access_key_id", "r2_secret_access_key", "r2_bucket_name"),
+    "s3": ("s3_bucket",),
+}
+# What a variable's name holds whose value is never shown.
+_SECRETS = ("DATABASE_URL", "SECRET", "KEY", "TOKEN")
 
 
 class Settings(BaseSettings):
@@ -34,16 +52,62 @@ class Settings(BaseSettings):
         default="dagster", pattern=r"^[a-z_][a-z0-9_]{0,62}$", description="Name of Dagster's database on that server."
     )
 
-    storage_mode: Literal["local"] = Field(default="local", description="Which store takes new objects.")
+    storage_mode: Literal["local", "r2", "s3"] = Field(default="local", description="Which store takes new objects.")
     storage_local_path: Path | None = Field(
         default=None, description="Root folder of the local store; by default `storage` in POSEGEN_HOME."
     )
     storage_base_url: str = Field(
         default="/media", description="What the URLs of local objects begin with; the default is served by `up`."
     )
+    storage_signing_secret: SecretStr | None = Field(
+        default=None, description="Signs URLs of the local store; by default a secret that is kept in POSEGEN_HOME."
+    )
+    r2_account_id: str | None = Field(
+        default=None, pattern=r"^[0-9a-f]{32}$", description="Cloudflare's id of the account: 32 hex digits."
+    )
+    r2_access_key_id: SecretStr | None = Field(default=None, description="Access key of the R2 token.")
+    r2_secret_access_key: SecretStr | None = Field(default=None, description="Secret of the R2 token.")
+    r2_bucket_name: str | None = Field(default=None, pattern=_BUCKET, description="The R2 bucket.")
+    r2_public_url: str | None = Field(
+        default=None,
+        pattern=_URL,
+        description="What public URLs of the R2 bucket begin with; none for a private one.",
+    )
+    r2_jurisdiction: Literal["default", "eu", "us"] = Field(
+        default="default", description="Jurisdiction that the R2 bucket was made in."
+    )
+    s3_endpoint: str | None = Field(
+        default=None, pattern=_ENDPOINT, description="Where the S3 API answers; without it AWS, in S3_REGION."
+    )
+    s3_region: str = Field(default="us-east-1", pattern=r"^[a-z0-9-]+$", description="Region of the S3 bucket.")
+    s3_bucket: str | None = Field(default=None, pattern=_BUCKET, description="The S3 bucket.")
+    s3_access_key_id: SecretStr | None = Field(
+        default=None, description="Access key for S3; without it AWS's default credential chain is asked."
+    )
+    s3_secret_access_key: SecretStr | None = Field(default=None, description="Secret of the access key for S3.")
+    s3_session_token: SecretStr | None = Field(default=None, description="Session token of temporary credentials.")
+    s3_public_bucket: bool = Field(default=False, description="Whether anybody may read from the S3 bucket itself.")
+    cdn_domain: str | None = Field(
+        default=None, pattern=_CDN, description="Domain that shows the S3 bucket to the public."
+    )
+    cors_origins: str | None = Field(
+        default=None, description="Origins whose pages may read and upload, with commas between them."
+    )
 
+    posegen_platforms_file: Path | None = Field(
+        default=None, description="A TOML file with platforms of your own; docs/reference/platforms.md shows one."
+    )
     posegen_backend: str = Field(default="mannequin", description="Backend of requests that name none.")
     posegen_credits_per_pose: int = Field(default=30, ge=0, description="Price of one pose in credits.")
+    posegen_credits_hosted_backend: int = Field(
+        default=0, ge=0, description="Credits more for a pose whose backend bills us for each call."
+    )
+    posegen_credits_print_format: int = Field(
+        default=0, ge=0, description="Credits more for a pose and each print format of it."
+    )
+    posegen_credits_strict_pose: int = Field(
+        default=0, ge=0, description="Credits more for a pose with a control weight above 1."
+    )
     posegen_max_running: int = Field(
         default_factory=lambda: max(1, min(os.cpu_count() or 1, 8)),
         ge=1,
@@ -52,18 +116,143 @@ class Settings(BaseSettings):
     posegen_render_threads: int = Field(default=2, ge=1, le=64, description="Poses rendered at once in one run.")
     posegen_lease_seconds: float = Field(default=60, gt=0, description="How long a worker may be silent.")
     posegen_max_attempts: int = Field(default=3, ge=1, description="Attempts before a generation is poisoned.")
+    posegen_max_lost_leases: int = Field(default=5, ge=1, description="Lost workers before a generation is poisoned.")
+    posegen_stall_seconds: float = Field(
+        default=1800, gt=0, description="Without progress for so long, a generation goes on from its checkpoint."
+    )
+    posegen_time_limit_seconds: float = Field(
+        default=7200, gt=0, description="So long after its start a generation ends; outages of its backend left out."
+    )
+    posegen_max_queued: int = Field(default=100_000, ge=0, description="Generations that may wait; 0 for no limit.")
+    posegen_max_queued_per_user: int = Field(
+        default=2_000, ge=0, description="Generations of one user that may wait; 0 for no limit."
+    )
+    posegen_max_running_per_user: int = Field(
+        default=0, ge=0, description="Generations of one user that are under way at once; 0 for no limit."
+    )
+    posegen_poses_per_hour: int = Field(
+        default=5_000, ge=0, description="Poses of one user that are accepted in any hour; 0 for no limit."
+    )
+    posegen_backend_attempts: int = Field(
+        default=4, ge=1, description="Calls for one pose to a backend that does not answer it, but others."
+    )
+    posegen_backend_seconds: float = Field(
+        default=300, gt=0, description="How long a backend may take for one picture."
+    )
+    posegen_quality_retries: int = Field(
+        default=2, ge=0, le=10, description="Pictures with another seed for a pose whose picture did not pass."
+    )
+    posegen_breaker_failures: int = Field(
+        default=3, ge=1, description="Calls without an answer, one after the other, before a backend is left alone."
+    )
+    posegen_breaker_seconds: float = Field(
+        default=15, gt=0, description="How long it is left alone at first; doubled each time, 10 minutes at most."
+    )
+    posegen_outage_seconds: float = Field(
+        default=86_400, gt=0, description="How long a generation waits for a backend that is left alone."
+    )
     posegen_listen_seconds: float = Field(
         default=3.0, ge=0, le=15, description="Seconds that the request sensor waits for news before it answers."
+    )
+    posegen_credit_value: Decimal = Field(
+        default=Decimal(0), ge=0, description="US dollars that a customer pays for a credit; 0 shows no margin."
+    )
+    posegen_backend_costs: dict[str, Decimal] = Field(
+        default_factory=dict, description='US dollars that backends ask for a pose, such as {"fal": 0.03}.'
+    )
+    posegen_local_gb_month: Decimal = Field(
+        default=Decimal(0), ge=0, description="US dollars that a GB on the own disk costs a month, for reports."
+    )
+    posegen_downloads: Decimal = Field(
+        default=Decimal(1), ge=0, description="How often what was made is sent out, on average, for reports."
+    )
+    posegen_move_gb: Decimal = Field(
+        default=Decimal(10), gt=0, description="GB in the local store from which on reports say that moving pays."
+    )
+    posegen_move_poses: int = Field(
+        default=10_000, ge=1, description="Poses in the local store from which on reports say that moving pays."
     )
     posegen_log_format: Literal["console", "json"] = Field(default="console", description="How log lines look.")
     posegen_log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least important level that is logged."
     )
+    posegen_kill_at: str | None = Field(
+        default=None,
+        pattern=r"^(before|after) (upload|verify|capture|release|commit|finish|giving back)(:[1-9][0-9]{0,5})?$",
+        description="For fault tests: a worker dies at this commit point, such as `before commit:3`, the third one.",
+    )
 
-    @field_validator("posegen_home", "storage_local_path")
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no file is read
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What the caller gives, then the environment by our names, then by other names. No file."""
+        return init_settings, env_settings, _OtherNames(settings_cls)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _complete(cls, values: dict[str, Any], handler: ModelWrapValidatorHandler[Settings]) -> Settings:
+        """Finds what is missing even when something is wrong, so that an operator hears of all of it at once."""
+        problems: list[InitErrorDetails] = []
+        settings = None
+        try:
+            settings = handler(values)
+        except ValidationError as invalid:
+            problems = [
+                InitErrorDetails(
+                    type=PydanticCustomError("wrong", "{said}", {"said": error["msg"].removeprefix("Value error, ")}),
+                    loc=error["loc"],
+                    input=error["input"],
+                )
+                for error in invalid.errors()
+            ]
+        problems += [
+            InitErrorDetails(type=PydanticCustomError("missing", "{said}", {"said": why}), loc=(name,), input=None)
+            for name, why in _missing(values)
+        ]
+        if problems or settings is None:
+            raise ValidationError.from_exception_data(cls.__name__, problems)
+        return settings
+
+    @field_validator("storage_mode", "r2_jurisdiction", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("storage_signing_secret")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value) < _SHORTEST_SECRET:
+            raise ValueError(f"has to have {_SHORTEST_SECRET} characters or more")
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: str | None) -> str | None:
+        for origin in (value or "").split(","):
+            if origin.strip() and not re.fullmatch(_ORIGIN, origin.strip()):
+                raise ValueError(f"{origin.strip()!r} is no origin such as https://app.example.com")
+        return value
+
+    @field_validator("posegen_home", "storage_local_path", "posegen_platforms_file")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path if path is None else path.expanduser().absolute()
+
+    @cached_property
+    def workers_path(self) -> Path:
+        """Where the runs of this machine hold their locks."""
+        return self.posegen_home / "run" / "workers"
+
+    @cached_property
+    def signing_secret_path(self) -> Path:
+        """Where the secret is kept that URLs are signed with when none is set."""
+        return self.posegen_home / "signing-secret"
 
     @cached_property
     def storage_path(self) -> Path:
@@ -71,20 +260,58 @@ class Settings(BaseSettings):
         return self.storage_local_path or self.posegen_home / "storage"
 
 
+class _OtherNames(PydanticBaseSettingsSource):
+    """The settings that operators have brought along under other names."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
+        """One value; the whole is asked for at once below."""
+        return self().get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """All values, by the names of the fields."""
+        return {name.lower(): value for name, value in values_by_other_names(_environment()).items()}
+
+
 def load_settings() -> Settings:
     """The settings of this process, read from its environment now.
 
-    Raises `SettingsInvalid`, which lists every variable that cannot be used.
+    Raises `SettingsInvalid`, which lists every variable that cannot be used or is missing.
     """
     try:
         return Settings()
     except ValidationError as invalid:
-        problems = [_sentence(error["loc"], error["msg"], error["input"]) for error in invalid.errors()]
-        raise SettingsInvalid(problems) from None
+        raise SettingsInvalid([_sentence(error) for error in invalid.errors()]) from None
 
 
-def _sentence(location: tuple[int | str, ...], message: str, value: object) -> str:
-    variable = str(location[0]).upper()
-    shown = "(a secret)" if "url" in variable.lower() or "key" in variable.lower() else repr(value)
+def variable_of(field: str) -> str:
+    """The environment variable that a field's value comes from: for whoever hands a secret on by its name only."""
+    name = name_in_use(field.upper(), _environment())
+    return next((written for written in os.environ if written.upper() == name), name)
+
+
+def _environment() -> dict[str, str]:
+    return {name.upper(): value for name, value in os.environ.items()}
+
+
+def _missing(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The fields without which a store cannot be opened, and why they are needed."""
+    mode = str(values.get("storage_mode", "")).lower()
+    for kind, needed in _NEEDED.items():
+        bucket = needed[-1]
+        if mode != kind and not values.get(bucket):
+            continue
+        why = f"STORAGE_MODE={kind}" if mode == kind else bucket.upper()
+        yield from ((name, f"{why} needs it") for name in needed if not values.get(name))
+    pair = ("s3_access_key_id", "s3_secret_access_key")
+    for name, other in (pair, pair[::-1]):
+        if values.get(other) and not values.get(name):
+            yield name, f"{other.upper()} needs it"
+
+
+def _sentence(error: ErrorDetails) -> str:
+    variable = str(error["loc"][0]).upper()
     description = Settings.model_fields[variable.lower()].description
-    return f"{variable} = {shown}: {message}. {description}"
+    if error["type"] == "missing":
+        return f"{variable} is not set, and {error['msg']}. {description}"
+    shown = "(a secret)" if any(word in variable for word in _SECRETS) else repr(error["input"])
+    return f"{variable} = {shown}: {error['msg']}. {description}"

@@ -9,7 +9,13 @@ from uuid import UUID
 import dagster as dg
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
-from posegen.studio.inspection import Inspection, inspect_counts, inspect_exports, inspect_poses
+from posegen.studio.inspection import (
+    Inspection,
+    inspect_counts,
+    inspect_exports,
+    inspect_poses,
+    inspect_quality,
+)
 from posegen.studio.studio import Studio
 from posegen_assets.refusals import generation_of, refusals_in_words
 from resources.studio import StudioResource
@@ -23,6 +29,14 @@ _SHOWN = 20
 def poses_are_whole(context: dg.AssetCheckExecutionContext, studio: StudioResource) -> dg.AssetCheckResult:
     """Reads every object of the generation back and compares its hash and size."""
     return _result(context, studio, inspect_poses, dg.AssetCheckSeverity.ERROR)
+
+
+@dg.asset_check(
+    asset="generated_poses", description="Every pose is sharp, bright and different enough, with its figure in place."
+)
+def quality(context: dg.AssetCheckExecutionContext, studio: StudioResource) -> dg.AssetCheckResult:
+    """Judges what was measured on each picture again; no picture is read."""
+    return _result(context, studio, inspect_quality, dg.AssetCheckSeverity.WARN)
 
 
 @dg.asset_check(asset="exports", description="Every export is stored, whole and in its platform's size.")
@@ -49,7 +63,7 @@ def _result(
             "A check looks at one generation. Start it as part of a run of that generation's partition.",
             allow_retries=False,
         )
-    with refusals_in_words(), studio.open() as opened:
+    with refusals_in_words(context), studio.open() as opened:
         inspection = inspect(opened, generation_of(partition))
     return dg.AssetCheckResult(
         passed=not inspection.problems,
@@ -69,4 +83,4 @@ def _listed(problems: list[str]) -> str:
     return "\n".join(lines) or "none"
 
 
-CHECKS = [poses_are_whole, exports_are_whole, nothing_is_missing]
+CHECKS = [poses_are_whole, quality, exports_are_whole, nothing_is_missing]

@@ -5,22 +5,70 @@ import dagster as dg
 from posegen.logs import configure_logging
 from posegen.settings import load_settings
 from posegen_assets.checks import CHECKS
+from posegen_assets.designs import design_previews
 from posegen_assets.exports import exports
-from posegen_assets.jobs import generate
+from posegen_assets.jobs import (
+    generate,
+    make_variants,
+    reconcile_storage,
+    recover_lost_work,
+    render_designs,
+    report_day,
+    report_month,
+    report_week,
+    verify_everything,
+)
+from posegen_assets.maintenance import invariants_hold, recovery
 from posegen_assets.pose_library import pose_library
 from posegen_assets.poses import pose_images
+from posegen_assets.schedules import (
+    reconcile_nightly,
+    recover_often,
+    report_daily,
+    report_monthly,
+    report_weekly,
+    verify_hourly,
+)
+from posegen_assets.storage_upkeep import move_storage, reconciled_storage
+from posegen_assets.usage import reports_are_current, usage_daily, usage_monthly, usage_weekly
+from posegen_assets.variants import image_variants
 from resources.environment import deployment_resources
+from sensors.designs import design_requests
 from sensors.outcomes import cancelled_runs, failed_runs
 from sensors.requests import generation_requests
+from sensors.variants import image_requests
 
 _settings = load_settings()
 configure_logging(_settings)
 
 defs = dg.Definitions(
-    assets=[pose_library, pose_images, exports],
-    asset_checks=CHECKS,
-    jobs=[generate],
-    sensors=[generation_requests, failed_runs, cancelled_runs],
+    assets=[
+        pose_library,
+        pose_images,
+        exports,
+        image_variants,
+        design_previews,
+        recovery,
+        reconciled_storage,
+        usage_daily,
+        usage_weekly,
+        usage_monthly,
+    ],
+    asset_checks=[*CHECKS, invariants_hold, reports_are_current],
+    jobs=[
+        generate,
+        make_variants,
+        render_designs,
+        recover_lost_work,
+        verify_everything,
+        reconcile_storage,
+        move_storage,
+        report_day,
+        report_week,
+        report_month,
+    ],
+    schedules=[recover_often, verify_hourly, reconcile_nightly, report_daily, report_weekly, report_monthly],
+    sensors=[generation_requests, failed_runs, cancelled_runs, image_requests, design_requests],
     resources=deployment_resources(_settings),
     # A process for each step would cost nine times the time of a small run; poses run in threads inside the step.
     executor=dg.in_process_executor,

@@ -15,10 +15,11 @@ from posegen.lifecycle.work import at_work
 from posegen.logs import bound
 from posegen.studio.exports import derive_exports
 from posegen.studio.manifests import exports_manifest
+from posegen.studio.regeneration import regenerate
 from posegen.studio.studio import Studio
 from posegen_assets.metadata import export_metadata
 from posegen_assets.ownership import CODE_VERSION, OWNERS, POSE_IMAGES
-from posegen_assets.refusals import generation_of, refusals_in_words
+from posegen_assets.refusals import generation_of, refusals_in_words, who_cancelled
 from resources.manifest_io_manager import Manifest
 from resources.studio import StudioResource
 from sensors.targets import GENERATIONS
@@ -29,6 +30,9 @@ class ExportConfig(dg.Config):
 
     formats: list[str] = Field(
         default_factory=list, description="Formats to derive of an ended generation; those of the request when empty."
+    )
+    poses: list[int] = Field(
+        default_factory=list, description="Numbers of poses of an ended generation, from 1; all of them when empty."
     )
     again: bool = Field(default=False, description="Derive also what is there already.")
 
@@ -47,7 +51,7 @@ def exports(
 ) -> dg.Output[Manifest]:
     """Derive what is missing and end the generation; on an ended one, derive what was asked for."""
     with (
-        refusals_in_words(),
+        refusals_in_words(context),
         studio.open() as opened,
         bound(generation=context.partition_key, run=context.run.run_id),
     ):
@@ -58,17 +62,33 @@ def exports(
                 allow_retries=False,
             )
         began = time.perf_counter()
-        derived, status = _derive(opened, generation_id, context.run.run_id, config)
+        derived, status = _derive(context, opened, generation_id, config)
         seconds = time.perf_counter() - began
         manifest = exports_manifest(opened, generation_id)
-    return dg.Output(manifest, metadata=export_metadata(manifest, derived=derived, seconds=seconds, status=status))
+        traffic = opened.store.traffic()
+    metadata = export_metadata(manifest, derived=derived, seconds=seconds, status=status, traffic=traffic)
+    return dg.Output(manifest, metadata=metadata)
 
 
-def _derive(studio: Studio, generation_id: UUID, run_id: str, config: ExportConfig) -> tuple[int, str]:
-    lease = resume_work(studio.database, generation_id, run_id=run_id)
+def _derive(
+    context: dg.AssetExecutionContext, studio: Studio, generation_id: UUID, config: ExportConfig
+) -> tuple[int, str]:
+    lease = resume_work(studio.database, generation_id, run_id=context.run.run_id)
     if lease is None:
-        derived = derive_exports(studio, generation_id, None, formats=config.formats or None, again=config.again)
-        return derived, "ended before"
-    with at_work(studio.database, lease, lease_seconds=studio.lease_seconds, rule=studio.retry_rule) as keeper:
+        made_again = regenerate(
+            studio,
+            generation_id,
+            formats=config.formats or None,
+            numbers=config.poses or None,
+            again=config.again,
+        )
+        return made_again.derived, "ended before"
+    with at_work(
+        studio.database,
+        lease,
+        lease_seconds=studio.lease_seconds,
+        rule=studio.retry_rule,
+        cancelled_by=lambda: who_cancelled(context),
+    ) as keeper:
         derived = derive_exports(studio, generation_id, lease, keeper, again=config.again)
         return derived, str(finish_generation(studio.database, lease))

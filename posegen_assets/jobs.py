@@ -2,12 +2,56 @@
 
 import dagster as dg
 
-from sensors.targets import GENERATE_JOB
+from posegen_assets.ownership import DESIGN_PREVIEWS, VARIANTS
+from sensors.targets import GENERATE_JOB, RENDER_DESIGNS_JOB, VARIANTS_JOB
+
+# Posegen counts attempts itself; a second counter in Dagster would charge for the same error twice.
+_NO_RETRIES = {"dagster/max_retries": "0", "dagster/retry_on_asset_or_op_failure": "false"}
+# Upkeep goes before the row of generations that wait for a slot.
+_UPKEEP = {**_NO_RETRIES, "dagster/priority": "10"}
 
 generate = dg.define_asset_job(
     GENERATE_JOB,
     selection=dg.AssetSelection.groups("pose_images"),
     description="One generation: its poses with their thumbnails, then its exports.",
-    # Posegen counts attempts itself; a second counter in Dagster would charge for the same error twice.
-    tags={"dagster/max_retries": "0", "dagster/retry_on_asset_or_op_failure": "false"},
+    tags=_NO_RETRIES,
+)
+make_variants = dg.define_asset_job(
+    VARIANTS_JOB,
+    selection=dg.AssetSelection.groups(VARIANTS),
+    description="The variants that one claim of image requests asks for.",
+    tags=_NO_RETRIES,
+)
+render_designs = dg.define_asset_job(
+    RENDER_DESIGNS_JOB,
+    selection=dg.AssetSelection.groups(DESIGN_PREVIEWS),
+    description="One design: its preview, thumbnail and print.",
+    tags=_NO_RETRIES,
+)
+recover_lost_work = dg.define_asset_job(
+    "recover_lost_work",
+    selection=dg.AssetSelection.assets("recovery").without_checks(),
+    description="What lost its worker, gets nowhere or takes too long is put back or ended.",
+    tags=_UPKEEP,
+)
+verify_everything = dg.define_asset_job(
+    "verify_everything",
+    selection=dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("recovery"), "invariants_hold")),
+    description="Every invariant as a query, and the stores beside their rows: `posegen verify`.",
+    tags=_UPKEEP,
+)
+reconcile_storage = dg.define_asset_job(
+    "reconcile_storage",
+    selection=dg.AssetSelection.assets("reconciled_storage").without_checks(),
+    description="The stores beside their rows: `posegen storage reconcile --repair`, or a report with dry_run.",
+    tags=_UPKEEP,
+)
+report_day, report_week, report_month = (
+    dg.define_asset_job(
+        f"report_{period}",
+        selection=dg.AssetSelection.assets(asset),
+        description=f"The usage report of a {period}, in UTC.",
+        tags=_UPKEEP,
+    )
+    for period, asset in (("day", "usage_daily"), ("week", "usage_weekly"), ("month", "usage_monthly"))
 )

@@ -4,7 +4,9 @@ from uuid import UUID
 
 import dagster as dg
 
+from posegen.database.generations import Lease
 from posegen.errors import ImageInvalid, StorageError
+from posegen.storage.traffic import Traffic
 from posegen.studio.contact_sheets import store_contact_sheet
 from posegen.studio.manifests import Manifest
 from posegen.studio.studio import Studio
@@ -12,8 +14,8 @@ from posegen.studio.studio import Studio
 Metadata = dict[str, dg.MetadataValue]
 
 
-def pose_metadata(studio: Studio, generation_id: UUID, manifest: Manifest) -> Metadata:
-    """Of the asset `generated_poses`; stores the contact sheet that it shows."""
+def pose_metadata(studio: Studio, manifest: Manifest, sheet: str | None) -> Metadata:
+    """Of the asset `generated_poses`. `sheet`: Markdown that shows the contact sheet."""
     poses = manifest["poses"]
     metadata: Metadata = {
         "poses": dg.MetadataValue.text(f"{len(poses)} of {manifest['asked']}, {manifest['failed']} failed"),
@@ -23,14 +25,17 @@ def pose_metadata(studio: Studio, generation_id: UUID, manifest: Manifest) -> Me
         "render ms": dg.MetadataValue.int(sum(pose["render_ms"] for pose in poses)),
         "encode and store ms": dg.MetadataValue.int(sum(pose["generation_ms"] - pose["render_ms"] for pose in poses)),
     }
-    sheet = _contact_sheet(studio, generation_id)
+    metadata |= _uploads(studio.store.traffic())
     return metadata if sheet is None else {"contact sheet": dg.MetadataValue.md(sheet), **metadata}
 
 
-def _contact_sheet(studio: Studio, generation_id: UUID) -> str | None:
-    """As Markdown. The poses are paid for by now: a picture for onlookers must not end the run, the checks may."""
+def contact_sheet_shown(studio: Studio, generation_id: UUID, lease: Lease | None) -> str | None:
+    """The stored contact sheet, as Markdown.
+
+    The poses are paid for by now: a picture for people who look on must not end the run, the checks may.
+    """
     try:
-        sheet = store_contact_sheet(studio, generation_id)
+        sheet = store_contact_sheet(studio, generation_id, lease)
     except (StorageError, ImageInvalid) as broken:
         return f"not drawn: {broken}"
     return None if sheet is None else f"![contact sheet]({sheet})"
@@ -45,7 +50,7 @@ def thumbnail_metadata(manifest: Manifest) -> Metadata:
     }
 
 
-def export_metadata(manifest: Manifest, *, derived: int, seconds: float, status: str) -> Metadata:
+def export_metadata(manifest: Manifest, *, derived: int, seconds: float, status: str, traffic: Traffic) -> Metadata:
     """Of the asset `exports`. `derived`: how many were made in this run; `seconds`: how long that took."""
     exports = manifest["exports"]
     by_format: dict[str, list[int]] = {}
@@ -59,5 +64,15 @@ def export_metadata(manifest: Manifest, *, derived: int, seconds: float, status:
         "derived in this run": dg.MetadataValue.int(derived),
         "export ms": dg.MetadataValue.int(round(seconds * 1000)),
         "bytes": dg.MetadataValue.int(sum(export["size"] for export in exports)),
+        **_uploads(traffic),
         "formats": dg.MetadataValue.md("\n".join(["| format | files | bytes |", "|---|---:|---:|", *rows])),
+    }
+
+
+def _uploads(traffic: Traffic) -> Metadata:
+    """What was put into the store, and what was not because the same bytes were there already."""
+    return {
+        "uploads": dg.MetadataValue.int(traffic.stored),
+        "uploads skipped": dg.MetadataValue.int(traffic.skipped),
+        "bytes skipped": dg.MetadataValue.int(traffic.skipped_bytes),
     }

@@ -26,8 +26,9 @@ def pose_library(context: dg.AssetExecutionContext, studio: StudioResource) -> d
     with studio.open() as opened:
         with opened.database.transaction() as connection:
             library.seed_reference_data(connection)
-            poses = library.stored_poses(connection)
+            poses = [pose for pose in library.stored_poses(connection) if pose.enabled]
         drawn, unusable = _draw_all(opened, poses)
+        skipped = opened.store.traffic().skipped
         shown = store_library_sheet(opened, {slug: maps["openpose"] for slug, maps in drawn.items()})
     made = sum(each.made for maps in drawn.values() for each in maps.values())
     context.log.info("%d poses, %d control maps drawn", len(poses), made)
@@ -38,6 +39,7 @@ def pose_library(context: dg.AssetExecutionContext, studio: StudioResource) -> d
             "control maps": dg.MetadataValue.md(f"![control maps]({shown})"),
             "poses": len(poses),
             "control maps drawn now": made,
+            "uploads skipped": skipped,
             "cannot be drawn": dg.MetadataValue.md(
                 "\n".join(f"- {slug}: {reason}" for slug, reason in unusable.items()) or "none"
             ),

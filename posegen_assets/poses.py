@@ -15,9 +15,9 @@ from posegen.studio.manifests import poses_manifest, thumbnails_manifest
 from posegen.studio.poses import make_poses
 from posegen.studio.studio import Studio
 from posegen.studio.thumbnails import make_thumbnails_again
-from posegen_assets.metadata import pose_metadata, thumbnail_metadata
+from posegen_assets.metadata import contact_sheet_shown, pose_metadata, thumbnail_metadata
 from posegen_assets.ownership import CODE_VERSION, OWNERS, POSE_IMAGES
-from posegen_assets.refusals import generation_of, refusals_in_words
+from posegen_assets.refusals import generation_of, refusals_in_words, who_cancelled
 from resources.studio import StudioResource
 from sensors.targets import DISPATCH_TAG, GENERATIONS
 
@@ -55,31 +55,41 @@ def pose_images(context: dg.AssetExecutionContext, studio: StudioResource) -> It
     """Render what is still open, skip what is complete; selecting `thumbnails` alone makes them anew at no charge."""
     selected = context.op_execution_context.selected_output_names
     with (
-        refusals_in_words(),
+        refusals_in_words(context),
         studio.open() as opened,
         bound(generation=context.partition_key, run=context.run.run_id),
     ):
         generation_id = generation_of(context.partition_key)
         if "generated_poses" in selected:
-            _make(opened, generation_id, context.run.run_id, context.run.tags.get(DISPATCH_TAG))
+            sheet = _make(context, opened, generation_id)
+            manifest = poses_manifest(opened, generation_id)
+            yield dg.Output(manifest, "generated_poses", metadata=pose_metadata(opened, manifest, sheet))
         else:
             make_thumbnails_again(opened, generation_id)
-        if "generated_poses" in selected:
-            manifest = poses_manifest(opened, generation_id)
-            yield dg.Output(manifest, "generated_poses", metadata=pose_metadata(opened, generation_id, manifest))
         if "thumbnails" in selected:
             manifest = thumbnails_manifest(opened, generation_id)
             yield dg.Output(manifest, "thumbnails", metadata=thumbnail_metadata(manifest))
 
 
-def _make(studio: Studio, generation_id: UUID, run_id: str, dispatch: str | None) -> None:
+def _make(context: dg.AssetExecutionContext, studio: Studio, generation_id: UUID) -> str | None:
+    """Answers the contact sheet of what is there then, as Markdown."""
+    run_id, dispatch = context.run.run_id, context.run.tags.get(DISPATCH_TAG)
     lease = start_work(
         studio.database,
         generation_id,
         dispatch=None if dispatch is None else int(dispatch),
         run_id=run_id,
         lease_seconds=studio.lease_seconds,
+        worker_home=None if studio.worker_home is None else studio.worker_home.hold(run_id),
     )
-    if lease is not None:
-        with at_work(studio.database, lease, lease_seconds=studio.lease_seconds, rule=studio.retry_rule) as keeper:
-            make_poses(studio, lease, keeper)
+    if lease is None:
+        return contact_sheet_shown(studio, generation_id, None)
+    with at_work(
+        studio.database,
+        lease,
+        lease_seconds=studio.lease_seconds,
+        rule=studio.retry_rule,
+        cancelled_by=lambda: who_cancelled(context),
+    ) as keeper:
+        make_poses(studio, lease, keeper)
+        return contact_sheet_shown(studio, generation_id, lease)

@@ -1,4 +1,7 @@
-"""What an operator may get wrong in the Dagster UI, answered with a sentence instead of a traceback."""
+"""What ends a run without being a defect, answered with a sentence instead of a traceback.
+
+An operator's mistake, a generation that was cancelled or that another run has, a backend that is left alone.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,16 +9,50 @@ from uuid import UUID
 
 import dagster as dg
 
-from posegen.errors import ClaimSuperseded, GenerationUnknown, UnknownName
+from posegen.errors import (
+    BackendHeldBack,
+    ClaimSuperseded,
+    DesignUnknown,
+    GenerationCancelled,
+    GenerationUnknown,
+    LeaseLost,
+    PoseNumberUnknown,
+    UnknownName,
+)
+from sensors.targets import OPERATOR
+
+_REFUSALS = (
+    GenerationUnknown,
+    DesignUnknown,
+    ClaimSuperseded,
+    UnknownName,
+    PoseNumberUnknown,
+    LeaseLost,
+    BackendHeldBack,
+)
 
 
 @contextmanager
-def refusals_in_words() -> Iterator[None]:
-    """End the step with the sentence of a refusal, and never try it again: the same start would be refused again."""
+def refusals_in_words(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> Iterator[None]:
+    """End the step with the sentence of a refusal, and never try it again: the same start would be refused again.
+
+    The run of a generation that was cancelled ends as cancelled, too, and not as a failure that somebody has to look
+    at; nor as a success, for its pictures were not made.
+    """
     try:
         yield
-    except (GenerationUnknown, ClaimSuperseded, UnknownName) as refused:
+    except GenerationCancelled as cancelled:
+        context.instance.report_run_canceling(context.run, str(cancelled))
+        raise dg.Failure(str(cancelled), allow_retries=False) from None
+    except _REFUSALS as refused:
         raise dg.Failure(str(refused), allow_retries=False) from None
+
+
+def who_cancelled(context: dg.AssetExecutionContext) -> str | None:
+    """The operator when this run is being cancelled; nobody when its process is merely asked to stop."""
+    run = context.instance.get_run_by_id(context.run.run_id)
+    cancelled = run is not None and run.status in (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
+    return OPERATOR if cancelled else None
 
 
 def generation_of(partition: str | None) -> UUID:

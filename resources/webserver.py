@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
 
 from posegen.settings import Settings, load_settings
-from posegen.storage.local import LocalStore
+from posegen.storage.opening import local_place, open_local
 from posegen.web.objects import object_routes
 
 DEFAULT_MEDIA_PATH = "/media"
@@ -46,8 +46,9 @@ def media_path(settings: Settings) -> str:
 
 def create_app(context: WorkspaceProcessContext, settings: Settings) -> Starlette:
     """The web application for one workspace."""
-    store = LocalStore(settings.storage_path, base_url=settings.storage_base_url)
-    webserver = PosegenWebserver(context, media_path(settings), object_routes(store))
+    place = local_place(settings)
+    pictures = object_routes(open_local(place), cors_origins=place.cors_origins)
+    webserver = PosegenWebserver(context, media_path(settings), pictures)
     return webserver.create_asgi_app()
 
 

@@ -1,66 +1,107 @@
-"""Runs that ended without doing their work become states and events. The database decides; a run's status is a hint."""
+"""Runs that ended without doing their work become states and events. The database decides; a run's status is a hint.
 
+Plain sensors with a cursor of their own: Dagster's run status sensors begin with what happens after their first tick,
+and pass over a run for which they raised. Here an event counts as seen when the database has taken it.
+"""
+
+from collections.abc import Callable
 from uuid import UUID
 
 import dagster as dg
+import psycopg
+import structlog
 from dagster._core.events import RunFailureReason
 from dagster._core.storage.tags import PARTITION_NAME_TAG, RUN_FAILURE_REASON_TAG
 
-from posegen.lifecycle.outcomes import RetryRule, cancel, recover_lost_run
+from posegen.database.connection import Database
+from posegen.errors import DatabaseUnusable
+from posegen.lifecycle.outcomes import cancel_run, recover_lost_run, release_interrupted_run
+from posegen.lifecycle.rules import RetryRule
 from posegen.settings import load_settings
 from resources.database import DatabaseResource
 from sensors.targets import DISPATCH_TAG, OPERATOR
 
+log = structlog.get_logger(__name__)
 
-@dg.run_status_sensor(
-    run_status=dg.DagsterRunStatus.FAILURE,
+RUNS_PER_TICK = 100
+Settle = Callable[[Database, UUID, int, dg.DagsterRun], object]
+
+
+@dg.sensor(
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Puts a generation back that a failed run has left open.",
 )
-def failed_runs(context: dg.RunStatusSensorContext, database: DatabaseResource) -> None:
-    """A run that failed at work has settled its generation by itself; before and between its assets it could not.
-
-    A run whose process died is another thing: its lease runs out, which is no error of the generation.
-    """
-    claim = _claim_of(context.dagster_run)
-    if claim is None:
-        return
-    generation_id, dispatch = claim
-    rule = RetryRule(most_attempts=load_settings().posegen_max_attempts)
-    run = context.dagster_run
-    by_a_step = run.tags.get(RUN_FAILURE_REASON_TAG) == RunFailureReason.STEP_FAILURE.value
-    with database.open() as opened:
-        recover_lost_run(
-            opened,
-            generation_id,
-            dispatch,
-            rule,
-            run_id=run.run_id if by_a_step else None,
-            reason=f"run {run.run_id} failed",
-        )
+def failed_runs(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult | dg.SkipReason:
+    """A run that failed at work has settled its generation by itself; before and between its assets it could not."""
+    return _each_ended_run(context, database, dg.DagsterEventType.RUN_FAILURE, _put_back)
 
 
-@dg.run_status_sensor(
-    run_status=dg.DagsterRunStatus.CANCELED,
+@dg.sensor(
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Cancelling a run in the Dagster UI cancels its generation.",
 )
-def cancelled_runs(context: dg.RunStatusSensorContext, database: DatabaseResource) -> None:
-    """An operator's word: what is finished stays and is paid for, the rest is released."""
-    claim = _claim_of(context.dagster_run)
+def cancelled_runs(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult | dg.SkipReason:
+    """An operator's word: what is finished stays and is paid for, the rest is released.
+
+    A run at work hears it by itself, and cancels its generation before it ends. This is for the others.
+    """
+    return _each_ended_run(context, database, dg.DagsterEventType.RUN_CANCELED, _cancel)
+
+
+def _put_back(database: Database, generation_id: UUID, dispatch: int, run: dg.DagsterRun) -> None:
+    """A process that was asked to stop has ended in order. One that died is left to its lock and its lease."""
+    failed_by = run.tags.get(RUN_FAILURE_REASON_TAG)
+    if failed_by == RunFailureReason.UNEXPECTED_TERMINATION.value:
+        release_interrupted_run(database, generation_id, dispatch, run_id=run.run_id)
+        return
+    recover_lost_run(
+        database,
+        generation_id,
+        dispatch,
+        RetryRule.of(load_settings()),
+        run_id=run.run_id if failed_by == RunFailureReason.STEP_FAILURE.value else None,
+        reason=f"run {run.run_id} failed",
+    )
+
+
+def _cancel(database: Database, generation_id: UUID, dispatch: int, _: dg.DagsterRun) -> None:
+    cancel_run(database, generation_id, dispatch, actor=OPERATOR)
+
+
+def _each_ended_run(
+    context: dg.SensorEvaluationContext, database: DatabaseResource, event: dg.DagsterEventType, settle: Settle
+) -> dg.SensorResult | dg.SkipReason:
+    ended = context.instance.fetch_run_status_changes(event, RUNS_PER_TICK, cursor=context.cursor, ascending=True)
+    ids = [record.run_id for record in ended.records]
+    if not ids:
+        return dg.SkipReason("No run has ended so since the last tick.")
+    runs = {run.run_id: run for run in context.instance.get_runs(filters=dg.RunsFilter(run_ids=ids))}
+    try:
+        with database.open() as opened:
+            for run_id in ids:
+                if run_id in runs:
+                    _settle_one(opened, runs[run_id], settle)
+    except (psycopg.OperationalError, DatabaseUnusable) as unreachable:
+        return dg.SkipReason(f"The database does not answer; the next tick tries again. {unreachable}")
+    return dg.SensorResult(skip_reason=f"{len(ids)} ended {'run was' if len(ids) == 1 else 'runs were'} looked at.", cursor=ended.cursor)
+
+
+def _settle_one(database: Database, run: dg.DagsterRun, settle: Settle) -> None:
+    claim = _claim_of(run)
     if claim is None:
         return
-    with database.open() as opened:
-        cancel(opened, claim[0], actor=OPERATOR)
+    try:
+        settle(database, *claim, run)
+    except (psycopg.OperationalError, DatabaseUnusable):
+        raise
+    except Exception:  # a defect that one run meets must not hold up the others for ever
+        log.exception("ended run not settled", run=run.run_id, generation=str(claim[0]))
 
 
 def _claim_of(run: dg.DagsterRun) -> tuple[UUID, int] | None:
-    """Generation and dispatch, or None for a run that no claim has launched.
-
-    A sensor answers nothing for such a run: a `SkipReason` would end Dagster's tick, and let the next run wait.
-    """
+    """Generation and dispatch, or None for a run that no claim has launched."""
     try:
         return UUID(run.tags[PARTITION_NAME_TAG]), int(run.tags[DISPATCH_TAG])
     except (KeyError, ValueError):

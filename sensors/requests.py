@@ -5,26 +5,26 @@ answers, so that a request does not wait for Dagster's next look.
 """
 
 import secrets
-from collections.abc import Iterable
 
 import dagster as dg
 import psycopg
-import structlog
 from dagster._core.storage.tags import RUN_KEY_TAG
 
+from posegen.database import recovery
 from posegen.database.connection import Database
 from posegen.database.events import REQUESTS_CHANNEL
-from posegen.database.generations import Claim, Progress
+from posegen.database.generations import Claim
 from posegen.errors import DatabaseUnusable
 from posegen.lifecycle.claims import claim_next, claims_to_send_again
 from posegen.lifecycle.intake import take_in
 from posegen.lifecycle.limits import LARGEST_SEED
-from posegen.lifecycle.outcomes import RetryRule, cancel, recover_lost_run, sweep_expired_leases
+from posegen.lifecycle.outcomes import cancel_run, recover_lost_run
+from posegen.lifecycle.recovery import recover
+from posegen.lifecycle.rules import IntakeLimits, Prices, RetryRule, TimeLimits
+from posegen.lifecycle.workers import WorkerHome
 from posegen.settings import Settings, load_settings
 from resources.database import DatabaseResource
 from sensors.targets import GENERATE_JOB, GENERATIONS, OPERATOR, run_key, run_request
-
-log = structlog.get_logger(__name__)
 
 INTAKE_PER_TICK = 500
 # Dagster looks at its sensors every 5 s; a short row of claims ahead keeps the slots busy in between.
@@ -58,36 +58,46 @@ def generation_requests(
 
 
 def _claims_now(instance: dg.DagsterInstance, database: Database, settings: Settings) -> list[Claim]:
-    rule = RetryRule(most_attempts=settings.posegen_max_attempts)
-    _end_lost_runs(instance, sweep_expired_leases(database, rule))
+    rule = RetryRule.of(settings)
+    recover(database, rule, TimeLimits.of(settings), worker_home=WorkerHome(settings.workers_path))
+    end_lost_runs(instance, database)
     take_in(
         database,
         default_backend=settings.posegen_backend,
-        credits_per_pose=settings.posegen_credits_per_pose,
+        prices=Prices.of(settings),
         draw_seed=lambda: secrets.randbelow(LARGEST_SEED + 1),
         limit=INTAKE_PER_TICK,
+        limits=IntakeLimits.of(settings),
     )
     again = [claim for claim in claims_to_send_again(database) if _still_needs_run(instance, database, claim, rule)]
-    return again + claim_next(database, most_running=settings.posegen_max_running * (1 + CLAIMS_AHEAD))
+    return again + claim_next(
+        database,
+        most_running=settings.posegen_max_running * (1 + CLAIMS_AHEAD),
+        most_running_per_user=settings.posegen_max_running_per_user,
+    )
 
 
 def _still_needs_run(instance: dg.DagsterInstance, database: Database, claim: Claim, rule: RetryRule) -> bool:
     """Whether the run of an old claim was never created. One that ended without working is put back or cancelled."""
     runs = instance.get_runs(filters=dg.RunsFilter(tags={RUN_KEY_TAG: run_key(claim)}), limit=1)
     if runs and runs[0].status is dg.DagsterRunStatus.CANCELED:
-        cancel(database, claim.generation_id, actor=OPERATOR)
+        cancel_run(database, claim.generation_id, claim.dispatch, actor=OPERATOR)
     elif runs and runs[0].is_finished:
         reason = f"run {runs[0].run_id} ended as {runs[0].status.value} before it began"
         recover_lost_run(database, claim.generation_id, claim.dispatch, rule, reason=reason)
     return not runs
 
 
-def _end_lost_runs(instance: dg.DagsterInstance, swept: Iterable[Progress]) -> None:
-    """Tell Dagster of runs that are gone, or they would keep their slots until the longest run time is over."""
-    for progress in swept:
-        run = instance.get_run_by_id(progress.run_id) if progress.run_id else None
-        log.warning(
-            "lease lost", generation=str(progress.id), run=progress.run_id, lost_leases=progress.lost_leases + 1
-        )
+def end_lost_runs(instance: dg.DagsterInstance, database: Database) -> None:
+    """Tell Dagster of runs that lost their generation, or they would keep their slots until their longest time is over.
+
+    What takes a generation away notes its run in the same transaction; whoever dies here leaves it to the next tick.
+    """
+    with database.transaction() as connection:
+        lost = recovery.lost_runs(connection)
+    for each in lost:
+        run = instance.get_run_by_id(each.run_id)
         if run is not None and not run.is_finished:
-            instance.report_run_failed(run, "The worker was silent for longer than its lease; the generation goes on.")
+            instance.report_run_failed(run, f"The generation was taken away from this run: {each.reason}.")
+        with database.transaction() as connection:
+            recovery.forget_lost_run(connection, each.run_id)

@@ -5,10 +5,16 @@ import dagster as dg
 from posegen.database.generations import Claim
 
 GENERATE_JOB = "generate"
+VARIANTS_JOB = "make_variants"
+RENDER_DESIGNS_JOB = "render_designs"
 GENERATIONS = dg.DynamicPartitionsDefinition(name="generations")
 """One partition for each generation that was claimed; its key is the generation's id."""
+DESIGNS = dg.DynamicPartitionsDefinition(name="designs")
+"""One partition for each design that was claimed; its key is the design's id."""
 
 DISPATCH_TAG = "posegen/dispatch"
+CLAIM_TAG = "posegen/variants_claim"
+DESIGN_CLAIM_TAG = "posegen/design_claim"
 USER_TAG = "posegen/user"
 OPERATOR = "operator, in the Dagster UI"
 """Who is said to have cancelled a generation whose run was cancelled."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -22,7 +23,7 @@ STANDING = np.array(
 
 
 class PaintedBackend:
-    """Paints a bar on a plain ground, both coloured by the seed.
+    """Paints a bar on a plain ground, both coloured by the seed, and marks that tell one picture from another.
 
     `recipes`: what it was asked for, in order. `before_each`: called with every recipe before it is painted; let it
     raise or wait.
@@ -44,15 +45,20 @@ class PaintedBackend:
         with self._lock:
             self.recipes.append(recipe)
         self.before_each(recipe)
-        return Rendering(painted(recipe.seed, recipe.width, recipe.height), keypoints=standing_keypoints())
+        pixels = painted(recipe.seed, recipe.width, recipe.height, recipe.pose)
+        return Rendering(pixels, keypoints=standing_keypoints())
 
 
-def painted(seed: int, width: int = 1024, height: int = 1024) -> np.ndarray:
-    """(height, width, 3) uint8."""
-    ground, figure = np.random.default_rng(seed).integers(0, 256, (2, 3), dtype=np.uint8)
+def painted(seed: int, width: int = 1024, height: int = 1024, pose: str = "") -> np.ndarray:
+    """(height, width, 3) uint8: light ground, dark bar, and for each seed and pose other marks along the left edge."""
+    chance = np.random.default_rng(seed)
+    ground, figure = chance.integers(130, 250, 3, np.uint8), chance.integers(10, 90, 3, np.uint8)
     pixels = np.full((height, width, 3), ground, dtype=np.uint8)
     pixels[height // 8 : height * 7 // 8, width * 3 // 8 : width * 5 // 8] = figure
     pixels[0, 0] = ~ground
+    for number, is_set in enumerate(f"{zlib.crc32(f'{pose} {seed}'.encode()):032b}"):
+        if is_set == "1":
+            pixels[height * number // 32 : height * (number + 1) // 32, : width // 32] = figure
     return pixels
 
 

@@ -14,11 +14,14 @@ from psycopg.types.json import Jsonb
 
 from posegen.database import poses
 from posegen.database.connection import Database
+from posegen.database.designs import DesignClaim, DesignLease
 from posegen.database.generations import Claim, Lease
 from posegen.database.poses import OpenPose
-from posegen.lifecycle import claims, intake, outcomes
+from posegen.images.measures import Measures, Passed
+from posegen.lifecycle import claims, designs, intake, outcomes
 from posegen.lifecycle.checkpoint import MadePose
 from posegen.lifecycle.leases import LeaseKeeper
+from posegen.lifecycle.rules import IntakeLimits, Prices
 from posegen.poses.library import LIBRARY
 from posegen.storage.keys import pose_key, thumbnail_key
 from posegen.storage.protocol import ObjectInfo
@@ -119,14 +122,21 @@ def a_request(database: Database, user: UUID, **columns: object) -> UUID:
         return UUID(str(_only(connection.execute(statement, values))))
 
 
-def take_in(database: Database, *, credits_per_pose: int = PRICE, limit: int = 500) -> int:
+def take_in(
+    database: Database,
+    *,
+    credits_per_pose: int = PRICE,
+    limit: int = 500,
+    limits: IntakeLimits = IntakeLimits(),  # noqa: B008 - frozen
+) -> int:
     """Judge what was submitted."""
     return intake.take_in(
         database,
         default_backend="mannequin",
-        credits_per_pose=credits_per_pose,
+        prices=Prices(pose=credits_per_pose),
         draw_seed=lambda: SEED,
         limit=limit,
+        limits=limits,
     )
 
 
@@ -208,7 +218,9 @@ def made_pose(generation: UUID, pose: OpenPose, *, size: int = 1000) -> MadePose
         keypoints=None,
         image=image,
         thumbnail=thumbnail,
+        passed=Passed(pose.seed, 0, Measures(150, 180, 0.8, 1, bytes([pose.position] * 1024))),
         render_ms=40,
+        store_ms=10,
         generation_ms=60,
     )
 
@@ -226,6 +238,61 @@ def finished(studio: Studio, user: UUID | None = None, **columns: object) -> UUI
     lease = running(studio.database, user, **columns)
     work(studio, lease)
     return lease.generation_id
+
+
+# --- designs ------------------------------------------------------------------------------------------------------
+
+
+def a_design(database: Database, user: UUID | None = None, **columns: object) -> UUID:
+    """A plain INSERT of a small sticker that says "Be kind", unless the columns say otherwise."""
+    given = {"user_id": user or a_user(database), "text": "Be kind", "product_type": "sticker", **columns}
+    statement = sql.SQL("insert into design_requests ({}) values ({}) returning id").format(
+        sql.SQL(", ").join(map(sql.Identifier, given)), sql.SQL(", ").join(sql.Placeholder() * len(given))
+    )
+    with database.transaction() as connection:
+        return UUID(str(_only(connection.execute(statement, list(given.values())))))
+
+
+def design(database: Database, design_id: UUID) -> dict[str, Any]:
+    """The row of `design_results`, which is what a customer's backend reads."""
+    return row(database, "select * from design_results where design_id = %s", design_id)
+
+
+def claimed_design(database: Database, user: UUID | None = None, **columns: object) -> DesignClaim:
+    """A design that was claimed; the only one that waited."""
+    asked = a_design(database, user, **columns)
+    (claim,) = designs.claim_designs(database, most_under_way=1000)
+    assert claim.design_id == asked, "another design was waiting"
+    return claim
+
+
+def rendering_design(database: Database, user: UUID | None = None, **columns: object) -> DesignLease:
+    """A design that a worker holds the lease of."""
+    return start_design(database, claimed_design(database, user, **columns))
+
+
+def start_design(database: Database, claim: DesignClaim, *, run: str = RUN) -> DesignLease:
+    """The lease of a claim whose run begins to work."""
+    lease = designs.start_design(database, claim.design_id, claim=claim.claim, run_id=run, lease_seconds=60)
+    assert lease is not None, "the design has ended"
+    return lease
+
+
+def next_design_lease(database: Database) -> DesignLease:
+    """The next attempt at the only design that waits, without waiting for its time to come."""
+    execute(database, "update designs set not_before = now() where status = 'draft'")
+    (claim,) = designs.claim_designs(database, most_under_way=1000)
+    return start_design(database, claim)
+
+
+def lose_design(database: Database, lease: DesignLease) -> None:
+    """Let the worker have been silent for too long, and somebody notice."""
+    execute(
+        database,
+        "update designs set lease_expires_at = now() - interval '1 second' where id = %s and status = 'rendering'",
+        lease.design_id,
+    )
+    designs.sweep_expired_leases(database, most_lost_leases=5)
 
 
 _WHAT = {"poses", "prompt", "categories"}

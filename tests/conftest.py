@@ -22,6 +22,7 @@ from posegen.storage.local import LocalStore
 from posegen.studio.studio import Studio
 from tests.backends import PaintedBackend
 from tests.resets import keep_as_it_is, reset
+from tests.s3_server import S3Server, running_s3
 from tests.servers import fresh_database, running_postgres
 
 BASE_URL = "https://pictures.example/media"
@@ -43,7 +44,7 @@ def prepared_url(postgres: DatabaseUrls) -> Iterator[str]:
     """The database of this session, with schema, lists and store; `database` hands it to one test after the other."""
     with fresh_database(postgres) as url:
         with Database(url) as database:
-            prepare_database(database, store="local", base_url=BASE_URL)
+            prepare_database(database, base_urls={"local": BASE_URL})
         keep_as_it_is(url)
         yield url
 
@@ -83,6 +84,13 @@ def empty_database_url(postgres: DatabaseUrls) -> Iterator[str]:
 def store(tmp_path: Path) -> LocalStore:
     """A local store that is empty."""
     return LocalStore(tmp_path / "storage", base_url=BASE_URL)
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A real S3 server for this session."""
+    with running_s3(tmp_path_factory.mktemp("s3")) as server:
+        yield server
 
 
 @pytest.fixture

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import BinaryIO
 
-from posegen.storage.local import LocalStore
 from posegen.storage.protocol import ObjectInfo, ObjectStore
 
 KEY = "poses/g1/p1-0123456789ab.png"
 OTHER_KEY = "poses/g1/p2-0123456789ab.png"
 PNG = "image/png"
 
-STORES: dict[str, Callable[[Path], ObjectStore]] = {
-    "local": lambda folder: LocalStore(folder / "store", base_url="https://pictures.example/media"),
-}
-"""How each store is opened by a test that has a folder for itself."""
+STORES = ("local", "s3")
+"""The kinds of stores that every contract test runs on; how they are opened is in `contracts/conftest.py`."""
+PUBLIC_URL = "https://pictures.example/media"
+SIGNING_SECRET = b"canary-of-the-signing-secret"
 
 
 def put(
@@ -29,3 +26,8 @@ def put(
 def keys_in(store: ObjectStore, prefix: str = "") -> list[str]:
     """The keys of a listing, in its order."""
     return [entry.key for entry in store.list(prefix)]
+
+
+def empty(store: ObjectStore) -> None:
+    """Deletes everything that is in a store."""
+    store.delete(*keys_in(store))

@@ -18,12 +18,13 @@ from rich.table import Table
 from posegen.cli import console
 from posegen.cli.following import follow
 from posegen.cli.session import Session, open_session
+from posegen.cli.sheets import write_sheet
 from posegen.cli.up import platform_for
 from posegen.database import users
 from posegen.database.requests import insert_request
 from posegen.database.results import GenerationResult
 from posegen.errors import PosegenError
-from posegen.images.contact_sheet import Tile, contact_sheet, encode_sheet
+from posegen.images.contact_sheet import Tile, contact_sheet
 from posegen.images.platforms import PLATFORMS
 from posegen.ledger.credits import Balance, balance_of
 from posegen.states import GenerationStatus
@@ -146,24 +147,22 @@ def _demonstrate(session: Session, url: str, began: float, carry_on: Callable[[]
             problems.append(_unexpected(result, names[result.generation_id], session))
     _print_table(results, names, files)
     for result in results:
-        if result.status is GenerationStatus.FAILED:
-            console.out.print(
-                f"Refused, and nothing charged: {result.error_code}: {result.error_detail}",
-                markup=False,
-                soft_wrap=True,
-            )
+        if result.status is not GenerationStatus.FAILED:
+            continue
+        charged = result.credits_spent + result.credits_held
+        console.say(f"Refused, and {charged or 'nothing'} charged: {result.error_code}: {result.error_detail}")
+        if charged:
+            problems.append(f"generation {result.generation_id} failed, and {charged} credits were charged for it")
     console.out.print(
         f"\nCredits: {before.credits_available} before, {after.credits_available} after; "
         f"{after.credits_spent - before.credits_spent} spent, {after.credits_held} held."
     )
     if any(files.values()):
         sheet = _sheet(files, folder / "contact-sheet.png")
-        console.out.print(f"Files:         {folder}\nContact sheet: {sheet}", markup=False, soft_wrap=True)
-    console.out.print(
+        console.say(f"Files:         {folder}\nContact sheet: {sheet}")
+    console.say(
         "Lineage:       posegen demo --keep (or posegen up), then open "
-        f"{url}/locations/posegen/asset-groups/pose_images/lineage\nDone in {time.monotonic() - began:.1f} s.",
-        markup=False,
-        soft_wrap=True,
+        f"{url}/locations/posegen/asset-groups/pose_images/lineage\nDone in {time.monotonic() - began:.1f} s."
     )
     return problems
 
@@ -240,5 +239,5 @@ def _print_table(
 def _sheet(files: dict[UUID, list[GatheredFile]], path: Path) -> Path:
     pictures = [file for made in files.values() for file in made if file.format != "thumbnail"]
     tiles = [Tile(file.path.read_bytes(), label=file.path.parent.name, detail=file.format) for file in pictures]
-    path.write_bytes(encode_sheet(contact_sheet(tiles, title="posegen demo"), "png").data)
+    write_sheet(contact_sheet(tiles, title="posegen demo"), path)
     return path

@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -14,15 +15,22 @@ from rich.table import Table
 
 from posegen.backends.registry import open_backend
 from posegen.cli import console
+from posegen.database import stores
 from posegen.database.connection import Database
 from posegen.database.migrate import current_revision, newest_revision
 from posegen.database.server import DatabaseUrls, open_server
 from posegen.errors import PosegenError
 from posegen.settings import Settings, load_settings
-from posegen.storage.local import LocalStore
+from posegen.storage.identity import is_own
+from posegen.storage.opening import open_stores, places_of
 from posegen.supervisor.locks import find_platform
 
 _LEAST_FREE_BYTES = 1_000_000_000
+_STORE_FIXES = {
+    "local": "Look at STORAGE_LOCAL_PATH: it must be a folder of yours, the same one as before.",
+    "r2": "Look at the R2_* settings; `posegen storage init` checks bucket and token.",
+    "s3": "Look at the S3_* settings; `posegen storage init` checks bucket and credentials.",
+}
 
 
 @dataclass(frozen=True)
@@ -60,13 +68,14 @@ def examine() -> list[Finding]:
         Finding("settings", True, f"data in {settings.posegen_home}"),
         _bytecode(),
         _disk(settings),
-        _checked("store", lambda: _store(settings), "Look at STORAGE_LOCAL_PATH: it must be a folder of yours."),
+        _checked("store", lambda: _store(settings), _STORE_FIXES[settings.storage_mode]),
         _checked("backend", lambda: _backend(settings), "Set POSEGEN_BACKEND to a backend that is installed."),
     ]
     try:
         with open_server(settings) as urls:
             findings.append(_database(urls))
             if findings[-1].good:
+                findings += _stores(urls, settings)
                 findings.append(_queue(urls, settings))
     except PosegenError as broken:
         findings.append(
@@ -93,8 +102,25 @@ def _disk(settings: Settings) -> Finding:
 
 
 def _store(settings: Settings) -> str:
-    health = LocalStore(settings.storage_path, base_url=settings.storage_base_url).health()
+    health = open_stores(places_of(settings).quick()).current.health()
     return f"{health.store}: write {health.write_seconds * 1000:.1f} ms, read {health.read_seconds * 1000:.1f} ms"
+
+
+def _stores(urls: DatabaseUrls, settings: Settings) -> list[Finding]:
+    """Whether the current store is this database's own, and whether every store that rows need can be read."""
+    opened = open_stores(places_of(settings).quick())
+    with Database(urls.application) as database:
+        with database.transaction() as connection:
+            needed = stores.needed(connection)
+
+        def look(name: str) -> str:
+            own = is_own(database, opened.named(name))
+            return "belongs to this database" if own else "is new; gets its marker before the first object"
+
+        return [
+            _checked(f"store {name}", partial(look, name), _STORE_FIXES.get(name, "Configure it again."))
+            for name in dict.fromkeys([opened.current.name, *needed])
+        ]
 
 
 def _backend(settings: Settings) -> str:

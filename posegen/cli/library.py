@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -15,9 +15,10 @@ from rich.table import Column, Table
 from posegen.backends.protocol import Rendering
 from posegen.cli import console
 from posegen.cli.session import open_session
+from posegen.cli.sheets import check_suffix, write_sheet
 from posegen.database.library import StoredPose, stored_poses
 from posegen.errors import InvalidPose, UnknownName
-from posegen.images.contact_sheet import Tile, contact_sheet, encode_sheet
+from posegen.images.contact_sheet import Tile, contact_sheet
 from posegen.images.pixels import Pixels
 from posegen.images.png import encode_png
 from posegen.poses.control_maps import depth_map, openpose_map
@@ -55,7 +56,9 @@ def list_poses(
 
 @app.command()
 def sheet(
-    out: Annotated[Path, typer.Argument(help="The file to write; its suffix says which kind.")] = Path("poses.png"),
+    out: Annotated[Path, typer.Argument(callback=check_suffix, help="The file to write, PNG or JPEG.")] = Path(
+        "poses.png"
+    ),
     columns: Annotated[int, typer.Option(help="Poses side by side.", min=1, max=32)] = 8,
     width: Annotated[int, typer.Option(help="Width of the sheet in pixels.", min=160, max=8192)] = 1600,
     kind: Annotated[str, typer.Option(help="mannequin, openpose or depth.")] = "mannequin",
@@ -69,8 +72,7 @@ def sheet(
             tiles.append(Tile(_picture(render_library_pose(pose, _SIDE), kind), label=pose.slug))
         except InvalidPose as invalid:
             console.complain(f"{pose.slug} cannot be drawn: {invalid}")
-    encoding: Literal["png", "jpeg"] = "jpeg" if out.suffix in {".jpg", ".jpeg"} else "png"
-    out.write_bytes(encode_sheet(contact_sheet(tiles, width=width, columns=columns), encoding).data)
+    write_sheet(contact_sheet(tiles, width=width, columns=columns), out)
     console.say(f"{len(tiles)} poses on {out}")
 
 

@@ -7,7 +7,29 @@ import sys
 import psycopg
 import typer
 
-from posegen.cli import console, database, demo, doctor, environment, library, requests, up
+from posegen.cli import (
+    archive,
+    console,
+    credits,
+    database,
+    demo,
+    designs,
+    doctor,
+    environment,
+    inspect,
+    library,
+    metrics,
+    moving,
+    regenerate,
+    replay,
+    report,
+    requests,
+    storage,
+    up,
+    variants,
+    verify,
+    watch,
+)
 from posegen.errors import PosegenError
 
 USER_ERROR = 1
@@ -25,9 +47,23 @@ app.command("up")(up.up)
 app.command("submit")(requests.submit)
 app.command("status")(requests.status)
 app.command("show")(requests.show)
+app.command("watch")(watch.watch)
+app.command("archive")(archive.archive)
+app.command("regenerate")(regenerate.regenerate)
+app.command("inspect")(inspect.inspect)
+app.command("replay")(replay.replay)
+app.command("report")(report.report)
+app.command("variants")(variants.variants_of)
 app.command("doctor")(doctor.doctor)
+app.command("verify")(verify.verify)
 app.command("env")(environment.env)
+app.add_typer(credits.app, name="credits")
+app.add_typer(designs.app, name="design")
 app.add_typer(library.app, name="library")
+storage.app.command("migrate")(moving.migrate)
+storage.app.command("reconcile")(moving.reconcile)
+app.add_typer(storage.app, name="storage")
+app.add_typer(metrics.app, name="metrics")
 app.add_typer(database.app, name="db")
 
 

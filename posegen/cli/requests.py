@@ -13,14 +13,15 @@ from rich.table import Table
 from posegen.cli import console
 from posegen.cli.following import follow
 from posegen.cli.session import Session, open_session
+from posegen.cli.sheets import check_suffix, write_sheet
 from posegen.database import users
 from posegen.database.connection import Connection
+from posegen.database.exports import print_resolutions
 from posegen.database.requests import insert_request
 from posegen.database.requests import submit as submit_request
 from posegen.database.results import GenerationResult, latest_results, pose_results, results_of
 from posegen.error_codes import ErrorCode
 from posegen.errors import GenerationUnknown, RequestRefused
-from posegen.images.contact_sheet import encode_sheet
 from posegen.states import GenerationStatus
 from posegen.studio.contact_sheets import draw_contact_sheet
 from posegen.studio.gathering import gather_files
@@ -30,6 +31,7 @@ _AS_JSON = Annotated[bool, typer.Option("--json", help="One JSON document for sc
 LOCAL_USER = UUID("00000000-0000-4000-8000-000000000001")
 # 1 is a user's mistake, and 2 one of usage.
 GENERATION_FAILED = 3
+LONGEST_WAIT = 7200.0
 _NOT_GOOD = {GenerationStatus.FAILED, GenerationStatus.CANCELLED}
 
 
@@ -43,6 +45,9 @@ def submit(
     category: Annotated[list[str] | None, typer.Option(help="All poses of a category; may be repeated.")] = None,
     format: Annotated[  # the option's name is what users read
         list[str] | None, typer.Option(help="A platform such as instagram_post; may be repeated.")
+    ] = None,
+    fit: Annotated[
+        str | None, typer.Option(help="cover or contain, for all formats; without it the format and the figure decide.")
     ] = None,
     avatar: Annotated[
         list[str] | None, typer.Option(help="An attribute such as hair=bob_brown; may be repeated.")
@@ -67,6 +72,7 @@ def submit(
         "poses": poses or [],
         "categories": category or [],
         "formats": format or [],
+        "fit": fit,
         "avatar": _attributes(avatar or []),
         "variations": variations,
         "prompt": prompt,
@@ -92,7 +98,9 @@ def submit(
         _print([result])
     if wait and result.status in _NOT_GOOD:
         raise typer.Exit(GENERATION_FAILED)
-    if wait and not is_served:
+    if wait and not result.status.is_terminal:
+        if is_served:
+            console.complain(f"Not ended after {LONGEST_WAIT:.0f} s; `posegen status {generation}` looks again.")
         raise typer.Exit(1)
 
 
@@ -123,7 +131,10 @@ def show(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="The file to write; without it one in POSEGEN_HOME, named after the generation."
+            "--out",
+            "-o",
+            callback=check_suffix,
+            help="The file to write, PNG or JPEG; without it one in POSEGEN_HOME, named after the generation.",
         ),
     ] = None,
     files: Annotated[
@@ -138,26 +149,33 @@ def show(
         sheet = draw_contact_sheet(studio, generation, width=1280)
         with session.database.transaction() as connection:
             poses = pose_results(connection, generation)
+            prints = print_resolutions(connection, generation)
         result = _result(session, generation)
         target = out or session.settings.posegen_home / "sheets" / f"{generation}.png"
         if sheet is not None:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(encode_sheet(sheet).data)
+            write_sheet(sheet, target)
         gathered = gather_files(studio, generation, files) if files is not None else []
     if as_json:
         console.print_json(
-            {**_document(result), "contact_sheet": None if sheet is None else str(target), "poses": poses}
+            {
+                **_document(result),
+                "contact_sheet": None if sheet is None else str(target),
+                "poses": [{**pose, "effective_ppi": prints.get(pose["pose_id"], {})} for pose in poses],
+            }
         )
-        return
-    _print([result])
-    for pose in poses:
-        console.say(f"{pose['position'] + 1:>3} {pose['library_pose']:<28} {pose['image_url'] or pose['status']}")
+    else:
+        _print([result])
+        for pose in poses:
+            console.say(f"{pose['position'] + 1:>3} {pose['library_pose']:<28} {pose['image_url'] or pose['status']}")
+            for name, ppi in prints.get(pose["pose_id"], {}).items():
+                console.say(f"    {name}: {ppi:.0f} pixels of the picture to an inch of paper")
     if sheet is None:
-        console.out.print("No pose is completed, so there is no contact sheet.")
+        console.err.print("No pose is completed, so there is no contact sheet.")
         raise typer.Exit(1)
-    console.say(f"Contact sheet: {target}")
-    if gathered:
-        console.say(f"{len(gathered)} files in {files}")
+    if not as_json:
+        console.say(f"Contact sheet: {target}")
+        if gathered:
+            console.say(f"{len(gathered)} files in {files}")
     if open_it:
         typer.launch(str(target))
 
@@ -179,7 +197,7 @@ def _followed(session: Session, generation: UUID, *, quiet: bool) -> GenerationR
     (result,) = follow(
         session.database,
         {generation: str(generation)[:8]},
-        seconds=7200,
+        seconds=LONGEST_WAIT,
         quiet=quiet,
         keep_running=session.urls.keep_running,
     )

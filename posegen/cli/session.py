@@ -6,17 +6,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from posegen.backends.breaker import BackendRule
 from posegen.backends.registry import open_backend
+from posegen.cli import console
+from posegen.database import stores
 from posegen.database.connection import Database
 from posegen.database.migrate import current_revision, newest_revision
 from posegen.database.prepare import prepare_database
 from posegen.database.server import DatabaseUrls, open_server
-from posegen.errors import DatabaseUnusable
-from posegen.lifecycle.outcomes import RetryRule
+from posegen.errors import DatabaseUnusable, StoreUnknown
+from posegen.images.platform_file import own_platforms
+from posegen.lifecycle.rules import RetryRule
+from posegen.lifecycle.workers import WorkerHome
 from posegen.logs import configure_logging
 from posegen.settings import Settings, load_settings
-from posegen.storage.local import LocalStore
+from posegen.storage.identity import require_own
+from posegen.storage.opening import open_stores, places_of
 from posegen.storage.protocol import ObjectStore
+from posegen.storage.stores import Stores
 from posegen.studio.studio import Studio
 
 
@@ -27,17 +34,44 @@ class Session:
     settings: Settings
     urls: DatabaseUrls
     database: Database
-    store: ObjectStore
+    stores: Stores
+
+    @property
+    def store(self) -> ObjectStore:
+        """The store that takes what is new."""
+        return self.stores.current
+
+    def check_stores(self) -> None:
+        """Says which stores rows need without their being configured. Raises `StoreMistaken`, and what the store says.
+
+        For whoever is about to write: better now than in the middle of the first pose.
+        """
+        require_own(self.database, open_stores(places_of(self.settings).quick()).current)
+        with self.database.transaction() as connection:
+            needed = stores.needed(connection)
+        for name in needed:
+            if name not in self.stores.names:
+                console.complain(str(StoreUnknown(name, self.stores.names)))
+
+    def stores_in_use(self) -> list[ObjectStore]:
+        """The current store and every other one that rows need. Raises `StoreUnknown` for one not configured."""
+        with self.database.transaction() as connection:
+            needed = stores.needed(connection)
+        return [self.store, *(self.stores.named(name) for name in needed if name != self.store.name)]
 
     def studio(self) -> Studio:
-        """What pictures are made with, in this process."""
+        """What pictures are made with, in this process. Raises `StoreMistaken`."""
+        require_own(self.database, self.store)
         return Studio(
             database=self.database,
             store=self.store,
+            open_store=self.stores.named,
             open_backend=open_backend,
             render_threads=self.settings.posegen_render_threads,
             lease_seconds=self.settings.posegen_lease_seconds,
-            retry_rule=RetryRule(most_attempts=self.settings.posegen_max_attempts),
+            retry_rule=RetryRule.of(self.settings),
+            backend_rule=BackendRule.of(self.settings),
+            worker_home=WorkerHome(self.settings.workers_path),
         )
 
 
@@ -53,13 +87,14 @@ def open_session(*, upgrade: bool = False) -> Iterator[Session]:
     configure_logging(settings)
     # Every request would fail by it: better now, with the names that are known.
     open_backend(settings.posegen_backend)
+    own = own_platforms(settings.posegen_platforms_file)
     with open_server(settings) as urls, Database(urls.application) as database:
-        store = LocalStore(settings.storage_path, base_url=settings.storage_base_url)
+        places = places_of(settings)
         if upgrade or urls.embedded:
-            prepare_database(database, store=store.name, base_url=settings.storage_base_url)
+            prepare_database(database, base_urls=places.base_urls(), own_platforms=own)
         else:
             _check_schema(urls.application)
-        yield Session(settings, urls, database, store)
+        yield Session(settings, urls, database, open_stores(places))
 
 
 def _check_schema(url: str) -> None:

@@ -11,6 +11,10 @@ from rich.markup import escape
 
 from posegen.cli import console
 from posegen.cli.session import Session, open_session
+from posegen.storage.opening import places_of
+from posegen.lifecycle.recovery import recover
+from posegen.lifecycle.rules import RetryRule, TimeLimits
+from posegen.lifecycle.workers import WorkerHome
 from posegen.supervisor.environment import child_environment
 from posegen.supervisor.platform import Platform, PlatformOptions
 from posegen.supervisor.signals import stop_on_signals
@@ -20,7 +24,8 @@ _COLOURS = {"started": "dim", "ready": "green", "died": "bold red", "killed": "r
 
 
 def platform_for(session: Session, options: PlatformOptions, **listeners: Callable[..., None] | None) -> Platform:
-    """The processes that serve this session's database; nothing is started yet."""
+    """The processes that serve this session's database; nothing is started yet. Raises `StoreMistaken`."""
+    session.check_stores()
     environment = {
         **child_environment(os.environ, session.settings, session.urls),
         "DATABASE_URL": session.urls.application,
@@ -52,6 +57,7 @@ def up(
     SIGTERM, ends all of it: work in hand is finished or put back, and goes on at the next start.
     """
     with open_session(upgrade=True) as session:
+        _recover(session)
         options = PlatformOptions(host=host, port=port, read_only=read_only)
         platform = platform_for(session, options, report=_report, echo=_echo if verbose else None)
         with stop_on_signals(platform.request_stop):
@@ -64,11 +70,19 @@ def up(
     console.out.print("Posegen has stopped.")
 
 
+def _recover(session: Session) -> None:
+    """What was under way when the machine went down need not wait until everything is up."""
+    settings = session.settings
+    worker_home = WorkerHome(settings.workers_path)
+    for decision in recover(session.database, RetryRule.of(settings), TimeLimits.of(settings), worker_home=worker_home):
+        console.say(f"Generation {decision.generation_id} is {decision.status} again: {decision.reason}.")
+
+
 def _welcome(session: Session, platform: Platform) -> None:
     settings = session.settings
     console.out.print(f"\n[bold]Posegen is up.[/] Dagster UI: [link={platform.url}]{platform.url}[/link]")
     console.say('Database:    eval "$(posegen env)"; psql "$DATABASE_URL"')
-    console.say(f"Pictures:    {settings.storage_path}")
+    console.say(f"Pictures:    {places_of(settings).where()}")
     console.say(f"Logs:        {settings.posegen_home / 'logs'}")
     console.say("Submit with: posegen submit POSE..., or INSERT INTO generation_requests. Ctrl-C ends it.\n")
 

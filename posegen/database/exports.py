@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -13,7 +14,7 @@ from posegen.database.texts import storable
 
 @dataclass(frozen=True)
 class ExportRow:
-    """A stored export. `width`, `height`: pixels; `size`: bytes."""
+    """A stored export. `width`, `height`: pixels; `size`: bytes; `effective_ppi`: of prints, in the pose's pixels."""
 
     pose_id: UUID
     position: int
@@ -21,6 +22,9 @@ class ExportRow:
     status: str
     width: int | None
     height: int | None
+    fit: Literal["contain", "cover"] | None
+    effective_ppi: float | None
+    store: str | None
     key: str | None
     sha256: str | None
     size: int | None
@@ -28,15 +32,28 @@ class ExportRow:
     error_detail: str | None
 
 
-def put_export(connection: Connection, pose: UUID, name: str, *, object_id: int, width: int, height: int) -> None:
+def put_export(
+    connection: Connection,
+    pose: UUID,
+    name: str,
+    *,
+    object_id: int,
+    width: int,
+    height: int,
+    fit: Literal["contain", "cover"],
+    effective_ppi: float | None,
+    export_ms: int,
+) -> None:
     """Let this object be the export of a pose; an earlier one is replaced."""
     connection.execute(
         """
-        insert into exports (pose_id, format, status, object_id, width, height) values (%s, %s, 'completed', %s, %s, %s)
+        insert into exports (pose_id, format, status, object_id, width, height, fit, effective_ppi, export_ms)
+        values (%s, %s, 'completed', %s, %s, %s, %s, %s, %s)
         on conflict (pose_id, format) do update set status = 'completed', object_id = excluded.object_id,
-            width = excluded.width, height = excluded.height, error_code = null, error_detail = null, created_at = now()
+            width = excluded.width, height = excluded.height, fit = excluded.fit,
+            effective_ppi = excluded.effective_ppi, export_ms = excluded.export_ms, error_code = null, error_detail = null, created_at = now()
         """,
-        [pose, name, object_id, width, height],
+        [pose, name, object_id, width, height, fit, effective_ppi, export_ms],
     )
 
 
@@ -58,10 +75,19 @@ def exports_of(connection: Connection, generation_id: UUID) -> list[ExportRow]:
     with connection.cursor(row_factory=class_row(ExportRow)) as cursor:
         return cursor.execute(
             """
-            select e.pose_id, p.position, e.format, e.status, e.width, e.height, o.key, o.sha256, o.size, e.error_code,
-                   e.error_detail
+            select e.pose_id, p.position, e.format, e.status, e.width, e.height, e.fit, e.effective_ppi, o.store, o.key,
+                   o.sha256, o.size, e.error_code, e.error_detail
             from exports e join generated_poses p on p.id = e.pose_id left join objects o on o.id = e.object_id
             where p.generation_id = %s order by p.position, e.format
             """,
             [generation_id],
         ).fetchall()
+
+
+def print_resolutions(connection: Connection, generation_id: UUID) -> dict[UUID, dict[str, float]]:
+    """Of each pose that has prints, by format: how many of its own pixels an inch of paper shows."""
+    found: dict[UUID, dict[str, float]] = {}
+    for row in exports_of(connection, generation_id):
+        if row.effective_ppi is not None:
+            found.setdefault(row.pose_id, {})[row.format] = round(row.effective_ppi, 1)
+    return found

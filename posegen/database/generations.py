@@ -5,8 +5,9 @@ Functions take an open transaction; which of them belong together is decided in 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any, Literal, LiteralString
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -15,10 +16,10 @@ from posegen.database.connection import Connection
 from posegen.database.texts import storable
 from posegen.states import GenerationStatus
 
-_PROGRESS: LiteralString = """
+PROGRESS: LiteralString = """
 select id, user_id, status, dispatch, token, run_id, attempts, lost_leases, poses_total, poses_completed, poses_failed,
-       formats
-from generations
+       formats, fit
+from generations g
 """
 
 
@@ -73,6 +74,7 @@ class Progress:
     poses_completed: int
     poses_failed: int
     formats: list[str]
+    fit: Literal["contain", "cover"] | None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "status", GenerationStatus(self.status))
@@ -143,12 +145,54 @@ def refuse(connection: Connection, generation_id: UUID, *, code: str, detail: st
     )
 
 
-def count_under_way(connection: Connection) -> int:
-    """Generations that are dispatched or running."""
+def is_worth_claiming(connection: Connection, most_running: int) -> bool:
+    """Whether a slot is free and something may go: a look that costs next to nothing."""
     row = connection.execute(
-        "select count(*) as under_way from generations where status in ('dispatched', 'running')"
+        """
+        select (select count(*) from generations where status in ('dispatched', 'running')) < %s
+            and exists (select from generations where status = 'queued' and not_before <= now()) as worth_it
+        """,
+        [most_running],
     ).fetchone()
-    return int(row["under_way"]) if row else 0
+    return bool(row and row["worth_it"])
+
+
+def under_way_by_user(connection: Connection) -> dict[UUID, int]:
+    """How many generations are dispatched or running, by user."""
+    rows = connection.execute(
+        "select user_id, count(*) as under_way from generations where status in ('dispatched', 'running') group by 1"
+    )
+    return {row["user_id"]: row["under_way"] for row in rows}
+
+
+def any_under_way(connection: Connection, backend: str) -> bool:
+    """Whether a generation of this backend is dispatched or running."""
+    found = connection.execute(
+        "select from generations where status in ('dispatched', 'running') and backend = %s limit 1", [backend]
+    )
+    return found.fetchone() is not None
+
+
+def count_queued(connection: Connection, *, most: int, user_id: UUID | None = None) -> int:
+    """How many generations wait, of this user or of all; nobody counts beyond `most`."""
+    of_whom = "" if user_id is None else "and user_id = %(user)s"
+    waiting = f"select from generations where status = 'queued' {of_whom} limit %(most)s"
+    row = connection.execute(
+        f"select count(*) as queued from ({waiting}) waiting", {"user": user_id, "most": most}
+    ).fetchone()
+    return int(row["queued"]) if row else 0
+
+
+def poses_accepted(connection: Connection, user_id: UUID, *, seconds: float) -> int:
+    """How many poses of this user were accepted in the last `seconds`."""
+    row = connection.execute(
+        """
+        select coalesce(sum(poses_total), 0) as poses from generations
+        where user_id = %s and queued_at > now() - make_interval(secs => %s)
+        """,
+        [user_id, seconds],
+    ).fetchone()
+    return int(row["poses"]) if row else 0
 
 
 def lock_claiming(connection: Connection) -> None:
@@ -156,19 +200,38 @@ def lock_claiming(connection: Connection) -> None:
     connection.execute("select pg_advisory_xact_lock(hashtext('posegen claims'))")
 
 
-def claim_queued(connection: Connection, limit: int) -> list[Claim]:
-    """Dispatch the next generations in fair order: priority, then users in turn, then age."""
+def claim_queued(
+    connection: Connection,
+    limit: int,
+    *,
+    only_backend: str | None = None,
+    not_backends: Sequence[str] = (),
+    not_users: Sequence[UUID] = (),
+) -> list[Claim]:
+    """Dispatch the next generations in fair order: priority, then users in turn, then age.
+
+    Whose turn it is, and who may not go, is decided in the index alone; only those who go are visited.
+    """
     with connection.cursor(row_factory=class_row(Claim)) as cursor:
         return cursor.execute(
             """
-            with next as (
+            with first as materialized (
                 select id from generations where status = 'queued' and not_before <= now()
-                order by priority desc, turn, submitted_at, id limit %s for update skip locked
+                    and user_id <> all(%(not_users)s) and backend <> all(%(not_backends)s)
+                    and (%(only_backend)s::text is null or backend = %(only_backend)s)
+                order by priority desc, turn, submitted_at, id limit %(limit)s
+            ), next as (
+                select g.id from first join generations g on g.id = first.id
+                where g.status = 'queued' for update of g skip locked
             ), claimed as (
-                update generations g set status = 'dispatched', dispatch = dispatch + 1, dispatched_at = now()
+                update generations g set status = 'dispatched', dispatch = dispatch + 1, dispatched_at = now(),
+                    last_event = last_event + 1
                 from next where g.id = next.id
                 returning g.id as generation_id, g.dispatch, g.user_id, g.poses_total, g.turn, g.priority,
-                          g.submitted_at
+                          g.submitted_at, g.last_event
+            ), told as (
+                insert into events (generation_id, sequence, kind, detail)
+                select generation_id, last_event, 'dispatched', jsonb_build_object('dispatch', dispatch) from claimed
             ), clock as (
                 update queue_clock c set turn = greatest(c.turn, newest.turn)
                 from (select priority, max(turn) as turn from claimed group by priority) newest
@@ -177,7 +240,12 @@ def claim_queued(connection: Connection, limit: int) -> list[Claim]:
             select generation_id, dispatch, user_id, poses_total from claimed
             order by priority desc, turn, submitted_at, generation_id
             """,
-            [limit],
+            {
+                "limit": limit,
+                "only_backend": only_backend,
+                "not_backends": list(not_backends),
+                "not_users": list(not_users),
+            },
         ).fetchall()
 
 
@@ -186,9 +254,16 @@ def claim_one(connection: Connection, generation_id: UUID) -> Claim | None:
     with connection.cursor(row_factory=class_row(Claim)) as cursor:
         return cursor.execute(
             """
-            update generations set status = 'dispatched', dispatch = dispatch + 1, dispatched_at = now()
-            where id = %s and status = 'queued'
-            returning id as generation_id, dispatch, user_id, poses_total
+            with claimed as (
+                update generations set status = 'dispatched', dispatch = dispatch + 1, dispatched_at = now(),
+                    last_event = last_event + 1
+                where id = %s and status = 'queued'
+                returning id as generation_id, dispatch, user_id, poses_total, last_event
+            ), told as (
+                insert into events (generation_id, sequence, kind, detail)
+                select generation_id, last_event, 'dispatched', jsonb_build_object('dispatch', dispatch) from claimed
+            )
+            select generation_id, dispatch, user_id, poses_total from claimed
             """,
             [generation_id],
         ).fetchone()
@@ -208,19 +283,25 @@ def claims_without_run(connection: Connection, *, older_than_seconds: float) -> 
 
 
 def start(
-    connection: Connection, generation_id: UUID, *, dispatch: int, run_id: str, lease_seconds: float
+    connection: Connection,
+    generation_id: UUID,
+    *,
+    dispatch: int,
+    run_id: str,
+    lease_seconds: float,
+    worker_home: UUID | None,
 ) -> Lease | None:
     """Turn a dispatched generation into a running one under a new token; None when this claim no longer holds."""
     with connection.cursor(row_factory=class_row(Lease)) as cursor:
         return cursor.execute(
             """
-            update generations set status = 'running', token = token + 1, run_id = %s, progressed_at = now(),
-                started_at = coalesce(started_at, now()),
+            update generations set status = 'running', token = token + 1, run_id = %s, worker_home = %s,
+                progressed_at = now(), started_at = coalesce(started_at, now()),
                 lease_expires_at = now() + make_interval(secs => %s)
             where id = %s and status = 'dispatched' and dispatch = %s
             returning id as generation_id, token
             """,
-            [run_id, lease_seconds, generation_id, dispatch],
+            [run_id, worker_home, lease_seconds, generation_id, dispatch],
         ).fetchone()
 
 
@@ -303,32 +384,15 @@ def finish(
     )
 
 
-def expired_ids(connection: Connection) -> list[UUID]:
-    """Running generations whose lease has run out, by the database's clock."""
-    rows = connection.execute(
-        "select id from generations where status = 'running' and lease_expires_at < now() order by lease_expires_at"
-    )
-    return [row["id"] for row in rows]
-
-
-def lock_expired(connection: Connection, generation_id: UUID) -> Progress | None:
-    """Where a generation stands whose lease has run out; None when it has not, or when somebody else has the row."""
-    with connection.cursor(row_factory=class_row(Progress)) as cursor:
-        return cursor.execute(
-            _PROGRESS + " where id = %s and status = 'running' and lease_expires_at < now() for update skip locked",
-            [generation_id],
-        ).fetchone()
-
-
 def progress_of(connection: Connection, generation_id: UUID, *, lock: bool = False) -> Progress | None:
     """Where this generation stands, locked for the transaction when asked for."""
     with connection.cursor(row_factory=class_row(Progress)) as cursor:
-        statement: LiteralString = _PROGRESS + " where id = %s"
+        statement: LiteralString = PROGRESS + " where id = %s"
         return cursor.execute(statement + (" for update" if lock else ""), [generation_id]).fetchone()
 
 
 def put_contact_sheet(connection: Connection, generation_id: UUID, object_id: int) -> None:
-    """Let this object be the contact sheet of a generation."""
+    """Let this object be the contact sheet of a generation, which the caller has locked."""
     connection.execute("update generations set contact_sheet_object = %s where id = %s", [object_id, generation_id])
 
 

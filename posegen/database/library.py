@@ -13,7 +13,6 @@ from psycopg.types.json import Jsonb
 
 from posegen.database.connection import Connection
 from posegen.error_codes import ERROR_TEXTS
-from posegen.images.platforms import PLATFORMS
 from posegen.poses.avatar import AVATAR_ATTRIBUTES
 from posegen.poses.library import CATEGORIES, LIBRARY
 
@@ -34,7 +33,7 @@ class StoredPose:
 
 
 def seed_reference_data(connection: Connection) -> None:
-    """Write error codes, platforms, avatar attributes, categories and the 64 poses; twice is the same as once."""
+    """Write error codes, avatar attributes, categories and the 64 poses; twice is the same as once."""
     with connection.cursor() as cursor:
         cursor.executemany(
             """
@@ -45,19 +44,6 @@ def seed_reference_data(connection: Connection) -> None:
                     is distinct from (excluded.customer_message, excluded.operator_message)
             """,
             [(code, text.customer, text.operator) for code, text in ERROR_TEXTS.items()],
-        )
-        cursor.executemany(
-            """
-            insert into platforms (name, width, height, content_type, max_bytes, dpi, source, read_on)
-            values (%s, %s, %s, 'image/jpeg', %s, %s, %s, %s)
-            on conflict (name) do update set width = excluded.width, height = excluded.height,
-                max_bytes = excluded.max_bytes, dpi = excluded.dpi, source = excluded.source, read_on = excluded.read_on
-                where (platforms.width, platforms.height, platforms.max_bytes, platforms.dpi, platforms.source,
-                       platforms.read_on)
-                    is distinct from (excluded.width, excluded.height, excluded.max_bytes, excluded.dpi,
-                                      excluded.source, excluded.read_on)
-            """,
-            [(p.name, p.width, p.height, p.max_bytes, p.dpi, p.source, p.read_on) for p in PLATFORMS.values()],
         )
         attributes = [
             (attribute, value, position)
@@ -142,16 +128,16 @@ def stored_categories(connection: Connection) -> list[str]:
 
 def control_map_object(
     connection: Connection, slug: str, kind: str, width: int, height: int, specification_hash: str
-) -> tuple[str, str] | None:
-    """Key and SHA-256 of a control map that is stored already for just this specification."""
+) -> tuple[str, str, str] | None:
+    """Store, key and SHA-256 of a control map that is stored already for just this specification."""
     row = connection.execute(
         """
-        select o.key, o.sha256 from control_maps m join objects o on o.id = m.object_id
+        select o.store, o.key, o.sha256 from control_maps m join objects o on o.id = m.object_id
         where m.library_pose = %s and m.kind = %s and m.width = %s and m.height = %s and m.specification_hash = %s
         """,
         [slug, kind, width, height, specification_hash],
     ).fetchone()
-    return None if row is None else (row["key"], row["sha256"])
+    return None if row is None else (row["store"], row["key"], row["sha256"])
 
 
 def put_control_map(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -42,6 +43,7 @@ class OpenPose:
     control_weight: float
     backend: str
     price: int
+    asked_at: datetime
 
 
 @dataclass(frozen=True)
@@ -55,14 +57,21 @@ class FinishedPose:
     seed: int
     keypoints: list[list[float]] | None
     image_object: int
+    image_store: str
     image_key: str
     image_sha256: str
     image_size: int
+    thumbnail_store: str
     thumbnail_key: str
     thumbnail_sha256: str
     thumbnail_size: int
     render_ms: int
     generation_ms: int
+    backend: str
+    backend_version: str
+    recipe: dict[str, Any]
+    recipe_hash: str
+    asked_at: datetime
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,7 @@ class PoseResult:
     image_object: int
     thumbnail_object: int
     render_ms: int
+    store_ms: int
     generation_ms: int
 
 
@@ -116,7 +126,7 @@ def open_poses(connection: Connection, generation_id: UUID) -> list[OpenPose]:
         return cursor.execute(
             """
             select p.id, p.position, p.library_pose, l.specification, r.avatar, p.prompt_used, p.seed, p.control_weight,
-                   p.backend, p.price
+                   p.backend, p.price, r.created_at as asked_at
             from generated_poses p
             join library_poses l on l.slug = p.library_pose
             join generation_requests r on r.id = p.generation_id
@@ -132,10 +142,14 @@ def finished_poses(connection: Connection, generation_id: UUID) -> list[Finished
         return cursor.execute(
             """
             select p.id, p.position, p.library_pose, p.variation, p.seed, p.keypoints, p.image_object,
-                   image.key as image_key, image.sha256 as image_sha256, image.size as image_size,
-                   thumbnail.key as thumbnail_key, thumbnail.sha256 as thumbnail_sha256,
-                   thumbnail.size as thumbnail_size, p.render_ms, p.generation_ms
+                   image.store as image_store, image.key as image_key, image.sha256 as image_sha256,
+                   image.size as image_size, thumbnail.store as thumbnail_store, thumbnail.key as thumbnail_key,
+                   thumbnail.sha256 as thumbnail_sha256,
+                   thumbnail.size as thumbnail_size, p.render_ms, p.generation_ms,
+                   p.recipe ->> 'backend' as backend, p.recipe ->> 'backend_version' as backend_version, p.recipe,
+                   p.recipe_hash, r.created_at as asked_at
             from generated_poses p
+            join generation_requests r on r.id = p.generation_id
             join objects image on image.id = p.image_object
             join objects thumbnail on thumbnail.id = p.thumbnail_object
             where p.generation_id = %s and p.status = 'completed' order by p.position
@@ -158,6 +172,15 @@ def begin(connection: Connection, pose: UUID) -> bool:
     )
 
 
+def count_backend_failure(connection: Connection, pose: UUID) -> int:
+    """Count a call without an answer, and answer how many there were."""
+    row = connection.execute(
+        "update generated_poses set backend_failures = backend_failures + 1 where id = %s returning backend_failures",
+        [pose],
+    ).fetchone()
+    return int(row["backend_failures"]) if row else 0
+
+
 def complete(connection: Connection, pose: UUID, result: PoseResult) -> bool:
     """Write down a finished pose; False when it has ended already."""
     return (
@@ -165,7 +188,7 @@ def complete(connection: Connection, pose: UUID, result: PoseResult) -> bool:
             """
             update generated_poses set status = 'completed', completed_at = now(), recipe = %s, recipe_hash = %s,
                 keypoints = %s, image_object = %s, original_object = %s, thumbnail_object = %s, render_ms = %s,
-                generation_ms = %s, error_code = null, error_detail = null
+                store_ms = %s, generation_ms = %s, error_code = null, error_detail = null
             where id = %s and status in ('pending', 'running')
             """,
             [
@@ -176,6 +199,7 @@ def complete(connection: Connection, pose: UUID, result: PoseResult) -> bool:
                 result.image_object,
                 result.thumbnail_object,
                 result.render_ms,
+                result.store_ms,
                 result.generation_ms,
                 pose,
             ],

@@ -1,16 +1,30 @@
-"""Making a database ready for this version of Posegen: newest schema, newest lists, the store that takes objects."""
+"""Making a database ready for this version of Posegen: newest schema, newest lists, the stores that it may need."""
 
 from __future__ import annotations
 
-from posegen.database import library, objects
+from collections.abc import Iterable, Mapping
+
+from posegen.database import designs, library, platforms, stores
 from posegen.database.connection import Database
 from posegen.database.migrate import upgrade_schema
+from posegen.images.platforms import Platform
 
 
-def prepare_database(database: Database, *, store: str, base_url: str) -> str:
-    """Bring everything up to date and answer the schema's revision; doing it again changes nothing."""
+def prepare_database(
+    database: Database,
+    *,
+    base_urls: Mapping[str, str | None],
+    own_platforms: Iterable[Platform] | None = None,
+) -> str:
+    """Bring everything up to date and answer the schema's revision; doing it again changes nothing.
+
+    `base_urls`: what the URLs of each store that is configured begin with, None for one that is not public;
+    `own_platforms`: all that operators have added; without them, those of the database stay.
+    """
     revision = upgrade_schema(database.url)
     with database.transaction() as connection:
         library.seed_reference_data(connection)
-        objects.register_store(connection, store, base_url)
+        platforms.seed_platforms(connection, own_platforms)
+        designs.seed_design_lists(connection)
+        stores.register(connection, base_urls)
     return revision

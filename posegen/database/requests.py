@@ -26,6 +26,7 @@ _RANGES = {
     "variations_in_range": "variations must be 1 to 50",
     "seed_in_range": "the seed must be 0 to 4,294,967,295",
     "formats_length": "there may be at most 1,000 formats",
+    "fit_known": "the fit must be cover or contain; without one the platform and the figure decide",
     "backend_length": "the backend's name must be 1 to 100 characters long",
     "control_weight_in_range": "the control weight must be 0 to 2",
     "priority_in_range": "the priority must be -10 to 10",

@@ -32,6 +32,7 @@ class GenerationResult:
     credits_spent: int
     credits_held: int
     credits_released: int
+    credits_refunded: int
     created_at: datetime
     finished_at: datetime | None
     seconds_to_finish: float | None
@@ -42,7 +43,7 @@ class GenerationResult:
 
 _COLUMNS = """
     generation_id, user_id, status, error_code, error_message, error_detail, prompt, formats, poses_total,
-    poses_completed, poses_failed, credits_spent, credits_held, credits_released, created_at, finished_at,
+    poses_completed, poses_failed, credits_spent, credits_held, credits_released, credits_refunded, created_at, finished_at,
     seconds_to_finish
 """
 

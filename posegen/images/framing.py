@@ -4,92 +4,174 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Fit: TypeAlias = Literal["contain", "cover"]
+from posegen.images.body import Body
+
+Fit: TypeAlias = Literal["figure", "contain", "cover"]
+"""`cover` fills the target and cuts off what is outside, `contain` shows the whole picture with background around it.
+`figure` covers where that cuts off nothing of the figure, and contains otherwise."""
 Size: TypeAlias = tuple[int, int]
 """Width and height in pixels."""
+
+MARGIN = 0.03
+"""Of the picture's shorter side: what a cover should leave free around the body."""
+KEPT = 0.98
+"""How much of the body with its margin a cover has to keep. What it may lose is margin: the body stays whole."""
 
 _ROUNDING = 1e-6
 
 
-class BodyPoints(Protocol):
-    """What framing needs to know of a figure: the keypoints of `posegen.poses` fit, so does a detector's answer."""
+@dataclass(frozen=True)
+class Window:
+    """Whole source pixels that fill a target. It reaches beyond the source where the target shows background."""
+
+    left: int
+    top: int
+    width: int
+    height: int
 
     @property
-    def points(self) -> NDArray[np.float64]:
-        """(n, 2), fractions of the picture's width and height."""
+    def right(self) -> int:
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> int:
+        return self.top + self.height
 
 
 @dataclass(frozen=True)
 class Placement:
-    """How source pixels become target pixels: `target = source * scale + (left, top)`, the same scale on both axes.
+    """How source pixels become target pixels: `target = (source - window corner) * scale`.
 
-    `source`, `target`: width and height in pixels; `left`, `top`: where the source's corner lies in the target, in
-    target pixels, negative when the target cuts that side off.
+    The window is whole source pixels, so that every plane can be resampled with its samples exactly in place; for that
+    the scales of the two axes differ by half a source pixel over the window at most.
     """
 
     source: Size
     target: Size
-    scale: float
-    left: float
-    top: float
+    window: Window
+
+    @property
+    def canvas(self) -> Size:
+        """The target with even sides, which is what the window fills: halved chroma covers an odd side's last pixel."""
+        return _even(self.target)
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Target pixels for one source pixel, across and down."""
+        return self.canvas[0] / self.window.width, self.canvas[1] / self.window.height
+
+    @property
+    def visible(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom of what the target shows, in source pixels."""
+        across, down = self.scale
+        left, top = self.window.left, self.window.top
+        return left, top, left + self.target[0] / across, top + self.target[1] / down
+
+    @property
+    def covers(self) -> bool:
+        """Whether the picture fills the target, so that no background shows."""
+        left, top, right, bottom = self.visible
+        return left >= 0 and top >= 0 and right <= self.source[0] and bottom <= self.source[1]
 
     def to_target(self, points: ArrayLike) -> NDArray[np.float64]:
         """`points`: (n, 2), fractions of the source's width and height. Returns them in target pixels."""
-        fractions = np.asarray(points, dtype=np.float64)
-        placed: NDArray[np.float64] = fractions * np.multiply(self.source, self.scale) + (self.left, self.top)
+        pixels = np.asarray(points, dtype=np.float64) * self.source
+        placed: NDArray[np.float64] = (pixels - (self.window.left, self.window.top)) * self.scale
         return placed
 
     @property
     def target_box(self) -> tuple[int, int, int, int]:
         """Left, top, right, bottom of the whole target pixels that the picture fills."""
-        left, right = _whole_pixels(self.left, self.source[0] * self.scale, self.target[0])
-        top, bottom = _whole_pixels(self.top, self.source[1] * self.scale, self.target[1])
+        across, down = self.scale
+        left, right = _whole_pixels(-self.window.left * across, self.source[0] * across, self.target[0])
+        top, bottom = _whole_pixels(-self.window.top * down, self.source[1] * down, self.target[1])
         return left, top, right, bottom
 
     @property
     def source_box(self) -> tuple[float, float, float, float]:
         """The part of the source, in fractional source pixels, that fills `target_box` exactly."""
         left, top, right, bottom = self.target_box
-        width, height = self.source
+        across, down = self.scale
         return (
-            max((left - self.left) / self.scale, 0.0),
-            max((top - self.top) / self.scale, 0.0),
-            min((right - self.left) / self.scale, float(width)),
-            min((bottom - self.top) / self.scale, float(height)),
+            max(self.window.left + left / across, 0.0),
+            max(self.window.top + top / down, 0.0),
+            min(self.window.left + right / across, float(self.source[0])),
+            min(self.window.top + bottom / down, float(self.source[1])),
         )
 
 
-def place(source: Size, target: Size, fit: Fit, keypoints: BodyPoints | None = None) -> Placement:
-    """Where a picture of size `source` lies inside `target`.
+def place(source: Size, target: Size, fit: Fit, body: Body | None = None) -> Placement:
+    """Where a picture of size `source` lies inside `target`. `body`: of the figure in it, where it is known.
 
-    `contain` shows all of it, centred on whole pixels; `cover` fills the target and keeps the middle of the figure,
-    or of the picture where no keypoints are known, as near to the target's middle as the picture's edges allow.
+    `contain` centres the picture. `cover` keeps the whole body in where it can, and the head where it cannot; without a
+    body it keeps the picture's middle. `figure` covers nothing without a body.
     """
-    ratios = target[0] / source[0], target[1] / source[1]
-    if fit == "contain":
-        scale = min(ratios)
-        left, top = (float(round((target[axis] - source[axis] * scale) / 2)) for axis in (0, 1))
-    else:
-        scale = max(ratios)
-        middle = _middle(keypoints)
-        left, top = (_cover_offset(middle[axis], source[axis] * scale, target[axis]) for axis in (0, 1))
-    return Placement(source, target, scale, left, top)
+    if fit == "contain" or (fit == "figure" and body is None):
+        return _contain(source, target)
+    cover = _cover(source, target, body)
+    if fit == "cover" or (body is not None and _keeps(cover, body)):
+        return cover
+    return _contain(source, target)
 
 
-def _middle(keypoints: BodyPoints | None) -> tuple[float, float]:
-    if keypoints is None:
-        return 0.5, 0.5
-    lowest, highest = keypoints.points.min(axis=0), keypoints.points.max(axis=0)
-    return float(lowest[0] + highest[0]) / 2, float(lowest[1] + highest[1]) / 2
+def _contain(source: Size, target: Size) -> Placement:
+    canvas = _even(target)
+    # The canvas' odd pixel is cut off again: what it shows must lie beyond the picture.
+    width, height = (math.ceil(source[axis] * canvas[axis] / target[axis]) for axis in (0, 1))
+    # Even sides, where there is a choice, let planes be halved.
+    width, height = (
+        max(width, 2 * round(height * canvas[0] / canvas[1] / 2)),
+        max(height, 2 * round(width * canvas[1] / canvas[0] / 2)),
+    )
+    shown = width * target[0] / canvas[0], height * target[1] / canvas[1]
+    left, top = (-math.floor((shown[axis] - source[axis]) / 2) for axis in (0, 1))
+    return Placement(source, target, Window(left, top, width, height))
 
 
-def _cover_offset(middle: float, length: float, target: int) -> float:
-    return min(max(target / 2 - middle * length, target - length), 0.0)
+def _cover(source: Size, target: Size, body: Body | None) -> Placement:
+    canvas = _even(target)
+    size = (
+        max(1, min(source[0], round(source[1] * canvas[0] / canvas[1]))),
+        max(1, min(source[1], round(source[0] * canvas[1] / canvas[0]))),
+    )
+    shown = size[0] * target[0] / canvas[0], size[1] * target[1] / canvas[1]
+    left, top = (_offset(shown[axis], source[axis] - size[axis], body, axis) for axis in (0, 1))
+    return Placement(source, target, Window(left, top, *size))
+
+
+def _offset(length: float, room: int, body: Body | None, axis: int) -> int:
+    """Where a window of this length begins, at `room` at most: with as much space on both sides of the body."""
+    if body is None:
+        return room // 2
+    first, last = body.whole[axis], body.whole[axis + 2]
+    begin = (first + last - length) / 2
+    if last - first > length:
+        first, last = body.head[axis], body.head[axis + 2]
+        begin = min(max(begin, last - length), first)
+    return min(max(round(begin), 0), room)
+
+
+def _keeps(cover: Placement, body: Body) -> bool:
+    """Whether the whole body is in, with nearly all of the margin around it that the source has."""
+    visible = cover.visible
+    margin = MARGIN * min(cover.source)
+    share = 1.0
+    for axis in (0, 1):
+        first, last = body.whole[axis], body.whole[axis + 2]
+        if visible[axis] > first or visible[axis + 2] < last:
+            return False
+        first, last = max(first - margin, 0.0), min(last + margin, float(cover.source[axis]))
+        share *= (min(last, visible[axis + 2]) - max(first, visible[axis])) / (last - first)
+    return share >= KEPT
+
+
+def _even(size: Size) -> Size:
+    return size[0] + size[0] % 2, size[1] + size[1] % 2
 
 
 def _whole_pixels(offset: float, length: float, target: int) -> tuple[int, int]:

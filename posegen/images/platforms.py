@@ -10,18 +10,23 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from posegen.errors import UnknownName
-from posegen.images.backgrounds import EXTEND
 from posegen.images.framing import Fit
 
 MEGABYTE = 1_000_000
 """The smaller of the two meanings, so that a limit holds in both."""
+
+EXTEND = "extend"
+"""The background that carries the picture's own edges on."""
+
+_PRINT_DPI = 150  # from here on somebody will hold it in their hands
 
 
 @dataclass(frozen=True)
 class Platform:
     """What one platform asks of an export.
 
-    `width`, `height`: pixels; `background`: `EXTEND` or a colour such as "#ffffff"; `quality`: of the JPEG, where
+    `width`, `height`: pixels; `fit`: how the picture is laid into them, unless a request says otherwise;
+    `background`: `EXTEND` or a colour such as "#ffffff"; `quality`: of the JPEG, where
     encoding starts; `max_bytes`: the largest file that the platform takes, None where it names none; `dpi`: written
     into the file; `source`, `read_on`: where and when (year-month) the rule was read; `reserve_bytes`: what to set
     aside for this export before it is made. No export is ever larger than that.
@@ -33,7 +38,7 @@ class Platform:
     reserve_bytes: int
     source: str
     max_bytes: int | None = None
-    fit: Fit = "contain"
+    fit: Fit = "figure"
     background: str = EXTEND
     quality: int = 90
     dpi: int = 72
@@ -43,6 +48,11 @@ class Platform:
     def byte_limit(self) -> int:
         """The size that encoding keeps: the platform's own limit and the reservation, whichever is smaller."""
         return self.reserve_bytes if self.max_bytes is None else min(self.reserve_bytes, self.max_bytes)
+
+    @property
+    def is_print(self) -> bool:
+        """Whether it is paper, where inches count."""
+        return self.dpi >= _PRINT_DPI
 
     @property
     def encoding(self) -> tuple[object, ...]:
@@ -91,19 +101,19 @@ PLATFORMS: Mapping[str, Platform] = MappingProxyType(
 )
 
 
-def platform_named(name: str) -> Platform:
+def platform_named(name: str, platforms: Mapping[str, Platform] = PLATFORMS) -> Platform:
     """The platform of this name. Raises `UnknownName`."""
     try:
-        return PLATFORMS[name]
+        return platforms[name]
     except KeyError:
-        raise UnknownName("export format", name, list(PLATFORMS)) from None
+        raise UnknownName("export format", name, list(platforms)) from None
 
 
-def reserved_bytes(names: Iterable[str]) -> int:
+def reserved_bytes(names: Iterable[str], platforms: Mapping[str, Platform] = PLATFORMS) -> int:
     """What the exports of one pose can take at most; platforms that share one file count once.
 
     >>> reserved_bytes(["tiktok", "instagram_story", "shopee"])
     3400000
     """
-    by_encoding = {platform.encoding: platform.reserve_bytes for platform in map(platform_named, names)}
-    return sum(by_encoding.values())
+    wanted = (platform_named(name, platforms) for name in names)
+    return sum({platform.encoding: platform.reserve_bytes for platform in wanted}.values())

@@ -1,61 +1,69 @@
-"""The gate for pictures that come from outside or out of a store, and for what a backend hands over.
+"""The gate for pictures: what a file may be, the decoding of our own files, and the pixels that a backend hands over.
 
-Nothing else in Posegen opens image bytes. What passes is plain pixels; everything else about the file is left behind.
+Nothing else in Posegen opens image bytes. Files from outside pass `examine` and then the decoder process
+(`posegen.images.decoding`); files that we stored and whose hash was verified may be decoded here.
 """
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from posegen.errors import ImageInvalid
+from posegen.images.file_bytes import Header
 from posegen.images.framing import Size
-from posegen.images.headers import Header, read_header
+from posegen.images.headers import check_suffix, read_header
+from posegen.images.normalising import decode_upright
 from posegen.images.pixels import Pixels
-
-_GREY_16_BIT = "I;16"
-_TRANSPARENT_MODES = {"LA", "PA", "RGBA"}
-_PLAIN_MODES = {"1", "L", "P", "RGB"}
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a picture may be. `max_bytes`: of the file; `max_pixels`: width times height; sides in pixels.
-
-    The defaults let pass every export that Posegen makes, the largest being 3300x5100.
+    """What a picture may be. `max_bytes`: of the file; `max_pixels`: width times height; sides in pixels;
+    `max_unpacked`: bytes that the decoder gets out of the file, which are more than the pixels for 16 bits to a colour.
     """
 
-    max_bytes: int = 20_000_000
-    max_pixels: int = 20_000_000
+    max_bytes: int
+    max_pixels: int
+    max_unpacked: int = 100_000_000
     max_side: int = 8192
     min_side: int = 16
     max_aspect: float = 10.0
 
 
-DEFAULT_LIMITS = Limits()
+FROM_OUTSIDE = Limits(max_bytes=10_000_000, max_pixels=17_000_000)
+"""For uploads, and for what hosted backends answer. The pixels are those of our largest export, 3300x5100; decoding
+that many may take 280 MB."""
+OF_OUR_OWN = Limits(max_bytes=20_000_000, max_pixels=20_000_000)
+"""For what our stores hold."""
 
 
-def open_image(data: bytes, limits: Limits = DEFAULT_LIMITS, *, at_least: Size | None = None) -> Pixels:
-    """The pixels of a PNG, JPEG or WebP: upright, transparency laid on white, grey and palettes as RGB.
+def examine(data: bytes, limits: Limits, *, suffix: str | None = None) -> Header:
+    """Format and size of a file that may be decoded. No decoder sees it here.
 
-    `at_least`: width and height that are enough; a larger JPEG may then come at a half, a quarter or an eighth.
+    `suffix`: the ending of its name, when it came with one; it has to agree with what the file is.
 
-    Raises `ImageInvalid` when the file is none of these, is truncated or damaged, holds several pictures, or is
-    beyond the limits; those are checked on the header, before any decoder sees the file.
+    Raises `ImageInvalid`, which says what is wrong and by how much, when the file is no PNG, JPEG or WebP, is truncated
+    or continues after its end, holds several pictures, or is beyond the limits.
     """
     if len(data) > limits.max_bytes:
         raise ImageInvalid(f"The picture takes {len(data):,} bytes; at most {limits.max_bytes:,} are accepted.")
     header = read_header(data)
+    if suffix is not None:
+        check_suffix(header.format, suffix)
     _check_size(header, limits)
-    try:
-        return _decode(data, header, at_least)
-    except ImageInvalid:
-        raise
-    except Exception as error:  # a decoder that is fed damaged bytes may raise anything
-        raise ImageInvalid(f"The {header.format} is truncated or damaged: {error}.") from error
+    return header
+
+
+def open_image(data: bytes, limits: Limits = OF_OUR_OWN, *, at_least: Size | None = None) -> Pixels:
+    """The pixels of a file of ours: upright, transparency laid on white, grey and palettes as RGB.
+
+    `at_least`: width and height that are enough; a larger JPEG may then come at a half, a quarter or an eighth.
+
+    Raises `ImageInvalid` like `examine`, and when the picture itself is damaged.
+    """
+    return np.asarray(decode_upright(data, examine(data, limits), at_least))
 
 
 def check_pixels(pixels: Pixels, width: int, height: int) -> None:
@@ -84,34 +92,13 @@ def _check_size(header: Header, limits: Limits) -> None:
     if header.width * header.height > limits.max_pixels:
         total = header.width * header.height
         raise ImageInvalid(f"The picture has {total:,} pixels ({size}); at most {limits.max_pixels:,} are accepted.")
+    unpacked = header.width * header.height * header.pixel_bytes
+    if unpacked > limits.max_unpacked:
+        raise ImageInvalid(
+            f"The picture of {size} pixels unpacks to {unpacked:,} bytes; {limits.max_unpacked:,} are accepted. "
+            "Save it with 8 bits to a colour."
+        )
     if longer > shorter * limits.max_aspect:
         raise ImageInvalid(
             f"The picture is {size} pixels; one side may be at most {limits.max_aspect:g} times the other."
         )
-
-
-def _decode(data: bytes, header: Header, at_least: Size | None) -> Pixels:
-    with Image.open(io.BytesIO(data), formats=[header.format]) as image:
-        if image.size != (header.width, header.height):
-            raise ImageInvalid(
-                f"The {header.format} names two sizes: {header.width}x{header.height} and {image.width}x{image.height}."
-            )
-        frames = getattr(image, "n_frames", 1)
-        if frames != 1:
-            raise ImageInvalid(f"The {header.format} holds {frames} pictures; send one with a single picture.")
-        if at_least is not None:
-            image.draft(None, at_least)
-        image.load()
-        return np.asarray(_as_rgb(ImageOps.exif_transpose(image)))
-
-
-def _as_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == _GREY_16_BIT:
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-    if image.mode in _TRANSPARENT_MODES or (image.mode in _PLAIN_MODES and "transparency" in image.info):
-        layer = image.convert("RGBA")
-        ground = Image.new("RGBA", layer.size, "#ffffff")
-        return Image.alpha_composite(ground, layer).convert("RGB")
-    if image.mode in _PLAIN_MODES:
-        return image.convert("RGB")
-    raise ImageInvalid(f"The picture has the colours {image.mode}; send it in RGB, greyscale or with a palette.")

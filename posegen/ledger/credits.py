@@ -1,11 +1,13 @@
-"""Credits: grant, hold, capture, release. Every movement is a ledger entry, and the balances follow by themselves.
+"""Credits: grant, hold, capture, release, refund. Every movement is a ledger entry, and the balances follow.
 
 What a pose costs is decided at intake and recorded with the pose.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from psycopg.errors import CheckViolation
@@ -38,13 +40,29 @@ class Hold:
     amount: int
     captured: int
     released: int
+    refunded: int = 0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A movement of credits, from `source` to `target`."""
+
+    kind: str
+    amount: int
+    source: str
+    target: str
+    generation_id: UUID | None
+    pose_id: UUID | None
+    reason: str
+    actor: str
+    created_at: datetime
 
 
 def hold_of(connection: Connection, generation_id: UUID) -> Hold | None:
     """The hold of a generation, or None when it was never accepted."""
     with connection.cursor(row_factory=class_row(Hold)) as cursor:
         return cursor.execute(
-            "select amount, captured, released from holds where generation_id = %s", [generation_id]
+            "select amount, captured, released, refunded from holds where generation_id = %s", [generation_id]
         ).fetchone()
 
 
@@ -59,6 +77,32 @@ def balance_of(connection: Connection, user_id: UUID, *, lock: bool = False) -> 
             """,
             [user_id],
         ).fetchone()
+
+
+def entries_of(connection: Connection, user_id: UUID, limit: int) -> list[Entry]:
+    """The movements of a user's credits, the latest first."""
+    with connection.cursor(row_factory=class_row(Entry)) as cursor:
+        return cursor.execute(
+            """
+            select kind, amount, source, target, generation_id, pose_id, reason, actor, created_at from ledger_entries
+            where user_id = %s order by id desc limit %s
+            """,
+            [user_id, limit],
+        ).fetchall()
+
+
+def grant(connection: Connection, user_id: UUID, amount: int, *, reason: str, actor: str) -> int:
+    """Give credits to a user; answers what is available now. `amount`: above 0."""
+    row = connection.execute(
+        "select grant_credits(%s, %s, %s, %s) as available", [user_id, amount, reason, actor]
+    ).fetchone()
+    return int(row["available"]) if row else 0
+
+
+def refund(connection: Connection, poses: Sequence[UUID], *, reason: str, actor: str) -> int:
+    """Give back what was paid for these poses; answers the credits. Those that were refunded before add nothing."""
+    row = connection.execute("select refund_poses(%s, %s, %s) as refunded", [list(poses), reason, actor]).fetchone()
+    return int(row["refunded"]) if row else 0
 
 
 def hold(connection: Connection, user_id: UUID, generation_id: UUID, amount: int) -> None:

@@ -22,6 +22,19 @@ def reserve(connection: Connection, user_id: UUID, size: int) -> None:
         raise _exceeded(connection, user_id, size)
 
 
+def use(connection: Connection, user_id: UUID, size: int) -> None:
+    """Count `size` bytes as used that nothing was reserved for. Raises `RequestRefused` (quota_exceeded)."""
+    used = connection.execute(
+        """
+        update accounts set storage_used = storage_used + %(size)s
+        where user_id = %(user)s and storage_used + storage_reserved + %(size)s <= storage_limit
+        """,
+        {"size": size, "user": user_id},
+    )
+    if used.rowcount != 1:
+        raise _exceeded(connection, user_id, size)
+
+
 def settle(connection: Connection, generation_id: UUID, size: int) -> None:
     """Turn `size` reserved bytes of a generation into used ones; what was not reserved must fit under the limit.
 

@@ -5,18 +5,21 @@ The fence is the generation's row, locked under the worker's token. Whoever lost
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
-from posegen.database import events, exports, generations, objects, poses
+from posegen.database import events, exports, generations, objects, poses, quality
 from posegen.database.connection import Connection, Database
 from posegen.database.generations import Lease
 from posegen.database.poses import OpenPose
 from posegen.error_codes import ErrorCode
 from posegen.errors import ClaimSuperseded, LeaseLost
+from posegen.images.measures import Passed
 from posegen.ledger import credits, quota
+from posegen.lifecycle.commit_points import CommitPoint, reached
 from posegen.storage.protocol import ObjectInfo
 
 
@@ -29,18 +32,26 @@ class MadePose:
     keypoints: list[list[float]] | None
     image: ObjectInfo
     thumbnail: ObjectInfo
+    passed: Passed
     render_ms: int
+    store_ms: int
     generation_ms: int
 
 
 @dataclass(frozen=True)
 class MadeExport:
-    """An export that is stored and verified. `width`, `height`: pixels."""
+    """An export that is stored and verified. `width`, `height`: pixels; `effective_ppi`: of prints.
+
+    `export_ms`: milliseconds that it took; platforms with the same bytes share them.
+    """
 
     format: str
     stored: ObjectInfo
     width: int
     height: int
+    fit: Literal["contain", "cover"]
+    effective_ppi: float | None
+    export_ms: int
 
 
 @dataclass(frozen=True)
@@ -60,6 +71,13 @@ def begin_pose(database: Database, lease: Lease, pose: OpenPose) -> None:
             raise _lost(lease)
 
 
+def count_backend_failure(database: Database, lease: Lease, pose: OpenPose) -> int:
+    """Count a call for this pose that its backend did not answer; how many there are by now. Raises `LeaseLost`."""
+    with database.transaction() as connection:
+        _fence(connection, lease)
+        return poses.count_backend_failure(connection, pose.id)
+
+
 def complete_pose(database: Database, lease: Lease, pose: OpenPose, made: MadePose, *, store: str) -> None:
     """Pose, objects, charge, quota, progress and event in one transaction. Raises `LeaseLost`."""
     with database.transaction() as connection:
@@ -74,11 +92,15 @@ def complete_pose(database: Database, lease: Lease, pose: OpenPose, made: MadePo
             image_object=image,
             thumbnail_object=thumbnail,
             render_ms=made.render_ms,
+            store_ms=made.store_ms,
             generation_ms=made.generation_ms,
         )
         if not poses.complete(connection, pose.id, result):
             raise _lost(lease)
+        quality.put_passed(connection, pose.id, made.passed)
+        reached(CommitPoint.BEFORE_CAPTURE)
         credits.capture(connection, lease.generation_id, pose.id)
+        reached(CommitPoint.AFTER_CAPTURE)
         events.record(
             connection,
             lease.generation_id,
@@ -87,7 +109,10 @@ def complete_pose(database: Database, lease: Lease, pose: OpenPose, made: MadePo
             position=pose.position,
             credits=pose.price,
             render_ms=made.render_ms,
+            token=lease.token,
         )
+        reached(CommitPoint.BEFORE_COMMIT)
+    reached(CommitPoint.AFTER_COMMIT)
 
 
 def fail_pose(database: Database, lease: Lease, pose: OpenPose, code: ErrorCode, detail: str) -> None:
@@ -97,7 +122,9 @@ def fail_pose(database: Database, lease: Lease, pose: OpenPose, code: ErrorCode,
             raise _lost(lease)
         if not poses.fail(connection, pose.id, code=code, detail=detail):
             raise _lost(lease)
+        reached(CommitPoint.BEFORE_RELEASE)
         credits.release(connection, lease.generation_id, pose.id, f"pose failed: {code}")
+        reached(CommitPoint.AFTER_RELEASE)
         events.record(
             connection,
             lease.generation_id,
@@ -106,36 +133,61 @@ def fail_pose(database: Database, lease: Lease, pose: OpenPose, code: ErrorCode,
             position=pose.position,
             error_code=code,
             error_detail=detail[:500],
+            token=lease.token,
         )
+        reached(CommitPoint.BEFORE_COMMIT)
+    reached(CommitPoint.AFTER_COMMIT)
 
 
 def record_exports(
     database: Database,
     generation_id: UUID,
     lease: Lease | None,
-    pose: UUID,
-    outcomes: Sequence[MadeExport | FailedExport],
+    outcomes: Mapping[UUID, Sequence[MadeExport | FailedExport]],
     *,
     store: str,
 ) -> None:
-    """The exports of one pose, in one transaction. Without a lease the generation must have ended (regeneration)."""
+    """Exports by their pose, in one transaction. Without a lease the generation must have ended (regeneration)."""
     with _fenced(database, generation_id, lease) as connection:
-        for outcome in outcomes:
-            if isinstance(outcome, MadeExport):
-                object_id = _register(connection, generation_id, store, outcome.stored)
-                exports.put_export(
-                    connection, pose, outcome.format, object_id=object_id, width=outcome.width, height=outcome.height
-                )
-            else:
-                exports.put_failure(connection, pose, outcome.format, code=outcome.code, detail=outcome.detail)
-        events.record(
-            connection,
-            generation_id,
-            "exports_stored",
-            pose=str(pose),
-            formats=[outcome.format for outcome in outcomes if isinstance(outcome, MadeExport)],
-            failed=[outcome.format for outcome in outcomes if isinstance(outcome, FailedExport)],
-        )
+        for pose, made_or_failed in outcomes.items():
+            _record_exports_of(connection, generation_id, lease, pose, made_or_failed, store)
+        reached(CommitPoint.BEFORE_COMMIT)
+    reached(CommitPoint.AFTER_COMMIT)
+
+
+def _record_exports_of(
+    connection: Connection,
+    generation_id: UUID,
+    lease: Lease | None,
+    pose: UUID,
+    outcomes: Sequence[MadeExport | FailedExport],
+    store: str,
+) -> None:
+    for outcome in outcomes:
+        if isinstance(outcome, MadeExport):
+            object_id = _register(connection, generation_id, store, outcome.stored)
+            exports.put_export(
+                connection,
+                pose,
+                outcome.format,
+                object_id=object_id,
+                width=outcome.width,
+                height=outcome.height,
+                fit=outcome.fit,
+                effective_ppi=outcome.effective_ppi,
+                export_ms=outcome.export_ms,
+            )
+        else:
+            exports.put_failure(connection, pose, outcome.format, code=outcome.code, detail=outcome.detail)
+    events.record(
+        connection,
+        generation_id,
+        "exports_stored",
+        pose=str(pose),
+        formats=[outcome.format for outcome in outcomes if isinstance(outcome, MadeExport)],
+        failed=[outcome.format for outcome in outcomes if isinstance(outcome, FailedExport)],
+        token=None if lease is None else lease.token,
+    )
 
 
 def replace_thumbnail(
@@ -144,7 +196,22 @@ def replace_thumbnail(
     """Let a completed pose have another thumbnail; the old object is left to the reconcile pass."""
     with _fenced(database, generation_id, lease) as connection:
         poses.replace_thumbnail(connection, pose, _register(connection, generation_id, store, thumbnail))
-        events.record(connection, generation_id, "thumbnail_stored", pose=str(pose))
+        events.record(
+            connection,
+            generation_id,
+            "thumbnail_stored",
+            pose=str(pose),
+            token=None if lease is None else lease.token,
+        )
+
+
+def put_contact_sheet(
+    database: Database, generation_id: UUID, lease: Lease | None, sheet: ObjectInfo, *, store: str
+) -> None:
+    """Let a generation have this contact sheet. It is made for people who look on, and counts against no quota."""
+    with _fenced(database, generation_id, lease) as connection:
+        object_id, _ = objects.register(connection, store, sheet, generation_id=None)
+        generations.put_contact_sheet(connection, generation_id, object_id)
 
 
 @contextmanager

@@ -2,28 +2,56 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from uuid import UUID
 
-from posegen.database import events, generations
-from posegen.database.connection import Database
+from posegen.database import breakers, events, generations
+from posegen.database.connection import Connection, Database
 from posegen.database.generations import Claim, Lease
-from posegen.errors import ClaimSuperseded, GenerationUnknown
+from posegen.errors import ClaimSuperseded, GenerationCancelled, GenerationUnknown
 from posegen.states import GenerationStatus
 
 RUN_SHOULD_HAVE_STARTED_SECONDS = 10.0
 
 
-def claim_next(database: Database, *, most_running: int) -> list[Claim]:
-    """Claim queued generations in fair order, as many as there are free slots."""
+def claim_next(database: Database, *, most_running: int, most_running_per_user: int = 0) -> list[Claim]:
+    """Claim queued generations in fair order, as many as there are free slots.
+
+    `most_running_per_user`: what one user has beyond that waits, and others go first; 0 for no limit. What needs a
+    backend that is left alone waits; when its time is over, one generation of it is claimed to try.
+    """
     with database.transaction() as connection:
+        if not generations.is_worth_claiming(connection, most_running):
+            return []
         generations.lock_claiming(connection)
-        free = most_running - generations.count_under_way(connection)
+        under_way = Counter(generations.under_way_by_user(connection))
+        free = most_running - under_way.total()
         if free <= 0:
             return []
-        claims = generations.claim_queued(connection, free)
-        for claim in claims:
-            events.record(connection, claim.generation_id, "dispatched", dispatch=claim.dispatch)
-        return claims
+        return _claim(connection, free, under_way, most_running_per_user)
+
+
+def _claim(connection: Connection, free: int, under_way: Counter[UUID], most_per_user: int) -> list[Claim]:
+    held_back = breakers.open_breakers(connection)
+    claims: list[Claim] = []
+    for row in held_back:
+        # One that is under way already finds out for all.
+        if row.may_be_tried and len(claims) < free and not generations.any_under_way(connection, row.backend):
+            claims += generations.claim_queued(connection, 1, only_backend=row.backend)
+    not_backends = [row.backend for row in held_back]
+    under_way.update(claim.user_id for claim in claims)
+    if not most_per_user:
+        return claims + generations.claim_queued(connection, free - len(claims), not_backends=not_backends)
+    while len(claims) < free:
+        full = [user for user, number in under_way.items() if number >= most_per_user]
+        room = {user: most_per_user - number for user, number in under_way.items()}
+        wanted = min([free - len(claims), most_per_user, *(left for left in room.values() if left > 0)])
+        more = generations.claim_queued(connection, wanted, not_backends=not_backends, not_users=full)
+        if not more:
+            break
+        claims += more
+        under_way.update(claim.user_id for claim in more)
+    return claims
 
 
 def claims_to_send_again(database: Database) -> list[Claim]:
@@ -33,17 +61,27 @@ def claims_to_send_again(database: Database) -> list[Claim]:
 
 
 def start_work(
-    database: Database, generation_id: UUID, *, dispatch: int | None, run_id: str, lease_seconds: float
+    database: Database,
+    generation_id: UUID,
+    *,
+    dispatch: int | None,
+    run_id: str,
+    lease_seconds: float,
+    worker_home: UUID | None = None,
 ) -> Lease | None:
     """The lease of a generation that begins to run, or None when it has ended and nothing is left to make.
 
     `dispatch` is that of the claim that launched the run; a run started by hand has none and claims for itself.
-    Raises `ClaimSuperseded` when somebody else has the generation now, `GenerationUnknown` when there is none.
+    `worker_home`: where the run holds its file lock.
+    Raises `ClaimSuperseded` when somebody else has the generation now, `GenerationCancelled` when it was cancelled
+    before its run began, `GenerationUnknown` when there is none.
     """
     with database.transaction() as connection:
         progress = generations.progress_of(connection, generation_id, lock=True)
         if progress is None:
             raise GenerationUnknown(generation_id)
+        if progress.status is GenerationStatus.CANCELLED and dispatch == progress.dispatch:
+            raise GenerationCancelled(generation_id)
         if progress.status.is_terminal:
             return None
         if dispatch is None and progress.status is GenerationStatus.QUEUED:
@@ -51,7 +89,12 @@ def start_work(
             assert claim is not None, "the row is locked"
             dispatch = claim.dispatch
         lease = generations.start(
-            connection, generation_id, dispatch=dispatch or 0, run_id=run_id, lease_seconds=lease_seconds
+            connection,
+            generation_id,
+            dispatch=dispatch or 0,
+            run_id=run_id,
+            lease_seconds=lease_seconds,
+            worker_home=worker_home,
         )
         if lease is None:
             raise ClaimSuperseded(
@@ -65,12 +108,15 @@ def start_work(
 def resume_work(database: Database, generation_id: UUID, *, run_id: str) -> Lease | None:
     """The lease that this run took earlier, or None when the generation has ended.
 
-    Raises `ClaimSuperseded` when the generation is not at work under this run, `GenerationUnknown` when there is none.
+    Raises `ClaimSuperseded` when the generation is not at work under this run, `GenerationCancelled` when it was
+    cancelled while it was, `GenerationUnknown` when there is none.
     """
     with database.transaction() as connection:
         progress = generations.progress_of(connection, generation_id)
     if progress is None:
         raise GenerationUnknown(generation_id)
+    if progress.status is GenerationStatus.CANCELLED and progress.run_id == run_id:
+        raise GenerationCancelled(generation_id)
     if progress.status.is_terminal:
         return None
     if progress.status is not GenerationStatus.RUNNING or progress.run_id != run_id:

@@ -14,17 +14,18 @@ from uuid import UUID
 import psycopg
 import structlog
 
-from posegen.backends.registry import BACKENDS
-from posegen.database import events, generations, library, poses
+from posegen.backends.registry import BACKENDS, open_backend
+from posegen.database import events, generations, library, platforms, poses
 from posegen.database.connection import Connection, Database
 from posegen.database.generations import Submission
 from posegen.database.library import StoredPose
 from posegen.database.poses import PlannedPose
 from posegen.error_codes import ErrorCode
 from posegen.errors import InvalidPose, RequestRefused, UnknownName
-from posegen.images.platforms import PLATFORMS, reserved_bytes
+from posegen.images.platforms import Platform, reserved_bytes
 from posegen.ledger import credits, quota
 from posegen.lifecycle.limits import LARGEST_SEED, LONGEST_PROMPT, MOST_POSES, POSE_RESERVE_BYTES
+from posegen.lifecycle.rules import IntakeLimits, Prices
 from posegen.poses.avatar import Avatar
 from posegen.poses.library import LibraryPose
 from posegen.poses.prompts import choose_pose, describe
@@ -32,19 +33,26 @@ from posegen.poses.specification import PoseSpecification
 
 log = structlog.get_logger(__name__)
 
+_HOUR_SECONDS = 3600.0
+
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What can be asked for, and at what price. `unusable`: why a stored pose cannot be drawn, by its slug."""
+    """What can be asked for, and at what price.
+
+    `unusable`: why a stored pose cannot be drawn, by its slug; `hosted`: the backends that bill us for each call.
+    """
 
     poses: dict[str, LibraryPose]
     unusable: dict[str, str]
     categories: list[str]
+    platforms: dict[str, Platform]
     default_backend: str
-    credits_per_pose: int
+    hosted: frozenset[str]
+    prices: Prices
 
     @classmethod
-    def read(cls, connection: Connection, *, default_backend: str, credits_per_pose: int) -> Catalogue:
+    def read(cls, connection: Connection, *, default_backend: str, prices: Prices) -> Catalogue:
         """The catalogue as the database has it now."""
         drawable, unusable = {}, {}
         for stored in library.stored_poses(connection):
@@ -57,8 +65,10 @@ class Catalogue:
             poses=drawable,
             unusable=unusable,
             categories=library.stored_categories(connection),
+            platforms=platforms.stored_platforms(connection),
             default_backend=default_backend,
-            credits_per_pose=credits_per_pose,
+            hosted=frozenset(name for name in BACKENDS if open_backend(name).capabilities.costs_money),
+            prices=prices,
         )
 
 
@@ -81,7 +91,7 @@ def judge(submission: Submission, catalogue: Catalogue, *, fresh_seed: int) -> P
     avatar = _known_avatar(submission.avatar)
     backend = submission.backend or catalogue.default_backend
     _check_known("backend", [backend], BACKENDS, "leave it out for the default")
-    _check_known("format", submission.formats, PLATFORMS, "the table platforms lists them")
+    _check_known("format", submission.formats, catalogue.platforms, "the table platforms lists them")
     chosen = _chosen_poses(submission, catalogue, prompt)
     count = len(chosen) * submission.variations
     if not 1 <= count <= MOST_POSES:
@@ -90,6 +100,11 @@ def judge(submission: Submission, catalogue: Catalogue, *, fresh_seed: int) -> P
             f"1 to {MOST_POSES} can be made in one generation. Ask for fewer, or send several requests."
         )
     seed = fresh_seed if submission.seed is None else submission.seed
+    price = catalogue.prices.of_a_pose(
+        hosted=backend in catalogue.hosted,
+        print_formats=sum(catalogue.platforms[name].is_print for name in set(submission.formats)),
+        control_weight=submission.control_weight,
+    )
     planned = [
         PlannedPose(
             position=index * submission.variations + variation,
@@ -99,7 +114,7 @@ def judge(submission: Submission, catalogue: Catalogue, *, fresh_seed: int) -> P
             prompt_used=describe(pose, avatar, prompt or ""),
             control_weight=submission.control_weight,
             backend=backend,
-            price=catalogue.credits_per_pose,
+            price=price,
         )
         for index, pose in enumerate(chosen)
         for variation in range(submission.variations)
@@ -108,7 +123,7 @@ def judge(submission: Submission, catalogue: Catalogue, *, fresh_seed: int) -> P
         poses=planned,
         backend=backend,
         price=sum(pose.price for pose in planned),
-        reserve=count * (POSE_RESERVE_BYTES + reserved_bytes(submission.formats)),
+        reserve=count * (POSE_RESERVE_BYTES + reserved_bytes(submission.formats, catalogue.platforms)),
     )
 
 
@@ -116,20 +131,51 @@ def take_in(
     database: Database,
     *,
     default_backend: str,
-    credits_per_pose: int,
+    prices: Prices,
     draw_seed: Callable[[], int],
     limit: int,
+    limits: IntakeLimits = IntakeLimits(),  # noqa: B008 - frozen
 ) -> int:
     """Judge what was submitted, `limit` generations at most, and answer how many were judged."""
     with database.transaction() as connection:
         waiting = generations.submitted_ids(connection, limit)
         if not waiting:
             return 0
-        catalogue = Catalogue.read(connection, default_backend=default_backend, credits_per_pose=credits_per_pose)
-    return sum(_take_in_one(database, generation_id, catalogue, draw_seed) for generation_id in waiting)
+        catalogue = Catalogue.read(connection, default_backend=default_backend, prices=prices)
+        intake = _Intake(catalogue, limits, draw_seed)
+        intake.count_room(connection)
+    return sum(_take_in_one(database, generation_id, intake) for generation_id in waiting)
 
 
-def _take_in_one(database: Database, generation_id: UUID, catalogue: Catalogue, draw_seed: Callable[[], int]) -> bool:
+class _Intake:
+    """One pass of intake. It counts the whole queue once: a few above the limit do no harm, counting each time does."""
+
+    def __init__(self, catalogue: Catalogue, limits: IntakeLimits, draw_seed: Callable[[], int]) -> None:
+        self._catalogue = catalogue
+        self._limits = limits
+        self._draw_seed = draw_seed
+        self._room: int | None = None
+
+    def count_room(self, connection: Connection) -> None:
+        """See how many generations the queue takes."""
+        most = self._limits.most_queued
+        if most:
+            self._room = most - generations.count_queued(connection, most=most)
+
+    def accept(self, connection: Connection, submission: Submission) -> None:
+        """Queue a request with everything held. Raises `RequestRefused`."""
+        plan = judge(submission, self._catalogue, fresh_seed=self._draw_seed())
+        if self._room is not None and self._room <= 0:
+            raise RequestRefused(
+                ErrorCode.QUEUE_FULL,
+                f"{self._limits.most_queued:,} generations wait already: ask again when some of them are done.",
+            )
+        _accept(connection, submission, plan, self._limits)
+        if self._room is not None:
+            self._room -= 1
+
+
+def _take_in_one(database: Database, generation_id: UUID, intake: _Intake) -> bool:
     """Whether it was judged here; False when another process came first."""
     with database.transaction() as connection:
         submission = generations.lock_submission(connection, generation_id)
@@ -137,7 +183,7 @@ def _take_in_one(database: Database, generation_id: UUID, catalogue: Catalogue, 
             return False
         try:
             with connection.transaction():
-                _accept(connection, submission, judge(submission, catalogue, fresh_seed=draw_seed()))
+                intake.accept(connection, submission)
         except RequestRefused as refusal:
             _refuse(connection, generation_id, refusal)
         except psycopg.OperationalError:  # trouble with the server passes, a refusal would stay
@@ -149,14 +195,34 @@ def _take_in_one(database: Database, generation_id: UUID, catalogue: Catalogue, 
         return True
 
 
-def _accept(connection: Connection, submission: Submission, plan: Plan) -> None:
+def _accept(connection: Connection, submission: Submission, plan: Plan, limits: IntakeLimits) -> None:
     if credits.balance_of(connection, submission.user_id, lock=True) is None:
         raise _invalid(f"There is no user {submission.user_id}: insert the user before the request.")
+    # Behind the account's lock, so that requests of one user that are judged at once see each other.
+    _check_limits(connection, submission.user_id, len(plan.poses), limits)
     quota.reserve(connection, submission.user_id, plan.reserve)
     credits.hold(connection, submission.user_id, submission.id, plan.price)
     generations.enqueue(connection, submission, poses=len(plan.poses), backend=plan.backend, reserved=plan.reserve)
     poses.plan_poses(connection, submission.id, plan.poses)
     events.record(connection, submission.id, "queued", poses=len(plan.poses), credits_held=plan.price)
+
+
+def _check_limits(connection: Connection, user_id: UUID, count: int, limits: IntakeLimits) -> None:
+    most_queued, poses_per_hour = limits.most_queued_per_user, limits.poses_per_hour
+    if most_queued and generations.count_queued(connection, most=most_queued, user_id=user_id) >= most_queued:
+        raise RequestRefused(
+            ErrorCode.TOO_MANY_REQUESTS,
+            f"{most_queued:,} generations of this user wait already: ask again when some of them are done.",
+        )
+    if not poses_per_hour:
+        return
+    accepted = generations.poses_accepted(connection, user_id, seconds=_HOUR_SECONDS)
+    if accepted + count > poses_per_hour:
+        raise RequestRefused(
+            ErrorCode.TOO_MANY_REQUESTS,
+            f"{accepted:,} poses of this user were accepted in the last hour, and {count} more would be above "
+            f"{poses_per_hour:,}: ask again later, or for fewer.",
+        )
 
 
 def _refuse(connection: Connection, generation_id: UUID, refusal: RequestRefused) -> None:
@@ -199,7 +265,8 @@ def _chosen_poses(submission: Submission, catalogue: Catalogue, prompt: str | No
         named = [choose_pose(prompt, list(catalogue.poses.values()))]
     if not named:
         raise _invalid("The request has 0 poses: name library poses, categories or a prompt.")
-    return named
+    # The same pose with the same seeds is the same picture: nobody pays for it twice, however often it is named.
+    return list({pose.slug: pose for pose in named}.values())
 
 
 def _library_pose(stored: StoredPose) -> LibraryPose:

@@ -48,6 +48,9 @@ class LeaseKeeper:
     ) -> None:
         self._stopped.set()
         self._thread.join()
+        # The next step of the run begins with a whole lease, however long this one was.
+        if kind is None and not self._lost.is_set():
+            self._renew()
 
     def _keep(self) -> None:
         self._renew()

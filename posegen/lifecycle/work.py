@@ -2,46 +2,121 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import psycopg
 import structlog
 
+from posegen.database import generations
 from posegen.database.connection import Database
 from posegen.database.generations import Lease
 from posegen.error_codes import ErrorCode
-from posegen.errors import DatabaseUnusable, LeaseLost, StorageError
+from posegen.errors import BackendHeldBack, DatabaseUnusable, GenerationCancelled, LeaseLost, StorageError
 from posegen.lifecycle.leases import LeaseKeeper
-from posegen.lifecycle.outcomes import RetryRule, release_lease, retry_after_error
+from posegen.lifecycle.outcomes import (
+    cancel_work,
+    hold_back,
+    release_lease,
+    retry_after_error,
+    retry_after_lost_contact,
+)
+from posegen.lifecycle.rules import RetryRule
 from posegen.logs import bound
+from posegen.states import GenerationStatus
 
 log = structlog.get_logger(__name__)
 
+_PAUSE_SECONDS = 0.5
+# What a worker gives a database that is away, so that its generation need not wait for the lease to run out.
+_SETTLE_SECONDS = 15.0
+_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, DatabaseUnusable)
+
 
 @contextmanager
-def at_work(database: Database, lease: Lease, *, lease_seconds: float, rule: RetryRule) -> Iterator[LeaseKeeper]:
+def at_work(
+    database: Database,
+    lease: Lease,
+    *,
+    lease_seconds: float,
+    rule: RetryRule,
+    cancelled_by: Callable[[], str | None] = lambda: None,
+) -> Iterator[LeaseKeeper]:
     """Keep the lease during the block.
 
-    An error puts the generation back for another attempt, or ends it after the last one. An interrupt (the process is
-    asked to stop) puts it back at once and burns no attempt. A lost lease changes nothing: somebody else has the word.
+    An error puts the generation back for another attempt, or ends it after the last one. A database that went away, or
+    a backend that is left alone, puts it back and counts no error. A lost lease changes nothing: somebody else has the
+    word. Raises `GenerationCancelled` instead of `LeaseLost` when that was somebody who cancelled it.
+
+    An interrupt (the process is asked to stop) puts it back at once and burns no attempt; but when `cancelled_by` names
+    somebody, it was their word to cancel, and the generation is cancelled.
     """
     try:
         with bound(attempt=lease.token), LeaseKeeper(database, lease, lease_seconds=lease_seconds) as keeper:
             yield keeper
-    except LeaseLost:
+    except LeaseLost as lost:
+        raise _as_cancelled(database, lease, lost) from None
+    except BackendHeldBack as held:
+        _settle(partial(hold_back, database, lease, held), lease)
         raise
     except StorageError as error:
-        retry_after_error(database, lease, rule, reason=str(error), code=ErrorCode.STORAGE_FAILED)
+        reason = str(error)
+        _settle(lambda: retry_after_error(database, lease, rule, reason=reason, code=ErrorCode.STORAGE_FAILED), lease)
+        raise
+    except _AWAY as away:
+        reason = f"the database was away: {away}"
+        _settle(lambda: retry_after_lost_contact(database, lease, rule, reason=reason), lease)
         raise
     except Exception as error:
-        retry_after_error(database, lease, rule, reason=f"{type(error).__name__}: {error}")
+        reason = f"{type(error).__name__}: {error}"
+        _settle(lambda: retry_after_error(database, lease, rule, reason=reason), lease)
         raise
     except BaseException as interrupt:
-        try:
-            released = release_lease(database, lease, reason=type(interrupt).__name__)
-        except (psycopg.Error, DatabaseUnusable):  # the lease runs out by itself; the interrupt has to go on
-            log.warning("stopped, and the lease could not be released", generation=str(lease.generation_id))
-        else:
-            log.info("stopped", generation=str(lease.generation_id), released=released)
+        _stop(database, lease, interrupt, cancelled_by)
         raise
+
+
+def _settle(decide: Callable[[], bool], lease: Lease) -> None:
+    """Write down what follows. Where the database stays away, the lease runs out by itself."""
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while True:
+        try:
+            decide()
+        except _AWAY as away:
+            if time.monotonic() < deadline:
+                time.sleep(_PAUSE_SECONDS)
+                continue
+            log.warning("nothing could be written", generation=str(lease.generation_id), reason=str(away))
+        return
+
+
+def _stop(database: Database, lease: Lease, interrupt: BaseException, cancelled_by: Callable[[], str | None]) -> None:
+    """The interrupt has to go on, whatever fails here: the lease runs out by itself."""
+    actor = None
+    try:
+        actor = cancelled_by()
+    except Exception:  # it is asked of another program
+        log.warning("stopped, and nobody could say why", generation=str(lease.generation_id), exc_info=True)
+    try:
+        if actor is not None:
+            cancelled = cancel_work(database, lease, actor=actor)
+            log.info("cancelled", generation=str(lease.generation_id), actor=actor, cancelled=cancelled)
+        else:
+            released = release_lease(database, lease, reason=type(interrupt).__name__)
+            log.info("stopped", generation=str(lease.generation_id), released=released)
+    except (psycopg.Error, DatabaseUnusable):
+        log.warning("stopped, and the lease could not be released", generation=str(lease.generation_id))
+
+
+def _as_cancelled(database: Database, lease: Lease, lost: LeaseLost) -> LeaseLost:
+    """The same loss, by its name when it was a cancellation."""
+    try:
+        with database.transaction() as connection:
+            progress = generations.progress_of(connection, lease.generation_id)
+    except _AWAY:
+        return lost
+    if progress is not None and progress.status is GenerationStatus.CANCELLED:
+        return GenerationCancelled(lease.generation_id)
+    return lost

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from types import TracebackType
 FILE_MODE = 0o644
 FOLDER_MODE = 0o755
 _PRUNE_RACES = 100
+_PENDING_NAME = re.compile(r"\.[0-9a-f]{16}\.pending", re.ASCII)
 
 _OPEN_ROOT = os.O_RDONLY | os.O_DIRECTORY
 _OPEN_FOLDER = _OPEN_ROOT | os.O_NOFOLLOW
@@ -75,6 +77,11 @@ def scan(folder: int) -> tuple[list[str], set[str]]:
             elif entry.is_file(follow_symlinks=False):
                 names.append(entry.name)
     return names, folders
+
+
+def is_pending(name: str) -> bool:
+    """Whether this is the hidden name of a `PendingFile`, written to right now or left by a process that was killed."""
+    return _PENDING_NAME.fullmatch(name) is not None
 
 
 def prune(root: Path, names: Sequence[str]) -> None:

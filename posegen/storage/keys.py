@@ -15,8 +15,13 @@ MAX_KEY_LENGTH = 1024
 MAX_SEGMENT_LENGTH = 255
 MAX_SEGMENTS = 16
 
-PUBLIC_FOLDERS = frozenset({"poses", "thumbnails", "exports", "controlnet", "designs"})
+PUBLIC_FOLDERS = frozenset({"poses", "thumbnails", "exports", "variants", "controlnet", "designs"})
 """First parts of the keys that a web page may show to anybody who has the URL."""
+
+STORE_MARKER_KEY = "posegen-store.json"
+"""The object that says which database a store belongs to."""
+UNREGISTERED_FOLDERS = frozenset({"manifests", "reports", "health"})
+"""First parts of the keys that no row stands for: what is replaced, and what is there for a moment."""
 
 CONTENT_TYPES = {
     ".png": "image/png",
@@ -24,11 +29,15 @@ CONTENT_TYPES = {
     ".webp": "image/webp",
     ".json": "application/json",
     ".txt": "text/plain",
+    ".csv": "text/csv",
+    ".parquet": "application/vnd.apache.parquet",
     ".zip": "application/zip",
+    ".pdf": "application/pdf",
 }
 UNKNOWN_CONTENT_TYPE = "application/octet-stream"
 
 IMMUTABLE = "public, max-age=31536000, immutable"
+IMMUTABLE_PRIVATE = "private, max-age=31536000, immutable"
 REVALIDATED = "public, no-cache"
 PRIVATE = "private, no-cache"
 
@@ -67,6 +76,11 @@ def export_key(generation_id: UUID | str, pose_id: UUID | str, sha256: str, *, c
     return _key("exports", str(generation_id), f"{pose_id}-{_short(sha256)}{_suffix(content_type)}")
 
 
+def variant_key(tool: str, user_id: UUID | str, request_id: UUID | str, sha256: str, *, content_type: str) -> str:
+    """A variant of a stored picture. `tool`: what asked for it, a name of letters, digits, `-` and `_`."""
+    return _key("variants", tool, str(user_id), f"{request_id}-{_short(sha256)}{_suffix(content_type)}")
+
+
 def control_map_key(pose_slug: str, kind: str, width: int, height: int, sha256: str) -> str:
     """A control map of a library pose. `width`, `height`: pixels; `kind`: such as `openpose` or `depth`."""
     return _key("controlnet", pose_slug, f"{kind}-{width}x{height}-{_short(sha256)}.png")
@@ -82,6 +96,31 @@ def manifest_key(asset: str, partition: str | None) -> str:
     if partition is None:
         return _key("manifests", f"{asset}.json")
     return _key("manifests", asset, f"{partition}.json")
+
+
+def design_key(folder: UUID | str, kind: str, sha256: str) -> str:
+    """A picture of a design. `kind`: `preview` or `thumbnail`."""
+    return _key("designs", str(folder), f"{kind}-{_short(sha256)}.png")
+
+
+def print_key(folder: UUID | str, sha256: str) -> str:
+    """The print of a design. Not in a public folder: it has no watermark, and is what a customer pays for."""
+    return _key("prints", str(folder), f"print-{_short(sha256)}.pdf")
+
+
+def upload_key(upload_id: UUID | str, content_type: str) -> str:
+    """Where a client puts a picture of its own. Nobody knows its hash before it is there, so it is in no key."""
+    return _key("uploads", f"{upload_id}{_suffix(content_type)}")
+
+
+def report_key(report: str, period: str, name: str, content_type: str) -> str:
+    """A file of a report. `period`: the first day of it, such as 2026-11-21. Replaceable, like manifests."""
+    return _key("reports", report, period, f"{name}{_suffix(content_type)}")
+
+
+def health_key(name: str) -> str:
+    """Where a health check writes for a moment."""
+    return _key("health", f"{name}.txt")
 
 
 def validate_key(key: str, *, store: str = "keys") -> str:
@@ -106,6 +145,15 @@ def validate_key(key: str, *, store: str = "keys") -> str:
                 store,
             )
     return key
+
+
+def is_key(text: str) -> bool:
+    """Whether `validate_key` would let it pass."""
+    try:
+        validate_key(text)
+    except InvalidKey:
+        return False
+    return True
 
 
 def validate_prefix(prefix: str, *, store: str = "keys") -> str:
@@ -138,6 +186,11 @@ def is_public(key: str) -> bool:
     return bool(slash) and folder in PUBLIC_FOLDERS
 
 
+def is_registered(key: str) -> bool:
+    """Whether an object under this key should have a row in the table `objects`."""
+    return key != STORE_MARKER_KEY and key.partition("/")[0] not in UNREGISTERED_FOLDERS
+
+
 def content_type_of(key: str) -> str:
     """The content type that the key's suffix stands for."""
     return CONTENT_TYPES.get(_suffix_of(key), UNKNOWN_CONTENT_TYPE)
@@ -156,11 +209,17 @@ def content_hash_of(key: str) -> str | None:
     return found["hash"]
 
 
-def cache_control_of(key: str) -> str:
-    """How long a browser or CDN may keep the object: for good where the key names the content."""
+def cache_control_of(key: str, *, public_store: bool = True) -> str:
+    """How long a browser or CDN may keep the object: for good where the key names the content.
+
+    `public_store`: whether anybody may read from the store at all; otherwise nothing between it and the browser may
+    keep anything.
+    """
     if not is_public(key):
         return PRIVATE
-    return IMMUTABLE if content_hash_of(key) else REVALIDATED
+    if content_hash_of(key) is None:
+        return REVALIDATED if public_store else PRIVATE
+    return IMMUTABLE if public_store else IMMUTABLE_PRIVATE
 
 
 def _key(*segments: str) -> str:

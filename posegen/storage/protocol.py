@@ -8,28 +8,42 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import BinaryIO, Protocol
 
 from posegen.errors import InvalidKey
+from posegen.storage.hashing import Fingerprint
 from posegen.storage.keys import content_type_of
+from posegen.storage.traffic import Traffic
+
+SIGNED_SECONDS = 3600
+"""How long a signed URL lives unless its caller says otherwise."""
+LONGEST_SIGNED_SECONDS = 7 * 24 * 3600
+"""S3 signs nothing for longer, so no store does."""
 
 # Metadata and cache control travel as HTTP headers on S3, of 2 KB in all.
 _METADATA_NAME = re.compile(r"[a-z0-9][a-z0-9-]*", re.ASCII)
 _HEADER_VALUE = re.compile(r"[ -~]*", re.ASCII)
 _METADATA_BYTES = 2048
+# What the stores themselves note with an object.
+_OWN_METADATA = frozenset({"sha256", "crc32"})
 
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """Everything about one object. `size`: bytes; `sha256`: 64 hex digits; `crc32`: 0 to 2^32-1."""
+    """Everything about one object. `size`: bytes; `sha256`: 64 hex digits; `crc32`: 0 to 2^32-1.
+
+    `skipped`: these very bytes were there already, so that a put stored nothing. It is no fact about the object: two
+    answers that differ in it alone are equal.
+    """
 
     key: str
     size: int
     sha256: str
     crc32: int
     content_type: str
+    skipped: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -39,6 +53,28 @@ class ObjectEntry:
     key: str
     size: int
     modified: datetime
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """What a writer that was killed left behind: a hidden file, or a multipart upload. Never visible as an object.
+
+    `reference`: what the store knows it by; `key`: of the object that it should have become, where that is known;
+    `size`: bytes, or None where the store does not say; `started`: with time zone.
+    """
+
+    reference: str
+    key: str | None
+    size: int | None
+    started: datetime
+
+
+@dataclass(frozen=True)
+class SignedPut:
+    """An upload that a client may make once it has this: `PUT url` with exactly these headers and as many bytes."""
+
+    url: str
+    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -75,13 +111,19 @@ class ObjectStore(Protocol):
         create_only: bool = True,
         cache_control: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        known: Fingerprint | None = None,
     ) -> ObjectInfo:
         """Stores the bytes, or the rest of the stream in constant memory, and tells what was stored.
 
         `content_type` has to be the one that the key's suffix stands for. `create_only`: an object with the same bytes
-        that is already there is success, with other bytes `ObjectExists`; otherwise the object is replaced at once.
-        `cache_control` (by default what `cache_control_of(key)` says) and `metadata` are for foreign readers of a
-        store that has its own HTTP server; Posegen never reads them back, and a store without one keeps neither.
+        that is already there is success (`skipped`), with other bytes `ObjectExists`; otherwise the object is replaced
+        at once. `cache_control` (by default what `cache_control_of(key)` says, and never public in a store that is
+        not) and `metadata` are for foreign readers of a store that has its own HTTP server; Posegen never reads them
+        back, and a store without one keeps neither.
+
+        `known`: the fingerprint that the data has. Bytes are taken to have it, so that whoever has just hashed them
+        need not wait for it twice; a stream is hashed on its way, and when it turns out to have another one, nothing
+        is stored: `ObjectCorrupt`.
 
         What the stream raises goes through untouched, and nothing is stored then.
         """
@@ -89,8 +131,12 @@ class ObjectStore(Protocol):
     def get(self, key: str, *, sha256: str | None = None) -> bytes:
         """The object's bytes; `ObjectMissing`. With `sha256` they are verified: `ObjectCorrupt`."""
 
-    def open(self, key: str) -> BinaryIO:
-        """The object as a stream to read and close; it keeps its bytes when the object is replaced or deleted."""
+    def open(self, key: str, *, sha256: str | None = None) -> BinaryIO:
+        """The object as a stream to read and close, in constant memory; `ObjectMissing`.
+
+        It gives the bytes of one object or an error, also when the object is replaced or deleted meanwhile. With
+        `sha256` they are verified on their way: the read that would reach the end raises `ObjectCorrupt` instead.
+        """
 
     def get_range(self, key: str, start: int, length: int) -> bytes:
         """The bytes from `start` on, at most `length`: fewer at the end of the object, none behind it."""
@@ -113,17 +159,40 @@ class ObjectStore(Protocol):
         An empty prefix is `InvalidKey`: nothing empties a whole store by mistake.
         """
 
-    def list(self, prefix: str = "") -> Iterator[ObjectEntry]:
-        """The objects below a prefix (empty, or with a slash at the end), lazily, in the order of their keys."""
+    def list(self, prefix: str = "", *, start_after: str | None = None) -> Iterator[ObjectEntry]:
+        """The objects below a prefix (empty, or with a slash at the end), lazily and page by page.
 
-    def public_url(self, key: str) -> str:
-        """Where a browser finds the object, whether it is there or not."""
+        They come in an order that is the store's own and always the same; in most stores it is that of the keys.
+        `start_after`: a key, which need not be there any more: only what comes behind it in that order. An object that
+        is there all the while is listed exactly once, whatever is put or deleted meanwhile.
+        """
+
+    def public_url(self, key: str) -> str | None:
+        """Where a browser finds the object, whether it is there or not; None when the store is not public."""
+
+    def signed_get_url(self, key: str, *, seconds: int = SIGNED_SECONDS) -> str:
+        """Where whoever has this URL may read the object for so long: 1 second to 7 days, else `ValueError`."""
+
+    def signed_put_url(self, key: str, *, content_type: str, size: int, seconds: int = SIGNED_SECONDS) -> SignedPut:
+        """An upload of just this content type and number of bytes, for so long; it creates and never replaces.
+
+        What a client sends is anybody's guess: whoever asked for it has to look at the object before it counts.
+        """
 
     def copy(self, source: str, target: str) -> ObjectInfo:
         """Puts a create-only copy under another key with the same suffix; `ObjectMissing`, `ObjectExists`."""
 
+    def list_unfinished(self) -> Iterator[Unfinished]:
+        """What killed writers left, and what living ones are about to finish: look at `started`. Lazily."""
+
+    def delete_unfinished(self, unfinished: Unfinished) -> None:
+        """Takes away what a killed writer left; that it is gone already is no error."""
+
     def health(self) -> StoreHealth:
         """Writes, reads and deletes a small object; raises the error that an operator has to look at."""
+
+    def traffic(self) -> Traffic:
+        """What was put through this object since it was opened."""
 
 
 def check_attributes(
@@ -145,5 +214,25 @@ def check_attributes(
     for name, value in (metadata or {}).items():
         if not _METADATA_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
             raise ValueError(f"Metadata {name!r} = {value!r}: names are a-z, 0-9 and '-'; values are printable ASCII.")
+        if name in _OWN_METADATA:
+            raise ValueError(f"Metadata {name!r} is what stores themselves note with an object: use another name.")
     if sum(len(name) + len(value) for name, value in (metadata or {}).items()) > _METADATA_BYTES:
         raise ValueError(f"Metadata of more than {_METADATA_BYTES} bytes cannot be sent to S3.")
+
+
+def check_lifetime(seconds: int) -> None:
+    """Refuses what one of the stores could not sign. Raises `ValueError`."""
+    if not 1 <= seconds <= LONGEST_SIGNED_SECONDS:
+        raise ValueError(f"A signed URL lives 1 to {LONGEST_SIGNED_SECONDS} seconds, not {seconds}.")
+
+
+def check_upload(key: str, *, store: str, content_type: str, size: int) -> None:
+    """Refuses an upload by a client that could not become an object. Raises `InvalidKey`, `ValueError`."""
+    check_attributes(key, store=store, content_type=content_type, cache_control=None, metadata=None)
+    if size < 1:
+        raise ValueError(f"An upload has 1 byte or more, not {size}.")
+
+
+def upload_headers(content_type: str, size: int) -> dict[str, str]:
+    """What the client of a signed upload sends. The last one makes it create and never replace."""
+    return {"Content-Type": content_type, "Content-Length": str(size), "If-None-Match": "*"}

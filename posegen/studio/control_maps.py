@@ -11,6 +11,7 @@ from posegen.backends.mannequin.renderer import Mannequin
 from posegen.backends.protocol import Recipe, Rendering
 from posegen.database import library, objects
 from posegen.database.library import StoredPose
+from posegen.errors import StoreUnknown
 from posegen.images.pixels import Pixels
 from posegen.images.png import encode_png
 from posegen.poses.avatar import Avatar
@@ -28,6 +29,7 @@ KINDS: tuple[Kind, ...] = ("openpose", "depth")
 class ControlMap:
     """A stored control map. `made`: whether it was drawn just now."""
 
+    store: str
     key: str
     sha256: str
     made: bool
@@ -44,7 +46,7 @@ def control_maps(studio: Studio, pose: StoredPose, *, side: int = SIDE) -> dict[
     with studio.database.transaction() as connection:
         for kind in KINDS:
             stored = library.control_map_object(connection, pose.slug, kind, side, side, fingerprint)
-            if stored is not None and studio.store.exists(stored[0]):
+            if stored is not None and _is_there(studio, *stored[:2]):
                 found[kind] = ControlMap(*stored, made=False)
     if len(found) < len(KINDS):
         drawn = _draw(pose, side)
@@ -71,6 +73,14 @@ def render_library_pose(pose: StoredPose, side: int) -> Rendering:
     return mannequin.render(recipe)
 
 
+def _is_there(studio: Studio, store: str, key: str) -> bool:
+    """A map in a store that is not configured any more is drawn again rather than missed."""
+    try:
+        return studio.store_named(store).exists(key)
+    except StoreUnknown:
+        return False
+
+
 def _draw(pose: StoredPose, side: int) -> dict[Kind, Pixels]:
     rendering = render_library_pose(pose, side)
     assert rendering.keypoints is not None, "the mannequin knows where its joints are"
@@ -86,4 +96,4 @@ def _store(studio: Studio, slug: str, kind: Kind, side: int, fingerprint: str, p
     with studio.database.transaction() as connection:
         object_id, _ = objects.register(connection, studio.store.name, stored, generation_id=None)
         library.put_control_map(connection, slug, kind, side, side, fingerprint, object_id)
-    return ControlMap(stored.key, stored.sha256, made=True)
+    return ControlMap(studio.store.name, stored.key, stored.sha256, made=True)

@@ -5,11 +5,10 @@ The geometry and the encoding live in `posegen.images`; here is what is derived,
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import nullcontext
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
 from uuid import UUID
@@ -18,25 +17,30 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from posegen.database import exports, generations, poses
+from posegen.database import exports, generations, platforms, poses
 from posegen.database.generations import Lease
 from posegen.database.poses import FinishedPose
 from posegen.error_codes import ErrorCode
 from posegen.errors import ExportFailed, GenerationUnknown, ImageInvalid, ObjectCorrupt, ObjectMissing
-from posegen.images.exports import encode_export
-from posegen.images.framing import BodyPoints
-from posegen.images.pixels import Pixels
-from posegen.images.platforms import PLATFORMS, platform_named
+from posegen.images.exports import PlannedExport, Source, encode_export, in_turns, plan_exports
+from posegen.images.framing import Fit
+from posegen.images.platforms import Platform, platform_named
 from posegen.images.validation import open_image
 from posegen.lifecycle import checkpoint
 from posegen.lifecycle.checkpoint import FailedExport, MadeExport
 from posegen.lifecycle.leases import LeaseKeeper
 from posegen.storage.keys import export_key
+from posegen.studio.belongings import belongings
+from posegen.studio.provenance import packet_for
 from posegen.studio.studio import Studio
 
 log = structlog.get_logger(__name__)
 
-LARGE_PIXELS = 4_000_000
+_AHEAD = 2
+"""Poses in hand at once: while one is stored and written down, the next is taken apart. Each takes 20 MB, and 35 MB
+more while a print of it is made; each has one at a time."""
+
+Outcomes = list[MadeExport | FailedExport]
 
 
 @dataclass(frozen=True)
@@ -47,13 +51,28 @@ class _StoredPoints:
 
 
 @dataclass(frozen=True)
-class _Pass:
-    """One pass over a generation. `one_large`: held while a print is made, for each takes 50 to 105 MB."""
+class _Plan:
+    """What one pass over a generation derives. `fit`: what the request said, if anything."""
 
-    studio: Studio
-    generation_id: UUID
-    lease: Lease | None
-    one_large: threading.Lock
+    platforms: Mapping[str, Platform]
+    fit: Fit | None
+    work: list[tuple[FinishedPose, list[str]]]
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A pose whose files are being made. `failed`: what is known already not to come."""
+
+    pose: FinishedPose
+    wanted: list[str]
+    began: float
+    failed: list[FailedExport]
+    files: list[Future[Outcomes]]
+
+    def outcomes(self) -> Outcomes:
+        """All of them, once they are there, in the order in which they were wanted. Raises what a thread raised."""
+        ended = [*self.failed, *(outcome for file in self.files for outcome in file.result())]
+        return sorted(ended, key=lambda outcome: self.wanted.index(outcome.format))
 
 
 def derive_exports(
@@ -63,39 +82,62 @@ def derive_exports(
     keeper: LeaseKeeper | None = None,
     *,
     formats: Sequence[str] | None = None,
+    only: Collection[UUID] | None = None,
     again: bool = False,
+    on_pose: Callable[[int], object] = lambda _: None,
 ) -> int:
     """Derive what is missing, or with `again` also what is there; answers how many exports were derived.
 
-    `formats`: those of the request unless others are named. Without a lease the generation must have ended.
+    `formats`: those of the request unless others are named; `only`: these poses; `on_pose`: called with the number of
+    each pose's exports as they are done. Without a lease the generation must have ended, and the new rows replace the
+    old ones all at once, at the end.
     Raises `UnknownName` for a format that is no platform, `LeaseLost`, or the first storage error.
     """
-    for name in formats or ():
-        platform_named(name)
-    work = _plan(studio, generation_id, formats, again=again)
-    this_pass = _Pass(studio, generation_id, lease, threading.Lock())
-    stop = threading.Event()
+    plan = _plan(studio, generation_id, formats, only, again=again)
+    begun: deque[_Begun] = deque()
+    kept: dict[UUID, Outcomes] = {}
+    derived = 0
 
-    def derive(pose: FinishedPose, wanted: list[str]) -> int:
-        if stop.is_set():
-            return 0
-        if keeper is not None:
-            keeper.check()
-        return _derive_one(this_pass, pose, wanted)
+    def finish(one: _Begun) -> int:
+        outcomes = one.outcomes()
+        if lease is None:
+            kept[one.pose.id] = outcomes
+        else:
+            _record(studio, generation_id, lease, {one.pose.id: outcomes})
+        made = sum(isinstance(outcome, MadeExport) for outcome in outcomes)
+        _log(generation_id, one, made, len(outcomes) - made)
+        on_pose(made)
+        return made
 
-    with ThreadPoolExecutor(studio.render_threads, thread_name_prefix="export") as threads:
-        try:
-            begun = [threads.submit(copy_context().run, derive, pose, wanted) for pose, wanted in work]
-            wait(begun, return_when=FIRST_EXCEPTION)
-        finally:
-            stop.set()
-    return sum(future.result() for future in begun)
+    threads = ThreadPoolExecutor(studio.render_threads, thread_name_prefix="export")
+    try:
+        for pose, wanted in plan.work:
+            if keeper is not None:
+                keeper.check()
+            begun.append(_begin(studio, generation_id, plan, pose, wanted, threads))
+            if len(begun) == _AHEAD:
+                derived += finish(begun.popleft())
+        derived += sum(map(finish, begun))
+    finally:
+        # An interrupt or an error: the files in hand are finished, no other is begun.
+        threads.shutdown(cancel_futures=True)
+    if kept:
+        _record(studio, generation_id, None, kept)
+    return derived
 
 
 def _plan(
-    studio: Studio, generation_id: UUID, formats: Sequence[str] | None, *, again: bool
-) -> list[tuple[FinishedPose, list[str]]]:
+    studio: Studio,
+    generation_id: UUID,
+    formats: Sequence[str] | None,
+    only: Collection[UUID] | None,
+    *,
+    again: bool,
+) -> _Plan:
     with studio.database.transaction() as connection:
+        known = platforms.stored_platforms(connection)
+        for name in formats or ():
+            platform_named(name, known)
         progress = generations.progress_of(connection, generation_id)
         if progress is None:
             raise GenerationUnknown(generation_id)
@@ -106,59 +148,75 @@ def _plan(
             if row.status == "completed"
         }
     wanted = list(dict.fromkeys(progress.formats if formats is None else formats))
-    plan = [(pose, [name for name in wanted if again or (pose.id, name) not in present]) for pose in finished]
-    return [(pose, names) for pose, names in plan if names]
+    work = [
+        (pose, [name for name in wanted if again or (pose.id, name) not in present])
+        for pose in finished
+        if only is None or pose.id in only
+    ]
+    return _Plan(known, progress.fit, [(pose, names) for pose, names in work if names])
 
 
-def _derive_one(this_pass: _Pass, pose: FinishedPose, wanted: list[str]) -> int:
-    studio, generation_id = this_pass.studio, this_pass.generation_id
+def _begin(
+    studio: Studio,
+    generation_id: UUID,
+    plan: _Plan,
+    pose: FinishedPose,
+    wanted: list[str],
+    threads: ThreadPoolExecutor,
+) -> _Begun:
+    """Reads the pose and hands its files to the threads, the largest first."""
     began = time.perf_counter()
-    outcomes: list[MadeExport | FailedExport] = []
+    unknown = [name for name in wanted if name not in plan.platforms]
+    failed = [
+        FailedExport(name, ErrorCode.INVALID_REQUEST, f"There is no platform {name!r} any more.") for name in unknown
+    ]
+    names = [name for name in wanted if name in plan.platforms]
     try:
-        pixels = open_image(studio.store.get(pose.image_key, sha256=pose.image_sha256))
+        pixels = open_image(studio.read(pose.image_store, pose.image_key, pose.image_sha256))
     except (ObjectMissing, ObjectCorrupt, ImageInvalid) as unreadable:
-        outcomes = [FailedExport(name, ErrorCode.STORAGE_FAILED, str(unreadable)) for name in wanted]
-    else:
-        keypoints = None if pose.keypoints is None else _StoredPoints(np.asarray(pose.keypoints))
-        for names in _alike(wanted):
-            outcomes += _encode_and_store(this_pass, pose.id, names, pixels, keypoints)
-    checkpoint.record_exports(
-        studio.database, generation_id, this_pass.lease, pose.id, outcomes, store=studio.store.name
-    )
-    made = sum(isinstance(outcome, MadeExport) for outcome in outcomes)
-    log.info(
-        "exports stored",
-        generation=str(generation_id),
-        pose=str(pose.id),
-        formats=made,
-        failed=len(outcomes) - made,
-        export_ms=round((time.perf_counter() - began) * 1000),
-    )
-    return made
+        failed += [FailedExport(name, ErrorCode.STORAGE_FAILED, str(unreadable)) for name in names]
+        return _Begun(pose, wanted, began, failed, [])
+    keypoints = None if pose.keypoints is None else _StoredPoints(np.asarray(pose.keypoints))
+    source = Source.of(pixels, keypoints, belongings(pose.recipe))
+    xmp = packet_for(pose)
 
+    def make(some: Sequence[PlannedExport]) -> Outcomes:
+        return [made for each in some for made in _encode_and_store(studio, generation_id, pose.id, each, xmp)]
 
-def _alike(names: list[str]) -> list[list[str]]:
-    """Formats whose files would be the same, together: they are encoded and stored once."""
-    groups: dict[object, list[str]] = {}
-    for name in names:
-        groups.setdefault(PLATFORMS[name].encoding, []).append(name)
-    return list(groups.values())
+    planned = plan_exports(source, [plan.platforms[name] for name in names], plan.fit)
+    files = [threads.submit(copy_context().run, make, some) for some in in_turns(planned)]
+    return _Begun(pose, wanted, began, failed, files)
 
 
 def _encode_and_store(
-    this_pass: _Pass,
-    pose_id: UUID,
-    names: list[str],
-    pixels: Pixels,
-    keypoints: BodyPoints | None,
-) -> list[MadeExport | FailedExport]:
-    platform = PLATFORMS[names[0]]
+    studio: Studio, generation_id: UUID, pose_id: UUID, planned: PlannedExport, xmp: bytes
+) -> Outcomes:
+    """Platforms that want the same bytes share one object."""
+    began = time.perf_counter()
     try:
-        with this_pass.one_large if platform.width * platform.height > LARGE_PIXELS else nullcontext():
-            encoded = encode_export(pixels, platform, keypoints)
+        encoded = encode_export(planned, xmp)
     except ExportFailed as failed:
-        return [FailedExport(name, ErrorCode.IMAGE_INVALID, str(failed)) for name in names]
-    stored = this_pass.studio.put_verified(
-        lambda sha256: export_key(this_pass.generation_id, pose_id, sha256), encoded.data, encoded.content_type
+        return [FailedExport(name, ErrorCode.IMAGE_INVALID, str(failed)) for name in planned.names]
+    stored = studio.put_verified(
+        lambda sha256: export_key(generation_id, pose_id, sha256), encoded.data, encoded.content_type
     )
-    return [MadeExport(name, stored, encoded.width, encoded.height) for name in names]
+    took = round((time.perf_counter() - began) * 1000)
+    return [
+        MadeExport(name, stored, encoded.width, encoded.height, encoded.fit, encoded.effective_ppi, took)
+        for name in planned.names
+    ]
+
+
+def _record(studio: Studio, generation_id: UUID, lease: Lease | None, outcomes: Mapping[UUID, Outcomes]) -> None:
+    checkpoint.record_exports(studio.database, generation_id, lease, outcomes, store=studio.store.name)
+
+
+def _log(generation_id: UUID, begun: _Begun, made: int, failed: int) -> None:
+    log.info(
+        "exports stored",
+        generation=str(generation_id),
+        pose=str(begun.pose.id),
+        formats=made,
+        failed=failed,
+        export_ms=round((time.perf_counter() - begun.began) * 1000),
+    )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from posegen.database import exports, poses
+from posegen.database import exports, platforms, poses
 from posegen.database.exports import ExportRow
 from posegen.database.poses import FinishedPose
 from posegen.errors import ImageInvalid
-from posegen.images.platforms import PLATFORMS
+from posegen.images.platforms import Platform
 from posegen.images.validation import open_image
 from posegen.studio.poses import SIDE
 from posegen.studio.studio import Studio
@@ -35,13 +36,16 @@ def gather_files(studio: Studio, generation_id: UUID, folder: Path) -> list[Gath
     with studio.database.transaction() as connection:
         finished = poses.finished_poses(connection, generation_id)
         derived = exports.exports_of(connection, generation_id)
+        known = platforms.stored_platforms(connection)
     gathered = []
     for pose in finished:
         place = folder / f"{pose.position + 1:02}-{pose.library_pose}"
-        gathered.append(_gather(studio, pose.image_key, pose.image_sha256, place, pose, "image", (SIDE, SIDE)))
-        gathered.append(_gather(studio, pose.thumbnail_key, pose.thumbnail_sha256, place, pose, "thumbnail", None))
+        image = (pose.image_store, pose.image_key, pose.image_sha256)
+        thumbnail = (pose.thumbnail_store, pose.thumbnail_key, pose.thumbnail_sha256)
+        gathered.append(_gather(studio, image, place, pose, "image", (SIDE, SIDE)))
+        gathered.append(_gather(studio, thumbnail, place, pose, "thumbnail", None))
         gathered += [
-            _gather(studio, row.key or "", row.sha256 or "", place, pose, row.format, _size_of(row))
+            _gather(studio, _stored(row), place, pose, row.format, _size_of(row, known))
             for row in derived
             if row.pose_id == pose.id and row.status == "completed"
         ]
@@ -50,14 +54,14 @@ def gather_files(studio: Studio, generation_id: UUID, folder: Path) -> list[Gath
 
 def _gather(
     studio: Studio,
-    key: str,
-    sha256: str,
+    stored: tuple[str, str, str],
     place: Path,
     pose: FinishedPose,
     name: str,
     size: tuple[int, int] | None,
 ) -> GatheredFile:
-    data = studio.store.get(key, sha256=sha256)
+    store, key, sha256 = stored
+    data = studio.read(store, key, sha256)
     height, width = open_image(data).shape[:2]
     if size is not None and (width, height) != size:
         raise ImageInvalid(f"{key} is {width}x{height}; {name} asks for {size[0]}x{size[1]}")
@@ -67,7 +71,12 @@ def _gather(
     return GatheredFile(path, pose.id, name, len(data))
 
 
-def _size_of(row: ExportRow) -> tuple[int, int] | None:
-    """Width and height in pixels, or None for a platform that this version no longer knows."""
-    platform = PLATFORMS.get(row.format)
+def _stored(row: ExportRow) -> tuple[str, str, str]:
+    """Store, key and SHA-256."""
+    return row.store or "", row.key or "", row.sha256 or ""
+
+
+def _size_of(row: ExportRow, known: Mapping[str, Platform]) -> tuple[int, int] | None:
+    """Width and height in pixels, or None for a platform that is not there any more."""
+    platform = known.get(row.format)
     return None if platform is None else (platform.width, platform.height)

@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from posegen.database import exports, generations, poses
+from posegen.database import exports, generations, platforms, poses, quality
 from posegen.database.connection import Connection
 from posegen.database.generations import Progress
 from posegen.errors import GenerationUnknown, ImageInvalid, StorageError
 from posegen.images.headers import read_header
-from posegen.images.platforms import PLATFORMS
 from posegen.studio.poses import SIDE
+from posegen.studio.quality import problems_of
 from posegen.studio.studio import Studio
 
 
@@ -54,9 +54,17 @@ def inspect_poses(studio: Studio, generation_id: UUID) -> Inspection:
         finished = poses.finished_poses(connection, generation_id)
     problems = []
     for pose in finished:
-        problems += _look(studio, pose.image_key, pose.image_sha256, (SIDE, SIDE))
-        problems += _look(studio, pose.thumbnail_key, pose.thumbnail_sha256, None)
+        problems += _look(studio, pose.image_store, pose.image_key, pose.image_sha256, (SIDE, SIDE))
+        problems += _look(studio, pose.thumbnail_store, pose.thumbnail_key, pose.thumbnail_sha256, None)
     return Inspection(looked_at=2 * len(finished), problems=problems)
+
+
+def inspect_quality(studio: Studio, generation_id: UUID) -> Inspection:
+    """Whether what was measured on every completed pose would pass the quality gate today."""
+    with studio.database.transaction() as connection:
+        _progress(connection, generation_id)
+        measured = quality.measures_of(connection, generation_id)
+    return Inspection(looked_at=len(measured), problems=problems_of(measured))
 
 
 def inspect_exports(studio: Studio, generation_id: UUID) -> Inspection:
@@ -64,11 +72,12 @@ def inspect_exports(studio: Studio, generation_id: UUID) -> Inspection:
     with studio.database.transaction() as connection:
         _progress(connection, generation_id)
         rows = [row for row in exports.exports_of(connection, generation_id) if row.status == "completed"]
+        known = platforms.stored_platforms(connection)
     problems = []
     for row in rows:
-        platform = PLATFORMS.get(row.format)
+        platform = known.get(row.format)
         size = None if platform is None else (platform.width, platform.height)
-        problems += _look(studio, row.key or "", row.sha256 or "", size)
+        problems += _look(studio, row.store or "", row.key or "", row.sha256 or "", size)
     return Inspection(looked_at=len(rows), problems=problems)
 
 
@@ -79,10 +88,10 @@ def _progress(connection: Connection, generation_id: UUID) -> Progress:
     return progress
 
 
-def _look(studio: Studio, key: str, sha256: str, size: tuple[int, int] | None) -> list[str]:
+def _look(studio: Studio, store: str, key: str, sha256: str, size: tuple[int, int] | None) -> list[str]:
     """The hash says that these are the bytes that were encoded; decoding a print would take 100 MB to say it again."""
     try:
-        header = read_header(studio.store.get(key, sha256=sha256))
+        header = read_header(studio.read(store, key, sha256))
     except (StorageError, ImageInvalid) as broken:
         return [str(broken)]
     found = (header.width, header.height)

@@ -26,7 +26,6 @@ def poses_manifest(studio: Studio, generation_id: UUID) -> Manifest:
         held = credits.hold_of(connection, generation_id)
     return {
         "generation": str(generation_id),
-        "store": studio.store.name,
         "asked": progress.poses_total,
         "failed": progress.poses_failed,
         "credits_captured": 0 if held is None else held.captured,
@@ -37,6 +36,7 @@ def poses_manifest(studio: Studio, generation_id: UUID) -> Manifest:
                 "position": pose.position,
                 "library_pose": pose.library_pose,
                 "seed": pose.seed,
+                "store": pose.image_store,
                 "key": pose.image_key,
                 "sha256": pose.image_sha256,
                 "size": pose.image_size,
@@ -55,10 +55,10 @@ def thumbnails_manifest(studio: Studio, generation_id: UUID) -> Manifest:
         finished = poses.finished_poses(connection, generation_id)
     return {
         "generation": str(generation_id),
-        "store": studio.store.name,
         "thumbnails": [
             {
                 "pose": str(pose.id),
+                "store": pose.thumbnail_store,
                 "key": pose.thumbnail_key,
                 "sha256": pose.thumbnail_sha256,
                 "size": pose.thumbnail_size,
@@ -75,11 +75,11 @@ def exports_manifest(studio: Studio, generation_id: UUID) -> Manifest:
         rows = exports.exports_of(connection, generation_id)
     return {
         "generation": str(generation_id),
-        "store": studio.store.name,
         "exports": [
             {
                 "pose": str(row.pose_id),
                 "format": row.format,
+                "store": row.store,
                 "key": row.key,
                 "sha256": row.sha256,
                 "size": row.size,

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass
 
 import numpy as np
+import psycopg
 import structlog
 
-from posegen.backends.protocol import Backend, Recipe, Rendering
-from posegen.database import poses
+from posegen.backends.protocol import Recipe, Rendering
+from posegen.database import poses, quality
 from posegen.database.generations import Lease
 from posegen.database.poses import OpenPose
 from posegen.error_codes import ErrorCode
-from posegen.errors import BackendError, ImageInvalid, PosegenError
+from posegen.errors import BackendError, BackendHeldBack, DatabaseUnusable, ImageInvalid, LeaseLost, PosegenError
+from posegen.images.measures import Passed
 from posegen.images.png import encode_png
+from posegen.images.quality import seed_of
 from posegen.images.thumbnails import encode_thumbnail
 from posegen.images.validation import check_pixels
 from posegen.lifecycle import checkpoint
@@ -32,11 +34,16 @@ from posegen.poses.avatar import Avatar
 from posegen.poses.keypoints import Keypoints
 from posegen.poses.specification import PoseSpecification
 from posegen.storage.keys import pose_key, thumbnail_key
+from posegen.studio.calls import Caller, Stopped
+from posegen.studio.provenance import packet_of
+from posegen.studio.quality import Gate
 from posegen.studio.studio import Studio
 
 log = structlog.get_logger(__name__)
 
 SIDE = 1024
+# What ends the attempt at the whole generation, or nothing at all.
+_NOT_THE_POSES = (BackendHeldBack, DatabaseUnusable, LeaseLost, Stopped, psycopg.Error)
 
 
 @dataclass(frozen=True)
@@ -56,13 +63,21 @@ def make_poses(studio: Studio, lease: Lease, keeper: LeaseKeeper) -> PosesMade:
     """
     with studio.database.transaction() as connection:
         todo = poses.open_poses(connection, lease.generation_id)
+        gate = Gate(quality.measures_of(connection, lease.generation_id))
     stop = threading.Event()
+    caller = Caller(studio, lease, keeper, stop)
 
     def make(pose: OpenPose) -> int | None:
         if stop.is_set():
             return None
-        keeper.check()
-        return _make_one(studio, lease, keeper, pose)
+        try:
+            keeper.check()
+            return _make_one(caller, gate, pose)
+        except Stopped:
+            return None
+        except BaseException:
+            stop.set()
+            raise
 
     with ThreadPoolExecutor(studio.render_threads, thread_name_prefix="pose") as threads:
         try:
@@ -80,23 +95,25 @@ def _summary(done: list[Future[int | None]]) -> PosesMade:
     return PosesMade(rendered=len(rendered), failed=len(durations) - len(rendered), render_ms=sum(rendered))
 
 
-def _make_one(studio: Studio, lease: Lease, keeper: LeaseKeeper, pose: OpenPose) -> int | None:
+def _make_one(caller: Caller, gate: Gate, pose: OpenPose) -> int | None:
     """Milliseconds of rendering, or None when the pose failed."""
+    studio, lease, keeper = caller.studio, caller.lease, caller.keeper
     bound = log.bind(generation=str(lease.generation_id), pose=str(pose.id), position=pose.position)
     checkpoint.begin_pose(studio.database, lease, pose)
     began = time.perf_counter()
     try:
-        recipe, rendering = _render(studio.open_backend, pose)
+        recipe, rendering, passed = _render_until_one_passes(caller, gate, pose)
         rendered = time.perf_counter()
-        check_pixels(rendering.pixels, recipe.width, recipe.height)
-        keypoints = keypoints_to_json(rendering.keypoints)
+    except _NOT_THE_POSES:
+        raise
     except Exception as error:  # noqa: BLE001  # whatever a renderer raises, promised or not, this pose fails alone
         code, detail = _reason(error)
         bound.warning("pose failed", error_code=code, exc_info=not isinstance(error, PosegenError))
         checkpoint.fail_pose(studio.database, lease, pose, code, detail)
         return None
-    image = encode_png(rendering.pixels)
-    thumbnail = encode_thumbnail(rendering.pixels)
+    packet = packet_of(recipe, pose.asked_at)
+    image = encode_png(rendering.pixels, xmp=packet)
+    thumbnail = encode_thumbnail(rendering.pixels, xmp=packet)
     encoded = time.perf_counter()
     keeper.check()
     stored_image = studio.put_verified(
@@ -110,10 +127,12 @@ def _make_one(studio: Studio, lease: Lease, keeper: LeaseKeeper, pose: OpenPose)
     made = MadePose(
         recipe=recipe.to_json(),
         recipe_hash=recipe.digest(),
-        keypoints=keypoints,
+        keypoints=keypoints_to_json(rendering.keypoints),
         image=stored_image,
         thumbnail=stored_thumbnail,
+        passed=passed,
         render_ms=_ms(rendered - began),
+        store_ms=_ms(stored - encoded),
         generation_ms=_ms(stored - began),
     )
     checkpoint.complete_pose(studio.database, lease, pose, made, store=studio.store.name)
@@ -128,8 +147,23 @@ def _make_one(studio: Studio, lease: Lease, keeper: LeaseKeeper, pose: OpenPose)
     return made.render_ms
 
 
-def _render(open_backend: Callable[[str], Backend], pose: OpenPose) -> tuple[Recipe, Rendering]:
-    backend = open_backend(pose.backend)
+def _render_until_one_passes(caller: Caller, gate: Gate, pose: OpenPose) -> tuple[Recipe, Rendering, Passed]:
+    """Raises the last `ImageInvalid` when as many seeds as may be tried gave no picture that passes."""
+    seeds = [seed_of(pose.seed, attempt) for attempt in range(caller.studio.quality_retries + 1)]
+    for retries, seed in enumerate(seeds):
+        try:
+            recipe, rendering = _render(caller, pose, seed)
+            check_pixels(rendering.pixels, recipe.width, recipe.height)
+            keypoints_to_json(rendering.keypoints)
+            return recipe, rendering, Passed(seed, retries, gate.admit(pose.position, rendering))
+        except ImageInvalid as refused:
+            log.warning("picture did not pass", pose=str(pose.id), seed=seed, reason=str(refused))
+            reason = str(refused)
+    raise ImageInvalid(f"{reason} Seeds tried: {', '.join(map(str, seeds))}.")
+
+
+def _render(caller: Caller, pose: OpenPose, seed: int) -> tuple[Recipe, Rendering]:
+    backend = caller.studio.open_backend(pose.backend)
     recipe = Recipe(
         backend=backend.name,
         backend_version=backend.version,
@@ -137,12 +171,12 @@ def _render(open_backend: Callable[[str], Backend], pose: OpenPose) -> tuple[Rec
         pose=pose.library_pose,
         avatar=Avatar.from_json(pose.avatar),
         prompt=pose.prompt_used,
-        seed=pose.seed,
+        seed=seed,
         width=SIDE,
         height=SIDE,
         control_weight=pose.control_weight,
     )
-    return recipe, backend.render(recipe)
+    return recipe, caller.render(backend, recipe, pose)
 
 
 def _reason(error: Exception) -> tuple[ErrorCode, str]:

@@ -9,6 +9,7 @@ from posegen.images.thumbnails import encode_thumbnail
 from posegen.images.validation import open_image
 from posegen.lifecycle import checkpoint
 from posegen.storage.keys import thumbnail_key
+from posegen.studio.provenance import packet_for
 from posegen.studio.studio import Studio
 
 
@@ -17,8 +18,8 @@ def make_thumbnails_again(studio: Studio, generation_id: UUID) -> int:
     with studio.database.transaction() as connection:
         finished = poses.finished_poses(connection, generation_id)
     for pose in finished:
-        pixels = open_image(studio.store.get(pose.image_key, sha256=pose.image_sha256))
-        thumbnail = encode_thumbnail(pixels)
+        pixels = open_image(studio.read(pose.image_store, pose.image_key, pose.image_sha256))
+        thumbnail = encode_thumbnail(pixels, xmp=packet_for(pose))
         stored = studio.put_verified(
             lambda sha256, pose=pose: thumbnail_key(generation_id, pose.id, sha256),  # type: ignore[misc]
             thumbnail.data,

@@ -1,51 +1,122 @@
-"""The object route: what of a local store a browser may see, over GET and HEAD.
+"""The object route: what of a local store a browser may see, and what a client with a signed URL may read or upload.
 
-Pictures under the public prefixes, and nothing else: no listing, no manifest, no upload, no file that is not an
-object. Which server the route is mounted in, and where, is that server's business.
+Unsigned, pictures under the public prefixes and nothing else: no listing, no manifest, no upload, no file that is not
+an object. Which server the route is mounted in, and where, is that server's business.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator
-from typing import BinaryIO
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from typing import BinaryIO, cast
 
 import structlog
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from posegen.errors import InvalidKey, ObjectMissing, StorageError
-from posegen.storage.keys import cache_control_of, content_hash_of, content_type_of, is_public
+from posegen.errors import InvalidKey, ObjectExists, ObjectMissing, StorageError, StoreFull
+from posegen.storage.keys import PRIVATE, cache_control_of, content_hash_of, content_type_of, is_public
 from posegen.storage.local import LocalStore
+from posegen.storage.signing import Grant
 
 CHUNK = 256 * 1024
+_UPLOAD_IN_MEMORY = 1024 * 1024
 
 # At most 18 digits: a longer number is no position in any object.
 _SINGLE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
 _ENTITY_TAG = re.compile(r'"[^"]*"')
 
 
-def object_routes(store: LocalStore) -> list[BaseRoute]:
-    """Routes for a Starlette `Mount`, such as `Mount("/media", routes=object_routes(store))`."""
+def object_routes(store: LocalStore, *, cors_origins: Sequence[str] = ()) -> list[BaseRoute]:
+    """Routes for a Starlette `Mount`, such as `Mount("/media", routes=object_routes(store))`.
 
-    def serve(request: Request) -> Response:  # a plain function: Starlette runs it in a thread, since it opens files
+    `cors_origins`: whose pages may read and upload from a browser.
+    """
+
+    async def answer(request: Request) -> Response:
         key = request.path_params["key"]
-        if not (is_public(key) and content_type_of(key).startswith("image/")):
-            return _not_found()
-        try:
-            file = store.open(key)
-        except (ObjectMissing, InvalidKey):
-            return _not_found()
-        except StorageError as failure:
-            structlog.get_logger(__name__).error("object cannot be served", reason=str(failure))
-            return _refusal(503, "The store cannot be read right now.")
-        return _answer(request, key, file)
+        if request.method == "PUT" and "signature" in request.query_params:
+            return await _take(store, key, request)
+        if request.method in {"GET", "HEAD"}:
+            return await run_in_threadpool(_serve, store, key, request)
+        return _refusal(
+            405, "Objects are read, and uploaded by those who were given a URL for it.", {"allow": "GET, HEAD"}
+        )
 
-    return [Route("/{key:path}", serve, methods=["GET"])]
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=list(cors_origins),
+        allow_methods=["GET", "HEAD", "PUT"],
+        allow_headers=["content-type", "if-none-match", "range"],
+        expose_headers=["etag"],
+        max_age=3600,
+    )
+    methods = ["GET", "PUT", "OPTIONS"]
+    return [Route("/{key:path}", answer, methods=methods, middleware=[cors] if cors_origins else None)]
+
+
+def _serve(store: LocalStore, key: str, request: Request) -> Response:
+    public = is_public(key) and content_type_of(key).startswith("image/")
+    if not public:
+        if "signature" not in request.query_params:
+            return _not_found()
+        if store.grant_of("GET", key, request.url.query) is None:
+            return _expired()
+    try:
+        file = store.open(key)
+    except (ObjectMissing, InvalidKey):
+        return _not_found()
+    except StorageError as failure:
+        return _unreadable(failure)
+    return _answer(request, key, file, cache_control_of(key) if public else PRIVATE)
+
+
+async def _take(store: LocalStore, key: str, request: Request) -> Response:
+    """An upload by somebody who was given a URL for it. What they send besides has to be just what was signed."""
+    grant = store.grant_of("PUT", key, request.url.query)
+    if grant is None or not _as_granted(request.headers, grant):
+        return _expired()
+    with tempfile.SpooledTemporaryFile(_UPLOAD_IN_MEMORY) as body:
+        size = 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > grant.size:
+                break
+            await run_in_threadpool(body.write, chunk)
+        if size != grant.size:
+            return _refusal(400, f"The upload must have {grant.size} bytes.")
+        body.seek(0)
+        return await run_in_threadpool(_store, store, key, cast(BinaryIO, body), grant)
+
+
+def _store(store: LocalStore, key: str, body: BinaryIO, grant: Grant) -> Response:
+    try:
+        if store.exists(key):
+            raise ObjectExists("The upload was made before.", store=store.name, key=key)
+        store.put(key, body, content_type=grant.content_type)
+    except ObjectExists:
+        return _refusal(412, "There is an object already.")
+    except StoreFull as full:
+        structlog.get_logger(__name__).error("upload cannot be stored", reason=str(full))
+        return _refusal(507, "The store has no room for it.")
+    except StorageError as failure:
+        return _unreadable(failure)
+    return Response(status_code=200, headers={"cache-control": "no-store"})
+
+
+def _as_granted(headers: Headers, grant: Grant) -> bool:
+    return (
+        headers.get("content-type") == grant.content_type
+        and headers.get("content-length") == str(grant.size)
+        and headers.get("if-none-match") == "*"
+    )
 
 
 async def _stretch(file: BinaryIO, length: int) -> AsyncIterator[bytes]:
@@ -56,13 +127,13 @@ async def _stretch(file: BinaryIO, length: int) -> AsyncIterator[bytes]:
             yield chunk
 
 
-def _answer(request: Request, key: str, file: BinaryIO) -> Response:
+def _answer(request: Request, key: str, file: BinaryIO, cache_control: str) -> Response:
     status = os.fstat(file.fileno())
     size = status.st_size
     tag = f'"{content_hash_of(key) or f"{status.st_mtime_ns:x}-{size:x}"}"'
     headers = {
         "etag": tag,
-        "cache-control": cache_control_of(key),
+        "cache-control": cache_control,
         "x-content-type-options": "nosniff",
         # The pictures may share their origin with a user interface: nothing in them may ever run.
         "content-security-policy": "default-src 'none'; sandbox",
@@ -110,6 +181,15 @@ def _wanted_range(headers: Headers, tag: str, size: int) -> range | None:
 
 def _not_found() -> Response:
     return _refusal(404, "There is no such object.")
+
+
+def _expired() -> Response:
+    return _refusal(403, "This link does not allow that, or not any more.")
+
+
+def _unreadable(failure: StorageError) -> Response:
+    structlog.get_logger(__name__).error("object cannot be served", reason=str(failure))
+    return _refusal(503, "The store cannot be used right now.")
 
 
 def _refusal(status_code: int, text: str, headers: dict[str, str] | None = None) -> Response:

@@ -11,18 +11,13 @@ import tracemalloc
 import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from posegen.errors import InvalidKey, ObjectCorrupt, ObjectExists, ObjectMissing
 from posegen.storage.protocol import ObjectInfo, ObjectStore
-from tests.stores import KEY, OTHER_KEY, PNG, STORES, keys_in, put
-
-
-@pytest.fixture(params=STORES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
-    return STORES[request.param](tmp_path)
+from tests.concurrency import until
+from tests.stores import KEY, OTHER_KEY, PNG, keys_in, put
 
 
 class BreakingStream(io.RawIOBase):
@@ -401,25 +396,62 @@ def test_delete_prefix_refuses_what_could_mean_too_much(store: ObjectStore, pref
 # --- list --------------------------------------------------------------------------------------------------------
 
 
-def test_list_follows_the_order_of_whole_keys(store: ObjectStore) -> None:
-    expected = sorted(
-        [
-            "a-b/x.png",
-            "a.b/x.png",
-            "a/x.png",
-            "a/b/x.png",
-            "a/b-c.png",
-            "a0/x.png",
-            "ab.png",
-            "a_/x.png",
-            "z.png",
-            "a-.png",
-        ]
-    )
-    for key in reversed(expected):
+ORDERED = sorted(
+    [
+        "a-b/x.png",
+        "a.b/x.png",
+        "a/x.png",
+        "a/b/x.png",
+        "a/b-c.png",
+        "a0/x.png",
+        "ab.png",
+        "a_/x.png",
+        "z.png",
+        "a-.png",
+    ]
+)
+
+
+def test_list_has_every_object_once_and_always_in_the_same_order(store: ObjectStore) -> None:
+    for key in reversed(ORDERED):
         put(store, key)
 
-    assert keys_in(store) == expected
+    listed = keys_in(store)
+
+    assert sorted(listed) == ORDERED
+    assert keys_in(store) == listed
+
+
+def test_list_goes_on_behind_any_key(store: ObjectStore) -> None:
+    for key in ORDERED:
+        put(store, key)
+    listed = keys_in(store)
+
+    for place, key in enumerate(listed):
+        assert [entry.key for entry in store.list(start_after=key)] == listed[place + 1 :]
+
+
+def test_list_goes_on_behind_a_key_that_is_gone(store: ObjectStore) -> None:
+    for number in range(6):
+        put(store, f"poses/g{number}/p.png")
+    first, second, third, *rest = keys_in(store, "poses/")
+    store.delete(second, third)
+
+    assert [entry.key for entry in store.list("poses/", start_after=second)] == rest
+    assert [entry.key for entry in store.list("poses/", start_after=third)] == rest
+    assert [entry.key for entry in store.list("poses/", start_after=first)] == rest
+
+
+def test_behind_the_last_key_there_is_nothing(store: ObjectStore) -> None:
+    put(store)
+
+    assert list(store.list(start_after=KEY)) == []
+    assert list(store.list("poses/", start_after=KEY)) == []
+
+
+def test_a_key_to_go_on_from_has_to_be_one(store: ObjectStore) -> None:
+    with pytest.raises(InvalidKey):
+        store.list(start_after="../x.png")
 
 
 def test_list_keeps_to_its_prefix(store: ObjectStore) -> None:
@@ -427,7 +459,7 @@ def test_list_keeps_to_its_prefix(store: ObjectStore) -> None:
         put(store, key)
 
     assert keys_in(store, "poses/g1/") == ["poses/g1/a.png"]
-    assert keys_in(store, "poses/") == ["poses/g1.png", "poses/g1/a.png", "poses/g10/b.png"]
+    assert sorted(keys_in(store, "poses/")) == ["poses/g1.png", "poses/g1/a.png", "poses/g10/b.png"]
     assert keys_in(store, "designs/") == []
     assert keys_in(store, "poses/g1.png/") == []
 
@@ -445,23 +477,28 @@ def test_a_copy_is_as_old_as_the_copying(store: ObjectStore) -> None:
     """An old age would make the sweep of orphans take a copy whose row is about to be written."""
     put(store)
     (before,) = store.list()
+    until(lambda: datetime.now(UTC) > before.modified + timedelta(seconds=1))  # S3 tells whole seconds
 
     store.copy(KEY, OTHER_KEY)
 
-    (_, after) = store.list()
+    after = {entry.key: entry for entry in store.list()}[OTHER_KEY]
     assert after.modified > before.modified
 
 
-def test_list_is_lazy_and_bears_deletes_on_the_way(store: ObjectStore) -> None:
+def test_list_bears_puts_and_deletes_on_the_way(store: ObjectStore) -> None:
     for number in range(5):
         put(store, f"poses/g{number}/p.png")
 
     entries = store.list("poses/")
     first = next(entries)
     store.delete("poses/g3/p.png")
+    put(store, "poses/g9/p.png")
 
-    assert first.key == "poses/g0/p.png"
-    assert "poses/g3/p.png" not in [entry.key for entry in entries]
+    seen = [first.key, *(entry.key for entry in entries)]
+    assert [key for key in seen if key not in {"poses/g3/p.png", "poses/g9/p.png"}] == [
+        f"poses/g{number}/p.png" for number in (0, 1, 2, 4)
+    ]
+    assert len(seen) == len(set(seen))
 
 
 @pytest.mark.parametrize("prefix", ["poses", "/", "/poses/", "poses//", "../", "poses/../", "Poses/", "poses/\x00/"])

@@ -13,13 +13,7 @@ from hypothesis import strategies as st
 
 from posegen.errors import InvalidKey, ObjectExists, ObjectMissing
 from posegen.storage.protocol import ObjectStore
-from tests.stores import KEY, OTHER_KEY, STORES, keys_in, put
-
-
-@pytest.fixture(params=STORES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
-    return STORES[request.param](tmp_path)
-
+from tests.stores import KEY, OTHER_KEY, keys_in, put
 
 HOSTILE = {
     "empty": "",

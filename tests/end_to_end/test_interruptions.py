@@ -46,7 +46,8 @@ def test_a_customer_who_cancels_pays_for_what_is_there(platform):
     assert (result["status"], result["error_code"]) == ("cancelled", "cancelled")
     finished = finished_poses(platform, generation)
     assert 2 <= len(finished) < 20
-    platform.wait(lambda: platform.runs(generation)[0]["status"] in {"FAILURE", "SUCCESS"})
+    platform.wait(lambda: platform.runs(generation)[0]["status"] not in {"STARTED", "CANCELING"})
+    assert platform.runs(generation)[0]["status"] == "CANCELED", "nothing has failed, and nothing has succeeded"
     assert finished_poses(platform, generation) == finished, "nothing is written after the customer's word"
     assert ledger_is_right(platform, user, generation)
     assert len(platform.runs(generation)) == 1
@@ -62,7 +63,12 @@ def test_an_operator_who_cancels_the_run_cancels_the_generation(platform):
 
     (result,) = platform.ended(generation)
     assert (result["status"], result["error_code"]) == ("cancelled", "cancelled")
-    platform.wait(lambda: all(each["status"] in {"FAILURE", "CANCELED"} for each in platform.runs(generation)))
+    platform.wait(lambda: platform.runs(generation)[0]["status"] not in {"STARTED", "CANCELING"})
+    assert platform.runs(generation) == [{"id": run["id"], "status": "CANCELED"}], "and it was not started again"
+    kinds = [each["kind"] for each in platform.sql("select kind from events where generation_id = %s", generation)]
+    assert (kinds.count("dispatched"), kinds.count("released"), kinds[-1]) == (1, 0, "cancelled")
+    cancelled = platform.sql("select detail from events where generation_id = %s and kind = 'cancelled'", generation)
+    assert cancelled[0]["detail"]["actor"] == "operator, in the Dagster UI"
     assert ledger_is_right(platform, user, generation)
 
 

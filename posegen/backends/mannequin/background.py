@@ -35,26 +35,29 @@ def paint_background(
     spread = scene.variation.random(rays.shape, dtype=np.float32)
     coarse = np.minimum(to_screen(picture) + spread, 253).astype(np.uint8)
     screen = enlarge(np.ascontiguousarray(coarse.transpose(1, 2, 0)), width, height)
-    screen.reshape(height, -1)[:] += _grain(scene, width, height)
+    _add_grain(screen, scene)
     return screen
 
 
-def _grain(scene: Scene, width: int, height: int) -> NDArray[np.uint8]:
-    """(height, 3 * width) 0 to 2 steps of the screen, the same for red, green and blue."""
+def _add_grain(screen: NDArray[np.uint8], scene: Scene) -> None:
+    """0 to 2 steps of the screen, the same for red, green and blue."""
+    height, width = screen.shape[:2]
     tile = np.repeat(scene.variation.integers(0, 3, (_GRAIN, _GRAIN), dtype=np.uint8), 3, axis=1)
-    return np.tile(tile, (-(-height // _GRAIN), -(-width // _GRAIN)))[:height, : 3 * width]
+    grain = np.tile(tile, (1, -(-width // _GRAIN)))[:, : 3 * width].reshape(_GRAIN, width, 3)
+    for top in range(0, height, _GRAIN):
+        rows = screen[top : top + _GRAIN]
+        rows += grain[: len(rows)]
 
 
 def _shade_ground(picture: Floats, scene: Scene, rays: Rays, vertices: Floats, shadow: ShadowMap) -> None:
-    near = np.flatnonzero(rays.floor_away.ravel() < 8)
-    if not len(near):
+    near = rays.floor_away < 8
+    if not near.any():
         return
-    x, z = rays.world_x.ravel()[near], rays.world_z.ravel()[near]
-    lit, contact = np.ones(rays.shape, np.float32), np.zeros(rays.shape, np.float32)
-    lit.ravel()[near] = shadow.lit(x, np.zeros_like(x), z)
-    contact.ravel()[near] = _contact(vertices, x, z)
+    x, z = rays.world_x, rays.world_z
+    lit = np.where(near, shadow.lit(x, np.zeros_like(x), z), np.float32(1))
+    contact = _contact(vertices, x, z) * near
     # A shadow is sharp at the feet and fades with the distance from what casts it.
-    away = smooth_step(0.15, 1.3, np.hypot(rays.world_x, rays.world_z))
+    away = smooth_step(0.15, 1.3, np.sqrt(x * x + z * z))
     lit = lit + away * (soften(lit, 3) - lit)
     shade = np.float32(scene.setting.shade)
     depth = np.float32(0.55) * shade * (1 - np.float32(0.45) * away)
@@ -77,11 +80,10 @@ def _contact(vertices: Floats, x: Floats, z: Floats) -> Floats:
     image = grid.reshape(_CELLS, _CELLS)
     wide = soften(image, max(round(0.07 * float(scale)), 1))
     tight = soften(image, max(round(0.022 * float(scale)), 1))
+    dark = np.float32(0.8) * wide + np.float32(0.65) * tight
     column, row = (x - corner[0]) * scale, (z - corner[1]) * scale
     inside = (column > 1) & (column < _CELLS - 1) & (row > 1) & (row < _CELLS - 1)
-    around, close = sample((wide, tight), column, row)
-    dark = 0.8 * around + 0.65 * close
-    contact: Floats = np.clip(dark, 0, 1) * inside
+    contact: Floats = np.clip(sample(dark, column, row), 0, 1) * inside
     return contact
 
 
@@ -89,20 +91,21 @@ def _paint_wall(picture: Floats, wall: PlacedProp, scene: Scene, rays: Rays, sha
     """A plain plastered wall with a skirting board, where the rays meet it."""
     front = wall.orientation[:, 2]
     origin = wall.position + front * wall.size[2] / 2
-    slope = (rays.directions * front.astype(np.float32)).sum(axis=-1)
-    reach = float((origin - rays.origin) @ front) / np.where(np.abs(slope) < 1e-5, -1e-5, slope)
-    points = rays.origin.astype(np.float32) + rays.directions * reach[..., None].astype(np.float32)
-    across = ((points - origin.astype(np.float32)) * wall.orientation[:, 0].astype(np.float32)).sum(axis=-1)
-    seen = (reach > 0) & (points[..., 1] > 0) & (points[..., 1] < wall.size[1]) & (np.abs(across) < wall.size[0] / 2)
+    slope = rays.along(front)
+    distance = np.float32((origin - rays.origin) @ front)
+    reach = distance / np.where(np.abs(slope) < 1e-5, np.float32(-1e-5), slope)
+    x, y, z = (np.float32(start) + rays.along(axis) * reach for start, axis in zip(rays.origin, np.eye(3), strict=True))
+    side = wall.orientation[:, 0]
+    across = np.float32((rays.origin - origin) @ side) + rays.along(side) * reach
+    seen = (reach > 0) & (y > 0) & (y < wall.size[1]) & (np.abs(across) < wall.size[0] / 2)
     if not seen.any():
         return
-    x, y, z = (np.ascontiguousarray(points[..., k]).ravel() for k in range(3))
-    lit = shadow.lit(x, y, z).reshape(rays.shape)
+    lit = shadow.lit(x, y, z)
     facing = np.float32(max(float(front @ scene.lighting.key), 0.12))
-    plaster = np.float32(0.97) + np.float32(0.015) * np.sin(across * 3.1 + np.sin(points[..., 1] * 2.3) * 2)
+    plaster = np.float32(0.97) + np.float32(0.015) * np.sin(across * 3.1 + np.sin(y * 2.3) * 2)
     light = plaster * (np.float32(0.62) + np.float32(0.42) * facing * (np.float32(0.25) + np.float32(0.75) * lit))
-    light *= np.float32(0.90) + np.float32(0.12) * smooth_step(-0.2, 1.6, points[..., 1])
-    board = smooth_step(0.105, 0.095, points[..., 1])
+    light *= np.float32(0.90) + np.float32(0.12) * smooth_step(-0.2, 1.6, y)
+    board = smooth_step(0.105, 0.095, y)
     share = blurred(seen, 0.6)
     colours = zip(picture, _wall_colour(scene), linear(240, 238, 234), strict=True)
     for channel, value, skirting in colours:

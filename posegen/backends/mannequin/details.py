@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.backends.mannequin.geometry import Floats
+from posegen.backends.mannequin.geometry import Floats, hypotenuse, modulo
 from posegen.backends.mannequin.light import Colour
 from posegen.backends.mannequin.looks import Paint
 
@@ -98,7 +98,7 @@ def stripes(over: Colour, pitch: float = 0.042, share: float = 0.38, lowest: flo
     """Stripes around body and sleeves."""
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
-        within = np.mod(y, np.float32(pitch))
+        within = modulo(y, pitch)
         mix(colour, over, inside(np.float32(pitch * share / 2) - np.abs(within - np.float32(pitch / 2))) * (y > lowest))
         del x, z
 
@@ -111,10 +111,10 @@ def dots(over: Colour, pitch: float = 0.052, size: float = 0.0095) -> Paint:
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
         around = np.arctan2(z, x) * np.float32(0.17)
         row = np.floor(y / np.float32(pitch))
-        u = np.mod(around + row * np.float32(0.5 * pitch), np.float32(pitch)) - np.float32(pitch / 2)
-        v = np.mod(y, np.float32(pitch)) - np.float32(pitch / 2)
+        u = modulo(around + row * np.float32(0.5 * pitch), pitch) - np.float32(pitch / 2)
+        v = modulo(y, pitch) - np.float32(pitch / 2)
         petals = np.float32(size) * (1 + np.float32(0.28) * np.sin(np.arctan2(v, u) * 5))
-        mix(colour, over, inside(petals - np.hypot(u, v)))
+        mix(colour, over, inside(petals - hypotenuse(u, v)))
 
     return paint
 
@@ -123,11 +123,11 @@ def emblem(over: Colour, other: Colour) -> Paint:
     """A round print on the chest."""
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
-        away = np.hypot(x, y - np.float32(0.345))
+        away = hypotenuse(x, y - np.float32(0.345))
         mix(colour, over, inside(np.float32(0.058) - away))
         wave = np.float32(0.335) + np.float32(0.010) * np.sin(x * 95)
         mix(colour, other, inside(np.float32(0.046) - away) * inside(wave - y))
-        mix(colour, other, inside(np.float32(0.014) - np.hypot(x - 0.012, y - np.float32(0.366))))
+        mix(colour, other, inside(np.float32(0.014) - hypotenuse(x - 0.012, y - np.float32(0.366))))
         del z
 
     return within(paint, 0.28, 0.41, 0.065, front=True)

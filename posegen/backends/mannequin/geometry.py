@@ -149,6 +149,18 @@ def unit(vectors: ArrayLike) -> Floats:
     return directions
 
 
+def hypotenuse(x: Floats, y: Floats) -> Floats:
+    """Length of (x, y), several times faster than `np.hypot`; for lengths whose square is neither tiny nor huge."""
+    length: Floats = np.sqrt(x * x + y * y)
+    return length
+
+
+def modulo(x: Floats, period: float) -> Floats:
+    """What of x goes beyond whole periods, several times faster than `np.mod`."""
+    rest: Floats = x - np.floor(x * np.float32(1 / period)) * np.float32(period)
+    return rest
+
+
 def circle(sides: int) -> tuple[Floats, Floats]:
     """Cosine and sine of `sides` even steps, counter-clockwise."""
     angle = np.linspace(0, 2 * np.pi, sides, endpoint=False)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from posegen.backends.mannequin.geometry import Floats, Mesh, unit
-from posegen.backends.mannequin.raster import fragments, front_facing, nearest, projected, unpack
+from posegen.backends.mannequin.raster import front_facing, nearest, outlines, projected, unpack
 
 Colour = tuple[float, float, float]
 
@@ -67,11 +68,10 @@ class ShadowMap:
         view = projected(column, row, near - self._floor, mesh.triangles)
         # Rows of the map run upwards, so that what faces the light turns the other way round than in a picture.
         facing = front_facing(replace(view, y=-row), mesh.two_sided)
-        front = nearest(fragments(view.subset(facing), self.SIZE, self.SIZE), self.SIZE * self.SIZE)
+        front = nearest(outlines(view, facing), self.SIZE, self.SIZE)
         height = unpack(front)[1].reshape(self.SIZE, self.SIZE)
         radius = max(round(softness * float(self._scale) / 2), 1)
-        self._mean = soften(height, radius)
-        self._square = soften(height * height, radius)
+        self._moments = soften(np.dstack([height, height * height]), radius)
 
     @staticmethod
     def _along(axis: Floats, x: Floats, y: Floats, z: Floats) -> Floats:
@@ -82,10 +82,10 @@ class ShadowMap:
         return (u - self._corner[0]) * self._scale, (v - self._corner[1]) * self._scale
 
     def lit(self, x: Floats, y: Floats, z: Floats, bias: float = 0.012) -> Floats:
-        """Share of the key light that reaches world points, 0 to 1."""
+        """Share of the key light that reaches world points, 0 to 1; as to their shape, see `sample`."""
         column, row = self._cells(self._along(self._axes[0], x, y, z), self._along(self._axes[1], x, y, z))
         near = np.maximum(self._along(self._axes[2], x, y, z) - self._floor, np.float32(0.05))
-        mean, square = sample((self._mean, self._square), column, row)
+        mean, square = np.moveaxis(sample(self._moments, column, row), -1, 0)
         variance = np.maximum(square - mean * mean, np.float32(2e-5))
         behind = mean - np.float32(bias) - near
         share = variance / (variance + behind * behind)
@@ -97,45 +97,21 @@ class ShadowMap:
 
 
 def soften(image: Floats, radius: int) -> Floats:
-    """The image after two box blurs each way, which together fall off like a tent."""
-    blurred = image
-    for _ in range(2):
-        for axis in (0, 1):
-            blurred = _box(blurred, radius, axis)
-    return blurred
+    """The image (h, w) or (h, w, c) after two box blurs, which together fall off like a tent."""
+    size = (2 * radius + 1, 2 * radius + 1)
+    once = cv2.blur(image, size, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.blur(once, size, borderType=cv2.BORDER_REPLICATE), np.float32)
 
 
-def _box(image: Floats, radius: int, axis: int) -> Floats:
-    size = 2 * radius + 1
-    width = [(0, 0), (0, 0)]
-    width[axis] = (radius, radius)
-    padded = np.pad(image, width, mode="edge")
-    length = image.shape[axis]
-    total = np.zeros_like(image)
-    for k in range(size):
-        total += padded[k : k + length] if axis == 0 else padded[:, k : k + length]
-    return total * np.float32(1 / size)
+def sample(image: Floats, x: Floats, y: Floats) -> Floats:
+    """Values between the pixels of an image (h, w) or (h, w, c), whose centres lie at halves; its border goes on.
 
-
-def sample(images: tuple[Floats, ...], x: Floats, y: Floats) -> list[Floats]:
-    """Values between the pixels of images of one size, whose centres lie at halves; beyond them the border goes on."""
-    height, width = images[0].shape
-    fx = np.clip(x - np.float32(0.5), 0, np.float32(width - 1.001))
-    fy = np.clip(y - np.float32(0.5), 0, np.float32(height - 1.001))
-    column, row = fx.astype(np.intp), fy.astype(np.intp)
-    fx -= column.astype(np.float32)
-    fy -= row.astype(np.float32)
-    at = row * width + column
-    right, below, across = at + 1, at + width, at + width + 1
-    both = fx * fy
-    weights = (1 - fx - fy + both, fx - both, fy - both, both)
-    values = []
-    for image in images:
-        value = weights[0] * image.take(at)
-        for weight, index in zip(weights[1:], (right, below, across), strict=True):
-            value += weight * image.take(index)
-        values.append(value)
-    return values
+    `x`, `y`: places, (n,) or (m, n), less than 32767 a side; the answer has the same shape and, with c, one more axis.
+    """
+    half = np.float32(0.5)
+    columns, rows = np.atleast_2d(x - half), np.atleast_2d(y - half)
+    found = cv2.remap(image, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(found, np.float32).reshape(*x.shape, *image.shape[2:])
 
 
 _RING = tuple((np.cos(a), np.sin(a)) for a in np.linspace(0, np.pi, 6, endpoint=False))
@@ -144,14 +120,13 @@ _RING = tuple((np.cos(a), np.sin(a)) for a in np.linspace(0, np.pi, 6, endpoint=
 def corners(depth: Floats, reach: float) -> Floats:
     """Ambient occlusion, 0 (open) to 1: how far each pixel lies behind what surrounds it within `reach` pixels.
 
-    `depth`: (h, w) metres, infinite where nothing is. Opposite neighbours are taken together, so that a slope, however
+    `depth`: (h, w) metres, very far where nothing is. Opposite neighbours are taken together, so that a slope, however
     steep, hides nothing.
     """
-    far = np.where(np.isfinite(depth), depth, np.float32(1e3)).astype(np.float32)
     margin = int(np.ceil(reach))
-    padded = np.pad(far, margin, mode="edge")
-    height, width = far.shape
-    hidden = np.zeros_like(far)
+    padded = np.pad(depth, margin, mode="edge")
+    height, width = depth.shape
+    hidden = np.zeros_like(depth)
 
     def shifted(dx: int, dy: int) -> NDArray[np.float32]:
         return padded[margin + dy : margin + dy + height, margin + dx : margin + dx + width]
@@ -159,7 +134,7 @@ def corners(depth: Floats, reach: float) -> Floats:
     for scale in (1.0, 0.5):
         for cos, sin in _RING:
             dx, dy = round(cos * reach * scale), round(sin * reach * scale)
-            one, other = far - shifted(dx, dy), far - shifted(-dx, -dy)
+            one, other = depth - shifted(dx, dy), depth - shifted(-dx, -dy)
             # A neighbour much nearer is another body part far in front, one much farther an outline: neither shades.
             near_one = np.clip(one, np.float32(-0.10), np.float32(0.10)) * (one < np.float32(0.30))
             near_other = np.clip(other, np.float32(-0.10), np.float32(0.10)) * (other < np.float32(0.30))

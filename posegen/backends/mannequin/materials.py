@@ -7,7 +7,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from posegen.backends.mannequin.geometry import Floats
+from posegen.backends.mannequin.geometry import Floats, modulo
 from posegen.backends.mannequin.light import Colour
 from posegen.backends.mannequin.looks import Look, Palette, linear
 from posegen.backends.mannequin.parts import Surface
@@ -70,14 +70,14 @@ def _paint_screen(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
     for channel, low, high in zip(colour, linear(250, 160, 140), linear(110, 150, 235), strict=True):
         channel[:] = np.float32(low) + share * np.float32(high - low)
     tiles = (
-        (np.abs(np.mod(x + 0.0105, 0.021) - 0.0105) < 0.007) & (np.abs(np.mod(y, 0.024) - 0.012) < 0.0075) & (y < 0.02)
+        (np.abs(modulo(x + 0.0105, 0.021) - 0.0105) < 0.007) & (np.abs(modulo(y, 0.024) - 0.012) < 0.0075) & (y < 0.02)
     )
     colour[:, tiles] = np.float32(0.86)
     del z
 
 
 def _paint_pages(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
-    lines = (np.mod(y, 0.014) < 0.004) & (np.abs(y) < 0.09) & (np.abs(np.abs(x) - 0.078) < 0.056)
+    lines = (modulo(y, 0.014) < 0.004) & (np.abs(y) < 0.09) & (np.abs(np.abs(x) - 0.078) < 0.056)
     colour[:, lines] *= np.float32(0.62)
     del z
 
@@ -86,7 +86,7 @@ def _paint_ball(accent: Colour) -> Callable[[Floats, Floats, Floats, Floats], No
     golden = (1 + 5**0.5) / 2
     upright = [(0.0, a, b) for a in (-1.0, 1.0) for b in (-golden, golden)]
     corners = [corner[k:] + corner[:k] for corner in upright for k in range(3)]
-    spots = np.array(corners, dtype=np.float32) / np.float32(np.hypot(1, golden))
+    spots = np.array(corners, dtype=np.float32) / np.float32((1 + golden**2) ** 0.5)
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
         radius = np.maximum(np.sqrt(x * x + y * y + z * z), np.float32(1e-6))

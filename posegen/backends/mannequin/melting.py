@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,80 +15,69 @@ _TAPS = 18
 _GOLDEN = np.pi * (3 - np.sqrt(5))
 
 
-def melt(mesh: Mesh, seen: Seen, normal: tuple[Floats, Floats, Floats], radius: float) -> tuple[Floats, Floats, Floats]:
-    """The normals of the points, creases between pieces of one group rounded over `radius` pixels."""
-    count, width, size = seen.centres, seen.window.width, seen.window.size
-    group = seen.image(mesh.group[seen.triangle], 0, np.uint8).ravel()
-    piece = seen.image(mesh.piece[seen.triangle], 0, np.uint8).ravel()
-    depth = seen.image(1 / seen.inverse_depth, 1e3).ravel()
-    crease = _creases(group, piece, depth, width)
-    if not len(crease):
-        return normal
-    zone = _around(crease, size, width, int(np.ceil(radius)))
-    zone = zone[group[zone] > 0]
-    images = [seen.image(axis, 0).ravel() for axis in normal]
-    smooth = _averaged(images, zone, group, piece, depth, radius, width)
-    place = np.searchsorted(seen.pixel[:count], zone)
-    out = []
-    for axis, values in zip(normal, smooth, strict=True):
-        changed = axis.copy()
-        changed[place] = values
-        out.append(changed)
-    return out[0], out[1], out[2]
+def melt(mesh: Mesh, seen: Seen, normals: tuple[Floats, Floats, Floats], radius: float) -> None:
+    """Rounds the creases between pieces of one group over `radius` pixels, in the normals of the points."""
+    melts, joined = _joints(mesh)
+    piece = seen.piece
+    crease = _creases(piece, seen.far, melts)
+    if not crease.any():
+        return
+    reach = int(np.ceil(radius))
+    around = cv2.dilate(crease, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    zone = np.flatnonzero(around)
+    zone = zone[joined.diagonal().take(piece.ravel().take(zone))]
+    middles = seen.pixel[: seen.centres]
+    images = [seen.window.image(middles, axis[: seen.centres], 0).ravel() for axis in normals]
+    smooth = _averaged(images, zone, piece.ravel(), seen.far.ravel(), joined, radius, seen.window.width)
+    for axis, image, values in zip(normals, images, smooth, strict=True):
+        image[zone] = values
+        axis[: seen.centres] = image.take(middles)
 
 
-def _creases(group: NDArray[np.uint8], piece: NDArray[np.uint8], depth: Floats, width: int) -> NDArray[np.intp]:
-    """Cells whose right or lower neighbour belongs to another piece that they melt into."""
-    found = []
-    for step in (1, width):
-        one, other = group[:-step], group[step:]
-        joined = (one > 0) & (one // 2 == other // 2) & (piece[:-step] != piece[step:]) & ((one & other & 1) == 0)
-        joined &= np.abs(depth[:-step] - depth[step:]) < _TOUCHING
-        found.append(np.flatnonzero(joined))
-    return np.concatenate(found)
+def _joints(mesh: Mesh) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Two tables (pieces + 1, pieces + 1), by numbers as in `Seen.piece`: which pieces melt into which other ones, and
+    the same with each piece that melts into any also joined to itself.
+    """
+    group = np.zeros(int(mesh.piece.max()) + 2, np.uint8)
+    group[mesh.piece + 1] = mesh.group
+    alike = (group[:, None] // 2 == group // 2) & (group > 0)
+    branches = (group[:, None] & group & 1) > 0
+    same = np.eye(len(group), dtype=np.bool_)
+    return alike & ~branches & ~same, alike & (~branches | same)
 
 
-def _around(crease: NDArray[np.intp], size: int, width: int, radius: int) -> NDArray[np.intp]:
-    """Cells within a square of this radius around any crease."""
-    marked = np.zeros((size // width, width), np.bool_)
-    marked.ravel()[crease] = True
-    for axis in (0, 1):
-        reached, done = marked, 0
-        while done < radius:
-            step = min(max(done, 1), radius - done)
-            grown = reached.copy()
-            if axis == 0:
-                grown[step:] |= reached[:-step]
-                grown[:-step] |= reached[step:]
-            else:
-                grown[:, step:] |= reached[:, :-step]
-                grown[:, :-step] |= reached[:, step:]
-            reached, done = grown, done + step
-        marked = reached
-    return np.flatnonzero(marked)
+def _creases(piece: NDArray[np.uint8], far: Floats, melts: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """1 where the right or the lower neighbour belongs to another piece that the cell's own melts into."""
+    crease = np.zeros(piece.shape, np.uint8)
+    for one, other in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
+        row, column = np.nonzero(piece[one] != piece[other])
+        touching = np.abs(far[one][row, column] - far[other][row, column]) < _TOUCHING
+        touching &= melts[piece[one][row, column], piece[other][row, column]]
+        crease[row[touching], column[touching]] = 1
+    return crease
 
 
 def _averaged(
     images: list[Floats],
     zone: NDArray[np.intp],
-    group: NDArray[np.uint8],
     piece: NDArray[np.uint8],
-    depth: Floats,
+    far: Floats,
+    joined: NDArray[np.bool_],
     radius: float,
     width: int,
 ) -> list[Floats]:
     """Unit normals, averaged over taps of a sunflower pattern that lie on the same surface."""
-    own_group, own_piece, own_depth = group.take(zone), piece.take(zone), depth.take(zone)
-    sums = [image[zone] * np.float32(1.0) for image in images]
+    weights = joined.astype(np.float32).ravel()
+    own = piece.take(zone).astype(np.intp) * len(joined)
+    own_far = far.take(zone)
+    sums = [image.take(zone) for image in images]
     for tap in range(_TAPS):
         distance, angle = radius * np.sqrt((tap + 0.5) / _TAPS) * 0.96, tap * _GOLDEN
         step = round(distance * np.sin(angle)) * width + round(distance * np.cos(angle))
-        at = np.clip(zone + step, 0, len(group) - 1)
-        other = group.take(at)
-        joined = (own_group // 2 == other // 2) & ((own_piece == piece.take(at)) | ((own_group & other & 1) == 0))
-        near = np.clip(1 - np.abs(depth.take(at) - own_depth) / _NEAR, 0, 1)
+        at = np.clip(zone + step, 0, len(piece) - 1)
+        near = np.clip(1 - np.abs(far.take(at) - own_far) * np.float32(1 / _NEAR), 0, 1)
         # Taps fade in from the rim of the disc and from afar, or the zone's border would show.
-        share = joined * near * np.float32(1 - distance / radius)
+        share = weights.take(own + piece.take(at)) * near * np.float32(1 - distance / radius)
         for total, image in zip(sums, images, strict=True):
             total += image.take(at) * share
     length = np.float32(1) / np.maximum(np.sqrt(sums[0] ** 2 + sums[1] ** 2 + sums[2] ** 2), np.float32(1e-6))

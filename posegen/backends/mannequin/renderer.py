@@ -21,12 +21,13 @@ from posegen.backends.mannequin.materials import prop_looks
 from posegen.backends.mannequin.melting import melt
 from posegen.backends.mannequin.outfits import OUTFITS
 from posegen.backends.mannequin.physique import physique
+from posegen.backends.mannequin.planes import Planes
 from posegen.backends.mannequin.props import props
 from posegen.backends.mannequin.raster import Projected
 from posegen.backends.mannequin.rig import Rig
 from posegen.backends.mannequin.settings import Scene, scene
 from posegen.backends.mannequin.shading import albedo, shade, to_light, to_screen
-from posegen.backends.mannequin.visibility import Seen, interpolate, look, project
+from posegen.backends.mannequin.visibility import BEYOND, Seen, look, project
 from posegen.backends.protocol import LARGEST_SEED, Capabilities, Recipe, Rendering
 from posegen.errors import BackendRejected
 from posegen.poses.camera import Camera, frame
@@ -69,8 +70,8 @@ class Mannequin:
         place = (slice(window.top, window.top + window.height), slice(window.left, window.left + window.width))
         pixels[place] = _compose(pixels[place], _shaded(recipe, mesh, projected, seen, camera, taken, shadow), seen)
         depth, parts = np.full((height, width), np.inf, np.float32), np.zeros((height, width), np.uint8)
-        depth[place] = seen.image(1 / seen.inverse_depth, np.inf)
-        parts[place] = seen.image(mesh.part[seen.triangle], 0, np.uint8)
+        depth[place] = np.where(seen.far < BEYOND, seen.far, np.float32(np.inf))
+        parts[place] = _parts(mesh).take(seen.piece)
         return Rendering(pixels, project_keypoints(figure, camera), depth, parts)
 
 
@@ -97,15 +98,15 @@ def _shaded(
     recipe: Recipe, mesh: Mesh, projected: Projected, seen: Seen, camera: Camera, taken: Scene, shadow: ShadowMap
 ) -> Floats:
     """(3, points) linear light."""
-    depth = np.reciprocal(seen.inverse_depth)
-    pixels_per_metre = camera.focal * recipe.height / float(np.median(depth))
+    pixels_per_metre = camera.focal * recipe.height / float(np.median(seen.depth))
     view = camera.orientation[:, 2].astype(np.float32)
-    normals = melt(mesh, seen, _normals(mesh, projected, seen, view), _MELT * pixels_per_metre)
-    corner = _hidden(seen, depth, _CORNER * pixels_per_metre)
+    normals = _normals(mesh, projected, seen, view)
+    melt(mesh, seen, normals, _MELT * pixels_per_metre)
+    corner = _hidden(seen, _CORNER * pixels_per_metre)
     looks = _looks(recipe, 1 / pixels_per_metre)
-    at_rest = np.ascontiguousarray(mesh.rest.T)
-    light = np.empty((3, len(depth)), np.float32)
-    for surface, chosen in _by_surface(mesh.surface[seen.triangle]):
+    at_rest = Planes(projected, seen, mesh.rest)
+    light = np.empty((3, len(seen.depth)), np.float32)
+    for surface, chosen in _by_surface(mesh.surface.take(seen.triangle)):
         normal = (normals[0].take(chosen), normals[1].take(chosen), normals[2].take(chosen))
         x, y, z = _world(seen, chosen, camera, recipe)
         off = np.float32(0.006)  # along the normal, so that a surface does not shade itself
@@ -113,24 +114,31 @@ def _shaded(
         hidden = _nearest(corner, seen, chosen)
         colour = albedo(looks[surface], len(chosen))
         if (paint := looks[surface].paint) is not None:
-            across, above, ahead = interpolate(projected, seen, at_rest, chosen)
+            across, above, ahead = at_rest.at(chosen)
             paint(colour, across, above, ahead)
         light[:, chosen] = shade(looks[surface], colour, normal, view, taken.lighting, lit, hidden)
     return light
 
 
+def _parts(mesh: Mesh) -> NDArray[np.uint8]:
+    """The part that each piece belongs to, by its number plus 1; 0 is the background."""
+    parts = np.zeros(int(mesh.piece.max()) + 2, np.uint8)
+    parts[mesh.piece + 1] = mesh.part
+    return parts
+
+
 def _normals(mesh: Mesh, projected: Projected, seen: Seen, view: Floats) -> tuple[Floats, Floats, Floats]:
     """Unit normals of all points; those of an inside that is seen are turned round."""
     count = len(seen.triangle)
-    table = np.ascontiguousarray(mesh.normals.T)
+    planes, two_sided = Planes(projected, seen, mesh.normals), mesh.two_sided.take(seen.triangle)
     normals = (np.empty(count, np.float32), np.empty(count, np.float32), np.empty(count, np.float32))
     for start in range(0, count, _PORTION):
         portion = slice(start, start + _PORTION)
-        x, y, z = interpolate(projected, seen, table, portion)
-        inside = mesh.two_sided[seen.triangle[portion]] & (x * view[0] + y * view[1] + z * view[2] < 0)
+        x, y, z = planes.at(portion)
+        inside = two_sided[portion] & (x * view[0] + y * view[1] + z * view[2] < 0)
         scale = np.where(inside, np.float32(-1), np.float32(1)) / np.maximum(np.sqrt(x * x + y * y + z * z), 1e-6)
         for normal, axis in zip(normals, (x, y, z), strict=True):
-            normal[portion] = axis * scale
+            np.multiply(axis, scale, out=normal[portion])
     return normals
 
 
@@ -151,19 +159,18 @@ def _looks(recipe: Recipe, blur: float) -> dict[int, Look]:
 
 def _world(seen: Seen, chosen: NDArray[np.intp], camera: Camera, recipe: Recipe) -> tuple[Floats, Floats, Floats]:
     """Where the chosen points are, metres."""
-    depth = np.reciprocal(seen.inverse_depth[chosen])
+    depth = seen.depth.take(chosen)
     scale = depth * np.float32(1 / (camera.focal * recipe.height))
-    right = (seen.x[chosen] + np.float32(seen.window.left - recipe.width / 2)) * scale
-    up = (np.float32(recipe.height / 2 - seen.window.top) - seen.y[chosen]) * scale
+    right = (seen.x.take(chosen) + np.float32(seen.window.left - recipe.width / 2)) * scale
+    up = (np.float32(recipe.height / 2 - seen.window.top) - seen.y.take(chosen)) * scale
     axes, origin = camera.orientation.astype(np.float32), camera.position.astype(np.float32)
     x, y, z = (origin[k] + right * axes[k, 0] + up * axes[k, 1] - depth * axes[k, 2] for k in range(3))
     return x, y, z
 
 
-def _hidden(seen: Seen, depth: Floats, reach: float) -> Floats:
+def _hidden(seen: Seen, reach: float) -> Floats:
     """Ambient occlusion on a picture coarser than the window."""
-    fine = seen.image(depth, np.inf)
-    return soften(corners(np.ascontiguousarray(fine[::_COARSE, ::_COARSE]), reach / _COARSE), 1)
+    return soften(corners(np.ascontiguousarray(seen.far[::_COARSE, ::_COARSE]), reach / _COARSE), 1)
 
 
 def _nearest(corner: Floats, seen: Seen, chosen: NDArray[np.intp]) -> Floats:
@@ -175,20 +182,20 @@ def _nearest(corner: Floats, seen: Seen, chosen: NDArray[np.intp]) -> Floats:
 def _compose(behind: NDArray[np.uint8], colours: Floats, seen: Seen) -> NDArray[np.uint8]:
     """The figure over the background of its window: whole pixels as they are, edges blended in light."""
     flat = np.ascontiguousarray(behind).reshape(-1, 3)
-    middles, extra = slice(None, seen.centres), slice(seen.centres, None)
     part = seen.share < 1
-    part[extra] = True
+    part[seen.centres :] = True
     edge = np.flatnonzero(part)
-    edge_pixel = seen.pixel[edge]
-    blended = to_light(flat[edge_pixel].astype(np.float32).T) * seen.gap[edge_pixel]
-    flat[seen.pixel[middles]] = to_screen(colours[:, middles]).astype(np.uint8).T
+    edge_pixel = seen.pixel.take(edge)
+    blended = to_light(flat[edge_pixel].astype(np.float32).T) * seen.gap.ravel().take(edge_pixel)
+    for start in range(0, seen.centres, _PORTION):
+        portion = slice(start, min(start + _PORTION, seen.centres))
+        flat[seen.pixel[portion]] = to_screen(colours[:, portion]).astype(np.uint8).T
     # Several points share an edge pixel: each adds its part to the same sum.
     slot = np.zeros(len(flat), np.int32)
     slot[edge_pixel] = np.arange(len(edge), dtype=np.int32)
-    own = slot[edge_pixel]
+    own = slot.take(edge_pixel)
+    share = seen.share.take(edge)
     for channel, (light, colour) in enumerate(zip(blended, colours, strict=True)):
-        total = light[own]
-        first = np.zeros(len(edge), np.float32)
-        np.add.at(first, own, colour[edge] * seen.share[edge])
-        flat[edge_pixel, channel] = to_screen(total + first[own])
+        added = np.bincount(own, colour.take(edge) * share, len(edge)).astype(np.float32)
+        flat[edge_pixel, channel] = to_screen(light.take(own) + added.take(own))
     return flat.reshape(behind.shape)

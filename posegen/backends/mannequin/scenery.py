@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from posegen.backends.mannequin.backdrop import WALL, Rays, blank, blurred, over
-from posegen.backends.mannequin.geometry import Floats, bell, smooth_step
+from posegen.backends.mannequin.geometry import Floats, bell, hypotenuse, modulo, smooth_step
 from posegen.backends.mannequin.looks import blend, linear, tint
 from posegen.backends.mannequin.settings import Scene
 
@@ -58,12 +58,12 @@ def _room(scene: Scene, rays: Rays) -> Floats:
     art = (np.abs(side + 1.4) < 0.30) & (np.abs(rise - 1.8) < 0.40)
     over(picture, linear(74, 58, 46), blurred(frame, 1.5))
     over(picture, linear(228, 216, 198), blurred(art, 1.5))
-    over(picture, linear(198, 122, 88), blurred(art & (np.hypot(side + 1.4, rise - 1.86) < 0.17), 1.5))
+    over(picture, linear(198, 122, 88), blurred(art & (hypotenuse(side + 1.4, rise - 1.86) < 0.17), 1.5))
     over(picture, linear(98, 124, 112), blurred(art & (rise < 1.66 + 0.08 * np.sin(side * 6)), 1.5))
     over(picture, linear(238, 230, 218), blurred((rise > 0) & (rise < 0.12), 1.2))
     _sofa(picture, side, rise)
     _plant(picture, side, rise, scene.variation)
-    floor = np.stack([np.float32(value) * _planks(rays) for value in scene.floor])
+    floor = blank(rays, scene.floor) * _planks(rays)
     floor *= 1 - np.float32(0.22) * smooth_step(WALL - 0.9, WALL, rays.floor_away)
     picture += blurred(rays.floor_away < WALL, 0.8) * (floor - picture)
     return picture
@@ -74,7 +74,7 @@ def _sofa(picture: Floats, side: Floats, rise: Floats) -> None:
     back = (np.abs(side - 1.55) < 0.95) & (rise > 0.1) & (rise < 0.82)
     seat = (np.abs(side - 1.55) < 1.0) & (rise > 0.1) & (rise < 0.48)
     arm = (np.abs(side - 0.58) < 0.13) & (rise > 0.05) & (rise < 0.62)
-    cushion = (np.hypot((side - 1.05) * 0.9, rise - 0.62) < 0.20) & (rise > 0.46)
+    cushion = (hypotenuse((side - 1.05) * 0.9, rise - 0.62) < 0.20) & (rise > 0.46)
     over(picture, tint(cloth, 0.85), blurred(back, 2.5))
     over(picture, cloth, blurred(seat, 2.5))
     over(picture, tint(cloth, 1.12), blurred(arm, 2.0))
@@ -144,10 +144,9 @@ def _city(scene: Scene, rays: Rays) -> Floats:
     picture = blank(rays, scene.wall)
     fronts = (linear(196, 176, 156), linear(150, 158, 168), linear(186, 150, 130), linear(206, 200, 190))
     awnings = (linear(176, 74, 62), linear(74, 112, 104), linear(70, 92, 132), linear(206, 156, 84))
-    first = int(variation.integers(4))
+    kind = modulo(shop + np.float32(variation.integers(4)), 4)
     for k in range(4):
-        mine = np.mod(shop + first, 4) == k
-        over(picture, fronts[k], mine.astype(np.float32))
+        over(picture, fronts[k], (kind == k).astype(np.float32))
     glass = (u > 0.28) & (u < 2.32) & (rise > 0.42) & (rise < 2.25)
     window = blurred(glass, 1.8)
     over(picture, linear(112, 108, 104), window)
@@ -157,22 +156,21 @@ def _city(scene: Scene, rays: Rays) -> Floats:
         size = variation.uniform(0.08, 0.26)
         warm = (linear(255, 212, 146), linear(255, 236, 204), linear(226, 150, 110))[int(variation.integers(3))]
         near = _window(side, rise, (x, y), size)
-        spot = np.hypot(side[near] - x, (rise[near] - y) * 1.1)
+        spot = hypotenuse(side[near] - x, (rise[near] - y) * 1.1)
         light = smooth_step(size, size * 0.6, spot) * window[near] * np.float32(variation.uniform(0.3, 0.7))
         over(picture[:, *near], warm, light)
+    awning = (u > 0.12) & (u < 2.48) & (rise > 2.25) & (rise < 2.78)
     for k in range(4):
-        awning = (np.mod(shop + first, 4) == k) & (u > 0.12) & (u < 2.48) & (rise > 2.25) & (rise < 2.78)
-        stripes = np.mod(side, np.float32(0.34)) < 0.17
-        over(picture, awnings[k], blurred(awning, 1.4))
-        over(picture, linear(236, 228, 214), blurred(awning & stripes, 1.0) * np.float32(0.6))
-    upper = (np.abs(np.mod(u, 1.3) - 0.65) < 0.36) & (rise > 3.25)
+        over(picture, awnings[k], blurred(awning & (kind == k), 1.4))
+    over(picture, linear(236, 228, 214), blurred(awning & (modulo(side, 0.34) < 0.17), 1.0) * np.float32(0.6))
+    upper = (np.abs(modulo(u, 1.3) - 0.65) < 0.36) & (rise > 3.25)
     over(picture, linear(88, 100, 116), blurred(upper, 1.6))
-    plants = (np.hypot(np.mod(side + 0.35, 2.6) - 0.35, (rise - 0.42) * 0.8) < 0.34) & (rise > 0)
+    plants = (hypotenuse(modulo(side + 0.35, 2.6) - 0.35, (rise - 0.42) * 0.8) < 0.34) & (rise > 0)
     over(picture, linear(86, 116, 76), blurred(plants, 1.8))
     ground = blank(rays, scene.floor) * (
         np.float32(0.92) + np.float32(0.14) * np.exp(-np.abs(rays.floor_away) / np.float32(3))
     )
-    slab = (np.abs(np.mod(rays.floor_side, 0.8) - 0.4) > 0.39) | (np.abs(np.mod(rays.floor_away, 0.8) - 0.4) > 0.388)
+    slab = (np.abs(modulo(rays.floor_side, 0.8) - 0.4) > 0.39) | (np.abs(modulo(rays.floor_away, 0.8) - 0.4) > 0.388)
     ground *= 1 - np.float32(0.09) * blurred(slab & (rays.floor_away < 3), 0.7)
     ground *= 1 - np.float32(0.25) * smooth_step(4.2, 5.2, rays.floor_away)
     picture += blurred(rays.floor_away < 5.2, 1.2) * (ground - picture)
@@ -196,7 +194,7 @@ def _park(scene: Scene, rays: Rays) -> Floats:
                 middle = (x + variation.uniform(-0.9, 0.9), variation.uniform(2.2, 4.4))
                 size = variation.uniform(0.7, 1.15)
                 near = _window(side, rise, middle, size + 0.15)
-                crowns[near] |= np.hypot(side[near] - middle[0], rise[near] - middle[1]) < size + lumps[near]
+                crowns[near] |= hypotenuse(side[near] - middle[0], rise[near] - middle[1]) < size + lumps[near]
         over(picture, linear(104, 88, 70), blurred(trunks, 2.2) * np.float32(0.8))
         share = blurred(crowns, 3.0 - layer)
         over(picture, leaves, share)
@@ -212,7 +210,7 @@ def _park(scene: Scene, rays: Rays) -> Floats:
     for _ in range(8):
         middle = (variation.uniform(-5, 5), variation.uniform(0.3, 0.9))
         near = _window(side, rise, middle, 0.1)
-        spot = np.hypot(side[near] - middle[0], rise[near] - middle[1])
+        spot = hypotenuse(side[near] - middle[0], rise[near] - middle[1])
         over(picture[:, *near], linear(244, 216, 222), smooth_step(0.10, 0.06, spot) * np.float32(0.5))
     picture += blurred(rays.floor_away < 6.5, 1.6) * (_lawn(scene, rays) - picture)
     return picture

@@ -37,8 +37,9 @@ def shade(
     open_share = 1 - hidden
     # Even in the shadow some of the key light arrives, reflected by what is around.
     key_share = (0.20 + 0.80 * lit) * (1 - 0.35 * hidden)
-    eighth = half**8
-    highlight = key_share * (1.6 * look.gloss * eighth + 5 * look.glint * eighth**5)
+    eighth = _square(_square(_square(half)))
+    fortieth = eighth * _square(_square(eighth))
+    highlight = key_share * (1.6 * look.gloss * eighth + 5 * look.glint * fortieth)
     # Half a step of cloth's sheen comes from everywhere, the rest with the rim light.
     edge = grazing * (np.clip(to_rim + 0.35, 0, 1) + 0.15) * open_share
     fill = np.clip(to_fill * 0.75 + 0.25, 0, 1) * open_share
@@ -56,6 +57,11 @@ def shade(
 def _dot(normal: tuple[Floats, Floats, Floats], lamp: Floats) -> Floats:
     product: Floats = normal[0] * lamp[0] + normal[1] * lamp[1] + normal[2] * lamp[2]
     return product
+
+
+def _square(values: Floats) -> Floats:
+    square: Floats = values * values
+    return square
 
 
 def to_screen(light: Floats) -> Floats:

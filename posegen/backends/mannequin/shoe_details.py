@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from posegen.backends.mannequin.details import darker, inside, mix, stroke
-from posegen.backends.mannequin.geometry import Floats
+from posegen.backends.mannequin.geometry import Floats, hypotenuse, modulo
 from posegen.backends.mannequin.light import Colour
 from posegen.backends.mannequin.looks import Paint
 
@@ -30,11 +30,11 @@ def sneaker(accent: Colour, lace: Colour) -> Paint:
             inside(np.float32(0.020) - side) * inside(z - np.float32(0.022)) * inside(np.float32(0.108) - z),
             0.30,
         )
-        bars = inside(np.float32(0.0044) - np.abs(np.mod(z, np.float32(0.0165)) - np.float32(0.00825)))
+        bars = inside(np.float32(0.0044) - np.abs(modulo(z, 0.0165) - np.float32(0.00825)))
         mix(colour, lace, bars * inside(np.float32(0.022) - side) * (z > 0.026) * (z < 0.106))
         darker(
             colour,
-            stroke(np.hypot(side * np.float32(0.9), np.maximum(np.float32(0.215) - z, 0)) - np.float32(0.072), 0.0036),
+            stroke(hypotenuse(side * np.float32(0.9), np.maximum(np.float32(0.215) - z, 0)) - np.float32(0.072), 0.0036),
             0.34,
         )
         opening = ((z + np.float32(0.012)) / np.float32(0.040)) ** 2 + (x / np.float32(0.030)) ** 2
@@ -51,7 +51,7 @@ def dress_shoe() -> Paint:
         darker(colour, stroke(np.asarray(z - 0.150 + side * 0.25), 0.0036), 0.45)
         facing = stroke(side - np.float32(0.019), 0.0034) * (z > 0.02) * (z < 0.095)
         bars = (
-            (np.abs(np.mod(z, np.float32(0.018)) - np.float32(0.009)) < 0.0042)
+            (np.abs(modulo(z, 0.018) - np.float32(0.009)) < 0.0042)
             & (side < 0.018)
             & (z > 0.028)
             & (z < 0.09)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from posegen.backends.mannequin.details import darker, inside, mix, stroke, within
-from posegen.backends.mannequin.geometry import Floats
+from posegen.backends.mannequin.geometry import Floats, hypotenuse, modulo
 from posegen.backends.mannequin.light import Colour
 from posegen.backends.mannequin.looks import Paint, tint
 
@@ -18,8 +18,8 @@ def buttons(over: Colour, lowest: float, highest: float, pitch: float, placket: 
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
         darker(colour, stroke(np.abs(x) - placket, 0.0028), 0.26)
-        v = np.mod(y - lowest + pitch / 2, pitch) - pitch / 2
-        mix(colour, over, inside(0.0062 - np.hypot(x, v)) * (y > lowest - 0.01) * (y < highest + 0.01))
+        v = modulo(y - lowest + pitch / 2, pitch) - pitch / 2
+        mix(colour, over, inside(0.0062 - hypotenuse(x, v)) * (y > lowest - 0.01) * (y < highest + 0.01))
         del z
 
     return within(paint, lowest - 0.03, highest + 0.03, placket + 0.01, front=True)
@@ -59,12 +59,12 @@ def denim_seams(thread: Colour, waist: float) -> Paint:
         seams = stroke(y - (waist - 0.031), 0.0036)
         curve = 0.030 + 0.045 * np.clip((0.155 - side) / 0.085, 0, 1) ** 2
         seams = np.maximum(seams, stroke(y - curve, 0.0042) * (side > 0.068) * front * below)
-        seams = np.maximum(seams, stroke(np.hypot(x - 0.024, np.minimum(y + 0.005, 0)), 0.0036) * front * below)
+        seams = np.maximum(seams, stroke(hypotenuse(x - 0.024, np.minimum(y + 0.005, 0)), 0.0036) * front * below)
         seams = np.maximum(seams, 0.5 * stroke(x, 0.0030) * below * (y > -0.11))
         pocket = np.maximum(np.abs(side - 0.078) - 0.040, np.abs(y + 0.012) - 0.046)
         seams = np.maximum(seams, stroke(pocket, 0.0038) * (z < 0))
         mix(colour, thread, 0.75 * seams)
-        mix(colour, (0.55, 0.42, 0.22), inside(0.0068 - np.hypot(x, y - (waist - 0.016))) * front)
+        mix(colour, (0.55, 0.42, 0.22), inside(0.0068 - hypotenuse(x, y - (waist - 0.016))) * front)
 
     return within(paint, -0.115, waist + 0.01)
 
@@ -148,9 +148,9 @@ def closing(lowest: float, highest: float, count: int, button: Colour, aside: fl
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
         darker(colour, stroke(x + 0.018, 0.0040) * (y < highest + 0.01), 0.42)
         pitch = (highest - lowest) / (count - 1)
-        v = np.mod(y - lowest + pitch / 2, pitch) - pitch / 2
+        v = modulo(y - lowest + pitch / 2, pitch) - pitch / 2
         row = (y > lowest - pitch / 2) & (y < highest + pitch / 2)
-        mix(colour, button, inside(0.0090 - np.hypot(np.abs(x) - aside, v)) * row)
+        mix(colour, button, inside(0.0090 - hypotenuse(np.abs(x) - aside, v)) * row)
         del z
 
     return within(paint, -1.0, highest + 0.02, aside + 0.025, front=True)
@@ -190,7 +190,7 @@ def shirt_front(tie: Colour | None, skin: Colour) -> Paint:
         )
         blade = inside(width - np.abs(x)) * front * (y < 0.522)
         mix(colour, tie, blade)
-        slanted = np.mod(y - x * np.float32(0.8), np.float32(0.05)) < 0.012
+        slanted = modulo(y - x * np.float32(0.8), 0.05) < 0.012
         mix(colour, tint(tie, 2.2), blade * slanted * (y < 0.48) * np.float32(0.5))
         darker(colour, stroke(y - np.float32(0.484), 0.004) * blade, 0.45)
 

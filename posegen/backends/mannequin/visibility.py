@@ -12,20 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.backends.mannequin.geometry import Floats, Mesh
-from posegen.backends.mannequin.raster import (
-    SAMPLE_OFFSETS,
-    Indices,
-    Projected,
-    fragments,
-    front_facing,
-    nearest,
-    projected,
-    unpack,
-    wanted,
-)
+from posegen.backends.mannequin.raster import Indices, Keys, Projected, front_facing, nearest, outlines, projected, unpack
+from posegen.backends.mannequin.samples import OFFSETS, nearest_samples
 from posegen.poses.camera import Camera
 
-_BLOCK = 2  # pixels
+BEYOND = np.float32(1e3)
+"""Metres: the depth of pixels where there is nothing."""
+
 _JUMP = np.float32(0.02)  # metres between neighbours from which on one surface hides another
 
 
@@ -43,35 +36,39 @@ class Window:
         """How many pixels it has."""
         return self.width * self.height
 
+    def image(self, pixel: Indices, values: NDArray[Any], outside: float) -> NDArray[Any]:
+        """(height, width) with the values at these pixels and `outside` elsewhere."""
+        picture = np.full(self.size, outside, values.dtype)
+        picture[pixel] = values
+        return picture.reshape(self.height, self.width)
+
 
 @dataclass(frozen=True)
 class Seen:
-    """Points to shade. All arrays have one value for each point, places are in the window.
+    """Points to shade, and images of the window. Arrays of points have one value for each, images are (height, width).
 
-    `pixel`: row * width + column; `x`, `y`: where in the window, pixels; `triangle`: which one; `inverse_depth`:
-    1 / metres; `share`: of the pixel's colour, 0 to 1. The first `centres` points are the pixels' middles, in order of
-    their pixels; `gap`: (size,) what the background shares in each pixel.
+    Points: `triangle`: of the mesh; `x`, `y`: where in the window, pixels; `depth`: metres; `pixel`: row * width +
+    column; `share`: of the pixel's colour, 0 to 1. The first `centres` points are the pixels' middles, in order of
+    their pixels. Images: `look`: see `_looks`, 0 where nothing is; `far`: metres, or `BEYOND`; `gap`: what the
+    background shares in each pixel.
     """
 
     window: Window
-    pixel: Indices
+    triangle: Indices
     x: Floats
     y: Floats
-    triangle: Indices
-    inverse_depth: Floats
+    depth: Floats
+    pixel: Indices
     share: Floats
     centres: int
+    look: NDArray[np.uint16]
+    far: Floats
     gap: Floats
 
-    def image(self, values: NDArray[Any], outside: float, kind: type = np.float32) -> NDArray[Any]:
-        """(height, width) of the window: the values of the pixels' middles, `outside` where the figure is not."""
-        return _image(self.window, self.pixel[: self.centres], values[: self.centres], outside, kind)
-
-
-def _image(window: Window, pixel: Indices, values: NDArray[Any], outside: float, kind: type) -> NDArray[Any]:
-    picture: NDArray[Any] = np.full(window.size, outside, kind)
-    picture[pixel] = values
-    return picture.reshape(window.height, window.width)
+    @property
+    def piece(self) -> NDArray[np.uint8]:
+        """(height, width) number of the mesh's piece plus 1, 0 where nothing is."""
+        return (self.look >> 8).astype(np.uint8)
 
 
 def project(mesh: Mesh, camera: Camera, width: int, height: int) -> tuple[Projected, Window]:
@@ -91,34 +88,42 @@ def project(mesh: Mesh, camera: Camera, width: int, height: int) -> tuple[Projec
 
 def look(mesh: Mesh, flat: Projected, window: Window) -> Seen:
     """The points of the mesh that are seen in its window."""
-    visible = flat.subset(front_facing(flat, mesh.two_sided))
-    front = nearest(fragments(visible, window.width, window.height), window.size)
+    visible = outlines(flat, front_facing(flat, mesh.two_sided))
+    front = nearest(visible, window.width, window.height)
+    middles = _middles(mesh, front, window)
+    edge = _edges(middles)
+    samples = nearest_samples(visible, window.width, window.height, edge)
+    return _resolve(mesh, samples, edge, front.take(edge), middles)
+
+
+def _looks(mesh: Mesh) -> NDArray[np.uint16]:
+    """(triangles,) one number for each piece and surface: its piece plus 1 in the upper byte, its surface below."""
+    return (mesh.piece.astype(np.uint16) + np.uint16(1)) * np.uint16(256) + mesh.surface
+
+
+def _middles(mesh: Mesh, front: Keys, window: Window) -> Seen:
     pixel = np.flatnonzero(front > 0)
-    triangle, inverse = unpack(front[pixel])
-
-    edge = _edges(mesh, window, pixel, triangle, inverse)
-    gap = np.ones(window.size, np.float32)
-    gap[pixel] = 0
+    triangle, inverse = unpack(front.take(pixel))
+    depth = np.reciprocal(inverse)
     share = np.ones(len(pixel), np.float32)
-    middles = Seen(window, pixel, *_middles(pixel, window), triangle, inverse, share, len(pixel), gap)
-    if not len(edge):
-        return middles
-    return _resolve(mesh, _sample(visible, edge, window), edge, middles)
+    look = window.image(pixel, _looks(mesh).take(triangle), 0)
+    far, gap = window.image(pixel, depth, BEYOND), window.image(pixel, 1 - share, 1)
+    x, y = _places(pixel, window, (0.5, 0.5))
+    return Seen(window, triangle, x, y, depth, pixel, share, len(pixel), look, far, gap)
 
 
-def _middles(pixel: Indices, window: Window) -> tuple[Floats, Floats]:
-    row, column = np.divmod(pixel, window.width)
-    return column.astype(np.float32) + np.float32(0.5), row.astype(np.float32) + np.float32(0.5)
+def _places(pixel: Indices, window: Window, offset: tuple[Any, Any]) -> tuple[Floats, Floats]:
+    row = pixel // window.width
+    column = pixel - row * window.width
+    return column.astype(np.float32) + np.float32(offset[0]), row.astype(np.float32) + np.float32(offset[1])
 
 
-def _edges(mesh: Mesh, window: Window, pixel: Indices, triangle: Indices, inverse: Floats) -> Indices:
+def _edges(middles: Seen) -> Indices:
     """Pixels beside a change of piece or look, or beside a jump in depth."""
-    identity = mesh.piece[triangle].astype(np.int32) * 256 + mesh.surface[triangle] + 1
-    name = _image(window, pixel, identity, 0, np.int32)
-    far = _image(window, pixel, 1 / inverse, 0, np.float32)
-    edge = np.zeros(name.shape, np.bool_)
-    across = (name[:, 1:] != name[:, :-1]) | (np.abs(far[:, 1:] - far[:, :-1]) > _JUMP)
-    down = (name[1:] != name[:-1]) | (np.abs(far[1:] - far[:-1]) > _JUMP)
+    look, far = middles.look, middles.far
+    edge = np.zeros(look.shape, np.bool_)
+    across = (look[:, 1:] != look[:, :-1]) | (np.abs(far[:, 1:] - far[:, :-1]) > _JUMP)
+    down = (look[1:] != look[:-1]) | (np.abs(far[1:] - far[:-1]) > _JUMP)
     edge[:, 1:] |= across
     edge[:, :-1] |= across
     edge[1:] |= down
@@ -126,72 +131,30 @@ def _edges(mesh: Mesh, window: Window, pixel: Indices, triangle: Indices, invers
     return np.flatnonzero(edge)
 
 
-def _sample(visible: Projected, edge: Indices, window: Window) -> NDArray[np.int64]:
-    """(4, edges) what `nearest` says for each sample of each edge pixel."""
-    near = visible.subset(_near(visible, edge, window))
-    only = wanted(edge, window.size)
-    samples = (fragments(near, window.width, window.height, offset, only) for offset in SAMPLE_OFFSETS)
-    return np.stack([nearest(found, len(edge)) for found in samples])
+def _resolve(mesh: Mesh, samples: Keys, edge: Indices, front: Keys, middles: Seen) -> Seen:
+    """Samples that show what the middle of their pixel shows take its colour; only the others are shaded apart.
 
-
-def _near(visible: Projected, edge: Indices, window: Window) -> NDArray[np.intp]:
-    """Indices of the triangles whose bounding box touches a block of pixels with an edge."""
-    rows, columns = window.height // _BLOCK + 1, window.width // _BLOCK + 1
-    total = np.zeros((rows + 1, columns + 1), np.int32)
-    total[edge // window.width // _BLOCK + 1, edge % window.width // _BLOCK + 1] = 1
-    total = total.cumsum(axis=0, dtype=np.int32).cumsum(axis=1, dtype=np.int32)
-
-    def blocks(place: Floats, size: int, after: int) -> NDArray[np.int32]:
-        block = np.clip(place * np.float32(1 / _BLOCK), 0, (size - 1) // _BLOCK)
-        return np.asarray(block.astype(np.int32) + after)
-
-    x, y = visible.x.take(visible.corners), visible.y.take(visible.corners)
-    left, right = blocks(x.min(axis=0), window.width, 0), blocks(x.max(axis=0), window.width, 1)
-    top, bottom = blocks(y.min(axis=0), window.height, 0), blocks(y.max(axis=0), window.height, 1)
-    inside = total[bottom, right] - total[top, right] - total[bottom, left] + total[top, left]
-    return np.flatnonzero(inside > 0)
-
-
-def _resolve(mesh: Mesh, samples: NDArray[np.int64], edge: Indices, middles: Seen) -> Seen:
-    """Samples that show what the middle of their pixel shows take its colour; only the others are shaded apart."""
-    shown, depth = unpack(samples)
+    `samples`: (4, edges), `front`: (edges,) keys of the samples and the middles of the edge pixels.
+    """
+    triangle, inverse = unpack(samples)
     hit = samples > 0
-    index = np.minimum(np.searchsorted(middles.pixel, edge), len(middles.pixel) - 1)
-    has_middle = middles.pixel[index] == edge
-    at_middle = middles.triangle[index]
-    same = hit & has_middle
-    same &= (mesh.piece[shown] == mesh.piece[at_middle]) & (mesh.surface[shown] == mesh.surface[at_middle])
-    same &= np.abs(1 / np.where(hit, depth, 1) - 1 / middles.inverse_depth[index]) < _JUMP
+    depth = np.reciprocal(np.where(hit, inverse, 1))
+    same = hit & (front > 0) & (np.abs(depth - middles.far.ravel().take(edge)) < _JUMP)
+    same &= _looks(mesh).take(triangle) == middles.look.ravel().take(edge)
     quarter = np.float32(1 / len(samples))
-    share, gap = middles.share.copy(), middles.gap.copy()
-    share[index[has_middle]] = same.sum(axis=0, dtype=np.float32)[has_middle] * quarter
-    gap[edge] = (~hit).sum(axis=0, dtype=np.float32) * quarter
+    share, gap = np.ones(middles.window.size, np.float32), middles.gap.copy()
+    share[edge] = same.sum(axis=0, dtype=np.float32) * quarter
+    gap.ravel()[edge] = (~hit).sum(axis=0, dtype=np.float32) * quarter
     sample, place = np.nonzero(hit & ~same)
-    offsets = np.array(SAMPLE_OFFSETS, dtype=np.float32)[sample]
-    row, column = np.divmod(edge[place], middles.window.width)
+    pixel = edge[place]
+    x, y = _places(pixel, middles.window, np.array(OFFSETS, dtype=np.float32)[sample].T)
     return replace(
         middles,
-        pixel=np.concatenate([middles.pixel, edge[place]]),
-        x=np.concatenate([middles.x, column.astype(np.float32) + offsets[:, 0]]),
-        y=np.concatenate([middles.y, row.astype(np.float32) + offsets[:, 1]]),
-        triangle=np.concatenate([middles.triangle, shown[sample, place]]),
-        inverse_depth=np.concatenate([middles.inverse_depth, depth[sample, place]]),
-        share=np.concatenate([share, np.full(len(place), quarter)]),
+        triangle=np.concatenate([middles.triangle, triangle[sample, place]]),
+        x=np.concatenate([middles.x, x]),
+        y=np.concatenate([middles.y, y]),
+        depth=np.concatenate([middles.depth, depth[sample, place]]),
+        pixel=np.concatenate([middles.pixel, pixel]),
+        share=np.concatenate([share.take(middles.pixel), np.full(len(place), quarter)]),
         gap=gap,
     )
-
-
-def interpolate(flat: Projected, seen: Seen, attributes: Floats, chosen: slice | Indices) -> list[Floats]:
-    """The attributes (k, V) of the vertices at the chosen points, as k arrays."""
-    triangle = seen.triangle[chosen]
-    first, second, third = (corner.take(triangle) for corner in flat.corners)
-    x0, y0 = flat.x.take(first), flat.y.take(first)
-    x1, y1 = flat.x.take(second) - x0, flat.y.take(second) - y0
-    x2, y2 = flat.x.take(third) - x0, flat.y.take(third) - y0
-    dx, dy = seen.x[chosen] - x0, seen.y[chosen] - y0
-    area = x1 * y2 - x2 * y1
-    scale = np.reciprocal(np.where(np.abs(area) < 1e-6, np.float32(1e-6), area))
-    b = np.clip((dx * y2 - x2 * dy) * scale, 0, 1)
-    c = np.clip((x1 * dy - dx * y1) * scale, 0, 1)
-    a = np.maximum(1 - b - c, 0)
-    return [row.take(first) * a + row.take(second) * b + row.take(third) * c for row in attributes]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
-
 import dagster as dg
 import pytest
 
@@ -12,7 +10,7 @@ from tests.deployments import ignore_warning_of_nested_resources
 
 pytestmark = ignore_warning_of_nested_resources
 
-CHECKS = ["exports_are_whole", "nothing_is_missing", "poses_are_whole"]
+CHECKS = ["exports_are_whole", "nothing_is_missing", "poses_are_whole", "quality"]
 
 
 @pytest.fixture
@@ -45,6 +43,7 @@ def test_a_sound_generation_passes(deployment, generation):
         "poses_are_whole": 4,
         "exports_are_whole": 4,
         "nothing_is_missing": 2,
+        "quality": 2,
     }
     assert run.problems("poses_are_whole") == "none"
 
@@ -107,6 +106,17 @@ def test_an_export_that_is_missing_is_a_warning(deployment, database, generation
     ]
 
 
+def test_a_picture_that_would_not_pass_today_is_a_warning_and_stops_nothing(deployment, database, generation):
+    execute(database, "update generated_poses set brightness = 3 where position = 1")
+
+    run = deployment.generate(generation, exports_config={"again": True})
+
+    assert failed(run) == ["quality"]
+    assert run.checks["quality"].severity is dg.AssetCheckSeverity.WARN
+    assert run.problems("quality") == "- pose 1: it is black: mean brightness 3.0, at least 12"
+    assert run.materialized == ["generated_poses", "thumbnails", "exports"]
+
+
 def test_long_lists_of_problems_are_cut(deployment, database, studio):
     user = a_user(database)
     generation = finished(studio, user, poses=SLUGS[:12], formats=["shopee", "facebook"])
@@ -161,12 +171,12 @@ def test_what_was_derived_and_is_corrupt_can_be_derived_again(deployment, store,
 def test_a_check_that_is_started_without_a_partition_says_how_to_start_it(deployment):
     run = deployment.check(None)
 
-    assert len(run.refusals) == 3
+    assert len(run.refusals) == len(CHECKS)
     assert {"Start it as part" in refusal for refusal in run.refusals} == {True}
 
 
-@pytest.mark.parametrize("partition", ["garbage", str(uuid4())])
+@pytest.mark.parametrize("partition", ["garbage", "00000000-0000-4000-8000-00000000dead"])
 def test_nothing_is_said_to_be_whole_for_a_partition_that_is_no_generation(deployment, partition):
     run = deployment.check(partition)
 
-    assert run.refusals == [f"There is no generation {partition}; `posegen status` lists the latest ones."] * 3
+    assert run.refusals == [f"There is no generation {partition}; `posegen status` lists the latest ones."] * len(CHECKS)

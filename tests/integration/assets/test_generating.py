@@ -7,11 +7,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import dagster as dg
 import pytest
+from dagster import DagsterRunStatus as Status
+from dagster._core.errors import DagsterExecutionInterruptedError
 
+import posegen_assets.poses
+from posegen.errors import BackendUnavailable, GenerationCancelled, LeaseLost
 from posegen.images.validation import open_image
 from posegen.lifecycle import claims, outcomes
 from posegen.lifecycle.leases import LeaseKeeper
+from posegen.studio.contact_sheets import store_contact_sheet
 from posegen.studio.poses import make_poses
 from tests.builders import (
     PRICE,
@@ -21,6 +27,7 @@ from tests.builders import (
     account,
     claimed,
     credits,
+    event_kinds,
     execute,
     pose_statuses,
     queued,
@@ -29,6 +36,7 @@ from tests.builders import (
     rows,
     running,
     status,
+    taken_over,
     value,
 )
 from tests.conftest import BASE_URL
@@ -80,6 +88,7 @@ def test_a_claim_becomes_poses_thumbnails_and_exports(database, store, deploymen
     assert [len(keys(store, folder)) for folder in ("poses", "thumbnails", "exports")] == [3, 3, 6]
     assert {name for name, check in run.checks.items() if check.passed} == {
         "poses_are_whole",
+        "quality",
         "exports_are_whole",
         "nothing_is_missing",
     }
@@ -218,11 +227,104 @@ def test_a_generation_that_is_cancelled_in_the_middle_stops_the_run_and_pays_for
 
     run = deployment.with_settings(posegen_render_threads=1).generate(claim.generation_id, dispatch=claim.dispatch)
 
-    assert not run.succeeded
+    assert run_status(deployment, run) is Status.CANCELED
+    assert run.refusals == [str(GenerationCancelled(claim.generation_id))]
     assert run.materialized == []
     assert status(database, claim.generation_id) == "cancelled"
     assert [recipe.pose for recipe in backend.recipes] == SLUGS[:2]
     assert credits(database, claim.user_id) == (10_000 - PRICE, 0, PRICE)
+
+
+def test_the_run_of_a_generation_that_was_cancelled_before_it_began_is_cancelled_too(database, deployment, backend):
+    claim = claimed(database)
+    outcomes.cancel(database, claim.generation_id, actor="customer")
+
+    run = deployment.generate(claim.generation_id, dispatch=claim.dispatch)
+
+    assert run_status(deployment, run) is Status.CANCELED
+    assert (run.materialized, backend.recipes) == ([], [])
+
+
+def test_an_operator_may_look_after_the_pictures_of_a_cancelled_generation(database, deployment, backend):
+    claim = claimed(database, poses=SLUGS[:2], formats=["shopee"])
+    cancel = partial(outcomes.cancel, database, claim.generation_id, actor="test")
+    backend.before_each = lambda recipe: cancel() if recipe.pose == SLUGS[1] else None
+    deployment.with_settings(posegen_render_threads=1).generate(claim.generation_id, dispatch=claim.dispatch)
+
+    run = deployment.generate(claim.generation_id)
+
+    assert run.succeeded
+    assert run.metadata("exports")["exports"] == 1
+
+
+def test_a_run_that_loses_its_generation_to_another_one_fails_with_a_sentence(database, deployment, backend):
+    claim = claimed(database, poses=SLUGS[:2])
+
+    def lose(recipe):
+        if recipe.pose == SLUGS[1]:
+            taken_over(database, claim.generation_id)
+
+    backend.before_each = lose
+    run = deployment.with_settings(posegen_render_threads=1).generate(claim.generation_id, dispatch=claim.dispatch)
+
+    assert run_status(deployment, run) is Status.FAILURE
+    (refusal,) = run.refusals
+    assert "no longer ours" in refusal or "is lost" in refusal
+    assert row(database, "select status, attempts from generations") == {"status": "running", "attempts": 0}
+
+
+@pytest.mark.parametrize(("cancelled", "becomes"), [(True, "cancelled"), (False, "queued")])
+def test_an_interrupt_means_what_dagster_says_of_the_run(database, deployment, monkeypatch, cancelled, becomes):
+    claim = claimed(database)
+
+    def interrupted(studio, lease, keeper):
+        (run,) = deployment.instance.get_runs(dg.RunsFilter(statuses=[Status.STARTED]))
+        if cancelled:
+            deployment.instance.report_run_canceling(run)
+        raise DagsterExecutionInterruptedError
+
+    monkeypatch.setattr(posegen_assets.poses, "make_poses", interrupted)
+    run = deployment.generate(claim.generation_id, dispatch=claim.dispatch)
+
+    assert run_status(deployment, run) is (Status.CANCELED if cancelled else Status.FAILURE)
+    assert row(database, "select status, attempts, lost_leases from generations") == {
+        "status": becomes,
+        "attempts": 0,
+        "lost_leases": 0,
+    }
+
+
+def test_while_the_backend_is_away_the_run_ends_with_a_sentence_and_the_generation_waits(
+    database, deployment, backend
+):
+    claim = claimed(database)
+    backend.before_each = away
+
+    run = deployment.with_settings(posegen_breaker_failures=1).generate(claim.generation_id, dispatch=claim.dispatch)
+
+    assert run.refusals == ["The backend mannequin is left alone for 15 s: 503"]
+    assert status(database, claim.generation_id) == "queued"
+    assert event_kinds(database, claim.generation_id)[-1] == "held_back"
+
+
+def test_a_contact_sheet_is_not_put_up_by_a_run_that_lost_its_generation(database, studio):
+    lease = running(database)
+    with LeaseKeeper(database, lease, lease_seconds=60) as keeper:
+        make_poses(studio, lease, keeper)
+    taken_over(database, lease.generation_id)
+
+    with pytest.raises(LeaseLost):
+        store_contact_sheet(studio, lease.generation_id, lease)
+
+    assert value(database, "select contact_sheet_object from generations") is None
+
+
+def away(_):
+    raise BackendUnavailable("503")
+
+
+def run_status(deployment, run):
+    return deployment.instance.get_run_by_id(run.id).status
 
 
 # --- parts of it, by hand -----------------------------------------------------------------------------------------
@@ -300,7 +402,7 @@ def test_a_partition_that_is_no_generation_is_refused_in_one_sentence(store, dep
     run = deployment.generate(partition, only=only)
 
     assert run.refusals == [f"There is no generation {partition}; `posegen status` lists the latest ones."]
-    assert list(store.list()) == []
+    assert [entry.key for entry in store.list() if "/" in entry.key] == []
 
 
 def test_a_generation_has_one_partition_however_its_id_may_be_written(database, deployment):

@@ -14,7 +14,7 @@ from posegen.lifecycle.leases import LeaseKeeper
 from posegen.studio.exports import derive_exports
 from posegen.studio.poses import make_poses
 from posegen.supervisor.locks import hold_home
-from tests.builders import started, take_in, value
+from tests.builders import execute, started, take_in, value
 from tests.concurrency import until
 
 
@@ -109,6 +109,23 @@ def test_a_request_that_ends_otherwise_is_no_success(posegen, backend, worker):
     assert "five poses for Instagram and TikTok: partial" in answer.err
     assert "instead of completed" in answer.err
     assert "`posegen doctor`" in answer.err
+
+
+def test_a_refused_request_that_was_charged_is_no_success(posegen, worker):
+    def charge():
+        execute(
+            worker.studio.database,
+            "insert into holds (generation_id, user_id, amount, captured) select id, user_id, 30, 30 from generations "
+            "where status = 'failed' on conflict do nothing",
+        )
+
+    worker.before_the_end = charge
+
+    answer = posegen("demo")
+
+    assert answer.code == 1
+    assert "Refused, and 30 charged" in answer.out
+    assert "30 credits were charged for it" in answer.err
 
 
 def test_what_never_ends_is_given_up_and_no_success(posegen, monkeypatch):

@@ -11,7 +11,7 @@ import pytest
 from posegen.supervisor.locks import hold_home
 from tests.builders import a_request, a_user, claimed, queued
 
-PARTS = ["settings", "python", "disk", "store", "backend", "database", "platform"]
+PARTS = ["settings", "python", "disk", "store", "backend", "database", "store local", "platform"]
 
 
 @pytest.fixture(autouse=True)

@@ -101,10 +101,12 @@ def test_a_pose_that_cannot_be_drawn_is_named_and_the_others_are_drawn(database,
 
 
 def test_a_sheet_that_cannot_be_written_is_named(posegen, small_library, tmp_path):
-    answer = posegen("library", "sheet", tmp_path / "missing" / "sheet.png")
+    (tmp_path / "file").write_text("in the way")
+
+    answer = posegen("library", "sheet", tmp_path / "file" / "sheet.png")
 
     assert answer.code == 1
-    assert str(tmp_path / "missing" / "sheet.png") in answer.err
+    assert str(tmp_path / "file") in answer.err
 
 
 # --- draw ---------------------------------------------------------------------------------------------------------

@@ -131,6 +131,22 @@ def test_the_sheet_goes_where_it_is_wanted(posegen, generation, tmp_path):
     assert out.exists()
 
 
+@pytest.mark.parametrize(("name", "begins"), [("a.png", b"\x89PNG"), ("a.jpg", b"\xff\xd8"), ("a.JPEG", b"\xff\xd8")])
+def test_the_name_says_which_format_the_sheet_has(posegen, generation, tmp_path, name, begins):
+    assert posegen("show", generation, "--out", tmp_path / name).code == 0
+
+    assert (tmp_path / name).read_bytes().startswith(begins)
+
+
+def test_a_format_that_no_sheet_has_is_a_matter_of_usage(posegen, generation, tmp_path):
+    answer = posegen("show", generation, "--out", tmp_path / "sheet.gif")
+
+    assert answer.code == 2
+    assert "'sheet.gif'" in answer.err
+    assert ".png, .jpg, .jpeg" in " ".join(answer.err.replace("│", " ").split())
+    assert not (tmp_path / "sheet.gif").exists()
+
+
 def test_files_are_copied_under_names_that_can_be_read(posegen, generation, tmp_path):
     answer = posegen("show", generation, "--files", tmp_path / "files")
 
@@ -157,9 +173,11 @@ def test_a_generation_without_a_picture_has_no_sheet(database, posegen, home):
     answer = posegen("show", generation)
 
     assert answer.code == 1
-    assert "No pose is completed" in answer.out
+    assert "No pose is completed" in answer.err
     assert not (home / "sheets").exists()
-    assert posegen("show", generation, "--json").json["contact_sheet"] is None
+    as_json = posegen("show", generation, "--json")
+    assert as_json.code == 1
+    assert as_json.json["contact_sheet"] is None
 
 
 def test_a_generation_that_does_not_exist_is_a_mistake(posegen):
@@ -171,11 +189,11 @@ def test_a_generation_that_does_not_exist_is_a_mistake(posegen):
     assert f"There is no generation {unknown}" in answer.err
 
 
-@pytest.mark.parametrize("option", ["--out", "--files"])
-def test_a_place_that_cannot_be_written_is_named(posegen, generation, tmp_path, option):
+@pytest.mark.parametrize(("option", "place"), [("--out", "here.png"), ("--files", "here")])
+def test_a_place_that_cannot_be_written_is_named(posegen, generation, tmp_path, option, place):
     (tmp_path / "file").write_text("in the way")
 
-    answer = posegen("show", generation, option, tmp_path / "file" / "here")
+    answer = posegen("show", generation, option, tmp_path / "file" / place)
 
     assert answer.code == 1
     assert str(tmp_path / "file") in answer.err

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from posegen.cli import requests
 from posegen.lifecycle import claims, outcomes
 from posegen.settings import PROJECT_ROOT
 from posegen.supervisor.locks import hold_home
@@ -233,3 +234,12 @@ def test_with_wait_and_a_database_of_ones_own_it_follows_though_up_runs_elsewher
     answer = posegen("submit", A_POSE, "--wait", "--json")
 
     assert answer.json["status"] == "completed"
+
+
+def test_with_wait_what_has_not_ended_in_time_is_no_success(posegen, is_up, monkeypatch):
+    monkeypatch.setattr(requests, "LONGEST_WAIT", 0.2)
+
+    answer = posegen("submit", A_POSE, "--wait")
+
+    assert answer.code == 1
+    assert "`posegen status" in answer.err

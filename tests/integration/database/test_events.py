@@ -10,7 +10,19 @@ import pytest
 from posegen.database import events
 from posegen.database.events import EVENTS_CHANNEL
 from posegen.lifecycle import checkpoint
-from tests.builders import SLUGS, event_kinds, finished, made_pose, open_poses, queued, rows, running, value
+from tests.builders import (
+    SLUGS,
+    a_user,
+    event_kinds,
+    execute,
+    finished,
+    made_pose,
+    open_poses,
+    queued,
+    rows,
+    running,
+    value,
+)
 from tests.concurrency import at_once
 
 
@@ -32,6 +44,7 @@ def test_a_generation_tells_its_whole_story(studio):
     generation = finished(studio, poses=SLUGS[:1], formats=["shopee"])
 
     assert event_kinds(studio.database, generation) == [
+        "submitted",
         "queued",
         "dispatched",
         "started",
@@ -54,7 +67,7 @@ def test_threads_that_write_at_once_leave_no_gap_and_no_double(database, connect
 
     at_once([lambda: record(database, generation, "note")] * 12)
 
-    assert sequences(database, generation) == list(range(1, 14))
+    assert sequences(database, generation) == list(range(1, 15))
 
 
 def test_poses_that_are_completed_at_once_are_told_one_after_the_other(database, connections_open):
@@ -70,7 +83,7 @@ def test_poses_that_are_completed_at_once_are_told_one_after_the_other(database,
         ]
     )
 
-    assert sequences(database, lease.generation_id) == list(range(1, 10))
+    assert sequences(database, lease.generation_id) == list(range(1, 11))
     assert value(database, "select poses_completed from generations") == 6
 
 
@@ -82,7 +95,7 @@ def test_a_change_that_is_rolled_back_leaves_no_event_and_no_gap(database):
 
     record(database, generation, "note")
 
-    assert sequences(database, generation) == [1, 2]
+    assert sequences(database, generation) == [1, 2, 3]
 
 
 def test_who_comes_back_reads_on_from_the_last_one_seen(database):
@@ -90,7 +103,7 @@ def test_who_comes_back_reads_on_from_the_last_one_seen(database):
     for number in range(3):
         record(database, generation, "note", number=number)
 
-    assert [event.detail for event in events_of(database, generation, after=2)] == [{"number": 1}, {"number": 2}]
+    assert [event.detail for event in events_of(database, generation, after=3)] == [{"number": 1}, {"number": 2}]
 
 
 def test_every_event_is_notified_with_its_place(database):
@@ -98,7 +111,18 @@ def test_every_event_is_notified_with_its_place(database):
 
     with database.listening(EVENTS_CHANNEL) as listener:
         record(database, generation, "note")
-        assert listener.wait(10) == [f"{generation}:2"]
+        assert listener.wait(10) == [f"{generation}:3"]
+
+
+def test_the_insert_itself_is_an_event_and_many_rows_are_many(database):
+    user = a_user(database)
+    with database.listening(EVENTS_CHANNEL) as listener:
+        execute(database, "insert into generation_requests (user_id, poses) select %s, '{x}' from generate_series(1, 3)", user)
+        heard = listener.wait(10)
+
+    found = rows(database, "select generation_id, sequence, kind from events")
+    assert [(event["sequence"], event["kind"]) for event in found] == [(1, "submitted")] * 3
+    assert sorted(heard) == sorted(f"{event['generation_id']}:1" for event in found)
 
 
 def test_the_words_of_an_event_may_hold_what_postgresql_refuses(database):

@@ -113,7 +113,7 @@ def test_urls_follow_when_the_store_gets_another_base_url(studio):
     generation = finished(studio, formats=["shopee"])
     before = pose_of(studio.database, generation)
 
-    prepare_database(studio.database, store="local", base_url="https://cdn.example/")
+    prepare_database(studio.database, base_urls={"local": "https://cdn.example/"})
 
     after = pose_of(studio.database, generation)
     for url in ("image_url", "thumbnail_url", "original_url"):

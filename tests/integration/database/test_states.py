@@ -20,7 +20,7 @@ from tests.builders import (
 
 STEPS = {
     "submitted": {"queued", "failed", "cancelled"},
-    "queued": {"dispatched", "failed", "cancelled"},
+    "queued": {"dispatched", "partial", "failed", "cancelled"},
     "dispatched": {"running", "queued", "partial", "failed", "cancelled"},
     "running": {"queued", "completed", "partial", "failed", "cancelled"},
     "completed": set(),

@@ -10,6 +10,7 @@ from posegen.database.connection import Database
 from posegen.database.prepare import prepare_database
 from posegen.errors import InvalidPose
 from posegen.lifecycle.intake import Catalogue
+from posegen.lifecycle.rules import Prices
 from posegen.poses.prompts import choose_pose
 from posegen.poses.specification import PoseSpecification
 from tests.builders import a_request, a_user, execute, pose_statuses, rows, status, take_in, value
@@ -41,7 +42,7 @@ def test_the_poses_can_be_asked_for_from_the_insert_on(database: Database) -> No
 def test_a_prompt_finds_the_pose_by_its_words(database: Database) -> None:
     run(database, STATEMENTS)
     with database.transaction() as connection:
-        catalogue = Catalogue.read(connection, default_backend="mannequin", credits_per_pose=30)
+        catalogue = Catalogue.read(connection, default_backend="mannequin", prices=Prices())
     assert choose_pose("waving good morning with a coffee", list(catalogue.poses.values())).slug == "waving-with-cup"
 
 
@@ -73,7 +74,7 @@ def test_the_next_start_leaves_operators_poses_and_disabled_ones_alone(database:
     execute(database, "update library_poses set enabled = false where slug = 'star-jump'")
     execute(database, "update library_poses set name = 'Mine' where slug in ('star-jump', 'waving-with-cup')")
 
-    prepare_database(database, store="local", base_url=BASE_URL)
+    prepare_database(database, base_urls={"local": BASE_URL})
 
     found = rows(
         database, "select slug, name, enabled from library_poses where name = 'Mine' or not enabled order by slug"

@@ -98,9 +98,14 @@ def test_the_role_of_the_page_can_do_what_the_page_says_and_no_more(studio: Stud
             run(psql, f"select * from {readable} limit 1")
         run(psql, "select set_favourite(gen_random_uuid(), true), record_download(gen_random_uuid(), 'tiktok')")
         run(psql, "listen posegen_events")
+        cancel = f"select cancel_generation(generation_id) as done from generation_results where user_id = '{user}'"
+        assert run(psql, cancel) == [{"done": True}]
         for refused in (
             f"select grant_credits('{user}', 1, 'mine')",
-            f"select cancel_generation(generation_id) from generation_results where user_id = '{user}'",
+            "select refund_poses('{}', 'mine')",
+            "select record_event(gen_random_uuid(), 'completed')",
+            "select * from ledger_entries",
+            f"insert into generations (id, user_id, priority) values (gen_random_uuid(), '{user}', 0)",
             f"update accounts set storage_limit = 0 where user_id = '{user}'",
             "update generations set status = 'queued'",
         ):
@@ -233,7 +238,7 @@ def test_the_arguments_of_submit_generation_are_on_the_page(database: Database) 
     assert ", ".join(documented) == re.sub(r"::[a-z ]+(\[\])?", "", found)
 
 
-@pytest.mark.parametrize("name", ["grant_credits", "cancel_generation", "set_favourite", "record_download"])
+@pytest.mark.parametrize("name", ["grant_credits", "refund_poses", "cancel_generation", "set_favourite", "record_download"])
 def test_the_signature_of_a_function_is_on_the_page(database: Database, name: str) -> None:
     found = value(database, "select pg_get_function_arguments(oid) from pg_proc where proname = %s", name)
     signature = re.sub(r"::[a-z]+", "", found).replace("DEFAULT", "default").replace("CURRENT_USER", "current_user")
@@ -340,7 +345,13 @@ def recorded_events() -> dict[str, set[str]]:
 
 def test_the_events_are_those_that_the_code_records() -> None:
     documented = {row["kind"]: set(re.findall(r"[a-z_]+_?[a-z]+", row["detail"])) for row in PAGE.rows("kind")}
-    by_code = recorded_events() | {"cancelled": {"actor", "open_poses"}}  # recorded by cancel_generation
+    by_sql = {
+        "submitted": set(),
+        "dispatched": {"dispatch"},
+        "cancelled": {"actor", "open_poses"},
+        "refunded": {"poses", "credits", "reason", "actor"},
+    }
+    by_code = recorded_events() | by_sql
 
     assert documented.keys() == by_code.keys()
     for kind, facts in by_code.items():
@@ -350,6 +361,6 @@ def test_the_events_are_those_that_the_code_records() -> None:
 def test_a_cancelled_generation_has_the_event_of_the_page(database: Database, psql: Connection) -> None:
     (made,) = run(psql, insert(a_user(database), "seed", "1"))
     run(psql, f"select cancel_generation('{made['id']}')")
-    (event,) = rows(database, "select kind, detail from events")
+    _, event = rows(database, "select kind, detail from events order by sequence")
     assert (event["kind"], set(event["detail"])) == ("cancelled", {"actor", "open_poses"})
     assert status(database, made["id"]) == "cancelled"

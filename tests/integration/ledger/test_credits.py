@@ -233,14 +233,32 @@ def test_captures_and_releases_at_once_move_a_pose_once(database, connections_op
 def test_no_more_is_captured_and_released_than_was_held(database):
     user = a_user(database)
     generation, (pose, other) = two_poses(database, user)
-    execute(database, "update generated_poses set price = %s where id = %s", 2 * PRICE, pose)
+    execute(database, "update holds set amount = %s", PRICE)  # as if less had been held than the poses cost
     queued(database, user)  # another hold of the same user, which must stay untouched
     capture(database, generation, pose)
 
     with pytest.raises(errors.CheckViolation, match="no_more_than_was_held"):
         capture(database, generation, other)
 
-    assert credits(database, user) == (10_000 - 3 * PRICE, PRICE, 2 * PRICE)
+    assert credits(database, user) == (10_000 - 3 * PRICE, 2 * PRICE, PRICE)
+
+
+def test_a_pose_is_captured_and_released_at_its_price_and_at_no_other(database):
+    user = a_user(database)
+    generation, (pose, _) = two_poses(database, user)
+
+    for kind, target, amount in (("capture", "spent", PRICE - 1), ("release", "available", PRICE + 1)):
+        with pytest.raises(errors.CheckViolation, match=f"has the price {PRICE}, not {amount}"):
+            add_entry(database, kind, user, "held", target, generation, pose, amount=amount)
+
+    assert credits(database, user) == (10_000 - 2 * PRICE, 2 * PRICE, 0)
+
+
+def test_the_price_of_a_pose_stays_what_was_agreed_on(database):
+    two_poses(database, a_user(database))
+
+    with pytest.raises(errors.RestrictViolation, match="agreed on at intake"):
+        execute(database, "update generated_poses set price = price + 1")
 
 
 def test_a_generation_holds_once(database):
@@ -267,6 +285,73 @@ def test_a_pose_of_another_generation_cannot_be_charged_to_this_one(database):
 
     with pytest.raises(psycopg.IntegrityError):
         add_entry(database, "capture", user, "held", "spent", mine, pose.id)
+
+
+# --- refund -------------------------------------------------------------------------------------------------------
+
+
+def refund(database, *poses):
+    with database.transaction() as connection:
+        return ledger.refund(connection, poses, reason="wrong colours", actor="Budi")
+
+
+def test_a_captured_pose_is_refunded_once(database):
+    user = a_user(database)
+    generation, (pose, other) = two_poses(database, user)
+    capture(database, generation, pose)
+
+    assert [refund(database, pose, other), refund(database, pose)] == [PRICE, 0]
+
+    assert credits(database, user) == (10_000 - PRICE, PRICE, 0)
+    assert hold_of(database, generation) == ledger.Hold(2 * PRICE, PRICE, 0, PRICE)
+    assert row(database, "select reason, actor, source, target from ledger_entries where kind = 'refund'") == {
+        "reason": "wrong colours",
+        "actor": "Budi",
+        "source": "spent",
+        "target": "available",
+    }
+
+
+def test_refunds_at_once_give_back_once(database, connections_open):
+    user = a_user(database)
+    generation, (pose, _) = two_poses(database, user)
+    capture(database, generation, pose)
+
+    answers = at_once([lambda: refund(database, pose)] * 6)
+
+    assert sorted(answer for answer in answers if isinstance(answer, int))[-1] == PRICE
+    assert value(database, "select sum(amount) from ledger_entries where kind = 'refund'") == PRICE
+    assert credits(database, user) == (10_000 - PRICE, PRICE, 0)
+
+
+def test_no_more_is_refunded_than_was_captured_whoever_writes_the_entry(database):
+    user = a_user(database)
+    generation, (pose, other) = two_poses(database, user)
+    capture(database, generation, pose)
+    release(database, generation, other)
+
+    for of_pose, amount, captured in ((pose, PRICE + 1, PRICE), (other, 1, 0)):
+        with pytest.raises(errors.CheckViolation, match=f"charged {captured} credits: {amount} cannot be refunded"):
+            add_entry(database, "refund", user, "spent", "available", generation, of_pose, amount=amount)
+    add_entry(database, "refund", user, "spent", "available", generation, pose, amount=PRICE - 1)
+    with pytest.raises(errors.UniqueViolation, match="one_refund_per_pose"):
+        add_entry(database, "refund", user, "spent", "available", generation, pose, amount=1)
+
+    assert credits(database, user) == (10_000 - 1, 0, 1)
+
+
+def test_a_refund_is_an_event_of_its_generation(database):
+    generation, (pose, _) = two_poses(database, a_user(database))
+    capture(database, generation, pose)
+
+    refund(database, pose)
+
+    assert row(database, "select detail from events where kind = 'refunded'")["detail"] == {
+        "poses": 1,
+        "credits": PRICE,
+        "reason": "wrong colours",
+        "actor": "Budi",
+    }
 
 
 def test_a_balance_that_runs_short_goes_on_in_the_same_transaction(database):

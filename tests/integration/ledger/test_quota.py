@@ -34,11 +34,13 @@ def complete(database, lease, pose, *, size=1000):
 
 
 def record(database, lease, pose, *exports, ended=False):
-    checkpoint.record_exports(database, lease.generation_id, None if ended else lease, pose.id, exports, store="local")
+    checkpoint.record_exports(
+        database, lease.generation_id, None if ended else lease, {pose.id: exports}, store="local"
+    )
 
 
 def an_export(name, *, key="exports/g/p-0123456789ab.jpg", size=500):
-    return MadeExport(name, stored_object(key, size=size), 1080, 1920)
+    return MadeExport(name, stored_object(key, size=size), 1080, 1920, "contain", None, 40)
 
 
 def space(database, user):
@@ -147,6 +149,38 @@ def test_exports_derived_after_the_end_do_not_go_beyond_the_limit(database):
     assert refused.value.code is ErrorCode.QUOTA_EXCEEDED
     assert space(database, user) == (2000, 0)
     assert value(database, "select count(*) from exports") == 0
+
+
+def test_the_bytes_of_deleted_objects_go_back_to_their_users(database):
+    user, other = a_user(database), a_user(database)
+    for owner in (user, other):
+        lease = running(database, owner, formats=["tiktok"])
+        (pose,) = open_poses(database, lease.generation_id)
+        complete(database, lease, pose)
+        record(database, lease, pose, an_export("tiktok", key=f"exports/{owner}/p-0123456789ab.jpg"))
+        outcomes.finish_generation(database, lease)
+    assert space(database, user) == space(database, other) == (2500, 0)
+
+    execute(
+        database, "delete from exports where pose_id in (select pose_id from pose_results where user_id = %s)", user
+    )
+    execute(database, "delete from objects where key = %s", f"exports/{user}/p-0123456789ab.jpg")
+
+    assert space(database, user) == (2000, 0)
+    assert space(database, other) == (2500, 0)
+
+
+def test_objects_of_nobody_change_no_account(database):
+    user = a_user(database)
+    execute(
+        database,
+        "insert into objects (store, key, sha256, crc32, size, content_type) "
+        "values ('local', 'controlnet/a/openpose-8x8-0123456789ab.png', repeat('0', 64), 0, 10, 'image/png')",
+    )
+
+    execute(database, "delete from objects")
+
+    assert space(database, user) == (0, 0)
 
 
 def test_what_was_made_counts_when_the_rest_is_cancelled(database):

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from posegen.database import generations
+from posegen.database.events import REQUESTS_CHANNEL
 from posegen.errors import ClaimSuperseded, GenerationUnknown
 from posegen.lifecycle import claims, outcomes
 from posegen.lifecycle.claims import claim_next, claims_to_send_again, resume_work, start_work
@@ -68,6 +69,44 @@ def test_a_generation_that_ended_frees_its_slot(database):
     assert [claim.generation_id for claim in claim_next(database, most_running=1)] == asked[1:]
 
 
+def test_one_user_has_so_many_under_way_and_others_go_first(database):
+    eager, other = a_user(database), a_user(database)
+    of_eager = [queued(database, eager) for _ in range(5)]
+    of_other = [queued(database, other) for _ in range(2)]
+
+    first = claim_next(database, most_running=10, most_running_per_user=2)
+
+    assert {claim.generation_id for claim in first} == {*of_eager[:2], *of_other}
+    assert claim_next(database, most_running=10, most_running_per_user=2) == []
+    outcomes.finish_generation(database, started(database, first[0]))
+    (next_one,) = claim_next(database, most_running=10, most_running_per_user=2)
+    assert next_one.user_id == first[0].user_id
+
+
+def test_the_limit_of_a_user_does_not_lift_that_of_all(database):
+    for _ in range(3):
+        several_queued(database, 2)
+
+    assert len(claim_next(database, most_running=4, most_running_per_user=2)) == 4
+
+
+def test_whoever_listens_hears_of_a_free_slot(database):
+    several_queued(database, 2)
+    (claim,) = claim_next(database, most_running=1)
+    lease = started(database, claim)
+
+    with database.listening(REQUESTS_CHANNEL) as listener:
+        renew(database, lease)
+        assert listener.wait(0.2) == [], "to go on working frees nothing"
+        outcomes.finish_generation(database, lease)
+        assert listener.wait(10) == [""]
+
+
+def renew(database, lease):
+    with database.transaction() as connection:
+        generations.renew(connection, lease, lease_seconds=60)
+
+
 def test_an_empty_queue_gives_nothing(database):
     assert claim_next(database, most_running=10) == []
 
@@ -115,7 +154,9 @@ def test_every_claim_of_a_generation_has_a_number_of_its_own(database):
     (second,) = claim_next(database, most_running=1)
 
     assert (first.dispatch, second.dispatch) == (1, 2)
-    assert event_kinds(database, first.generation_id) == ["queued", "dispatched", "started", "released", "dispatched"]
+    assert event_kinds(database, first.generation_id) == [
+        *("submitted", "queued", "dispatched", "started", "released", "dispatched"),
+    ]
 
 
 def test_a_run_turns_its_claim_into_a_lease(database):

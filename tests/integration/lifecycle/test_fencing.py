@@ -46,13 +46,13 @@ def everything(database):
 def every_write(database, lease, pose):
     """What a worker does, by name; each raises or answers False when it may not."""
     generation = lease.generation_id
-    export = MadeExport("tiktok", stored_object(EXPORT_KEY), 1080, 1920)
+    export = MadeExport("tiktok", stored_object(EXPORT_KEY), 1080, 1920, "contain", None, 40)
     return {
         "renew": lambda: renew(database, lease),
         "begin": lambda: checkpoint.begin_pose(database, lease, pose),
         "complete": lambda: complete(database, lease, pose),
         "fail": lambda: checkpoint.fail_pose(database, lease, pose, ErrorCode.BACKEND_REJECTED, "no"),
-        "exports": lambda: checkpoint.record_exports(database, generation, lease, pose.id, [export], store="local"),
+        "exports": lambda: checkpoint.record_exports(database, generation, lease, {pose.id: [export]}, store="local"),
         "thumbnail": lambda: checkpoint.replace_thumbnail(
             database, generation, lease, pose.id, stored_object("thumbnails/g/p-0123456789ab.webp"), store="local"
         ),
@@ -174,7 +174,7 @@ def test_exports_of_a_generation_at_work_need_its_lease(database):
 
     failed = FailedExport("tiktok", ErrorCode.IMAGE_INVALID, "x")
     with pytest.raises(ClaimSuperseded, match="try again when it has ended"):
-        checkpoint.record_exports(database, lease.generation_id, None, pose.id, [failed], store="local")
+        checkpoint.record_exports(database, lease.generation_id, None, {pose.id: [failed]}, store="local")
     assert value(database, "select count(*) from exports") == 0
 
 
@@ -184,8 +184,8 @@ def test_exports_of_an_ended_generation_need_no_lease(database):
     complete(database, lease, pose)
     outcomes.finish_generation(database, lease)
 
-    made = MadeExport("tiktok", stored_object(EXPORT_KEY), 1080, 1920)
-    checkpoint.record_exports(database, lease.generation_id, None, pose.id, [made], store="local")
+    made = MadeExport("tiktok", stored_object(EXPORT_KEY), 1080, 1920, "contain", None, 40)
+    checkpoint.record_exports(database, lease.generation_id, None, {pose.id: [made]}, store="local")
 
     assert rows(database, "select format, status from exports") == [{"format": "tiktok", "status": "completed"}]
     assert status(database, lease.generation_id) == "completed"

@@ -15,6 +15,7 @@ from posegen.images.platforms import reserved_bytes
 from posegen.ledger import credits as ledger
 from posegen.lifecycle import claims
 from posegen.lifecycle.limits import POSE_RESERVE_BYTES
+from posegen.lifecycle.rules import IntakeLimits
 from tests.builders import (
     A_POSE,
     PRICE,
@@ -66,7 +67,7 @@ def test_an_accepted_request_is_queued_with_its_poses_credits_and_space(database
     } == result(database, generation)
     assert credits(database, user) == (1000 - 4 * PRICE, 4 * PRICE, 0)
     assert account(database, user)["storage_reserved"] == 4 * (POSE_RESERVE_BYTES + reserved_bytes(["tiktok"]))
-    assert event_kinds(database, generation) == ["queued"]
+    assert event_kinds(database, generation) == ["submitted", "queued"]
 
 
 def test_the_poses_of_a_generation_have_ids_that_every_attempt_can_know(database):
@@ -129,7 +130,7 @@ def test_a_pose_of_an_operator_can_be_asked_for(database):
         ({"formats": ["myspace"]}, "'myspace'"),
         ({"backend": "camera"}, "'camera'"),
         ({"poses": []}, "0 poses"),
-        ({"poses": [A_POSE] * 51}, "51 pictures"),
+        ({"poses": SLUGS[:51]}, "51 pictures"),
         ({"prompt": ""}, "empty"),
         ({"prompt": "x" * 20_000}, "20,000 characters"),
         ({"prompt": "bell \x07"}, "U+0007"),
@@ -151,7 +152,7 @@ def test_a_request_that_cannot_be_made_fails_with_its_reason_and_nothing_is_take
     assert says in ended["error_detail"]
     assert "detail names it" in ended["error_message"]
     assert ended["finished_at"] is not None
-    assert event_kinds(database, generation) == ["failed"]
+    assert event_kinds(database, generation) == ["submitted", "failed"]
     assert status(database, good) == "queued"
     assert credits(database, user) == (10_000 - PRICE, PRICE, 0)
 
@@ -209,6 +210,84 @@ def test_an_operators_pose_that_cannot_be_drawn_is_refused_by_name_and_never_cho
     assert result(database, named)["error_code"] == "invalid_request"
     assert "left_knee" in result(database, named)["error_detail"]
     assert status(database, described) == "queued"
+
+
+# --- too much -----------------------------------------------------------------------------------------------------
+
+
+def codes(database, generations):
+    return [result(database, generation)["error_code"] or status(database, generation) for generation in generations]
+
+
+def test_a_user_may_have_so_many_generations_waiting(database):
+    limits = IntakeLimits(most_queued_per_user=2)
+    user, other = a_user(database), a_user(database)
+    asked = [a_request(database, user) for _ in range(3)]
+    others = a_request(database, other)
+
+    take_in(database, limits=limits)
+
+    assert codes(database, [*asked, others]) == ["queued", "queued", "too_many_requests", "queued"]
+    assert "2 generations of this user wait already" in result(database, asked[2])["error_detail"]
+    assert credits(database, user) == (10_000 - 2 * PRICE, 2 * PRICE, 0), "nothing is held for what was refused"
+
+    claims.claim_next(database, most_running=1)
+    again = a_request(database, user)
+    take_in(database, limits=limits)
+    assert codes(database, [again]) == ["queued"], "what is under way does not wait any more"
+
+
+def test_a_user_may_have_so_many_poses_accepted_in_any_hour(database):
+    limits = IntakeLimits(poses_per_hour=5)
+    user, other = a_user(database), a_user(database)
+    large = a_request(database, user, poses=SLUGS[:3])
+    too_large = a_request(database, user, poses=SLUGS[:3])
+    fits = a_request(database, user, poses=SLUGS[:2])
+    others = a_request(database, other, poses=SLUGS[:5])
+
+    take_in(database, limits=limits)
+
+    assert codes(database, [large, too_large, fits, others]) == ["queued", "too_many_requests", "queued", "queued"]
+    detail = result(database, too_large)["error_detail"]
+    assert "3 poses of this user were accepted in the last hour, and 3 more would be above 5" in detail
+
+    execute(database, "update generations set queued_at = queued_at - interval '61 minutes' where id = %s", large)
+    later = a_request(database, user, poses=SLUGS[:3])
+    take_in(database, limits=limits)
+    assert codes(database, [later]) == ["queued"], "an hour is over"
+
+
+def test_the_whole_queue_takes_so_many_generations(database):
+    limits = IntakeLimits(most_queued=3)
+    asked = [a_request(database, a_user(database)) for _ in range(5)]
+
+    take_in(database, limits=limits)
+
+    assert sorted(codes(database, asked)) == ["queue_full"] * 2 + ["queued"] * 3
+    claims.claim_next(database, most_running=1)
+    more = [a_request(database, a_user(database)) for _ in range(2)]
+    take_in(database, limits=limits)
+    assert sorted(codes(database, more)) == ["queue_full", "queued"]
+
+
+def test_what_is_refused_for_other_reasons_takes_no_place(database):
+    user = a_user(database)
+    wrong = [a_request(database, user, poses=["flying"]) for _ in range(3)]
+    good = a_request(database, user)
+
+    take_in(database, limits=IntakeLimits(most_queued=1, most_queued_per_user=1, poses_per_hour=1))
+
+    assert codes(database, [*wrong, good]) == ["invalid_request"] * 3 + ["queued"]
+
+
+def test_requests_of_one_user_that_are_judged_at_once_stay_within_the_limit(database, connections_open):
+    user = a_user(database)
+    asked = [a_request(database, user) for _ in range(12)]
+    limits = IntakeLimits(most_queued_per_user=5, poses_per_hour=5)
+
+    at_once([lambda: take_in(database, limits=limits)] * 4)
+
+    assert sorted(codes(database, asked)) == ["queued"] * 5 + ["too_many_requests"] * 7
 
 
 # --- a batch ------------------------------------------------------------------------------------------------------
@@ -280,7 +359,7 @@ def test_two_intakes_at_once_judge_every_request_once(database, connections_open
     assert sum(judged) == 20
     assert {status(database, generation) for generation in generations} == {"queued"}
     assert credits(database, user) == (10_000 - 20 * PRICE, 20 * PRICE, 0)
-    assert value(database, "select count(*) from events") == 20
+    assert value(database, "select count(*) from events where kind = 'queued'") == 20
 
 
 def test_two_intakes_never_hold_more_than_there_is(database, connections_open):

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import time
 
+import psycopg
 import pytest
 
-from posegen.errors import DatabaseUnusable, LeaseLost, StoreUnavailable
+from posegen.errors import BackendHeldBack, DatabaseUnusable, GenerationCancelled, LeaseLost, StoreUnavailable
 from posegen.lifecycle import outcomes, work
 from posegen.lifecycle.claims import claim_next
 from posegen.lifecycle.leases import LeaseKeeper
 from posegen.lifecycle.work import at_work
-from tests.builders import event_kinds, expire_lease, result, row, running, started, status, taken_over, value
+from tests.builders import (
+    event_kinds,
+    execute,
+    expire_lease,
+    result,
+    row,
+    running,
+    started,
+    status,
+    taken_over,
+    value,
+)
 from tests.concurrency import until
 
 RULE = outcomes.RetryRule(most_attempts=3, first_wait=0)
@@ -30,8 +42,8 @@ def is_lost(keeper) -> bool:
     return False
 
 
-def at_work_on(database, lease, *, lease_seconds: float = 60):
-    return at_work(database, lease, lease_seconds=lease_seconds, rule=RULE)
+def at_work_on(database, lease, *, lease_seconds: float = 60, cancelled_by=lambda: None):
+    return at_work(database, lease, lease_seconds=lease_seconds, rule=RULE, cancelled_by=cancelled_by)
 
 
 def test_a_lease_is_kept_for_longer_than_its_duration(database):
@@ -129,6 +141,109 @@ def test_an_interrupt_puts_the_generation_back_and_burns_no_attempt(database):
         "at_once": True,
     }
     assert event_kinds(database, lease.generation_id)[-1] == "released"
+
+
+def test_an_interrupt_on_somebodys_word_cancels_the_generation_in_their_name(database):
+    lease = running(database)
+
+    with pytest.raises(KeyboardInterrupt), at_work_on(database, lease, cancelled_by=lambda: "Dewi"):
+        raise KeyboardInterrupt
+
+    assert status(database, lease.generation_id) == "cancelled"
+    assert value(database, "select detail ->> 'actor' from events where kind = 'cancelled'") == "Dewi"
+    assert "released" not in event_kinds(database, lease.generation_id), "not for a moment is it in the queue"
+
+
+def test_nobody_cancels_what_somebody_else_works_on_by_now(database):
+    lease = running(database)
+    taken_over(database, lease.generation_id)
+
+    with pytest.raises(KeyboardInterrupt), at_work_on(database, lease, cancelled_by=lambda: "Dewi"):
+        raise KeyboardInterrupt
+
+    assert status(database, lease.generation_id) == "running"
+
+
+def test_when_nobody_can_say_why_the_generation_goes_on_later(database):
+    def unknown():
+        raise ConnectionError("Dagster does not answer")
+
+    lease = running(database)
+    with pytest.raises(KeyboardInterrupt), at_work_on(database, lease, cancelled_by=unknown):
+        raise KeyboardInterrupt
+
+    assert status(database, lease.generation_id) == "queued"
+    assert event_kinds(database, lease.generation_id)[-1] == "released"
+
+
+@pytest.mark.parametrize(
+    "away",
+    [psycopg.OperationalError("server closed the connection"), DatabaseUnusable("no connection could be had")],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_database_that_was_away_is_no_error_of_the_generation(database, away):
+    lease = running(database)
+
+    with pytest.raises(type(away)), at_work_on(database, lease):
+        raise away
+
+    assert row(database, "select status, attempts, lost_leases from generations") == {
+        "status": "queued",
+        "attempts": 0,
+        "lost_leases": 1,
+    }
+
+
+def test_a_worker_waits_a_little_for_a_database_that_is_away_before_it_leaves_the_lease_to_run_out(
+    database, monkeypatch
+):
+    lease = running(database)
+    answers = iter([DatabaseUnusable("no answer"), psycopg.OperationalError("still none")])
+    true_retry = work.retry_after_error
+
+    def retry(*arguments, **options):
+        if (away := next(answers, None)) is not None:
+            raise away
+        return true_retry(*arguments, **options)
+
+    monkeypatch.setattr(work, "retry_after_error", retry)
+    monkeypatch.setattr(work, "_PAUSE_SECONDS", 0.01)
+
+    with pytest.raises(ZeroDivisionError), at_work_on(database, lease):
+        raise ZeroDivisionError
+
+    assert row(database, "select status, attempts from generations") == {"status": "queued", "attempts": 1}
+
+
+def test_a_backend_that_is_left_alone_puts_the_generation_back_and_burns_nothing(database):
+    lease = running(database)
+
+    with pytest.raises(BackendHeldBack), at_work_on(database, lease):
+        raise BackendHeldBack("cloud", 30, "503")
+
+    assert row(database, "select status, attempts, lost_leases from generations") == {
+        "status": "queued",
+        "attempts": 0,
+        "lost_leases": 0,
+    }
+    wait = value(database, "select extract(epoch from not_before - now()) from generations")
+    assert 30 < float(wait) < 40
+
+
+def test_a_lease_that_was_lost_to_a_cancellation_is_called_so(database):
+    lease = running(database)
+    outcomes.cancel(database, lease.generation_id, actor="customer")
+
+    with pytest.raises(GenerationCancelled, match="was cancelled"), at_work_on(database, lease):
+        raise LeaseLost("somebody else has the word")
+
+
+def test_a_step_leaves_the_next_one_a_whole_lease(database):
+    lease = running(database)
+    with at_work_on(database, lease):
+        execute(database, "update generations set lease_expires_at = now() + interval '1 second'")
+
+    assert lease_left(database, lease.generation_id) > 50
 
 
 def test_an_interrupt_goes_on_when_the_lease_cannot_be_released(database, monkeypatch):

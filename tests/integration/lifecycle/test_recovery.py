@@ -216,7 +216,11 @@ def test_a_claim_whose_run_failed_before_it_began_is_put_back(database):
 
     assert recover_lost_run(database, claim.generation_id, claim.dispatch, RULE, reason="the run failed")
 
-    assert row(database, "select status, attempts from generations") == {"status": "queued", "attempts": 1}
+    assert row(database, "select status, attempts, lost_leases from generations") == {
+        "status": "queued",
+        "attempts": 0,
+        "lost_leases": 1,
+    }, "nothing of the generation has run: it is no error of its own"
 
 
 def test_a_run_that_failed_late_does_not_take_the_claim_of_the_next_one(database):
@@ -243,11 +247,14 @@ def test_a_run_that_ended_between_two_assets_gives_its_generation_back(database)
 
 def test_runs_that_never_begin_end_in_poison(database):
     claim = claimed(database)
-    for _ in range(3):
+    waits = []
+    for _ in range(5):
         recover_lost_run(database, claim.generation_id, claim.dispatch, RULE, reason="the run failed")
+        waits.append(value(database, "select extract(epoch from not_before - now()) from generations"))
         execute(database, "update generations set not_before = now() where status = 'queued'")
         claim = next(iter(claims.claim_next(database, most_running=1)), claim)
 
+    assert [round(float(wait)) for wait in waits[:4]] == [2, 8, 32, 128], "a platform in trouble is given time"
     assert result(database, claim.generation_id)["error_code"] == "poisoned"
 
 

@@ -16,7 +16,7 @@ from posegen.storage.local import LocalStore
 from resources.database import DatabaseResource
 from resources.environment import deployment_resources
 from resources.manifest_io_manager import ManifestIOManager
-from resources.storage import LocalStorage
+from resources.storage import StorageResource
 from tests.builders import value
 from tests.deployments import QUIET, ignore_warning_of_nested_resources
 
@@ -33,9 +33,17 @@ def downstream(upstream: dict[str, object]) -> None:
     assert upstream["poses"] == [{"seed": 7, "name": "Füße"}]
 
 
+def local_storage(folder):
+    return StorageResource(
+        storage_local_path=str(folder / "storage"),
+        storage_base_url="/media",
+        signing_secret_path=str(folder / "signing-secret"),
+    )
+
+
 @pytest.fixture
 def manifests(tmp_path):
-    return ManifestIOManager(storage=LocalStorage(root=str(tmp_path / "storage"), base_url="/media"))
+    return ManifestIOManager(storage=local_storage(tmp_path))
 
 
 def materialize(manifests, *, only, **options):
@@ -119,4 +127,4 @@ def test_a_database_url_that_is_not_set_is_named(database, tmp_path, monkeypatch
 def test_a_resource_gives_what_the_domain_knows(database, tmp_path):
     with DatabaseResource(url=database.url).open() as opened:
         assert value(opened, "select 1") == 1
-    assert isinstance(LocalStorage(root=str(tmp_path), base_url="/media").open(), LocalStore)
+    assert isinstance(local_storage(tmp_path).open().current, LocalStore)

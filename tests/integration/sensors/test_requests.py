@@ -11,8 +11,10 @@ import pytest
 from dagster import DagsterRunStatus as Status
 from dagster._core.storage.tags import RUN_KEY_TAG
 
-from posegen.lifecycle import outcomes
+from posegen.lifecycle import claims, outcomes
+from posegen.lifecycle.workers import WorkerHome
 from resources.database import DatabaseResource
+from sensors import requests
 from sensors.requests import generation_requests
 from sensors.targets import GENERATIONS
 from tests.builders import (
@@ -249,7 +251,7 @@ def test_a_claim_whose_run_ended_before_it_began_is_put_back_and_claimed_anew(in
     a_run(instance, f"{claim.generation_id}:1", Status.FAILURE)
 
     assert isinstance(tick(), dg.SkipReason)
-    assert row(database, "select status, attempts from generations") == {"status": "queued", "attempts": 1}
+    assert row(database, "select status, lost_leases from generations") == {"status": "queued", "lost_leases": 1}
     assert "before it began" in value(database, "select detail->>'reason' from events where kind = 'requeued'")
 
     execute(database, "update generations set not_before = now()")
@@ -318,6 +320,68 @@ def test_a_generation_that_loses_every_worker_is_given_up(database, tick):
 
     assert isinstance(tick(), dg.SkipReason)
     assert result(database, lease.generation_id)["error_code"] == "poisoned"
+
+
+def test_a_run_that_nobody_could_end_is_ended_by_the_next_tick(instance, database, tick, monkeypatch):
+    run = a_run(instance, "earlier", Status.STARTED)
+    lease = started(database, claimed(database), run=run)
+    expire_lease(database, lease.generation_id)
+    with monkeypatch.context() as patched:
+        patched.setattr(requests, "end_lost_runs", dies)
+        with pytest.raises(SystemExit):
+            tick()
+    assert status(database, lease.generation_id) == "queued"
+    assert instance.get_run_by_id(run).status is Status.STARTED
+
+    tick()
+
+    assert instance.get_run_by_id(run).status is Status.FAILURE
+    assert "the lease ran out" in instance.all_logs(run)[-1].message
+    assert rows(database, "select from lost_runs") == []
+
+
+def test_a_run_of_this_machine_that_was_killed_is_ended_and_its_generation_started_again_at_once(
+    instance, database, tick, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("POSEGEN_HOME", str(tmp_path))
+    run = a_run(instance, "earlier", Status.STARTED)
+    home = WorkerHome(tmp_path / "run" / "workers")
+    home_id = home.hold("somebody else")
+    (tmp_path / "run" / "workers" / f"{run}.lock").touch()  # nobody holds it: its process is gone
+    claim = claimed(database)
+    claims.start_work(
+        database,
+        claim.generation_id,
+        dispatch=claim.dispatch,
+        run_id=run,
+        lease_seconds=3600,
+        worker_home=home_id,
+    )
+
+    assert keys(tick()) == [f"{claim.generation_id}:2"]
+    assert instance.get_run_by_id(run).status is Status.FAILURE
+
+
+def test_one_user_may_have_so_many_under_way_and_others_go_first(database, tick, monkeypatch):
+    monkeypatch.setenv("POSEGEN_MAX_RUNNING_PER_USER", "1")
+    eager, other = a_user(database), a_user(database)
+    first, _ = a_request(database, eager), a_request(database, eager)
+    others = a_request(database, other)
+
+    assert generations(tick()) == [first, others]
+
+
+def test_what_is_beyond_the_limits_is_refused_with_a_code_and_nothing_is_charged(database, tick, monkeypatch):
+    monkeypatch.setenv("POSEGEN_POSES_PER_HOUR", "1")
+    user = a_user(database)
+    accepted, refused = a_request(database, user), a_request(database, user)
+
+    assert generations(tick()) == [accepted]
+    assert result(database, refused)["error_code"] == "too_many_requests"
+
+
+def dies(*_):
+    raise SystemExit
 
 
 # --- a database that is away --------------------------------------------------------------------------------------

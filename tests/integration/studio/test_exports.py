@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from posegen.backends.protocol import Rendering
+from posegen.database import platforms
+from posegen.database.exports import print_resolutions
 from posegen.errors import ClaimSuperseded, GenerationUnknown, LeaseLost, StoreUnavailable, UnknownName
 from posegen.images.platforms import PLATFORMS
 from posegen.images.validation import open_image
@@ -40,14 +42,16 @@ from tests.builders import (
 from tests.concurrency import until
 
 SHARED = ["tiktok", "instagram_story"]
-# Grey values rise from left to right, so that a pixel tells where in the picture it comes from.
-LEFT_TO_RIGHT = np.broadcast_to((np.arange(1024) // 4).astype(np.uint8)[None, :, None], (1024, 1024, 3))
+# Grey values rise from left to right, so that a pixel tells where in the picture it comes from; with hard edges below,
+# or it would count as blurred.
+LEFT_TO_RIGHT = np.repeat(np.tile((np.arange(1024) // 4).astype(np.uint8), (1024, 1))[..., None], 3, axis=2)
+LEFT_TO_RIGHT[700:] = (np.indices((324, 1024)).sum(axis=0) // 16 % 2 * 255)[..., None]
 
 
 def exports(database):
     return rows(
         database,
-        "select format, status, width, height, e.error_code, e.error_detail, o.key, o.sha256 "
+        "select format, status, width, height, fit, effective_ppi, e.error_code, e.error_detail, o.key, o.sha256 "
         "from exports e left join objects o on o.id = e.object_id order by pose_id, format",
     )
 
@@ -65,13 +69,9 @@ def damage(store, key):
     store.put(key, data[:-20] + bytes(20), content_type="image/png", create_only=False)
 
 
-def set_platform(monkeypatch, name, **rules):
-    monkeypatch.setattr("posegen.studio.exports.PLATFORMS", {**PLATFORMS, name: replace(PLATFORMS[name], **rules)})
-
-
-def narrow_shopee(monkeypatch):
-    """Let no picture fit under Shopee's limit."""
-    set_platform(monkeypatch, "shopee", max_bytes=900)
+def limit_shopee(database, max_bytes):
+    """Let no picture fit under Shopee's limit, or any again."""
+    execute(database, "update platforms set max_bytes = %s where name = 'shopee'", max_bytes)
 
 
 def image_key(studio):
@@ -111,17 +111,78 @@ def test_formats_with_the_same_file_share_one_object(studio):
     assert account(studio.database, user)["storage_used"] == sum(stored)
 
 
-def test_a_platform_that_is_filled_keeps_the_figure_in_the_middle(studio, backend, monkeypatch):
+def seen_in_tiktok(studio, backend, monkeypatch, **columns):
+    """Grey values along the middle row of an export, of a figure that stands at the right."""
     to_the_right = replace(standing_keypoints(), points=STANDING + np.array([0.3, 0.0]))
     monkeypatch.setattr(backend, "render", lambda _: Rendering(LEFT_TO_RIGHT, keypoints=to_the_right))
-    lease = with_poses(studio, formats=["tiktok"])
-    set_platform(monkeypatch, "tiktok", fit="cover")
+    finished(studio, formats=["tiktok"], **columns)
+    (export,) = exports(studio.database)
+    return open_image(studio.store.get(export["key"]))[960, :, 0].astype(int), export["fit"]
+
+
+def test_a_format_is_filled_around_the_figure(studio, backend, monkeypatch):
+    greys, fit = seen_in_tiktok(studio, backend, monkeypatch)
+
+    assert fit == "cover"
+    assert greys[540] > 150, "the middle of the export is right of the middle of the picture"
+
+
+def test_a_request_may_ask_for_the_whole_picture(studio, backend, monkeypatch):
+    greys, fit = seen_in_tiktok(studio, backend, monkeypatch, fit="contain")
+
+    assert fit == "contain"
+    assert greys[540] == pytest.approx(128, abs=4)
+    assert greys[4] < 8
+    assert greys[-4] > 247
+
+
+def test_a_request_may_ask_for_filled_formats_whatever_is_cut_off(studio):
+    finished(studio, formats=["facebook", "tiktok"], fit="cover")
+
+    assert {export["fit"] for export in exports(studio.database)} == {"cover"}
+
+
+def test_a_print_says_how_fine_it_is(studio):
+    generation = finished(studio, formats=["print_letter", "shopee"])
+
+    assert [export["effective_ppi"] for export in exports(studio.database)] == [pytest.approx(93.1, abs=0.1), None]
+    with studio.database.transaction() as connection:
+        (by_format,) = print_resolutions(connection, generation).values()
+    assert by_format == {"print_letter": 93.1}
+
+
+def test_an_export_says_where_it_comes_from(studio):
+    finished(studio, formats=["shopee"])
+
+    (export,) = exports(studio.database)
+    recipe_hash = value(studio.database, "select recipe_hash from generated_poses")
+    assert recipe_hash.encode() in studio.store.get(export["key"])
+
+
+def test_a_platform_of_the_operators_own_is_made_like_the_others(studio):
+    own = replace(PLATFORMS["facebook"], name="own_format", width=1080, height=1350, reserve_bytes=2_000_000)
+    with studio.database.transaction() as connection:
+        platforms.seed_platforms(connection, [own])
+
+    finished(studio, formats=["own_format"])
+
+    assert [(export["width"], export["height"]) for export in exports(studio.database)] == [(1080, 1350)]
+
+
+def test_a_platform_that_was_taken_away_meanwhile_fails_alone(studio):
+    own = replace(PLATFORMS["facebook"], name="own_format")
+    with studio.database.transaction() as connection:
+        platforms.seed_platforms(connection, [own])
+    lease = with_poses(studio, formats=["own_format", "shopee"])
+    with studio.database.transaction() as connection:
+        platforms.seed_platforms(connection, [])
 
     assert derive_exports(studio, lease.generation_id, lease) == 1
 
-    (export,) = exports(studio.database)
-    middle = int(open_image(studio.store.get(export["key"]))[960, 540, 0])
-    assert middle > 150, "the middle of the export is right of the middle of the picture"
+    by_format = {export["format"]: export for export in exports(studio.database)}
+    assert by_format["shopee"]["status"] == "completed"
+    assert (by_format["own_format"]["status"], by_format["own_format"]["error_code"]) == ("failed", "invalid_request")
+    assert "'own_format'" in by_format["own_format"]["error_detail"]
 
 
 def test_exports_cost_nothing(studio):
@@ -167,6 +228,39 @@ def test_what_is_there_is_derived_again_on_demand_into_the_same_objects(studio):
     assert credits(studio.database, user)[2] == 2 * PRICE
 
 
+def test_only_the_poses_that_are_named_are_derived(studio):
+    generation = finished(studio, poses=SLUGS[:3])
+    second, seen = value(studio.database, "select id from generated_poses where position = 1"), []
+
+    assert derive_exports(studio, generation, None, formats=["shopee"], only=[second], on_pose=seen.append) == 1
+
+    assert rows(studio.database, "select pose_id from exports") == [{"pose_id": second}]
+    assert seen == [1]
+
+
+def test_of_an_ended_generation_all_rows_are_replaced_at_once_or_none(studio, store, monkeypatch):
+    generation = finished(studio, poses=SLUGS[:3], formats=["shopee"])
+    before, events = exports(studio.database), event_kinds(studio.database, generation)
+    put, stored = store.put, []
+
+    def until_the_third(key, *arguments, **options):
+        stored.append(key)
+        if len(stored) == 3:
+            raise StoreUnavailable("no answer", store="local", key=key)
+        return put(key, *arguments, **options)
+
+    execute(studio.database, "update platforms set quality = 80 where name = 'shopee'")
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "put", until_the_third)
+        with pytest.raises(StoreUnavailable):
+            derive_exports(studio, generation, None, again=True)
+    assert exports(studio.database) == before
+    assert event_kinds(studio.database, generation) == events
+
+    assert derive_exports(studio, generation, None, again=True) == 3
+    assert not {export["key"] for export in exports(studio.database)} & {export["key"] for export in before}
+
+
 def test_another_format_can_be_derived_afterwards_at_no_charge(studio):
     user = a_user(studio.database)
     generation = finished(studio, user, formats=["shopee"])
@@ -203,12 +297,10 @@ def test_a_generation_that_does_not_exist_has_no_exports(studio):
 # --- what cannot be derived ---------------------------------------------------------------------------------------
 
 
-def test_an_export_that_cannot_be_made_leaves_the_generation_partial_and_the_pose_paid_for(
-    studio, backend, monkeypatch
-):
+def test_an_export_that_cannot_be_made_leaves_the_generation_partial_and_the_pose_paid_for(studio):
     user = a_user(studio.database)
     lease = running(studio.database, user, formats=["shopee", "facebook"])
-    narrow_shopee(monkeypatch)
+    limit_shopee(studio.database, 900)
 
     assert work(studio, lease) == "partial"
 
@@ -221,10 +313,10 @@ def test_an_export_that_cannot_be_made_leaves_the_generation_partial_and_the_pos
     assert credits(studio.database, user) == (10_000 - PRICE, 0, PRICE)
 
 
-def test_an_export_that_failed_can_be_derived_later(studio, monkeypatch):
-    with monkeypatch.context() as patched:
-        narrow_shopee(patched)
-        generation = finished(studio, formats=["shopee"])
+def test_an_export_that_failed_can_be_derived_later(studio):
+    limit_shopee(studio.database, 900)
+    generation = finished(studio, formats=["shopee"])
+    limit_shopee(studio.database, 1_000_000)
 
     assert derive_exports(studio, generation, None) == 1
 

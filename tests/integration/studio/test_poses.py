@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from posegen.backends.breaker import BackendRule
 from posegen.backends.protocol import Recipe, Rendering
-from posegen.errors import BackendRejected, BackendUnavailable, LeaseLost, ObjectCorrupt, StoreFull, UnknownName
+from posegen.errors import (
+    BackendHeldBack,
+    BackendRejected,
+    BackendUnavailable,
+    LeaseLost,
+    ObjectCorrupt,
+    StoreFull,
+    UnknownName,
+)
 from posegen.images.validation import open_image
 from posegen.lifecycle import checkpoint, claims, outcomes
 from posegen.lifecycle.leases import LeaseKeeper
 from posegen.lifecycle.work import at_work
+from posegen.studio import calls
 from posegen.studio.poses import make_poses
 from tests.backends import painted, standing_keypoints
 from tests.builders import (
@@ -80,7 +92,7 @@ def test_the_stored_picture_is_the_one_that_the_backend_painted(studio):
 
     key = value(studio.database, "select key from objects where content_type = 'image/png'")
 
-    assert np.array_equal(open_image(studio.store.get(key)), painted(9))
+    assert np.array_equal(open_image(studio.store.get(key)), painted(9, pose=SLUGS[0]))
     assert key.startswith(f"poses/{generation}/")
 
 
@@ -178,7 +190,6 @@ def test_a_pose_that_was_uploaded_but_not_checkpointed_is_made_again_into_the_sa
     ("error", "code", "says"),
     [
         (BackendRejected("this pose is beyond me"), "backend_rejected", "beyond me"),
-        (BackendUnavailable("come back later"), "backend_unavailable", "come back later"),
         (UnknownName("prop", "sceptre", ["box"]), "backend_rejected", "sceptre"),
         (ZeroDivisionError("division by zero"), "backend_rejected", "ZeroDivisionError"),
         (RuntimeError("nul \0 and half a pair \ud83d"), "backend_rejected", "nul"),
@@ -266,6 +277,194 @@ def test_an_operators_pose_that_was_broken_after_intake_fails_the_pose(studio):
 
     assert work(studio, lease) == "failed"
     assert "lift" in result(studio.database, lease.generation_id)["error_detail"]
+
+
+# --- the backend does not answer ----------------------------------------------------------------------------------
+
+PATIENT = BackendRule(attempts=4, call_seconds=20, first_pause=0.01, failures=100, breaker_seconds=60)
+
+
+def answers_after(failures, backend, pose, *, retry_after=None):
+    """The backend fails so many calls for this pose, and answers everything else."""
+    calls = iter(range(failures))
+
+    def fail(recipe):
+        if recipe.pose == pose and next(calls, None) is not None:
+            raise BackendUnavailable("503: come back later", retry_after=retry_after)
+
+    backend.before_each = fail
+
+
+def backend_failures(database):
+    return [found["backend_failures"] for found in rows(database, POSE_FAILURES)]
+
+
+POSE_FAILURES = "select backend_failures from generated_poses order by position"
+
+
+def test_a_pose_that_gets_no_answer_is_asked_for_again_within_the_attempt(studio, backend):
+    user = a_user(studio.database)
+    lease = running(studio.database, user, poses=SLUGS[:2])
+    answers_after(3, backend, SLUGS[1])
+
+    assert work(replace(studio, backend_rule=PATIENT), lease) == "completed"
+
+    assert [recipe.pose for recipe in backend.recipes].count(SLUGS[1]) == 4
+    assert backend_failures(studio.database) == [0, 3]
+    assert row(studio.database, "select attempts, lost_leases from generations") == {"attempts": 0, "lost_leases": 0}
+    assert credits(studio.database, user) == (10_000 - 2 * PRICE, 0, 2 * PRICE)
+
+
+def test_a_pose_that_never_gets_an_answer_fails_alone_after_some_calls(studio, backend):
+    user = a_user(studio.database)
+    lease = running(studio.database, user, poses=SLUGS[:3])
+    answers_after(1000, backend, SLUGS[1])
+
+    assert work(replace(studio, backend_rule=PATIENT), lease) == "partial"
+
+    assert [recipe.pose for recipe in backend.recipes].count(SLUGS[1]) == 4
+    failed = row(studio.database, "select error_code, error_detail from pose_results where position = 1")
+    assert failed == {
+        "error_code": "backend_retries_exceeded",
+        "error_detail": "No answer to 4 calls; the last: 503: come back later",
+    }
+    assert credits(studio.database, user) == (10_000 - 2 * PRICE, 0, 2 * PRICE)
+
+
+def test_the_pause_between_calls_doubles_and_is_as_long_as_the_backend_asks_for(studio, backend):
+    lease = running(studio.database)
+    called: list[float] = []
+    fail = [None, 0.8, None]
+
+    def fail_three_times(_):
+        called.append(time.monotonic())
+        if len(called) <= 3:
+            raise BackendUnavailable("429", retry_after=fail[len(called) - 1])
+
+    backend.before_each = fail_three_times
+    work(replace(studio, backend_rule=replace(PATIENT, first_pause=0.1)), lease)
+
+    pauses = [later - earlier for earlier, later in pairwise(called)]
+    assert pauses[0] >= 0.1
+    assert pauses[1] >= 0.8, "Retry-After"
+    assert pauses[2] >= 0.4
+
+
+def test_a_backend_that_hangs_is_given_up_and_asked_again(studio, backend):
+    lease = running(studio.database)
+    hang, hangs = threading.Event(), iter([True])
+    backend.before_each = lambda _: next(hangs, False) and hang.wait(60)
+
+    assert work(replace(studio, backend_rule=replace(PATIENT, call_seconds=0.6)), lease) == "completed"
+
+    hang.set()
+    assert len(backend.recipes) == 2
+    assert value(studio.database, "select last_error from backend_breakers") == "No answer within 0.6 s."
+
+
+def test_when_nobody_gets_an_answer_the_generation_waits_and_nothing_has_failed(studio, backend):
+    user = a_user(studio.database)
+    lease = running(studio.database, user, poses=SLUGS[:4])
+    answers_after(1000, backend, SLUGS[2])
+    impatient = replace(studio, backend_rule=replace(PATIENT, failures=2), render_threads=1)
+
+    with pytest.raises(BackendHeldBack, match="left alone for 60 s: 503"):
+        attempt_at(impatient, lease)
+
+    assert pose_statuses(studio.database, lease.generation_id) == ["completed", "completed", "running", "pending"]
+    assert row(studio.database, "select status, attempts, lost_leases from generations") == {
+        "status": "queued",
+        "attempts": 0,
+        "lost_leases": 0,
+    }
+    assert credits(studio.database, user) == (10_000 - 4 * PRICE, 2 * PRICE, 2 * PRICE)
+    assert value(studio.database, "select count(*) from backend_outages where closed_at is null") == 1
+
+    backend.before_each = lambda _: None
+    execute(studio.database, "update backend_breakers set retry_at = now()")
+    assert work(impatient, next_lease(studio.database)) == "completed"
+    assert value(studio.database, "select count(*) from backend_outages where closed_at is null") == 0
+
+
+def test_a_backend_that_wants_to_be_left_alone_for_long_is_left_alone_at_once(studio, backend):
+    lease = running(studio.database)
+    answers_after(1, backend, SLUGS[0], retry_after=90)
+
+    with pytest.raises(BackendHeldBack, match="for 90 s"):
+        attempt_at(replace(studio, backend_rule=PATIENT), lease)
+
+    wait = "select extract(epoch from not_before - now()) from generations"
+    assert 85 < float(value(studio.database, wait)) < 100
+
+
+def test_the_threads_of_a_run_try_a_backend_that_may_be_back_one_at_a_time(studio, backend):
+    lease = running(studio.database, poses=SLUGS[:4])
+    execute(
+        studio.database,
+        "insert into backend_breakers (backend, failures, openings, opened_at, retry_at) "
+        "values ('mannequin', 3, 1, now() - interval '1 min', now())",
+    )
+    at_a_time: list[int] = []
+    trying = threading.Semaphore(2)
+
+    def try_it(_):
+        with trying:
+            at_a_time.append(trying._value)
+            time.sleep(0.05)
+
+    backend.before_each = try_it
+
+    assert work(studio, lease) == "completed"
+    assert at_a_time[0] == 1, "nobody beside the first"
+    assert len(backend.recipes) == 4
+
+
+def test_a_worker_that_is_asked_to_stop_does_not_sit_out_the_pause(studio, backend):
+    lease = running(studio.database)
+    answers_after(1000, backend, SLUGS[0])
+    failed = threading.Event()
+    before_each = backend.before_each
+
+    def fail(recipe):
+        failed.set()
+        before_each(recipe)
+
+    backend.before_each = fail
+    began = time.monotonic()
+    interrupted_while(studio, lease, failed, BackendRule(first_pause=600, failures=100, longest_pause=600))
+
+    assert time.monotonic() - began < 10
+    assert pose_statuses(studio.database, lease.generation_id) == ["running"]
+    assert row(studio.database, "select status, attempts from generations") == {"status": "queued", "attempts": 0}
+
+
+def test_a_worker_that_is_asked_to_stop_does_not_wait_long_for_a_call(studio, backend, monkeypatch):
+    monkeypatch.setattr(calls, "LAST_SECONDS", 0.2)
+    lease = running(studio.database)
+    called, hang = threading.Event(), threading.Event()
+
+    def hang_in_the_call(_):
+        called.set()
+        hang.wait(60)
+
+    backend.before_each = hang_in_the_call
+    began = time.monotonic()
+    interrupted_while(studio, lease, called, BackendRule())
+
+    assert time.monotonic() - began < 10
+    hang.set()
+    assert row(studio.database, "select status, attempts from generations") == {"status": "queued", "attempts": 0}
+
+
+def interrupted_while(studio, lease, event, rule):
+    """An attempt that gets SIGINT when the event has come."""
+    interrupting = threading.Thread(
+        target=lambda: (event.wait(20), signal.pthread_kill(threading.main_thread().ident, signal.SIGINT))
+    )
+    interrupting.start()
+    with pytest.raises(KeyboardInterrupt):
+        attempt_at(replace(studio, backend_rule=rule), lease)
+    interrupting.join()
 
 
 # --- the store fails ----------------------------------------------------------------------------------------------

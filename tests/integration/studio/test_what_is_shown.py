@@ -55,13 +55,13 @@ def test_a_generation_without_poses_has_no_contact_sheet(studio):
     generation = queued(studio.database)
 
     assert draw_contact_sheet(studio, generation) is None
-    assert store_contact_sheet(studio, generation) is None
+    assert store_contact_sheet(studio, generation, None) is None
 
 
 def test_a_stored_contact_sheet_can_be_opened_at_its_url(studio):
     generation = finished(studio, poses=SLUGS[:2])
 
-    url = store_contact_sheet(studio, generation)
+    url = store_contact_sheet(studio, generation, None)
 
     assert url is not None
     key = url.removeprefix("https://pictures.example/media/")
@@ -69,7 +69,7 @@ def test_a_stored_contact_sheet_can_be_opened_at_its_url(studio):
     assert (
         value(studio.database, "select key from objects o join generations g on g.contact_sheet_object = o.id") == key
     )
-    assert store_contact_sheet(studio, generation) == url
+    assert store_contact_sheet(studio, generation, None) == url
 
 
 def test_a_contact_sheet_is_ours_and_takes_none_of_the_users_space(studio):
@@ -77,7 +77,7 @@ def test_a_contact_sheet_is_ours_and_takes_none_of_the_users_space(studio):
     generation = finished(studio, user)
     used = account(studio.database, user)["storage_used"]
 
-    store_contact_sheet(studio, generation)
+    store_contact_sheet(studio, generation, None)
 
     assert account(studio.database, user)["storage_used"] == used
     assert used == value(studio.database, "select sum(size)::bigint from objects where generation_id = %s", generation)

@@ -8,6 +8,7 @@ import pytest
 
 from posegen.database.server import DatabaseUrls
 from posegen.errors import SettingsInvalid
+from posegen.setting_names import OTHER_NAMES
 from posegen.settings import PROJECT_ROOT, Settings, load_settings
 from posegen.supervisor.environment import dagster_environment
 from tests.documents import page
@@ -19,6 +20,7 @@ DEFAULTS = {
     "POSEGEN_HOME": ".posegen in the checkout",
     "DATABASE_URL": "none",
     "STORAGE_LOCAL_PATH": "storage in POSEGEN_HOME",
+    "POSEGEN_BACKEND_COSTS": "{}",
     "POSEGEN_MAX_RUNNING": "one for each core, 8 at most",
 }
 
@@ -47,7 +49,8 @@ def test_every_setting_is_on_the_page_and_nothing_else() -> None:
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_a_setting_has_the_default_and_the_values_of_the_page(name: str) -> None:
     row, field = ROWS[name.upper()], Settings.model_fields[name]
-    assert row["default"] == DEFAULTS.get(name.upper(), str(field.default))
+    plain = "none" if field.default is None else str(field.default)
+    assert row["default"] == DEFAULTS.get(name.upper(), plain)
     assert values_of(name) in {None, row["values"]}
 
 
@@ -83,3 +86,10 @@ def test_the_variables_that_posegen_sets_are_on_the_page() -> None:
     documented = [row["variable"] for row in PAGE.rows("variable") if "default" not in row]
     urls = DatabaseUrls("postgresql://", "postgresql+psycopg2://", embedded=True)
     assert documented == list(dagster_environment(Settings(), urls))
+
+
+def test_every_other_name_is_on_the_page() -> None:
+    documented = {row["ours"]: row["also"] for row in PAGE.rows("ours")}
+    assert list(documented) == list(OTHER_NAMES)
+    for name, others in OTHER_NAMES.items():
+        assert documented[name].split("; ")[0].split(", ") == list(others)

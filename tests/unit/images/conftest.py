@@ -1,4 +1,4 @@
-"""Pictures made on the spot: one like a studio photograph, and pure noise."""
+"""Pictures made on the spot: one like a studio photograph, one full of texture, and pure noise."""
 
 from __future__ import annotations
 
@@ -25,9 +25,33 @@ def studio_picture(width: int = 1024, height: int = 1024) -> Pixels:
     return (sharp + grain).clip(0, 255).round().astype(np.uint8)
 
 
+def textured_picture(side: int = 1024) -> Pixels:
+    """The spectrum of photographs of nature, where amplitudes fall with the frequency, with shades and hard edges."""
+    chance = np.random.default_rng(5)
+    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.fftfreq(side))
+    frequency[0, 0] = 1
+    layers = [np.fft.ifft2(np.fft.fft2(chance.normal(size=(side, side))) / frequency**1.1).real for _ in range(4)]
+    light, *colours = [layer / layer.std() for layer in layers]
+    rows, columns = np.mgrid[0:side, 0:side] / side
+    picture = np.stack([120 + 38 * light + 12 * colour + 40 * (columns - 0.5) for colour in colours], axis=-1)
+    picture[(columns - 0.5) ** 2 / 0.03 + (rows - 0.5) ** 2 / 0.12 < 1] *= 0.6
+    for _ in range(10):
+        angle, middle = chance.uniform(0, np.pi), chance.uniform(0.3, 0.7, 2)
+        line = np.abs(np.cos(angle) * (columns - middle[0]) + np.sin(angle) * (rows - middle[1])) < 0.002
+        picture[line] = chance.uniform(0, 255, 3)
+    return picture.clip(0, 255).round().astype(np.uint8)
+
+
 @pytest.fixture(scope="session")
 def picture() -> Pixels:
     pixels = studio_picture()
+    pixels.flags.writeable = False
+    return pixels
+
+
+@pytest.fixture(scope="session")
+def photograph() -> Pixels:
+    pixels = textured_picture()
     pixels.flags.writeable = False
     return pixels
 

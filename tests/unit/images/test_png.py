@@ -5,7 +5,10 @@ import io
 import numpy as np
 from PIL import Image
 
+from posegen.images.packets import find_packet
 from posegen.images.png import encode_png, png_reserve_bytes
+from posegen.images.provenance import Provenance, write_packet
+from posegen.images.validation import open_image
 
 
 def test_a_png_keeps_every_pixel(picture):
@@ -20,8 +23,18 @@ def test_equal_pixels_give_equal_bytes(picture):
     assert encode_png(picture).data == encode_png(picture.copy()).data
 
 
+def test_a_packet_changes_no_pixel_and_can_be_opened(picture):
+    packet = write_packet(Provenance(generator="Posegen, mannequin 1 – a test"))
+
+    with_packet = encode_png(picture, xmp=packet)
+
+    assert (open_image(with_packet.data) == picture).all()
+    assert find_packet(io.BytesIO(with_packet.data)) == packet
+    assert with_packet.data == encode_png(picture, xmp=packet).data
+
+
 def test_the_reservation_is_enough_for_noise():
     random = np.random.default_rng(0)
     for height, width in ((1024, 1024), (16, 16), (17, 301)):
         noise = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
-        assert len(encode_png(noise).data) < png_reserve_bytes(width, height)
+        assert len(encode_png(noise, xmp=b"x" * 2000).data) < png_reserve_bytes(width, height)

@@ -8,6 +8,7 @@ from PIL import Image
 
 from posegen.images.thumbnails import RESERVE_BYTES, encode_thumbnail
 from posegen.poses.keypoints import Keypoints
+from tests.backends import STANDING
 
 
 def opened(data: bytes) -> NDArray[np.float64]:
@@ -41,8 +42,14 @@ def test_the_reservation_is_enough_for_noise(noise):
 def test_a_tall_picture_is_filled_around_the_figure():
     tall = np.full((1200, 400, 3), 255, dtype=np.uint8)
     tall[100:200] = 0
-    points = np.array([(0.4, 100 / 1200), (0.6, 200 / 1200)])
-    figure = Keypoints(points, depth=np.ones(2), visible=np.ones(2, dtype=bool))
+    figure = Keypoints(STANDING * (1, 0.2), depth=np.ones(18), visible=np.ones(18, dtype=bool))
 
     assert (opened(encode_thumbnail(tall, figure).data) < 50).any()
     assert (opened(encode_thumbnail(tall).data) > 200).all()
+
+
+def test_a_packet_is_written_into_it(picture):
+    with Image.open(io.BytesIO(encode_thumbnail(picture, xmp=b"<x:xmpmeta/>").data)) as image:
+        assert image.info["xmp"] == b"<x:xmpmeta/>"
+    with Image.open(io.BytesIO(encode_thumbnail(picture).data)) as image:
+        assert "xmp" not in image.info

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import io
-import struct
 import time
 import warnings
-import zlib
 
 import numpy as np
 import pytest
@@ -13,7 +11,9 @@ from PIL import Image
 from posegen.errors import ImageInvalid
 from posegen.images.color_profile import srgb_profile
 from posegen.images.pixels import Pixels
-from posegen.images.validation import Limits, check_pixels, open_image
+from posegen.images.validation import FROM_OUTSIDE, OF_OUR_OWN, Limits, check_pixels, examine, open_image
+from tests.hostile_images import encoded as any_encoded
+from tests.hostile_images import heavy_png, png_of_rows, png_that_claims, with_chunks
 
 
 @pytest.fixture(scope="module")
@@ -22,19 +22,7 @@ def small(picture: Pixels) -> Pixels:
 
 
 def encoded(pixels: Pixels, kind: str, mode: str = "RGB", **options: object) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels).convert(mode).save(file, kind, **options)
-    return file.getvalue()
-
-
-def chunk(name: bytes, payload: bytes) -> bytes:
-    return struct.pack(">I", len(payload)) + name + payload + struct.pack(">I", zlib.crc32(name + payload))
-
-
-def png_that_claims(width: int, height: int) -> bytes:
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    data = chunk(b"IDAT", zlib.compress(bytes(1000)))
-    return b"\x89PNG\r\n\x1a\n" + header + data + chunk(b"IEND", b"")
+    return any_encoded(kind, mode, pixels, **options)
 
 
 FORMATS = [
@@ -113,7 +101,7 @@ def test_the_format_is_believed_from_its_first_bytes_alone(small):
         open_image(b"\x89PNG\r\n\x1a\n" + encoded(small, "JPEG"))
 
 
-@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 def test_appended_bytes_are_refused(small, kind):
     with pytest.raises(ImageInvalid, match="appended"):
         open_image(encoded(small, kind) + b"PK\x03\x04")
@@ -150,19 +138,41 @@ def test_a_tall_jpeg_and_webp_are_measured_too():
             open_image(encoded(tall, kind, **options))
 
 
+def test_what_unpacks_to_more_than_its_pixels_is_refused_with_both_figures():
+    data = png_of_rows(4000, 4250, 16, 6, bytes(32_000))
+    with pytest.raises(ImageInvalid, match="4,000x4,250 pixels unpacks to 136,000,000 bytes; 100,000,000 are accepted"):
+        examine(data, FROM_OUTSIDE)
+
+    assert examine(heavy_png(400, 300), FROM_OUTSIDE).pixel_bytes == 8
+
+
+def test_less_may_come_from_outside_than_we_store_ourselves():
+    print_export = png_that_claims(3300, 5100)
+    for limits in (FROM_OUTSIDE, OF_OUR_OWN):
+        assert (examine(print_export, limits).width, examine(print_export, limits).height) == (3300, 5100)
+    with pytest.raises(ImageInvalid, match=r"18,000,000 pixels .*at most 17,000,000"):
+        examine(png_that_claims(4000, 4500), FROM_OUTSIDE)
+    assert examine(png_that_claims(4000, 4500), OF_OUR_OWN).height == 4500
+
+
+def test_the_name_has_to_agree_with_the_file(small):
+    assert examine(encoded(small, "JPEG"), FROM_OUTSIDE, suffix=".JPG").format == "JPEG"
+    with pytest.raises(ImageInvalid, match=r"ends in \.png and the file is a JPEG"):
+        examine(encoded(small, "JPEG"), FROM_OUTSIDE, suffix=".png")
+
+
 def test_a_file_that_is_too_large_is_refused_with_both_figures(small):
     data = encoded(small, "PNG")
     with pytest.raises(ImageInvalid, match=rf"{len(data):,} bytes; at most 1,000"):
-        open_image(data, Limits(max_bytes=1000))
+        open_image(data, Limits(max_bytes=1000, max_pixels=10_000))
 
 
 def test_a_small_header_before_a_large_one_is_refused():
     """Pillow believes the last header of a PNG: the limits must not be checked on the first one alone."""
-    bomb = png_that_claims(64, 64)
-    second = chunk(b"IHDR", struct.pack(">IIBBBBB", 8000, 8000, 8, 2, 0, 0, 0))
+    second = png_that_claims(8000, 8000)[8:33]
 
-    with pytest.raises(ImageInvalid, match="two sizes: 64x64 and 8000x8000"):
-        open_image(bomb[:33] + second + bomb[33:])
+    with pytest.raises(ImageInvalid, match="two headers"):
+        open_image(with_chunks(second))
 
 
 def test_a_webp_whose_canvas_is_not_its_pictures_is_refused(small):
@@ -170,7 +180,7 @@ def test_a_webp_whose_canvas_is_not_its_pictures_is_refused(small):
     assert data[12:16] == b"VP8X"
     data[24] += 16
 
-    with pytest.raises(ImageInvalid, match="WEBP"):
+    with pytest.raises(ImageInvalid, match="two sizes: 112x64 and 96x64"):
         open_image(bytes(data))
 
 
@@ -180,14 +190,6 @@ def test_a_webp_whose_canvas_is_not_its_pictures_is_refused(small):
 def test_a_header_that_breaks_off_is_called_truncated(header):
     with pytest.raises(ImageInvalid, match="truncated"):
         open_image(header)
-
-
-def test_a_compressed_text_that_swells_to_a_hundred_megabytes_is_refused(small):
-    whole = encoded(small, "PNG")
-    text = chunk(b"zTXt", b"Comment\x00\x00" + zlib.compress(bytes(100_000_000)))
-
-    with pytest.raises(ImageInvalid, match="PNG is truncated or damaged"):
-        open_image(whole[:33] + text + whole[33:])
 
 
 def test_exif_that_is_none_does_no_harm(small):
@@ -201,20 +203,15 @@ def test_a_picture_that_moves_is_refused(small):
     for kind in ("PNG", "WEBP"):
         file = io.BytesIO()
         first.save(file, kind, save_all=True, append_images=[second])
-        with pytest.raises(ImageInvalid, match="holds 2 pictures"):
+        with pytest.raises(ImageInvalid, match="several pictures"):
             open_image(file.getvalue())
 
 
 def test_a_jpeg_of_several_pictures_is_refused(small):
     file = io.BytesIO()
     Image.fromarray(small).save(file, "MPO", save_all=True, append_images=[Image.fromarray(255 - small)])
-    with pytest.raises(ImageInvalid, match="JPEG"):
+    with pytest.raises(ImageInvalid, match="several pictures"):
         open_image(file.getvalue())
-
-
-def test_cmyk_is_refused_because_its_colours_cannot_be_known(small):
-    with pytest.raises(ImageInvalid, match="CMYK"):
-        open_image(encoded(small, "JPEG", "CMYK"))
 
 
 @pytest.mark.parametrize(("mode", "tolerance"), [("1", 128), ("L", 90), ("P", 60)])

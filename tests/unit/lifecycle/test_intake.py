@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -12,6 +13,7 @@ from posegen.errors import RequestRefused
 from posegen.images.platforms import PLATFORMS, reserved_bytes
 from posegen.lifecycle.intake import Catalogue, Plan, judge
 from posegen.lifecycle.limits import POSE_RESERVE_BYTES
+from posegen.lifecycle.rules import Prices
 from posegen.poses.library import CATEGORIES, LIBRARY
 
 POSES = {pose.slug: pose for pose in LIBRARY}
@@ -22,8 +24,10 @@ CATALOGUE = Catalogue(
     poses=POSES,
     unusable={"broken-pose": "knee is 400; it must lie between 0 and 150."},
     categories=[category.slug for category in CATEGORIES],
+    platforms=dict(PLATFORMS),
     default_backend="mannequin",
-    credits_per_pose=30,
+    hosted=frozenset(),
+    prices=Prices(pose=30),
 )
 
 
@@ -114,9 +118,19 @@ def test_seed_zero_is_a_seed():
 
 
 def test_fifty_pictures_are_the_most():
-    assert len(plan(poses=[FIRST] * 50).poses) == 50
-    assert len(plan(poses=[FIRST] * 25, variations=2).poses) == 50
+    assert len(plan(poses=list(POSES)[:50]).poses) == 50
+    assert len(plan(poses=list(POSES)[:25], variations=2).poses) == 50
     assert len(plan(poses=[FIRST], variations=50).poses) == 50
+
+
+def test_a_pose_is_made_once_however_often_and_in_whichever_way_it_is_named():
+    twice = plan(poses=[SECOND, FIRST, SECOND], variations=2, seed=1)
+    also_by_category = plan(poses=[IN_CATEGORY[-1]], categories=[CATEGORY, CATEGORY])
+
+    assert [(pose.library_pose, pose.seed) for pose in twice.poses] == [
+        *((SECOND, 1), (SECOND, 2), (FIRST, 1), (FIRST, 2)),
+    ]
+    assert [pose.library_pose for pose in also_by_category.poses] == [IN_CATEGORY[-1], *IN_CATEGORY[:-1]]
 
 
 def test_every_pose_has_its_price_and_the_plan_their_sum():
@@ -124,6 +138,31 @@ def test_every_pose_has_its_price_and_the_plan_their_sum():
 
     assert {pose.price for pose in made.poses} == {30}
     assert made.price == 180
+
+
+DEAR = replace(CATALOGUE, prices=Prices(pose=30, hosted_backend=100, print_format=5, strict_pose=2))
+
+
+@pytest.mark.parametrize(
+    ("fields", "hosted", "price"),
+    [
+        ({}, frozenset(), 30),
+        ({"formats": ["tiktok", "print_letter"]}, frozenset(), 35),
+        ({"formats": ["print_tabloid", "print_letter", "print_letter"]}, frozenset(), 40),
+        ({"control_weight": 1.01}, frozenset(), 32),
+        ({"control_weight": 1.0}, frozenset(), 30),
+        ({}, frozenset({"mannequin"}), 130),
+        ({"formats": ["print_letter"], "control_weight": 2.0}, frozenset({"mannequin"}), 137),
+    ],
+    ids=["plain", "print", "two prints", "strict", "not strict", "hosted", "everything"],
+)
+def test_what_makes_a_pose_dearer_is_in_the_price_of_each(fields, hosted, price):
+    submission = a_submission(poses=[FIRST, SECOND], **fields)
+
+    made = judge(submission, replace(DEAR, hosted=hosted), fresh_seed=0)
+
+    assert {pose.price for pose in made.poses} == {price}
+    assert made.price == 2 * price
 
 
 def test_space_is_reserved_for_every_pose_and_for_the_formats_that_were_asked_for():
@@ -176,7 +215,7 @@ def test_prompts_that_people_write_are_accepted(prompt):
         ({"poses": [FIRST], "formats": [["tiktok"]]}, "tiktok", "platforms"),
         ({"poses": [FIRST], "backend": "camera"}, "'camera'", "leave it out"),
         ({}, "0 poses", "name library poses, categories or a prompt"),
-        ({"poses": [FIRST] * 51}, "51 pictures", "Ask for fewer"),
+        ({"poses": list(POSES)[:51]}, "51 pictures", "Ask for fewer"),
         ({"poses": [FIRST, SECOND], "variations": 26}, "52 pictures", "Ask for fewer"),
         ({"poses": [FIRST], "prompt": ""}, "empty", "leave it out"),
         ({"poses": [FIRST], "prompt": " \n\t "}, "empty", "leave it out"),

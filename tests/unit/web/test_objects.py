@@ -5,21 +5,20 @@ from __future__ import annotations
 import http.client
 import os
 import socket
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
 from posegen.storage.local import LocalStore
 from posegen.web.objects import object_routes
+from tests.web_server import served
 
 KEY = "poses/g1/p1-0123456789ab.png"
 BODY = bytes(range(256)) * 4  # 1024 bytes
@@ -55,21 +54,6 @@ class Site:
 
     def put(self, key: str, data: bytes, content_type: str = "image/png") -> None:
         self.store.put(key, data, content_type=content_type)
-
-
-@contextmanager
-def served(application: Starlette) -> Iterator[int]:
-    """The port of a server that runs until the block ends."""
-    server = uvicorn.Server(uvicorn.Config(application, log_config=None, ws="none", lifespan="off"))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            server.should_exit = True
-            thread.join(timeout=20)
-            assert not thread.is_alive()
 
 
 @pytest.fixture(scope="module")

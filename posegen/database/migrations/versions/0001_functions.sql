@@ -9,6 +9,17 @@ create trigger ledger_is_append_only before update or delete on ledger_entries
     for each row execute function refuse_change();
 create trigger ledger_is_never_emptied before truncate on ledger_entries
     for each statement execute function refuse_change();
+-- Whoever may hold, capture and release for generations may not give credits away: that has doors of its own.
+create function guard_ledger_kind() returns trigger language plpgsql as $$
+begin
+    if new.kind in ('hold', 'capture', 'release')
+        or pg_has_role((select relowner from pg_class where oid = tg_relid), 'usage') then
+        return new;
+    end if;
+    raise exception '% may not % credits', current_user, new.kind using errcode = 'insufficient_privilege';
+end $$;
+create trigger guard_kind before insert on ledger_entries for each row execute function guard_ledger_kind();
+
 create trigger a_request_never_changes before update on generation_requests
     for each row execute function refuse_change();
 
@@ -16,7 +27,7 @@ create function guard_generation_status() returns trigger language plpgsql as $$
 begin
     if new.status = old.status or (old.status, new.status) in (
         ('submitted', 'queued'), ('submitted', 'failed'), ('submitted', 'cancelled'),
-        ('queued', 'dispatched'), ('queued', 'failed'), ('queued', 'cancelled'),
+        ('queued', 'dispatched'), ('queued', 'partial'), ('queued', 'failed'), ('queued', 'cancelled'),
         ('dispatched', 'running'), ('dispatched', 'queued'), ('dispatched', 'partial'), ('dispatched', 'failed'),
         ('dispatched', 'cancelled'),
         ('running', 'queued'), ('running', 'completed'), ('running', 'partial'), ('running', 'failed'),
@@ -38,6 +49,16 @@ end $$;
 create trigger guard_status before update of status on generated_poses
     for each row execute function guard_pose_status();
 
+create function guard_pose_price() returns trigger language plpgsql as $$
+begin
+    if new.price = old.price then
+        return new;
+    end if;
+    raise exception 'the price of pose % was agreed on at intake', old.id using errcode = 'restrict_violation';
+end $$;
+create trigger guard_price before update of price on generated_poses
+    for each row execute function guard_pose_price();
+
 -- What follows by itself -------------------------------------------------------------------------------------------
 
 create function open_account() returns trigger language plpgsql as $$
@@ -49,17 +70,63 @@ create trigger a_user_has_an_account after insert on users for each row execute 
 
 create function accept_requests() returns trigger language plpgsql as $$
 begin
-    insert into generations (id, user_id, project_id, formats, backend, priority, submitted_at)
-    select id, user_id, project_id, formats, backend, priority, created_at from arrived;
+    insert into generations (id, user_id, project_id, formats, fit, backend, priority, submitted_at, last_event)
+    select id, user_id, project_id, formats, fit, backend, priority, created_at, 1 from arrived;
+    insert into events (generation_id, sequence, kind) select id, 1, 'submitted' from arrived;
     perform pg_notify('posegen_requests', '');
     return null;
 end $$;
 create trigger a_request_becomes_a_generation after insert on generation_requests
     referencing new table as arrived for each statement execute function accept_requests();
 
+-- A slot is free, or a generation waits anew: the request sensor need not sleep through it.
+create function announce_free_slot() returns trigger language plpgsql as $$
+begin
+    perform pg_notify('posegen_requests', '');
+    return null;
+end $$;
+create trigger a_free_slot_is_announced after update of status on generations for each row
+    when (old.status in ('dispatched', 'running') and new.status not in ('dispatched', 'running'))
+    execute function announce_free_slot();
+
+-- Space follows the objects: whoever deletes their rows gives their bytes back.
+create function give_back_space() returns trigger language plpgsql as $$
+begin
+    update accounts a set storage_used = a.storage_used - gone.size
+    from (select g.user_id, sum(d.size) as size from deleted d join generations g on g.id = d.generation_id
+          group by g.user_id) gone
+    where a.user_id = gone.user_id;
+    return null;
+end $$;
+create trigger deleted_objects_take_no_space after delete on objects
+    referencing old table as deleted for each statement execute function give_back_space();
+
+-- A pose is captured or released at its price, and refunded at most what was captured for it.
+create function check_amount(entry ledger_entries) returns void language plpgsql as $$
+declare
+    agreed bigint;
+begin
+    if entry.kind = 'refund' then
+        agreed := (select amount from ledger_entries where pose_id = entry.pose_id and kind = 'capture');
+        if agreed is null or entry.amount > agreed then
+            raise exception 'pose % was charged % credits: % cannot be refunded', entry.pose_id, coalesce(agreed, 0),
+                entry.amount using errcode = 'check_violation';
+        end if;
+    else
+        agreed := (select price from generated_poses where id = entry.pose_id);
+        if entry.amount <> agreed then
+            raise exception 'pose % has the price %, not %', entry.pose_id, agreed, entry.amount
+                using errcode = 'check_violation';
+        end if;
+    end if;
+end $$;
+
 -- Balances follow the ledger, so that the two cannot differ: nothing else writes credits.
 create function apply_ledger_entry() returns trigger language plpgsql as $$
 begin
+    if new.kind in ('capture', 'release', 'refund') then
+        perform check_amount(new);
+    end if;
     update accounts set
         credits_granted = credits_granted + case when new.source = 'issued' then new.amount else 0 end,
         credits_available = credits_available + case 'available' when new.target then new.amount
@@ -70,10 +137,11 @@ begin
     where user_id = new.user_id;
     if new.kind = 'hold' then
         insert into holds (generation_id, user_id, amount) values (new.generation_id, new.user_id, new.amount);
-    elsif new.kind in ('capture', 'release') then
+    elsif new.kind in ('capture', 'release', 'refund') then
         update holds set
             captured = captured + case new.kind when 'capture' then new.amount else 0 end,
-            released = released + case new.kind when 'release' then new.amount else 0 end
+            released = released + case new.kind when 'release' then new.amount else 0 end,
+            refunded = refunded + case new.kind when 'refund' then new.amount else 0 end
         where generation_id = new.generation_id and user_id = new.user_id;
         if not found then
             raise exception 'pose % has no hold to % from', new.pose_id, new.kind using errcode = 'foreign_key_violation';
@@ -89,9 +157,15 @@ declare
 begin
     update generations set last_event = last_event + 1 where id = of_generation returning last_event into next_sequence;
     insert into events (generation_id, sequence, kind, detail) values (of_generation, next_sequence, kind, detail);
-    perform pg_notify('posegen_events', of_generation || ':' || next_sequence);
     return next_sequence;
 end $$;
+
+create function announce_event() returns trigger language plpgsql as $$
+begin
+    perform pg_notify('posegen_events', new.generation_id || ':' || new.sequence);
+    return null;
+end $$;
+create trigger an_event_is_announced after insert on events for each row execute function announce_event();
 
 -- The doors for foreign backends -----------------------------------------------------------------------------------
 
@@ -108,7 +182,8 @@ create function submit_generation(
     project_id text default null,
     backend text default null,
     control_weight double precision default 1.0,
-    priority integer default 0
+    priority integer default 0,
+    fit text default null
 ) returns table (generation_id uuid, status text, replayed boolean) language plpgsql as $$
 #variable_conflict use_variable
 declare
@@ -116,9 +191,9 @@ declare
 begin
     insert into generation_requests as fresh
         (user_id, idempotency_key, poses, prompt, categories, avatar, variations, seed, formats, project_id, backend,
-         control_weight, priority)
+         control_weight, priority, fit)
     values (user_id, idempotency_key, poses, prompt, categories, avatar, variations, seed, formats, project_id, backend,
-            control_weight, priority)
+            control_weight, priority, fit)
     on conflict on constraint one_request_per_idempotency_key do nothing
     returning fresh.id into generation_id;
     if found then
@@ -130,9 +205,9 @@ begin
     select * into earlier from generation_requests r
         where r.user_id = user_id and r.idempotency_key = idempotency_key;
     if (earlier.poses, earlier.prompt, earlier.categories, earlier.avatar, earlier.variations, earlier.seed, earlier.formats,
-        earlier.project_id, earlier.backend, earlier.control_weight, earlier.priority::integer)
+        earlier.project_id, earlier.backend, earlier.control_weight, earlier.priority::integer, earlier.fit)
        is distinct from
-       (poses, prompt, categories, avatar, variations, seed, formats, project_id, backend, control_weight, priority) then
+       (poses, prompt, categories, avatar, variations, seed, formats, project_id, backend, control_weight, priority, fit) then
         raise exception 'idempotency key % was used for another request, generation %', quote_literal(idempotency_key), earlier.id
             using errcode = 'PG409', hint = 'Send the same body again, or choose a new key for a new request.';
     end if;
@@ -220,6 +295,33 @@ begin
 end $$;
 comment on function grant_credits is 'gives credits to a user; answers what is available now';
 
+create function refund_poses(poses uuid[], reason text, actor text default current_user) returns bigint
+language plpgsql as $$
+#variable_conflict use_variable
+declare
+    refunded record;
+    total bigint := 0;
+begin
+    for refunded in
+        with given_back as (
+            insert into ledger_entries as fresh
+                (kind, user_id, source, target, amount, generation_id, pose_id, reason, actor)
+            select 'refund', c.user_id, 'spent', 'available', c.amount, c.generation_id, c.pose_id, reason, actor
+            from ledger_entries c where c.kind = 'capture' and c.pose_id = any(poses)
+                and not exists (select from ledger_entries r where r.kind = 'refund' and r.pose_id = c.pose_id)
+            returning fresh.generation_id, fresh.amount
+        )
+        select given_back.generation_id, count(*) as number, sum(given_back.amount) as amount
+        from given_back group by given_back.generation_id
+    loop
+        perform record_event(refunded.generation_id, 'refunded', jsonb_build_object(
+            'poses', refunded.number, 'credits', refunded.amount, 'reason', reason, 'actor', actor));
+        total := total + refunded.amount;
+    end loop;
+    return total;
+end $$;
+comment on function refund_poses is 'gives back what was paid for these poses, once; answers the credits given back now';
+
 -- Views: what foreign backends read --------------------------------------------------------------------------------
 
 create view object_urls as
@@ -231,7 +333,7 @@ create view generation_results as
            e.customer_message as error_message, g.error_detail, r.prompt, g.formats, g.backend,
            g.poses_total, g.poses_completed, g.poses_failed,
            coalesce(h.captured, 0) as credits_spent, coalesce(h.amount - h.captured - h.released, 0) as credits_held,
-           coalesce(h.released, 0) as credits_released,
+           coalesce(h.released, 0) as credits_released, coalesce(h.refunded, 0) as credits_refunded,
            r.created_at, g.queued_at, g.started_at, g.finished_at,
            extract(epoch from g.finished_at - g.submitted_at)::double precision as seconds_to_finish
     from generations g
@@ -256,3 +358,29 @@ create view pose_results as
     left join object_urls image on image.id = p.image_object
     left join object_urls thumbnail on thumbnail.id = p.thumbnail_object
     left join object_urls original on original.id = p.original_object;
+
+-- Who may do what --------------------------------------------------------------------------------------------------
+
+-- The doors work with the rights of the owner, in the owner's schema whatever the caller's search path is; so a role
+-- for a web backend needs no right to the tables behind them. docs/how-to/database-roles.md
+do $$
+declare
+    door text;
+begin
+    foreach door in array array[
+        'open_account()', 'accept_requests()', 'apply_ledger_entry()', 'announce_free_slot()', 'give_back_space()',
+        'submit_generation(uuid, text, text[], text, text[], jsonb, integer, bigint, text[], text, text, '
+            'double precision, integer, text)',
+        'cancel_generation(uuid, text)', 'set_favourite(uuid, boolean)', 'record_download(uuid, text)',
+        'grant_credits(uuid, bigint, text, text)', 'refund_poses(uuid[], text, text)'
+    ] loop
+        execute format('alter function %s security definer set search_path = %I, pg_temp', door, current_schema());
+    end loop;
+end $$;
+
+-- Nobody may call anything by default; what a role needs is granted to it.
+revoke execute on function
+    refuse_change, guard_ledger_kind, guard_generation_status, guard_pose_status, guard_pose_price, open_account, accept_requests,
+    announce_free_slot, announce_event, give_back_space, check_amount, apply_ledger_entry, record_event, submit_generation,
+    end_open_poses, give_back_reservation, cancel_generation, set_favourite, record_download, grant_credits, refund_poses
+    from public;

@@ -82,6 +82,7 @@ create table generation_requests (
     variations      integer not null default 1 constraint variations_in_range check (variations between 1 and 50),
     seed            bigint constraint seed_in_range check (seed between 0 and 4294967295),
     formats         text[] not null default '{}' constraint formats_length check (cardinality(formats) <= 1000),
+    fit             text constraint fit_known check (fit in ('cover', 'contain')),
     backend         text constraint backend_length check (length(backend) between 1 and 100),
     control_weight  double precision not null default 1.0 constraint control_weight_in_range
                     check (control_weight between 0 and 2),
@@ -103,6 +104,7 @@ create table generations (
     error_code       text references error_codes,
     error_detail     text,
     formats          text[] not null default '{}',
+    fit              text,
     backend          text,
     poses_total      integer not null default 0 check (poses_total between 0 and 50),
     poses_completed  integer not null default 0 check (poses_completed >= 0),
@@ -113,6 +115,7 @@ create table generations (
     dispatch         integer not null default 0,
     dispatched_at    timestamptz,
     run_id           text,
+    worker_home      uuid,
     token            integer not null default 0,
     lease_expires_at timestamptz,
     attempts         integer not null default 0,
@@ -131,15 +134,21 @@ create table generations (
         check ((status in ('completed', 'partial', 'failed', 'cancelled')) = (finished_at is not null)),
     constraint a_failure_has_its_code check (status <> 'failed' or error_code is not null)
 );
+comment on column generations.fit is 'how pictures lie in their exports; none: as the platform and the figure want it';
 comment on column generations.turn is 'fair order: users are served in turn; smaller goes first within one priority';
 comment on column generations.dispatch is 'rises with every claim; part of the Dagster run key';
 comment on column generations.token is 'fencing token: rises whenever another worker may write';
+comment on column generations.worker_home is 'where the run holds a file lock for as long as it lives; none when nowhere';
 create index generations_submitted on generations (submitted_at, id) where status = 'submitted';
-create index generations_queued on generations (priority desc, turn, submitted_at, id) include (not_before)
-    where status = 'queued';
-create index generations_under_way on generations (status, lease_expires_at, dispatched_at)
-    where status in ('dispatched', 'running');
+create index generations_queued on generations (priority desc, turn, submitted_at, id)
+    include (not_before, user_id, backend) where status = 'queued';
+create index generations_queued_by_user on generations (user_id) where status = 'queued';
+-- Only what changes with the state is indexed: a lease is renewed and progress noted without touching an index.
+create index generations_under_way on generations (status, user_id, backend) where status in ('dispatched', 'running');
+create index generations_begun on generations (started_at) where started_at is not null and finished_at is null;
+create index generations_accepted on generations (user_id, queued_at) include (poses_total) where queued_at is not null;
 create index generations_by_user on generations (user_id, submitted_at desc);
+alter table generations set (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);
 
 create table stores (
     name       text primary key,
@@ -180,6 +189,7 @@ create table generated_poses (
     error_code          text references error_codes,
     error_detail        text,
     attempts            integer not null default 0,
+    backend_failures    integer not null default 0,
     recipe              jsonb,
     recipe_hash         text check (recipe_hash ~ '^[0-9a-f]{64}$'),
     keypoints           jsonb,
@@ -241,8 +251,10 @@ create table holds (
     amount        bigint not null check (amount >= 0),
     captured      bigint not null default 0 check (captured >= 0),
     released      bigint not null default 0 check (released >= 0),
+    refunded      bigint not null default 0 check (refunded >= 0),
     foreign key (generation_id, user_id) references generations (id, user_id),
-    constraint no_more_than_was_held check (captured + released <= amount)
+    constraint no_more_than_was_held check (captured + released <= amount),
+    constraint no_more_refunded_than_was_captured check (refunded <= captured)
 );
 
 create table ledger_entries (
@@ -284,6 +296,40 @@ create table events (
     primary key (generation_id, sequence)
 );
 create index events_by_time on events (created_at);
+
+-- Runs that lost their generation and that Dagster has to be told of: in the transaction that decided it.
+create table lost_runs (
+    run_id        text primary key,
+    generation_id uuid not null references generations,
+    reason        text not null,
+    created_at    timestamptz not null default now()
+);
+
+-- Whether backends answer --------------------------------------------------------------------------------------------
+
+create table backend_breakers (
+    backend    text primary key check (length(backend) between 1 and 100),
+    failures   integer not null default 0 check (failures >= 0),
+    opened_at  timestamptz,
+    retry_at   timestamptz,
+    openings   integer not null default 0 check (openings >= 0),
+    probe_ends timestamptz,
+    last_error text,
+    updated_at timestamptz not null default now(),
+    constraint an_open_breaker_says_until_when check ((opened_at is null) = (retry_at is null))
+);
+comment on table backend_breakers is 'one circuit breaker for each backend, shared by all workers';
+comment on column backend_breakers.failures is 'in a row, since the last answer';
+comment on column backend_breakers.openings is 'in a row without an answer in between: each waits longer than the last';
+comment on column backend_breakers.probe_ends is 'until when one worker has the right to try whether the backend is back';
+
+create table backend_outages (
+    backend   text not null references backend_breakers,
+    opened_at timestamptz not null,
+    closed_at timestamptz,
+    primary key (backend, opened_at)
+);
+comment on table backend_outages is 'when a breaker was open: the time limit of its generations stands still';
 
 -- Whose turn it is -------------------------------------------------------------------------------------------------
 

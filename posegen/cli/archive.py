@@ -1,0 +1,98 @@
+"""`posegen archive`: a generation's pictures in one ZIP file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, BinaryIO
+from uuid import UUID
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from posegen.cli import console
+from posegen.cli.picking import POSES, names, numbers
+from posegen.cli.session import open_session
+from posegen.studio.archives import DEFAULT_FORMATS, GenerationArchive, plan_archive
+
+_SHOWN = 5
+
+
+def archive(
+    generation: Annotated[UUID, typer.Argument(help="The generation; `posegen status` lists the latest ones.")],
+    formats: Annotated[
+        str, typer.Option(help="Platforms, with commas between them; `image` is the pose itself, as a PNG.")
+    ] = ",".join(DEFAULT_FORMATS),
+    poses: POSES = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="The file to write, or the folder for one that is named after the generation."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")] = False,
+) -> None:
+    """Write a generation's pictures into one ZIP file, each checked against its hash on the way.
+
+    Poses that lack one of the formats are named; the archive is made of what there is.
+
+    Example: `posegen archive GENERATION --formats instagram_post,tiktok,image -o poses.zip`
+    """
+    with open_session() as session:
+        planned = plan_archive(session.studio(), generation, formats=names(formats), poses=numbers(poses))
+        target = _target(out, planned.folder)
+        _write(planned, target, quiet=as_json)
+    if as_json:
+        console.print_json(
+            {
+                "archive": str(target),
+                "size": planned.size,
+                "files": planned.names,
+                "missing": [vars(each) for each in planned.missing],
+            }
+        )
+        return
+    for each in planned.missing[:_SHOWN]:
+        console.err.print(f"Not there: pose {each.number} ({each.library_pose}) as {each.format}", markup=False)
+    if len(planned.missing) > _SHOWN:
+        console.err.print(f"Not there: {len(planned.missing) - _SHOWN} more; --json lists them all.")
+    if planned.missing:
+        console.err.print(f"`posegen regenerate {generation}` makes them, at no charge.", markup=False, soft_wrap=True)
+    console.say(f"{len(planned.names)} files, {planned.size:,} bytes: {target}")
+
+
+def _write(planned: GenerationArchive, target: Path, *, quiet: bool) -> None:
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with (
+        Progress(*columns, console=console.err, disable=quiet) as progress,
+        _whole_or_not_at_all(target.resolve()) as file,
+    ):
+        bar = progress.add_task("Packing", total=planned.size)
+        for chunk in planned.read():
+            file.write(chunk)
+            progress.update(bar, advance=len(chunk))
+
+
+@contextmanager
+def _whole_or_not_at_all(target: Path) -> Iterator[BinaryIO]:
+    """A file beside `target` that takes its name when all of it is written, and is gone when that fails."""
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _target(out: Path | None, folder: str) -> Path:
+    """Where the archive goes: in a folder under a name of its own, elsewhere under the name that was given."""
+    if out is None or out.is_dir():
+        return (out or Path()) / f"{folder}.zip"
+    if out.exists() and not out.is_file():
+        raise typer.BadParameter(f"{out} is no file that could be replaced.", param_hint="--out")
+    return out

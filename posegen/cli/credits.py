@@ -1,0 +1,150 @@
+"""`posegen credits`: what a user has, and what an operator may do about it."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.markup import escape
+from rich.table import Column, Table
+
+from posegen.cli import console
+from posegen.cli.requests import LOCAL_USER
+from posegen.cli.session import open_session
+from posegen.database.connection import Connection
+from posegen.database.results import pose_results, results_of
+from posegen.errors import GenerationUnknown, NothingToRefund, PoseNumberUnknown, UserUnknown
+from posegen.ledger import audit as ledger_audit
+from posegen.ledger import credits
+from posegen.ledger.audit import Audit
+from posegen.ledger.credits import Balance, Entry
+
+app = typer.Typer(help="Credits: what a user has; grant, refund, audit.", no_args_is_help=True)
+
+_AS_JSON = Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")]
+_REASON = Annotated[str, typer.Option(help="Why, for whoever reads the ledger later.")]
+_ACTOR = Annotated[str | None, typer.Option(help="Who decided; without it the user of this shell.")]
+
+
+@app.command()
+def show(
+    user: Annotated[UUID, typer.Argument(help="Without it the local user.")] = LOCAL_USER,
+    limit: Annotated[int, typer.Option(help="How many of the latest movements.", min=0, max=10_000)] = 10,
+    as_json: _AS_JSON = False,
+) -> None:
+    """Show a user's balance and the latest movements."""
+    with open_session() as session, session.database.transaction() as connection:
+        balance = _balance(connection, user)
+        entries = credits.entries_of(connection, user, limit)
+    if as_json:
+        console.print_json({"user": user, **vars(balance), "entries": [vars(entry) for entry in entries]})
+        return
+    console.say(
+        f"{balance.credits_available:,} available, {balance.credits_held:,} held, {balance.credits_spent:,} spent; "
+        f"{balance.credits_granted:,} granted in all."
+    )
+    if entries:
+        console.out.print(_movements(entries))
+
+
+@app.command()
+def grant(
+    user: Annotated[UUID, typer.Argument(help="Who gets them.")],
+    amount: Annotated[int, typer.Argument(help="How many, above 0.", min=1, max=1_000_000_000)],
+    reason: _REASON,
+    actor: _ACTOR = None,
+    as_json: _AS_JSON = False,
+) -> None:
+    """Give credits to a user."""
+    with open_session() as session, session.database.transaction() as connection:
+        _balance(connection, user)
+        available = credits.grant(connection, user, amount, reason=reason, actor=actor or _somebody())
+    if as_json:
+        console.print_json({"user": user, "granted": amount, "credits_available": available})
+    else:
+        console.say(f"{amount:,} credits granted; {available:,} are available now.")
+
+
+@app.command()
+def refund(
+    generation: Annotated[UUID, typer.Argument(help="The generation; `posegen status` lists the latest ones.")],
+    reason: _REASON,
+    pose: Annotated[
+        list[int] | None, typer.Option(help="Number of a pose, from 1; may be repeated. Without it all of them.")
+    ] = None,
+    actor: _ACTOR = None,
+    as_json: _AS_JSON = False,
+) -> None:
+    """Give back what was paid for completed poses, once each; the pictures stay. Exit code 1 when there is nothing."""
+    with open_session() as session, session.database.transaction() as connection:
+        poses = _completed(connection, generation, pose)
+        refunded = credits.refund(connection, poses, reason=reason, actor=actor or _somebody())
+    if not refunded:
+        raise NothingToRefund(generation)
+    if as_json:
+        console.print_json({"generation": generation, "credits_refunded": refunded})
+    else:
+        console.say(f"{refunded:,} credits refunded.")
+
+
+@app.command()
+def audit(as_json: _AS_JSON = False) -> None:
+    """Replay the ledger against balances, holds and prices, and name every difference; exit code 1 for any."""
+    with open_session() as session, session.database.transaction() as connection:
+        found = ledger_audit.audit(connection)
+    if as_json:
+        console.print_json({**vars(found), "differences": [vars(each) for each in found.differences]})
+    else:
+        _print(found)
+    if found.differences:
+        raise typer.Exit(1)
+
+
+def _balance(connection: Connection, user: UUID) -> Balance:
+    balance = credits.balance_of(connection, user)
+    if balance is None:
+        raise UserUnknown(user)
+    return balance
+
+
+def _completed(connection: Connection, generation: UUID, numbers: list[int] | None) -> list[UUID]:
+    if not results_of(connection, [generation]):
+        raise GenerationUnknown(generation)
+    rows = pose_results(connection, generation)
+    completed: dict[int, Any] = {row["position"] + 1: row["pose_id"] for row in rows if row["status"] == "completed"}
+    for number in numbers or ():
+        if number not in completed:
+            raise PoseNumberUnknown(number, list(completed))
+    return [completed[number] for number in numbers or completed]
+
+
+def _movements(entries: list[Entry]) -> Table:
+    table = Table(
+        Column("at (UTC)", no_wrap=True), "movement", Column("credits", justify="right"), "reason", "by", box=None
+    )
+    for entry in entries:
+        what = f"{entry.reason} ({str(entry.generation_id)[:8]})" if entry.generation_id else entry.reason
+        table.add_row(
+            f"{entry.created_at:%m-%d %H:%M:%S}", entry.kind, f"{entry.amount:,}", escape(what), escape(entry.actor)
+        )
+    return table
+
+
+def _print(found: Audit) -> None:
+    if found.differences:
+        table = Table("what", Column("id", no_wrap=True), "number", "recorded", "replayed")
+        for each in found.differences:
+            table.add_row(each.what, each.id, each.number, f"{each.recorded:,}", f"{each.replayed:,}")
+        console.out.print(table)
+    verdict = f"{len(found.differences):,} differences." if found.differences else "No difference."
+    console.say(
+        f"{found.entries:,} entries of {found.accounts:,} accounts replayed: {found.granted:,} credits granted, "
+        f"{found.in_circulation:,} in the accounts. {verdict}"
+    )
+
+
+def _somebody() -> str:
+    return f"{pwd.getpwuid(os.getuid()).pw_name}, by posegen credits"

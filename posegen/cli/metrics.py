@@ -1,0 +1,129 @@
+"""`posegen metrics`: what was made, for whom, how well and for how much, over any dates."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Column, Table
+
+from posegen.cli import console
+from posegen.cli.session import open_session
+from posegen.reports.periods import Period, read_day
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+app = typer.Typer(
+    help="What was made, for whom, how well and for how much. Days are UTC days.", invoke_without_command=True
+)
+_DAYS = 30
+
+_FROM = Annotated[
+    str | None, typer.Option("--from", help=f"First day, such as 2026-11-01; without it {_DAYS} days before the last.")
+]
+_TO = Annotated[str | None, typer.Option("--to", help="Last day, which counts; today without it.")]
+_LIMIT = Annotated[int, typer.Option(help="How many rows at most.", min=1, max=100_000)]
+_AS_JSON = Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")]
+
+
+@app.callback()
+def metrics(context: typer.Context, from_: _FROM = None, to: _TO = None, as_json: _AS_JSON = False) -> None:
+    """Sum up a period: generations, poses, credits, durations, errors, storage.
+
+    Examples: `posegen metrics`; `posegen metrics --from 2026-11-01 --to 2026-11-30 --json`;
+    `posegen metrics top-users --limit 10`
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from posegen.reports.usage import read_usage  # pandas: no other command needs to wait for it
+
+    period = _period(from_, to)
+    with open_session() as session, session.database.transaction() as connection:
+        usage = read_usage(connection, period)
+    if as_json:
+        tables = {name: _records(table) for name, table in usage.tables.items()}
+        console.print_json(
+            {"from": period.first, "to": period.last, "headline": vars(usage.headline), "tables": tables}
+        )
+        return
+    console.say(f"{period} (UTC)")
+    summary = Table(box=None, show_header=False)
+    for name, value in vars(usage.headline).items():
+        summary.add_row(name.replace("_", " "), _shown(name, value))
+    console.out.print(summary)
+    for name in ("phases", "formats", "backends", "storage"):
+        if len(usage.tables[name]):
+            console.out.print(_table(usage.tables[name], title=name))
+
+
+@app.command("top-users")
+def top_users(limit: _LIMIT = 10, from_: _FROM = None, to: _TO = None, as_json: _AS_JSON = False) -> None:
+    """Who used most credits."""
+    _show("users", limit, from_, to, as_json=as_json)
+
+
+@app.command("popular-poses")
+def popular_poses(limit: _LIMIT = 20, from_: _FROM = None, to: _TO = None, as_json: _AS_JSON = False) -> None:
+    """Which library poses were made most often."""
+    _show("poses", limit, from_, to, as_json=as_json)
+
+
+@app.command()
+def errors(limit: _LIMIT = 50, from_: _FROM = None, to: _TO = None, as_json: _AS_JSON = False) -> None:
+    """What failed, by error code, with what was refunded for it and generations to look at."""
+    _show("errors", limit, from_, to, as_json=as_json)
+
+
+def _show(name: str, limit: int, from_: str | None, to: str | None, *, as_json: bool) -> None:
+    from posegen.reports.usage import read_table  # pandas: no other command needs to wait for it
+
+    period = _period(from_, to)
+    with open_session() as session, session.database.transaction() as connection:
+        table = read_table(connection, name, period).head(limit)
+    if as_json:
+        console.print_json(_records(table))
+    elif len(table):
+        console.out.print(_table(table, title=f"{name}, {period} (UTC)"))
+    else:
+        console.say(f"There is nothing to show for {period}.")
+
+
+def _period(from_: str | None, to: str | None) -> Period:
+    last = read_day(to) if to else datetime.now(UTC).date()
+    return Period(read_day(from_) if from_ else last - timedelta(days=_DAYS - 1), last)
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = json.loads(table.to_json(orient="records", date_format="iso"))
+    return records
+
+
+def _table(table: pd.DataFrame, *, title: str) -> Table:
+    columns = [
+        Column(escape(str(name)).replace("_", " "), justify="right" if _is_number(table[name]) else "left")
+        for name in table.columns
+    ]
+    drawn = Table(*columns, title=title, title_justify="left")
+    for record in table.to_dict("records"):
+        drawn.add_row(*(_shown(str(name), value) for name, value in record.items()))
+    return drawn
+
+
+def _is_number(column: pd.Series[Any]) -> bool:
+    return bool(column.dtype.kind in "if")
+
+
+def _shown(name: str, value: object) -> str:
+    if value is None or value != value:  # NaN is not equal to itself
+        return "-"
+    if isinstance(value, (list, tuple)):
+        return escape(", ".join(map(str, value)))
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, float):
+        return f"{value:,.1f} %" if name.endswith("rate") else f"{value:,.3f}"
+    return f"{value:,}" if isinstance(value, int) else escape(str(value))

@@ -1,0 +1,149 @@
+"""`posegen storage migrate` and `reconcile`: objects go to another store, and stores are compared with their rows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.table import Column, Table
+
+from posegen.cli import console
+from posegen.cli.session import Session, open_session
+from posegen.database import moves
+from posegen.storage.identity import require_own
+from posegen.upkeep.moving import Move, Moved, delete_due, move_manifests, move_objects
+from posegen.upkeep.reconciling import Reconciled
+from posegen.upkeep.reconciling import reconcile as reconcile_all
+
+_AS_JSON = Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")]
+# What was put there while we moved comes in the next pass; nobody should wait for ever.
+_PASSES = 3
+
+
+def migrate(
+    to: Annotated[str, typer.Option(help="The store that objects go to, such as r2.")],
+    from_: Annotated[str, typer.Option("--from", help="The store that they come from.")] = "local",
+    grace_hours: Annotated[
+        float, typer.Option("--grace", help="Hours that the old copies stay.", min=0, max=8760)
+    ] = 24.0,
+    read_back: Annotated[bool, typer.Option("--read-back", help="Read every copy again before it counts.")] = False,
+    mb_per_second: Annotated[
+        float | None, typer.Option("--rate", help="Megabytes a second at most, over all threads.", min=0.01)
+    ] = None,
+    threads: Annotated[int, typer.Option(help="Objects copied at once.", min=1, max=64)] = 8,
+    as_json: _AS_JSON = False,
+) -> None:
+    """Move every object to another store while work goes on.
+
+    Set STORAGE_MODE to the new store first, so that new objects go there. Every object stays readable at every moment,
+    every copy is verified, and old copies stay for the grace period. Killed and run again, it goes on where it was;
+    back is the same command the other way. Exit code 1 when something could not be moved.
+    """
+    if to == from_:
+        raise typer.BadParameter(f"{to} is where the objects are.", param_hint="--to")
+    with open_session(upgrade=True) as session:
+        source, target = session.stores.named(from_), session.stores.named(to)
+        require_own(session.database, target)
+        if session.settings.storage_mode != to:
+            console.err.print(
+                f"New objects still go to {session.settings.storage_mode}: set STORAGE_MODE={to} as well."
+            )
+        rate = None if mb_per_second is None else mb_per_second * 1e6
+        move = Move(source, target, timedelta(hours=grace_hours), read_back, rate, threads)
+        moved = _move(session, move, quiet=as_json)
+        manifests = move_manifests(source, target)
+        gone, _ = delete_due(session.database, source)
+        with session.database.transaction() as connection:
+            left, _ = moves.still_to_move(connection, from_)
+    if as_json:
+        console.print_json({**vars(moved), "manifests": manifests, "left": left, "old_copies_deleted": gone})
+    else:
+        console.say(
+            f"{moved.objects:,} objects, {moved.bytes / 1e6:,.1f} MB from {from_} to {to}; {moved.was_there:,} of them "
+            f"were there already. {manifests:,} manifests copied. {left:,} objects are still in {from_}."
+        )
+    for problem in moved.problems:
+        console.complain(problem)
+    if moved.problems or left:
+        raise typer.Exit(1)
+
+
+def reconcile(
+    repair: Annotated[bool, typer.Option("--repair", help="Act on what is found, where that loses nothing.")] = False,
+    grace_hours: Annotated[
+        float, typer.Option("--grace", help="Hours that an object may lie there without a row.", min=0, max=8760)
+    ] = 24.0,
+    read_all: Annotated[bool, typer.Option("--read-all", help="Also read and hash every object.")] = False,
+    as_json: _AS_JSON = False,
+) -> None:
+    """Compare the stores with their rows: what has no row, what is lost, damaged, unused or half uploaded.
+
+    Reports; with --repair it deletes what nobody needs and finds again what lies elsewhere. Exit code 1 when something
+    is left to do.
+    """
+    with open_session() as session, console.err.status("Looking ...", spinner="dots") as status:
+        if repair:
+            require_own(session.database, session.store)
+        pass_ = reconcile_all(
+            session.database,
+            session.stores_in_use(),
+            grace=timedelta(hours=grace_hours),
+            read_all=read_all,
+            repair=repair,
+            looking_at=lambda what: status.update(f"Looking at {what}", spinner="dots"),
+        )
+    if as_json:
+        found = [{**vars(each), "says": each.says} for each in pass_.found]
+        console.print_json({**vars(pass_), "found": found, "left": pass_.left})
+    else:
+        _print(pass_)
+    if pass_.left:
+        raise typer.Exit(1)
+
+
+def _move(session: Session, move: Move, *, quiet: bool) -> Moved:
+    with session.database.transaction() as connection:
+        objects, size = moves.still_to_move(connection, move.source.name)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),
+        TextColumn("{task.fields[objects]}"),
+    )  # fmt: skip
+    total = Moved()
+    with Progress(*columns, console=console.err, disable=quiet) as progress:
+        bar = progress.add_task(f"{move.source.name} to {move.target.name}", total=size, objects=f"0/{objects:,}")
+        for _ in range(_PASSES):
+            before = (total.objects, total.bytes)
+
+            def show(moved: Moved, before: tuple[int, int] = before) -> None:
+                session.urls.keep_running()
+                progress.update(
+                    bar, completed=before[1] + moved.bytes, objects=f"{before[0] + moved.objects:,}/{objects:,}"
+                )
+
+            moved = move_objects(session.database, move, progress=show)
+            total.objects += moved.objects
+            total.bytes += moved.bytes
+            total.was_there += moved.was_there
+            total.problems = moved.problems
+            if not moved.objects:
+                break
+    return total
+
+
+def _print(pass_: Reconciled) -> None:
+    table = Table("store", "found", *(Column(each, justify="right") for each in ("number", "bytes", "repaired")))
+    for each in pass_.found:
+        table.add_row(each.store, each.says, f"{each.number:,}", f"{each.bytes:,}", f"{each.repaired:,}")
+    if pass_.found:
+        console.out.print(table)
+    for each in pass_.found:
+        for example in each.examples:
+            console.say(f"{each.store}, {each.kind}: {example}")
+        if each.number > each.repaired:
+            console.say(f"{each.store}, {each.kind}: to do: {each.fix}")
+    console.say(
+        f"{pass_.rows:,} rows and {pass_.objects:,} objects compared; {pass_.left:,} left to do, "
+        f"{pass_.deleted:,} objects ({pass_.deleted_bytes:,} bytes) deleted."
+    )

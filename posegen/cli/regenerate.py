@@ -1,0 +1,62 @@
+"""`posegen regenerate`: exports of an ended generation, made anew."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from rich.progress import Progress
+
+from posegen.cli import console
+from posegen.cli.picking import POSES, names, numbers
+from posegen.cli.session import open_session
+from posegen.database.results import results_of
+from posegen.studio.regeneration import regenerate as make_again
+
+SOME_FAILED = 1
+
+
+def regenerate(
+    generation: Annotated[UUID, typer.Argument(help="A generation that has ended; `posegen status` lists the latest.")],
+    formats: Annotated[
+        str | None, typer.Option(help="Platforms, with commas between them; without it those of the request.")
+    ] = None,
+    poses: POSES = None,
+    missing: Annotated[bool, typer.Option("--missing", help="Only what is not there, or has failed.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")] = False,
+) -> None:
+    """Make exports of a generation again, or in a format that it never had. It costs no credits.
+
+    The new files take the place of the old ones all at once; a file that cannot be made leaves the old one. Exit code 1
+    when one could not be made.
+
+    Examples: `posegen regenerate GENERATION --formats tiktok --poses 3` makes one export,
+    `posegen regenerate GENERATION --formats shopee` one format of all poses, `posegen regenerate GENERATION` all.
+    """
+    with open_session() as session:
+        with session.database.transaction() as connection:
+            found = results_of(connection, [generation])
+        chosen = numbers(poses)
+        total = len(chosen) if chosen is not None else sum(result.poses_completed for result in found)
+        with Progress(console=console.err, disable=as_json, transient=True) as progress:
+            bar = progress.add_task("Deriving", total=total)
+            done = make_again(
+                session.studio(),
+                generation,
+                formats=None if formats is None else names(formats),
+                numbers=chosen,
+                again=not missing,
+                on_pose=lambda _: progress.advance(bar),
+            )
+    if as_json:
+        console.print_json({"derived": done.derived, "failed": [vars(each) for each in done.failed]})
+    else:
+        for each in done.failed:
+            console.complain(
+                f"pose {each.number} ({each.library_pose}) as {each.format} could not be made; the table exports and "
+                "the log say why."
+            )
+        console.say(f"{done.derived} exports derived.")
+    if done.failed:
+        raise typer.Exit(SOME_FAILED)

@@ -1,0 +1,66 @@
+"""`posegen replay`: a picture made again from its recipe, and how far it is from the stored one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from posegen.cli import console
+from posegen.cli.session import open_session
+from posegen.images.png import encode_png
+from posegen.studio.replay import Likeness, Replay
+from posegen.studio.replay import replay as render_again
+
+DIFFERS = 1
+
+
+def replay(
+    pose: Annotated[UUID, typer.Argument(help="The pose's id; `posegen show GENERATION --json` names them.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Also write the new picture here, as a PNG, to look at it.")
+    ] = None,
+    billed: Annotated[bool, typer.Option("--billed", help="Also when the picture's backend bills each call.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")] = False,
+) -> None:
+    """Render a pose again from its stored recipe, and say whether it is the same picture.
+
+    Nothing is stored and nothing is charged. Exit code 1 when the pictures differ.
+
+    With the same lock file on the same family of processors the mannequin gives the same bytes.
+    """
+    with open_session() as session, console.err.status("Rendering ..."):
+        found = render_again(session.studio(), pose, billed=billed)
+    if out is not None:
+        out.write_bytes(encode_png(found.pixels).data)
+    if as_json:
+        console.print_json({name: value for name, value in vars(found).items() if name != "pixels"})
+    else:
+        _say(found)
+    if found.likeness is Likeness.DIFFERENT:
+        raise typer.Exit(DIFFERS)
+
+
+def _say(found: Replay) -> None:
+    verdicts = {
+        Likeness.IDENTICAL: "Identical: the same file, byte for byte.",
+        Likeness.SAME_PIXELS: "The same picture, pixel for pixel, in a file that is written otherwise.",
+        Likeness.DIFFERENT: "Different: " + _how_far(found),
+    }
+    console.say(verdicts[found.likeness])
+    console.say(f"Recipe {found.recipe_hash}, made with {found.backend} {found.made_with}.")
+    if found.made_with != found.replayed_with:
+        console.say(f"Rendered now with {found.backend} {found.replayed_with}: another version may draw otherwise.")
+    if not found.recipe_is_whole:
+        console.say("The stored recipe has another hash than was recorded: somebody has changed it.")
+
+
+def _how_far(found: Replay) -> str:
+    if found.psnr is None:
+        return "it has another size."
+    return (
+        f"PSNR {found.psnr:.1f} dB; {found.changed:.2%} of the pixels differ, by {found.largest_difference} of 255 "
+        "levels at most."
+    )

@@ -1,0 +1,105 @@
+"""`posegen variants`: a stored picture as a JPEG and as a WebP of high quality, made now."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path, PurePosixPath
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from posegen.cli import console
+from posegen.cli.session import Session, open_session
+from posegen.database import recipes, variants
+from posegen.database.connection import Connection
+from posegen.database.variants import VariantResult
+from posegen.error_codes import ErrorCode
+from posegen.errors import RequestRefused
+from posegen.images.decoding.pool import DecoderPool
+from posegen.studio.variant_requests import claim_request
+from posegen.studio.variants import make_variants
+
+FAILED = 3
+_LONGEST_WAIT = 600.0
+_LOOK_SECONDS = 0.5
+
+
+def variants_of(
+    source: Annotated[str, typer.Argument(help="A stored picture: its URL, its key, or the id of a pose.")],
+    tool: Annotated[str, typer.Option(help="What asks: a name that becomes part of the keys.")] = "cli",
+    user: Annotated[UUID | None, typer.Option(help="Who asks; without it whoever the picture belongs to.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also copy both files into this folder.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")] = False,
+) -> None:
+    """Make a JPEG and a WebP of high quality of a stored picture, at its own size.
+
+    Works like an INSERT into `image_requests`, and needs no `posegen up`. Exit code 3 when they cannot be made.
+    """
+    with open_session() as session, console.err.status("Making variants ..."):
+        result = _made(session, source, tool, user)
+        if out is not None and result.status == "completed":
+            _copy(session, result, out)
+    if as_json:
+        console.print_json(vars(result))
+    else:
+        _say(result)
+    if result.status != "completed":
+        raise typer.Exit(FAILED)
+
+
+def _made(session: Session, source: str, tool: str, user: UUID | None) -> VariantResult:
+    with session.database.transaction() as connection:
+        meant = _key_of_pose(connection, source)
+        asking = user or variants.owner_of(connection, meant)
+        if asking is None:
+            raise RequestRefused(
+                ErrorCode.INVALID_REQUEST,
+                f"{source!r} is nobody's picture: name its URL, its key or the id of a pose, and for what belongs to "
+                "nobody --user.",
+            )
+        request = variants.insert_image_request(connection, asking, tool, meant)
+    claim = claim_request(session.database, request)
+    if claim is not None:
+        with DecoderPool() as decoders:
+            make_variants(session.studio(), claim, decoders.decode)
+    return _ended(session, request)
+
+
+def _key_of_pose(connection: Connection, source: str) -> str:
+    """The key of a pose's picture, where the source is a pose's id; otherwise the source itself."""
+    try:
+        pose = recipes.stored_recipe(connection, UUID(source))
+    except ValueError:
+        return source
+    return source if pose is None or pose.image is None else pose.image[1]
+
+
+def _ended(session: Session, request: UUID) -> VariantResult:
+    """The result, when whoever has the request is done with it: `posegen up` may have been quicker."""
+    deadline = time.monotonic() + _LONGEST_WAIT
+    while True:
+        with session.database.transaction() as connection:
+            result = variants.result_of(connection, request)
+        assert result is not None, "the request was just made"
+        if result.finished_at is not None or time.monotonic() > deadline:
+            return result
+        time.sleep(_LOOK_SECONDS)
+
+
+def _copy(session: Session, result: VariantResult, folder: Path) -> None:
+    with session.database.transaction() as connection:
+        files = variants.stored_variants(connection, result.request_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, file in zip(("normal", "high-quality"), files, strict=True):
+        data = session.studio().read(file.store, file.key, file.sha256)
+        (folder / f"{result.request_id}-{name}{PurePosixPath(file.key).suffix}").write_bytes(data)
+
+
+def _say(result: VariantResult) -> None:
+    if result.status != "completed":
+        console.complain(f"{result.error_code or result.status}: {result.error_detail or 'not ended yet'}")
+        return
+    size = f"{result.width}x{result.height}"
+    console.say(f"normal        JPEG  {size:>9}  {result.normal_bytes:>11,} bytes  {result.normal_url}")
+    console.say(f"high quality  WebP  {size:>9}  {result.high_quality_bytes:>11,} bytes  {result.high_quality_url}")

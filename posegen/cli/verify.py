@@ -1,0 +1,66 @@
+"""`posegen verify`: whether everything that must always be true is true."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Column, Table
+
+from posegen.cli import console
+from posegen.cli.session import open_session
+from posegen.lifecycle.invariants import Bounds
+from posegen.lifecycle.verification import DEFAULT_READ, Finding
+from posegen.lifecycle.verification import verify as verify_all
+
+
+def verify(
+    grace_hours: Annotated[
+        float, typer.Option("--grace", help="Hours that an object may lie in the store without a row.", min=0, max=8760)
+    ] = 24.0,
+    read_all: Annotated[
+        bool, typer.Option("--read-all", help=f"Read every object back, not only the newest {DEFAULT_READ}.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")] = False,
+) -> None:
+    """Check every invariant: states, leases, events, credits, space, objects. Exit code 1 on any violation.
+
+    Looks at one snapshot of the database and at the stores; changes nothing, and may run while work goes on.
+    """
+    with (
+        open_session() as session,
+        console.err.status("Looking ...", spinner="dots") as status,
+    ):
+        findings = verify_all(
+            session.database,
+            session.stores_in_use(),
+            bounds=Bounds.of(session.settings),
+            grace=timedelta(hours=grace_hours),
+            read_back=None if read_all else DEFAULT_READ,
+            looking_at=lambda what: status.update(f"Looking whether {what}", spinner="dots"),
+        )
+    if as_json:
+        console.print_json([vars(finding) for finding in findings])
+    else:
+        _print(findings)
+    if any(finding.violations for finding in findings):
+        raise typer.Exit(1)
+
+
+def _print(findings: list[Finding]) -> None:
+    table = Table(
+        "rule", "what must be true", Column("checked", justify="right"), Column("violations", justify="right")
+    )
+    for finding in findings:
+        violations = f"[bold red]{finding.violations:,}[/]" if finding.violations else "[green]0[/]"
+        table.add_row(finding.name, escape(finding.says), f"{finding.checked:,}", violations)
+    console.out.print(table)
+    for finding in findings:
+        for example in finding.examples:
+            console.say(f"{finding.name}: {example}")
+        if finding.violations > len(finding.examples):
+            console.say(f"{finding.name}: and {finding.violations - len(finding.examples):,} more")
+    broken = sum(bool(finding.violations) for finding in findings)
+    console.say(f"{broken} of {len(findings)} rules are broken." if broken else "Everything is as it must be.")

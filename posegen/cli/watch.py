@@ -1,0 +1,63 @@
+"""`posegen watch`: the events of a generation as they happen."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from posegen.cli import console
+from posegen.cli.requests import GENERATION_FAILED
+from posegen.cli.session import open_session
+from posegen.database.events import Event
+from posegen.lifecycle.watching import watch as events_of
+from posegen.states import GenerationStatus
+
+_INTERRUPTED = 130
+_NOT_GOOD = {GenerationStatus.FAILED, GenerationStatus.CANCELLED}
+
+
+def watch(
+    generation: Annotated[UUID, typer.Argument(help="The generation; `posegen status` lists the latest ones.")],
+    after: Annotated[
+        int,
+        typer.Option(help="Number of the last event that was seen; 0 begins at the beginning.", min=0, max=2**31 - 1),
+    ] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on each line.")] = False,
+) -> None:
+    """Follow a generation: one line for each event, until it has ended. Exit code 3 when it failed or was cancelled.
+
+    Nothing is missed: each event comes once and in order, also those from before and those during a restart. Who was
+    interrupted goes on with `--after` and the last number.
+    """
+    last = after
+    try:
+        with open_session() as session:
+            for event in events_of(session.database, generation, after=after, keep_running=session.urls.keep_running):
+                print(_as_json(event) if as_json else _in_words(event), flush=True)
+                last = event.sequence
+            with session.database.transaction() as connection:
+                row = connection.execute("select status from generations where id = %s", [generation]).fetchone()
+    except KeyboardInterrupt:
+        console.err.print(f"To go on: posegen watch {generation} --after {last}", markup=False, soft_wrap=True)
+        raise typer.Exit(_INTERRUPTED) from None
+    if row is not None and GenerationStatus(row["status"]) in _NOT_GOOD:
+        raise typer.Exit(GENERATION_FAILED)
+
+
+def _as_json(event: Event) -> str:
+    return json.dumps(
+        {"sequence": event.sequence, "kind": event.kind, "at": event.created_at.isoformat(), "detail": event.detail},
+        ensure_ascii=False,
+    )
+
+
+def _in_words(event: Event) -> str:
+    facts = "  ".join(f"{name}={_short(fact)}" for name, fact in event.detail.items() if fact not in (None, [], ""))
+    return f"{event.sequence:>4}  {event.created_at:%H:%M:%S.%f}"[:-3] + f"  {event.kind:<16} {facts}".rstrip()
+
+
+def _short(fact: object) -> str:
+    return ",".join(map(str, fact)) if isinstance(fact, list) else str(fact)

@@ -1,0 +1,118 @@
+"""Statements about circuit breakers: one row for each backend that has ever failed, shared by all workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psycopg.rows import class_row
+
+from posegen.database.connection import Connection
+from posegen.database.texts import storable
+
+
+@dataclass(frozen=True)
+class BreakerRow:
+    """What is known of a backend. `wait`: seconds until it may be tried again, None while the breaker is closed.
+
+    `failures`: calls in a row without an answer; `openings`: times in a row that it was left alone.
+    """
+
+    backend: str
+    failures: int
+    openings: int
+    wait: float | None
+    probed: bool
+    last_error: str | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the backend is left alone, or just being tried."""
+        return self.wait is not None
+
+    @property
+    def may_be_tried(self) -> bool:
+        """Whether it is open and its time is over."""
+        return self.wait is not None and self.wait <= 0
+
+
+_COLUMNS = """
+    backend, failures, openings, extract(epoch from retry_at - now())::double precision as wait,
+    coalesce(probe_ends > now(), false) as probed, last_error
+"""
+
+
+def breaker_of(connection: Connection, backend: str, *, lock: bool = False) -> BreakerRow | None:
+    """The breaker of a backend, or None when it has always answered."""
+    with connection.cursor(row_factory=class_row(BreakerRow)) as cursor:
+        return cursor.execute(
+            f"select {_COLUMNS} from backend_breakers where backend = %s {'for update' if lock else ''}", [backend]
+        ).fetchone()
+
+
+def open_breakers(connection: Connection) -> list[BreakerRow]:
+    """The breakers that are open, or just being tried."""
+    with connection.cursor(row_factory=class_row(BreakerRow)) as cursor:
+        return cursor.execute(f"select {_COLUMNS} from backend_breakers where opened_at is not null").fetchall()
+
+
+def take_probe(connection: Connection, backend: str, *, seconds: float) -> bool:
+    """Take the right to try a backend whose time is over; False when somebody else has it."""
+    return (
+        connection.execute(
+            """
+            update backend_breakers set probe_ends = now() + make_interval(secs => %s)
+            where backend = %s and retry_at <= now() and coalesce(probe_ends, '-infinity') < now()
+            """,
+            [seconds, backend],
+        ).rowcount
+        == 1
+    )
+
+
+def count_failure(connection: Connection, backend: str, error: str) -> BreakerRow:
+    """Count a call without an answer; the row as it is now, locked for the transaction."""
+    connection.execute(
+        """
+        insert into backend_breakers (backend, failures, last_error) values (%s, 1, %s)
+        on conflict (backend) do update set failures = backend_breakers.failures + 1,
+            last_error = excluded.last_error, updated_at = now()
+        """,
+        [backend, storable(error)],
+    )
+    row = breaker_of(connection, backend)
+    assert row is not None, "it was just written"
+    return row
+
+
+def open_breaker(connection: Connection, backend: str, *, seconds: float) -> None:
+    """Leave the backend alone for so long, from now on."""
+    connection.execute(
+        """
+        with before as (select opened_at from backend_breakers where backend = %(backend)s), opened as (
+            update backend_breakers set opened_at = coalesce(opened_at, now()), probe_ends = null,
+                retry_at = now() + make_interval(secs => %(seconds)s), openings = openings + 1, updated_at = now()
+            where backend = %(backend)s
+        )
+        insert into backend_outages (backend, opened_at)
+        select %(backend)s, now() from before where opened_at is null on conflict do nothing
+        """,
+        {"backend": backend, "seconds": seconds},
+    )
+
+
+def close_breaker(connection: Connection, backend: str) -> bool:
+    """The backend has answered; True when that ended an outage."""
+    closed = connection.execute(
+        """
+        update backend_breakers set failures = 0, openings = 0, opened_at = null, retry_at = null, probe_ends = null,
+            updated_at = now()
+        where backend = %s and (failures > 0 or opened_at is not null)
+        """,
+        [backend],
+    )
+    if closed.rowcount != 1:
+        return False
+    ended = connection.execute(
+        "update backend_outages set closed_at = now() where backend = %s and closed_at is null", [backend]
+    )
+    return ended.rowcount == 1

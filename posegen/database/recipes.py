@@ -1,0 +1,104 @@
+"""Statements about recipes and what they have made: for rendering again, and for a file that somebody brings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from posegen.database.connection import Connection
+
+
+@dataclass(frozen=True)
+class StoredRecipe:
+    """A pose and its recipe, as far as it came. `asked_at`: when its generation was asked for."""
+
+    pose_id: UUID
+    status: str
+    recipe: dict[str, Any] | None
+    recipe_hash: str | None
+    image_store: str | None
+    image_key: str | None
+    image_sha256: str | None
+    asked_at: datetime
+
+    @property
+    def image(self) -> tuple[str, str, str] | None:
+        """Store, key and SHA-256 of the picture, where there is one."""
+        if self.image_store is None or self.image_key is None or self.image_sha256 is None:
+            return None
+        return self.image_store, self.image_key, self.image_sha256
+
+
+@dataclass(frozen=True)
+class MadePose:
+    """A pose that a recipe has made. `number`: within its generation, from 1."""
+
+    pose_id: UUID
+    generation_id: UUID
+    number: int
+    library_pose: str
+    recipe: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class KnownFile:
+    """An object with certain bytes. `role`: image, original, thumbnail, or a platform; None where no pose has it."""
+
+    store: str
+    key: str
+    pose_id: UUID | None
+    role: str | None
+
+
+def stored_recipe(connection: Connection, pose_id: UUID) -> StoredRecipe | None:
+    """The recipe of a pose, or None when there is no such pose."""
+    with connection.cursor(row_factory=class_row(StoredRecipe)) as cursor:
+        return cursor.execute(
+            """
+            select p.id as pose_id, p.status, p.recipe, p.recipe_hash, o.store as image_store, o.key as image_key,
+                   o.sha256 as image_sha256, r.created_at as asked_at
+            from generated_poses p
+            join generation_requests r on r.id = p.generation_id
+            left join objects o on o.id = p.image_object
+            where p.id = %s
+            """,
+            [pose_id],
+        ).fetchone()
+
+
+def poses_of_recipe(connection: Connection, recipe_hash: str, *, limit: int = 20) -> list[MadePose]:
+    """The poses that this recipe has made, the first one first."""
+    with connection.cursor(row_factory=class_row(MadePose)) as cursor:
+        return cursor.execute(
+            """
+            select id as pose_id, generation_id, position + 1 as number, library_pose, recipe
+            from generated_poses where recipe_hash = %s and status = 'completed'
+            order by completed_at, id limit %s
+            """,
+            [recipe_hash, limit],
+        ).fetchall()
+
+
+def files_with(connection: Connection, sha256: str, *, limit: int = 20) -> list[KnownFile]:
+    """The objects that have exactly these bytes, and what they are of which pose."""
+    with connection.cursor(row_factory=class_row(KnownFile)) as cursor:
+        return cursor.execute(
+            """
+            select o.store, o.key, uses.pose_id, uses.role
+            from objects o left join lateral (
+                select id as pose_id, 'image' as role from generated_poses where image_object = o.id
+                union all
+                select id, 'original' from generated_poses where original_object = o.id and image_object <> o.id
+                union all
+                select id, 'thumbnail' from generated_poses where thumbnail_object = o.id
+                union all
+                select pose_id, format from exports where object_id = o.id and status = 'completed'
+            ) uses on true
+            where o.sha256 = %s order by o.id, uses.role limit %s
+            """,
+            [sha256, limit],
+        ).fetchall()

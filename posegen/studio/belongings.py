@@ -1,0 +1,36 @@
+"""Where the things are that a figure holds, sits on, leans on or kicks, so that no export cuts them off.
+
+Keypoints say nothing of them; the recipe does, and the same camera that framed the pose shows where they lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.backends.mannequin.physique import physique
+from posegen.backends.protocol import Recipe
+from posegen.errors import InvalidPose, UnknownName
+from posegen.poses.camera import frame
+from posegen.poses.kinematics import solve
+from posegen.poses.prop_kinds import SCENERY
+
+
+def belongings(recipe: Mapping[str, Any]) -> NDArray[np.float64] | None:
+    """(n, 2): corners of the boxes that props fill, fractions of the picture's sides; None when there are none.
+
+    `recipe`: as it was stored; one that this version cannot read any more counts as a pose without props.
+    """
+    try:
+        known = Recipe.from_json(recipe)
+    except (InvalidPose, UnknownName, KeyError, TypeError):
+        return None
+    figure = solve(known.specification, physique(known.avatar).build)
+    props = [prop.corners() for prop in figure.props if prop.kind not in SCENERY]
+    if not props:
+        return None
+    corners, _ = frame(figure, known.specification, known.width / known.height).project(np.concatenate(props))
+    return corners

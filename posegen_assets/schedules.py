@@ -1,0 +1,49 @@
+"""When upkeep runs by itself. What it does lies beside this module."""
+
+import dagster as dg
+
+from posegen_assets.jobs import (
+    reconcile_storage,
+    recover_lost_work,
+    report_day,
+    report_month,
+    report_week,
+    verify_everything,
+)
+
+_ON = dg.DefaultScheduleStatus.RUNNING
+
+recover_often = dg.ScheduleDefinition(
+    name="recover_often",
+    job=recover_lost_work,
+    cron_schedule="*/10 * * * *",
+    default_status=_ON,
+    description="The outer bounds: half an hour without progress, two hours in all.",
+)
+verify_hourly = dg.ScheduleDefinition(
+    name="verify_hourly",
+    job=verify_everything,
+    cron_schedule="7 * * * *",
+    default_status=_ON,
+    description="Whether everything that must always be true is true.",
+)
+reconcile_nightly = dg.ScheduleDefinition(
+    name="reconcile_nightly",
+    job=reconcile_storage,
+    cron_schedule="17 3 * * *",
+    default_status=_ON,
+    description="Deletes what nobody needs from the stores, and names what is lost or damaged.",
+)
+# Half an hour after midnight no transaction of the day before is under way any more.
+report_daily = dg.build_schedule_from_partitioned_job(
+    report_day, name="report_daily", hour_of_day=0, minute_of_hour=30, default_status=_ON,
+    description="Yesterday's usage report.",
+)  # fmt: skip
+report_weekly = dg.build_schedule_from_partitioned_job(
+    report_week, name="report_weekly", hour_of_day=0, minute_of_hour=40, default_status=_ON,
+    description="Last week's usage report.",
+)  # fmt: skip
+report_monthly = dg.build_schedule_from_partitioned_job(
+    report_month, name="report_monthly", hour_of_day=0, minute_of_hour=50, default_status=_ON,
+    description="Last month's usage report.",
+)  # fmt: skip

@@ -1,0 +1,46 @@
+"""Variants of stored pictures, as image requests ask for them: one run makes what one claim holds.
+
+How they are made, and what happens to those that cannot be, lives in `posegen.studio`.
+"""
+
+from uuid import UUID
+
+import dagster as dg
+
+from posegen.images.decoding.pool import DecoderPool
+from posegen.logs import bound
+from posegen.studio.studio import Studio
+from posegen.studio.variant_requests import claim_waiting
+from posegen.studio.variants import VariantsMade, make_variants
+from posegen_assets.ownership import CODE_VERSION, OWNERS, VARIANTS
+from resources.studio import StudioResource
+from sensors.targets import CLAIM_TAG
+
+
+@dg.asset(
+    group_name=VARIANTS,
+    kinds={"jpeg", "postgres"},
+    owners=OWNERS,
+    code_version=CODE_VERSION,
+    description="Any stored picture as a JPEG and as a WebP of high quality, for those who asked by image_requests.",
+)
+def image_variants(context: dg.AssetExecutionContext, studio: StudioResource) -> dg.MaterializeResult[None]:
+    """Make the claim that this run was started for; one that was started by hand claims what waits."""
+    with studio.open() as opened, bound(run=context.run.run_id):
+        made = _make(opened, context.run.tags.get(CLAIM_TAG))
+    return dg.MaterializeResult(
+        metadata={
+            "completed": dg.MetadataValue.int(made.completed),
+            "failed": dg.MetadataValue.int(made.failed),
+            "to be tried again": dg.MetadataValue.int(made.waiting),
+            "taken over by others": dg.MetadataValue.int(made.lost),
+        }
+    )
+
+
+def _make(studio: Studio, tag: str | None) -> VariantsMade:
+    claim = claim_waiting(studio.database) if tag is None else UUID(tag)
+    if claim is None:
+        return VariantsMade()
+    with DecoderPool() as decoders:
+        return make_variants(studio, claim, decoders.decode)

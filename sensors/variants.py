@@ -1,0 +1,61 @@
+"""New image requests become runs that make their variants, and what lost its worker waits anew.
+
+PostgreSQL decides what is new and who has it; one run makes a whole claim.
+"""
+
+from uuid import UUID
+
+import dagster as dg
+import psycopg
+from dagster._core.storage.tags import RUN_KEY_TAG
+
+from posegen.database.connection import Database
+from posegen.errors import DatabaseUnusable
+from posegen.lifecycle.rules import RetryRule
+from posegen.settings import load_settings
+from posegen.studio.variant_requests import claim_waiting, claims_to_send_again, lose_claim, sweep_lost
+from resources.database import DatabaseResource
+from sensors.targets import CLAIM_TAG, VARIANTS_JOB
+
+
+@dg.sensor(
+    job_name=VARIANTS_JOB,
+    minimum_interval_seconds=2,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Claims new image requests, and recovers those that lost their worker.",
+)
+def image_requests(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult | dg.SkipReason:
+    """One run for each claim; the cursor plays no part."""
+    try:
+        with database.open() as opened:
+            rule = RetryRule.of(load_settings())
+            sweep_lost(opened, rule)
+            sent = claims_to_send_again(opened)
+            claims = [claim for claim in sent if _still_needs_run(context.instance, opened, claim, rule)]
+            new = claim_waiting(opened)
+    except (psycopg.OperationalError, DatabaseUnusable) as unreachable:
+        return dg.SkipReason(f"The database does not answer; the next tick tries again. {unreachable}")
+    if new is not None:
+        claims.append(new)
+    if not claims:
+        return dg.SkipReason("Nothing to start: no image request is waiting, or enough are being made.")
+    return dg.SensorResult(run_requests=[_run_request(claim) for claim in claims])
+
+
+def _still_needs_run(instance: dg.DagsterInstance, database: Database, claim: UUID, rule: RetryRule) -> bool:
+    """Whether the run of an old claim was never created. What a run has left that ended before it began waits anew."""
+    runs = instance.get_runs(filters=dg.RunsFilter(tags={RUN_KEY_TAG: str(claim)}), limit=1)
+    if runs and runs[0].is_finished:
+        lose_claim(database, claim, rule)
+    return not runs
+
+
+def _run_request(claim: UUID) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=str(claim),
+        tags={
+            CLAIM_TAG: str(claim),
+            "dagster/max_retries": "0",
+            "dagster/retry_on_asset_or_op_failure": "false",
+        },
+    )

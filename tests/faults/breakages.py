@@ -1,0 +1,227 @@
+"""Posegen broken on purpose, one guard at a time: what the checks have to catch, or they prove nothing.
+
+A breakage changes a worker process after it was forked, or the schema of a test's own database; never the product.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any, LiteralString
+from uuid import UUID
+
+from posegen.backends.protocol import Recipe
+from posegen.database import generations, poses, recovery
+from posegen.database.connection import Connection, Database
+from posegen.database.generations import Claim, Lease
+from posegen.database.poses import OpenPose
+from posegen.lifecycle import checkpoint, claims, outcomes
+from posegen.lifecycle.checkpoint import MadePose
+from posegen.lifecycle.leases import LeaseKeeper
+from posegen.lifecycle.rules import RetryRule
+from posegen.storage.hashing import fingerprint
+from posegen.storage.keys import content_type_of
+from posegen.storage.protocol import ObjectInfo
+from posegen.studio.poses import PosesMade
+from posegen.studio.studio import Studio
+
+
+@dataclass(frozen=True)
+class Breakage:
+    """One guard that is taken away.
+
+    `schema`: statements for the test's database, which holds the guard a second time; `patch`: what a worker becomes.
+    """
+
+    schema: tuple[LiteralString, ...] = ()
+    patch: Callable[[], None] = field(default=lambda: None)
+
+
+def break_it(name: str) -> None:
+    """Break this process; an empty name leaves it whole."""
+    if name:
+        BREAKAGES[name].patch()
+
+
+def _put_in_place_of(owner: ModuleType | type, name: str, replacement: Any) -> Any:
+    """Answers what was there. A breakage whose guard has moved must not go unnoticed."""
+    original = vars(owner)[name]
+    setattr(owner, name, replacement)
+    return original
+
+
+# --- who may write ------------------------------------------------------------------------------------------------
+
+
+def _no_token_in_the_guard() -> None:
+    def touch(connection: Connection, update: LiteralString, lease: Lease, values: dict[str, Any]) -> bool:
+        guarded: LiteralString = update + " where id = %(id)s and status = 'running'"
+        return connection.execute(guarded, {**values, "id": lease.generation_id}).rowcount == 1
+
+    _put_in_place_of(generations, "_touch", touch)
+
+
+def _nothing_but_the_id_in_the_guard() -> None:
+    def touch(connection: Connection, update: LiteralString, lease: Lease, values: dict[str, Any]) -> bool:
+        return connection.execute(update + " where id = %(id)s", {**values, "id": lease.generation_id}).rowcount == 1
+
+    def complete(connection: Connection, pose: UUID, result: poses.PoseResult) -> bool:
+        connection.execute("update generated_poses set status = 'running' where id = %s", [pose])
+        return true_complete(connection, pose, result)
+
+    _put_in_place_of(generations, "_touch", touch)
+    true_complete: Callable[[Connection, UUID, poses.PoseResult], bool]
+    true_complete = _put_in_place_of(poses, "complete", complete)
+
+
+def _leases_by_the_workers_clock() -> None:
+    def touch(connection: Connection, update: LiteralString, lease: Lease, values: dict[str, Any]) -> bool:
+        touched: bool = true_touch(connection, update, lease, values)
+        if "seconds" in values:
+            connection.execute(
+                "update generations set lease_expires_at = to_timestamp(%s) where id = %s and status = 'running'",
+                [time.time() + values["seconds"], lease.generation_id],
+            )
+        return touched
+
+    true_touch = _put_in_place_of(generations, "_touch", touch)
+
+
+# --- what belongs together ----------------------------------------------------------------------------------------
+
+
+def _capture_outside_the_transaction() -> None:
+    true_complete = checkpoint.complete_pose
+
+    def complete(database: Database, lease: Lease, pose: OpenPose, made: MadePose, *, store: str) -> None:
+        true_complete(database, lease, pose, made, store=store)
+        with database.transaction() as connection:
+            true_capture(connection, lease.generation_id, pose.id)
+
+    true_capture = _put_in_place_of(checkpoint.credits, "capture", lambda *_: None)
+    _put_in_place_of(checkpoint, "complete_pose", complete)
+
+
+def _row_before_its_object() -> None:
+    true_put = Studio.put_verified
+    true_complete = checkpoint.complete_pose
+    later: list[Callable[[], object]] = []
+
+    def put(studio: Studio, key_for: Callable[[str], str], data: bytes, content_type: str) -> ObjectInfo:
+        facts = fingerprint(data)
+        key = key_for(facts.sha256)
+        later.append(lambda: true_put(studio, key_for, data, content_type))
+        return ObjectInfo(key, facts.size, facts.sha256, facts.crc32, content_type_of(key))
+
+    def complete(database: Database, lease: Lease, pose: OpenPose, made: MadePose, *, store: str) -> None:
+        true_complete(database, lease, pose, made, store=store)
+        while later:
+            later.pop()()
+
+    _put_in_place_of(Studio, "put_verified", put)
+    _put_in_place_of(checkpoint, "complete_pose", complete)
+
+
+def _no_verify_after_upload() -> None:
+    def put(studio: Studio, key_for: Callable[[str], str], data: bytes, content_type: str) -> ObjectInfo:
+        return studio.store.put(key_for(fingerprint(data).sha256), data, content_type=content_type)
+
+    _put_in_place_of(Studio, "put_verified", put)
+
+
+# --- who comes next -----------------------------------------------------------------------------------------------
+
+
+def _sweeper_ignores_terminal_states() -> None:
+    true_sweep = outcomes.sweep_expired_leases
+    remembered: set[UUID] = set()
+
+    def sweep(database: Database, rule: RetryRule) -> Any:
+        with database.transaction() as connection:
+            remembered.update(recovery.expired_ids(connection))
+            connection.execute(
+                """
+                update generations set status = 'queued', token = token + 1, lease_expires_at = null,
+                    finished_at = null, error_code = null
+                where id = any(%s) and finished_at is not null
+                """,
+                [list(remembered)],
+            )
+        return true_sweep(database, rule)
+
+    _put_in_place_of(outcomes, "sweep_expired_leases", sweep)
+
+
+def _cursor_instead_of_claim() -> None:
+    true_claim = claims.claim_next
+    cursor = [0.0]
+
+    def claim(database: Database, *, most_running: int) -> list[Claim]:
+        with database.transaction() as connection:
+            newer = connection.execute(
+                """
+                select id, extract(epoch from submitted_at)::float8 as at from generations
+                where status = 'queued' and extract(epoch from submitted_at) > %s
+                """,
+                [cursor[0]],
+            ).fetchall()
+            cursor[0] = max([cursor[0], *(row["at"] for row in newer)])
+            claimed = [generations.claim_one(connection, row["id"]) for row in newer]
+        return [each for each in claimed if each is not None]
+
+    assert callable(true_claim)
+    _put_in_place_of(claims, "claim_next", claim)
+
+
+def _finished_poses_are_made_again() -> None:
+    from tests.faults import worker  # which imports this module
+
+    def make(studio: Studio, lease: Lease, keeper: LeaseKeeper) -> PosesMade:
+        with studio.database.transaction() as connection:
+            finished = connection.execute(
+                "select recipe from generated_poses where generation_id = %s and status = 'completed'",
+                [lease.generation_id],
+            ).fetchall()
+        for row in finished:
+            studio.open_backend("mannequin").render(Recipe.from_json(row["recipe"]))
+        made: PosesMade = true_make(studio, lease, keeper)
+        return made
+
+    true_make = _put_in_place_of(worker, "make_poses", make)
+
+
+def _any_picture_will_do() -> None:
+    from tests.faults import far_end  # only this breakage has to do with it
+
+    _put_in_place_of(far_end, "belongs_to", lambda *_: True)
+
+
+BREAKAGES = {
+    "no token in the guard": Breakage(patch=_no_token_in_the_guard),
+    "nothing but the id in the guard": Breakage(
+        schema=(
+            "drop trigger guard_status on generations",
+            "drop trigger guard_status on generated_poses",
+            "drop index one_capture_or_release_per_pose",
+            "alter table holds drop constraint no_more_than_was_held",
+            "alter table accounts drop constraint accounts_credits_held_check",
+            "alter table generations drop constraint progress_within_total",
+            "alter table generations drop constraint an_ended_generation_has_its_time",
+        ),
+        patch=_nothing_but_the_id_in_the_guard,
+    ),
+    "leases by the worker's clock": Breakage(patch=_leases_by_the_workers_clock),
+    "capture outside the transaction": Breakage(patch=_capture_outside_the_transaction),
+    "row before its object": Breakage(patch=_row_before_its_object),
+    "no verify after upload": Breakage(patch=_no_verify_after_upload),
+    "sweeper ignores terminal states": Breakage(
+        schema=("drop trigger guard_status on generations",), patch=_sweeper_ignores_terminal_states
+    ),
+    "cursor instead of claim": Breakage(patch=_cursor_instead_of_claim),
+    "finished poses are made again": Breakage(patch=_finished_poses_are_made_again),
+    "any picture will do": Breakage(patch=_any_picture_will_do),
+    "refund without its unique key": Breakage(schema=("drop index one_refund_per_pose",)),
+}
+"""By the name of what is missing."""

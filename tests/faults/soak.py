@@ -1,0 +1,90 @@
+"""Episodes: a crew at work, some faults one after the other, rest, and a look. The seed decides all but the clock."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from tests.faults.crew import Crew
+from tests.faults.disks import private_disks_work
+from tests.faults.evidence import Evidence
+from tests.faults.injections import KINDS
+from tests.faults.world import LEASE_SECONDS, Ground, World, new_world
+
+DISK_MEGABYTES = 64
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault that was injected. `seconds`: how long until its cause was gone."""
+
+    kind: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Episode:
+    """Some faults and what was to be seen afterwards."""
+
+    seed: str
+    faults: list[Fault]
+    evidence: Evidence
+
+    def __str__(self) -> str:
+        faults = ", ".join(fault.kind for fault in self.faults)
+        return f"seed {self.seed}: {faults}\n{self.evidence}"
+
+
+def kinds_here() -> list[str]:
+    """The kinds of faults that this system lets us inject."""
+    return [name for name, kind in KINDS.items() if not kind.needs_disk or private_disks_work()]
+
+
+def drawn_kinds(seed: str, count: int, kinds: Sequence[str]) -> list[str]:
+    """Which faults an episode has: all kinds in a new order, again and again."""
+    drawn: list[str] = []
+    source = random.Random(f"kinds of {seed}")
+    while len(drawn) < count:
+        drawn += source.sample(list(kinds), len(kinds))
+    return drawn[:count]
+
+
+def play_episode(
+    ground: Ground,
+    seed: str,
+    kinds: Sequence[str],
+    *,
+    lease_seconds: float = LEASE_SECONDS,
+    injected: Callable[[Fault], object] = lambda _: None,
+) -> Episode:
+    """Inject faults of these kinds into a world of its own, let it come to rest and look."""
+    megabytes = DISK_MEGABYTES if private_disks_work() else 0
+    with new_world(ground, f"episode {seed}", lease_seconds=lease_seconds, disk_megabytes=megabytes) as world:
+        crew = Crew(world, random.Random(seed))
+        crew.begin()
+        faults = []
+        for kind in kinds:
+            began = time.monotonic()
+            KINDS[kind].inject(crew)
+            faults.append(Fault(kind, time.monotonic() - began))
+            injected(faults[-1])
+            crew.ask()
+        return Episode(seed, faults, _without_excuse(world, crew, world.settle()))
+
+
+def _without_excuse(world: World, crew: Crew, evidence: Evidence) -> Evidence:
+    """A generation may end without its pictures when its backend or its customer failed it, and for no other reason."""
+    failed = world.rows(
+        """
+        select id, status, error_code, error_detail from generations
+        where status in ('failed', 'partial', 'cancelled')
+        """,
+    )
+    given_up = [
+        f"{row['id']} is {row['status']}: {row['error_code']}, {row['error_detail']}"
+        for row in failed
+        if row["id"] not in crew.may_fail
+    ]
+    return replace(evidence, broken={**evidence.broken, "lost": evidence.broken["lost"] + given_up})

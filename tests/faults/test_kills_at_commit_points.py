@@ -1,0 +1,65 @@
+"""A worker dies at each of its commit points, by name: wherever it was, nothing is lost, charged or made twice."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+
+from posegen.lifecycle.commit_points import KILLED, CommitPoint
+from tests.faults.evidence import Evidence
+from tests.faults.world import Ground, new_world
+
+LEASE_SECONDS = 1.0
+AT_ONCE = 5
+POSES = 4
+# The service refuses one pose: only a pose that is given up has its credits released by the worker.
+GIVES_UP = {CommitPoint.BEFORE_RELEASE, CommitPoint.AFTER_RELEASE}
+# The worker is asked to stop: only then it gives back what it has.
+STOPS = {CommitPoint.BEFORE_GIVING_BACK, CommitPoint.AFTER_GIVING_BACK}
+
+
+@dataclass(frozen=True)
+class Aftermath:
+    """How the worker died, how its generation ended, and what was to be seen."""
+
+    code: int
+    status: str
+    evidence: Evidence
+
+
+def _kill(ground: Ground, point: CommitPoint) -> Aftermath:
+    with new_world(ground, f"kill {point}", lease_seconds=LEASE_SECONDS) as world:
+        world.sensor()
+        victim = world.run("victim", point=point, threads=1)
+        if point in GIVES_UP:
+            world.far_end.answer_next("wrong size")
+        generation = world.submit(poses=POSES)
+        if point in STOPS:
+            world.until_at_work(generation, completed=1)
+            victim.send(signal.SIGTERM)
+        code = victim.wait()
+        world.lost_now(generation)
+        world.run("successor")
+        evidence = world.settle()
+        return Aftermath(code, world.status(generation), evidence)
+
+
+@pytest.fixture(scope="module")
+def killed(ground: Ground) -> Iterator[dict[CommitPoint, Future[Aftermath]]]:
+    """Each kill in a world of its own, several at once: most of their time is waiting for a lease."""
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="kill") as threads:
+        yield {point: threads.submit(_kill, ground, point) for point in CommitPoint}
+
+
+@pytest.mark.parametrize("point", CommitPoint)
+def test_wherever_it_is_killed_every_promise_is_kept(killed, point):
+    aftermath = killed[point].result()
+
+    assert aftermath.code == KILLED, "it died there, and of nothing else"
+    assert aftermath.evidence.clean, aftermath.evidence
+    assert aftermath.status == ("partial" if point in GIVES_UP else "completed")
+    assert aftermath.evidence.calls <= POSES + 1, "one pose at most was in hand"

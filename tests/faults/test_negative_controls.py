@@ -1,0 +1,48 @@
+"""The checks can fail: every guard that is taken away is missed, and nothing is found where all are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from tests.faults.evidence import Evidence
+from tests.faults.scenarios import SCENARIOS
+from tests.faults.world import Ground, new_world
+
+LEASE_SECONDS = 1.0
+AT_ONCE = 5
+
+
+def _play(ground: Ground, name: str, breakage: str) -> Evidence:
+    title = f"{name}, {breakage}" if breakage else name
+    with new_world(ground, title, lease_seconds=LEASE_SECONDS, breakage=breakage) as world:
+        return SCENARIOS[name].play(world)
+
+
+@pytest.fixture(scope="module")
+def played(ground: Ground) -> Iterator[dict[tuple[str, str], Future[Evidence]]]:
+    """Every scenario, whole and broken, several at once: most of their time is waiting for a lease."""
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="scenario") as threads:
+        yield {
+            (name, breakage): threads.submit(_play, ground, name, breakage)
+            for name, scenario in SCENARIOS.items()
+            for breakage in ("", scenario.without)
+        }
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_with_all_its_guards_every_promise_is_kept(played, name):
+    seen = played[name, ""].result()
+
+    assert seen.clean, seen
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_without_the_guard_it_is_caught(played, name):
+    scenario = SCENARIOS[name]
+
+    seen = played[name, scenario.without].result()
+
+    assert seen.broken[scenario.shows], f"nobody would have missed it: {scenario.without}\n{seen}"

@@ -1,0 +1,233 @@
+"""What the processes of a nursery do: the way of a generation, from claim to end, without Dagster around it.
+
+A `run` does what the assets `pose_images` and `exports` do, a `sensor` what `sensors.requests` does. The domain's code
+is the product's own; only the backend's far end is played, and the breakages of the negative controls are put in here.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+from uuid import UUID
+
+import psycopg
+import structlog
+
+from posegen.database import generations
+from posegen.database.connection import Database
+from posegen.database.generations import Claim
+from posegen.errors import ClaimSuperseded, DatabaseUnusable
+from posegen.lifecycle import claims, commit_points, intake, leases, outcomes, work
+from posegen.lifecycle.commit_points import CommitPoint
+from posegen.lifecycle.rules import Prices, RetryRule
+from posegen.logs import configure_logging
+from posegen.settings import Settings
+from posegen.storage.local import LocalStore
+from posegen.storage.protocol import ObjectStore
+from posegen.studio.exports import derive_exports
+from posegen.studio.poses import make_poses
+from posegen.studio.studio import Studio
+from tests.faults.breakages import break_it
+from tests.faults.disks import LyingStore, enter_namespace
+from tests.faults.far_end import HostedBackend
+
+log = structlog.get_logger(__name__)
+
+PRICE = 30
+PAUSE = 0.05
+# A process that stands still in the middle of a transaction holds its locks for as long as this.
+IDLE_SECONDS = 1.0
+# Leases are lost here by the dozen, which is no reason to give a generation up.
+RULE = RetryRule(most_attempts=1000, most_lost_leases=1000, first_wait=0.1)
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What a process is told.
+
+    Attributes:
+        role: `run` or `sensor`.
+        database: URL, through a proxy or not.
+        store: folder of the local store.
+        namespace: process whose mounts it sees, or 0.
+        far_end: port of the rendering service.
+        only: the one generation that it may take, or any.
+        lies: how many objects its disk damages.
+        point: the commit point that it dies at, or stops at with `stops`; `:2` for the second time.
+        clock_ahead: seconds that its clock is ahead. `clock_rate`: seconds of its clock in one of ours.
+        breakage: what is broken in it, see `breakages.py`.
+        ticks: file that a sensor adds a byte to after each pass.
+    """
+
+    name: str
+    role: str
+    database: str
+    store: str
+    far_end: int
+    lease_seconds: float
+    namespace: int = 0
+    only: str = ""
+    lies: int = 0
+    point: str = ""
+    stops: bool = False
+    clock_ahead: float = 0.0
+    clock_rate: float = 1.0
+    breakage: str = ""
+    ticks: str = ""
+    threads: int = 2
+    slots: int = 100
+
+    def to_json(self) -> dict[str, Any]:
+        """As the nursery takes them."""
+        return asdict(self)
+
+
+class ToldToStop(BaseException):
+    """SIGTERM: what Dagster raises in its runs."""
+
+
+def be_a_worker(orders_given: dict[str, Any]) -> None:
+    """Work until somebody ends it."""
+    orders = Orders(**orders_given)
+    if orders.namespace:
+        enter_namespace(orders.namespace)
+    _set_clock(orders.clock_ahead, orders.clock_rate)
+    _lay_fuse(orders)
+    configure_logging(Settings(posegen_log_format="console"))
+    signal.signal(signal.SIGTERM, _told_to_stop)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    break_it(orders.breakage)
+    with Database(orders.database, idle_seconds=IDLE_SECONDS) as database:
+        if orders.role == "sensor":
+            _sense(database, orders)
+        else:
+            _run(Studio(
+                database=database,
+                store=_store(orders),
+                open_backend=lambda _: HostedBackend(orders.far_end),
+                render_threads=orders.threads,
+                lease_seconds=orders.lease_seconds,
+                retry_rule=RULE,
+                quality_retries=0,
+            ), orders)  # fmt: skip
+
+
+def _sense(database: Database, orders: Orders) -> NoReturn:
+    """Recover, judge and claim, again and again."""
+    while True:
+        try:
+            outcomes.sweep_expired_leases(database, RULE)
+            intake.take_in(
+                database, default_backend="mannequin", prices=Prices(pose=PRICE), draw_seed=lambda: 0, limit=100
+            )
+            claims.claim_next(database, most_running=orders.slots)
+        except (psycopg.Error, DatabaseUnusable) as unreachable:
+            log.warning("tick skipped", reason=str(unreachable))
+        with Path(orders.ticks).open("a") as ticks:
+            ticks.write(".")
+        time.sleep(PAUSE)
+
+
+def _run(studio: Studio, orders: Orders) -> NoReturn:
+    """Take one claim after the other. A run that fails is over; the next one is another."""
+    number = 0
+    while True:
+        try:
+            claim = _next_claim(studio.database, orders)
+            if claim is None:
+                time.sleep(PAUSE)
+                continue
+            number += 1
+            _one_run(studio, claim, f"{orders.name}-{number}")
+        except ClaimSuperseded:
+            continue
+        except Exception as error:  # whatever ends a run must not end the next
+            log.warning("run failed", error=f"{type(error).__name__}: {error}", exc_info=True)
+            time.sleep(PAUSE)
+
+
+def _next_claim(database: Database, orders: Orders) -> Claim | None:
+    with database.transaction() as connection:
+        waiting = generations.claims_without_run(connection, older_than_seconds=0)
+    mine = [claim for claim in waiting if orders.only in ("", str(claim.generation_id))]
+    # Those who come at once begin at different places.
+    return mine[os.getpid() % len(mine)] if mine else None
+
+
+def _one_run(studio: Studio, claim: Claim, run_id: str) -> None:
+    """The two assets of a run; between them it holds its lease, and nobody renews it."""
+    generation: UUID = claim.generation_id
+    lease = claims.start_work(
+        studio.database, generation, dispatch=claim.dispatch, run_id=run_id, lease_seconds=studio.lease_seconds
+    )
+    if lease is None:
+        return
+    with work.at_work(studio.database, lease, lease_seconds=studio.lease_seconds, rule=RULE) as keeper:
+        make_poses(studio, lease, keeper)
+    lease = claims.resume_work(studio.database, generation, run_id=run_id)
+    if lease is None:
+        return
+    with work.at_work(studio.database, lease, lease_seconds=studio.lease_seconds, rule=RULE) as keeper:
+        derive_exports(studio, generation, lease, keeper)
+        outcomes.finish_generation(studio.database, lease)
+
+
+def _store(orders: Orders) -> ObjectStore:
+    if orders.lies:
+        return LyingStore(Path(orders.store), base_url="/media", lies=orders.lies)
+    return LocalStore(Path(orders.store), base_url="/media")
+
+
+def _told_to_stop(*_: object) -> None:
+    raise ToldToStop
+
+
+def _lay_fuse(orders: Orders) -> None:
+    if not orders.point:
+        return
+    if orders.stops:
+        point, _, times = orders.point.partition(":")
+        fuse = _StoppingFuse(CommitPoint(point), int(times or 1))
+        commit_points._fuse = lambda: fuse  # type: ignore[assignment,return-value]
+    else:
+        os.environ["POSEGEN_KILL_AT"] = orders.point
+
+
+class _StoppingFuse:
+    """Holds the whole process still at a commit point, as a machine does that is suspended there."""
+
+    def __init__(self, point: CommitPoint, times: int) -> None:
+        self._point = point
+        self._times = times
+        self._lock = threading.Lock()
+
+    def burns_down(self, point: CommitPoint) -> bool:
+        """Never: whoever stands still goes on one day."""
+        if point is not self._point:
+            return False
+        with self._lock:
+            self._times -= 1
+            if self._times == 0:
+                # To this thread: sent to the process, another may take it, and this one goes on for a moment.
+                signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+        return False
+
+
+def _set_clock(ahead: float, rate: float) -> None:
+    """Let this process have a wrong clock, of which nobody else knows."""
+    if ahead == 0 and rate == 1:
+        return
+    true_time, true_monotonic = time.time, time.monotonic
+    began, began_monotonic = true_time(), true_monotonic()
+
+    time.time = lambda: began + ahead + (true_time() - began) * rate
+    time.monotonic = lambda: began_monotonic + ahead + (true_monotonic() - began_monotonic) * rate
+
+
+# Leases are kept by `time.monotonic`: a module that had imported the name itself would not see the wrong clock.
+assert leases.time is time

@@ -1,0 +1,227 @@
+"""The roles of `docs/how-to/database-roles.md`, made as the page says, each trying what it may and may not do."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import replace
+
+import psycopg
+import pytest
+from psycopg import errors, sql
+from psycopg.rows import dict_row
+
+from posegen.backends.breaker import BackendRule, Breaker
+from posegen.database.connection import Database
+from posegen.database.prepare import prepare_database
+from posegen.database.server import parse_url
+from posegen.errors import BackendHeldBack, BackendUnavailable
+from posegen.lifecycle import claims, outcomes
+from posegen.lifecycle.invariants import Bounds
+from posegen.lifecycle.recovery import recover
+from posegen.lifecycle.rules import RetryRule, TimeLimits
+from posegen.lifecycle.verification import verify
+from tests.builders import A_POSE, SLUGS, a_request, a_user, expire_lease, queued, result, started, take_in, value, work
+from tests.conftest import BASE_URL
+from tests.documents import page
+
+PAGE = page("docs/how-to/database-roles.md")
+PASSWORD = "choose a long one"
+
+
+@pytest.fixture
+def owner(empty_database_url: str) -> Iterator[Database]:
+    """The owner's way into a database of its own, with the schema in it."""
+    with Database(empty_database_url) as database:
+        prepare_database(database, base_urls={"local": BASE_URL})
+        yield database
+
+
+@pytest.fixture
+def login(owner: Database) -> Iterator[object]:
+    """Makes a role of the page under a name that no other test has, and answers the URL that it logs in with."""
+    made: list[str] = []
+
+    def make(note: str) -> str:
+        (statements,) = [block.text for block in PAGE.blocks() if block.note == note]
+        name = f"posegen_{note}_{secrets.token_hex(4)}"
+        with psycopg.connect(owner.url, autocommit=True) as connection:
+            connection.execute(statements.replace(f"posegen_{note}", name).encode())
+        made.append(name)
+        server = parse_url(owner.url)
+        _, _, place = server.login.rpartition("@")
+        return replace(server, login=f"{name}:{PASSWORD.replace(' ', '%20')}@{place}").on(server.database)
+
+    yield make
+    with psycopg.connect(owner.url, autocommit=True) as connection:
+        for name in made:
+            connection.execute(sql.SQL("drop owned by {0}").format(sql.Identifier(name)))
+            connection.execute(sql.SQL("drop role {0}").format(sql.Identifier(name)))
+
+
+def refused(url: str, *statements: str) -> None:
+    with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
+        for statement in statements:
+            with pytest.raises((errors.InsufficientPrivilege, errors.RestrictViolation)):
+                connection.execute(statement.encode())
+
+
+# --- a web backend ------------------------------------------------------------------------------------------------
+
+
+def test_a_web_backend_asks_cancels_and_reads(owner, studio, login):
+    user = a_user(owner)
+    made = queued(owner, user, formats=["shopee"])
+    (claim,) = claims.claim_next(owner, most_running=1)
+    work(replace(studio, database=owner), started(owner, claim))
+
+    with psycopg.connect(login("web"), autocommit=True, row_factory=dict_row) as web:
+        web.execute("insert into generation_requests (user_id, poses) values (%s, %s)", [user, [A_POSE]])
+        (asked,) = web.execute("select * from submit_generation(%s, 'key', %s)", [user, [A_POSE]])
+        (again,) = web.execute("select * from submit_generation(%s, 'key', %s)", [user, [A_POSE]])
+        assert (asked["replayed"], again["replayed"]) == (False, True)
+        assert web.execute("select cancel_generation(%s) as done", [asked["generation_id"]]).fetchone() == {
+            "done": True
+        }
+        (pose,) = web.execute("select * from pose_results where generation_id = %s", [made])
+        counted = web.execute(
+            "select set_favourite(%(pose)s, true) as favourite, record_download(%(pose)s, 'shopee') as downloads",
+            {"pose": pose["pose_id"]},
+        ).fetchone()
+        assert counted == {"favourite": True, "downloads": 1}
+        (someone,) = web.execute("insert into users (name) values ('Budi') returning id")
+        (account,) = web.execute("select credits_available from accounts where user_id = %s", [someone["id"]])
+        assert account == {"credits_available": 0}
+
+    assert value(owner, "select count(*) from generations") == 3
+
+
+def test_a_web_backend_moves_no_credits_and_touches_no_table_of_ours(owner, login):
+    user = a_user(owner)
+    queued(owner, user)
+
+    refused(
+        login("web"),
+        f"select grant_credits('{user}', 1000, 'mine')",
+        "select refund_poses('{}', 'mine')",
+        "select end_open_poses(id, 'mine', 'me') from generation_requests",
+        "select give_back_reservation(id) from generation_requests",
+        "select record_event(id, 'completed') from generation_requests",
+        "select * from ledger_entries",
+        "select * from generations",
+        "update generations set status = 'completed'",
+        "insert into generations (id, user_id, priority) values (gen_random_uuid(), gen_random_uuid(), 0)",
+        "update accounts set storage_limit = 0",
+        "update generation_requests set seed = 1",
+        "delete from generation_requests",
+        "insert into events (generation_id, sequence, kind) select id, 99, 'completed' from generation_requests",
+        "create table mine (x integer)",
+    )
+
+
+def test_a_search_path_of_the_callers_leads_no_door_astray(owner, login):
+    """As if somebody had put tables of their own in front of ours."""
+    user = a_user(owner)
+    with psycopg.connect(login("web"), autocommit=True) as web:
+        web.execute("create temp table generations (like public.generation_results)")
+        web.execute("create temp table generation_requests (like public.generation_results)")
+        web.execute("set search_path = pg_temp, public")
+        web.execute("select public.submit_generation(%s, 'key', %s)", [user, [A_POSE]])
+        web.execute("insert into public.generation_requests (user_id, poses) values (%s, %s)", [user, [A_POSE]])
+
+    assert value(owner, "select count(*) from generations") == 2
+
+
+def test_no_function_of_ours_may_be_called_by_everybody(owner):
+    open_to_all = value(
+        owner,
+        """
+        select coalesce(array_agg(proname::text), '{}') from pg_proc
+        where pronamespace = 'public'::regnamespace and has_function_privilege('public', oid, 'execute')
+        """,
+    )
+    assert open_to_all == []
+
+
+def test_every_door_has_a_search_path_of_its_own(owner):
+    without = value(
+        owner,
+        """
+        select coalesce(array_agg(proname::text), '{}') from pg_proc
+        where pronamespace = 'public'::regnamespace and prosecdef
+            and proconfig is distinct from array['search_path=public, pg_temp']
+        """,
+    )
+    assert without == []
+
+
+# --- a worker -----------------------------------------------------------------------------------------------------
+
+
+def test_a_worker_does_all_that_posegen_does(owner, studio, login):
+    user = a_user(owner)
+    with Database(login("worker")) as database:
+        prepare_database(database, base_urls={"local": BASE_URL})
+        working = replace(studio, database=database)
+        made, lost, cancelled = (a_request(owner, user, poses=SLUGS[:2], formats=["shopee"]) for _ in range(3))
+        take_in(database)
+        first, second, third = claims.claim_next(database, most_running=3)
+        assert [first.generation_id, second.generation_id, third.generation_id] == [made, lost, cancelled]
+        assert work(working, started(database, first)) == "completed"
+        started(database, second)
+        expire_lease(database, lost)
+        assert [str(each.status) for each in recover(database, RetryRule(), TimeLimits())] == ["queued"]
+        outcomes.cancel(database, cancelled, actor="customer")
+        breaker = Breaker(database, "mannequin", BackendRule(failures=1))
+        with pytest.raises(BackendHeldBack):
+            breaker.failed(BackendUnavailable("503"))
+        breaker.answered()
+        assert not any(finding.violations for finding in verify(database, [working.store], bounds=Bounds()))
+
+    assert (result(owner, made)["credits_spent"], result(owner, cancelled)["credits_released"]) == (60, 60)
+
+
+def test_a_worker_cannot_give_credits_away_or_change_what_was_written(owner, login):
+    user = a_user(owner)
+    queued(owner, user)
+    entry = "insert into ledger_entries (kind, user_id, source, target, amount, reason, actor) values "
+
+    refused(
+        login("worker"),
+        f"select grant_credits('{user}', 1000, 'mine')",
+        "select refund_poses('{}', 'mine')",
+        f"{entry} ('grant', '{user}', 'issued', 'available', 1000, 'mine', 'me')",
+        "update accounts set credits_available = credits_available + 1, credits_granted = credits_granted + 1",
+        "update accounts set storage_limit = storage_limit + 1",
+        "update holds set amount = 0",
+        "update ledger_entries set amount = 0",
+        "delete from ledger_entries",
+        "truncate ledger_entries",
+        "update generation_requests set seed = 1",
+        "update generated_poses set price = 0",
+        "drop trigger ledger_is_append_only on ledger_entries",
+        "alter table ledger_entries disable trigger all",
+        "create table mine (x integer)",
+    )
+    assert value(owner, "select credits_available from accounts") == 9_970
+
+
+# --- reports ------------------------------------------------------------------------------------------------------
+
+
+def test_reports_read_everything_and_write_nothing(owner, studio, login):
+    user = a_user(owner)
+    queued(owner, user)
+    url = login("report")
+
+    with psycopg.connect(url) as reports:
+        for table in ("ledger_entries", "generations", "generation_results", "events", "accounts", "backend_breakers"):
+            reports.execute(sql.SQL("select * from {}").format(sql.Identifier(table)))
+    refused(
+        url,
+        f"insert into generation_requests (user_id) values ('{user}')",
+        "update accounts set storage_limit = 0",
+        "delete from events",
+        f"select grant_credits('{user}', 1, 'mine')",
+        "select cancel_generation(id) from generations",
+    )

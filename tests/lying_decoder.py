@@ -1,0 +1,35 @@
+"""A decoder that was taken over: the file says which lie it is to tell. It runs in the real one's place."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import time
+
+from posegen.images.decoding.protocol import ANSWER, PIXELS, REFUSED, REQUEST, Request, in_full
+
+LIES = {
+    b"another kind of answer": ANSWER.pack(7, 0, 0, 0),
+    b"pixels of another size": ANSWER.pack(PIXELS, 4000, 4000, 48_000_000),
+    b"more pixels than it says": ANSWER.pack(PIXELS, 32, 32, 2_000_000_000),
+    b"an endless sentence": ANSWER.pack(REFUSED, 0, 0, 2_000_000_000),
+    b"letters that cannot be shown": ANSWER.pack(REFUSED, 0, 0, 9) + b"\x1b[31mred\n",
+}
+
+
+def main() -> None:
+    """Tell one lie after the other."""
+    channel = io.FileIO(0, "r+", closefd=False)
+    channel.write(b"\1")
+    while header := channel.read(REQUEST.size):
+        lie = in_full(channel.read, Request.unpacked(header).size)
+        if lie == b"silence":
+            time.sleep(600)
+        if lie.startswith(b"signal "):
+            os.kill(os.getpid(), signal.Signals[lie.split()[1].decode()])
+        channel.write(LIES[lie])
+
+
+if __name__ == "__main__":
+    main()
