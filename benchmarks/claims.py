@@ -18,7 +18,6 @@ import psycopg
 from rich.progress import track
 
 from benchmarks.running_platform import machine
-from posegen.database import generations
 from posegen.database.connection import Database
 from posegen.database.prepare import prepare_database
 from posegen.database.server import open_server
@@ -71,18 +70,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, _server(Path(folder)) as urls, Database(urls.application) as database:
         prepare_database(database, base_urls={"local": "/media"})
         _fill(database)
-        claim, claim_plan = Claimer(database), _plan(database, _claim_statement())
+        claim, claim_plan = Claimer(database), _plan(database, _choosing())
         rows = [
-            _repeat(f"claim of {BATCH} of {QUEUED:,}, with their events", ROUNDS, claim),
-            _repeat(f"the claiming statement alone, of {QUEUED:,}", ROUNDS, lambda: _claim_rolled_back(database)),
-            _repeat("poll with every slot taken", ROUNDS * 5, lambda: claim_next(database, most_running=1)),
+            _repeat(f"claim of {BATCH} of {QUEUED:,}, with their events", ROUNDS, claim, after_each=claim.finish),
+            _repeat("poll with every slot taken", ROUNDS * 5, lambda: claim_next(database, most_running=0)),
+            _repeat(f"choosing {BATCH} of {QUEUED:,}", ROUNDS, lambda: _choose(database)),
             _repeat("recovery pass that finds nothing", ROUNDS * 5, lambda: _recover(database, Path(folder))),
         ]
+        rows.append(_repeat("the same without its index", 10, lambda: _choose(database, index=False)))
         with _held_back(database):
             rows.append(_repeat("poll while the backend of all is left alone", ROUNDS, claim))
-        without = _repeat(
-            "the claiming statement without its index", 10, lambda: _claim_rolled_back(database, index=False)
-        )
         _empty(database)
         rows.append(
             _repeat(f"empty poll, {QUEUED:,} just ended and autovacuum still to come", ROUNDS * 5, Claimer(database))
@@ -90,9 +87,9 @@ def main() -> None:
         with psycopg.connect(database.url, autocommit=True) as connection:
             connection.execute("vacuum (analyze) generations")
         rows.append(_repeat("empty poll", ROUNDS * 5, Claimer(database)))
-        empty_plan = _plan(database, _claim_statement())
+        empty_plan = _plan(database, _choosing())
         rows += _submissions(urls.application)
-    _write(where, [*rows, without], claim_plan, empty_plan)
+    _write(where, rows, claim_plan, empty_plan)
 
 
 def _server(folder: Path) -> object:
@@ -106,35 +103,45 @@ def _fill(database: Database) -> None:
         connection.execute("vacuum (analyze) generations")
 
 
-def _repeat(what: str, times: int, call: Callable[[], object]) -> Series:
+def _repeat(
+    what: str, times: int, call: Callable[[], object], *, after_each: Callable[[], object] = lambda: None
+) -> Series:
     series = Series(what)
     for number in track(range(times + WARM_UP), what[:60]):
         began = time.perf_counter()
         call()
         if number >= WARM_UP:
             series.times.append((time.perf_counter() - began) * 1000)
+        after_each()
     return series
 
 
 class Claimer:
-    """Claims one batch after the other, as if there were slots for all of them."""
+    """Claims one batch after the other."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._claimed = 0
 
     def __call__(self) -> None:
         """One batch."""
-        self._claimed += len(claim_next(self._database, most_running=self._claimed + BATCH))
+        claim_next(self._database, most_running=BATCH)
+
+    def finish(self) -> None:
+        """Let what was claimed be done, so that every slot is free again."""
+        with psycopg.connect(self._database.url) as connection:
+            connection.execute("set session_replication_role = replica")
+            connection.execute(
+                "update generations set status = 'completed', finished_at = now() where status = 'dispatched'"
+            )
 
 
-def _claim_rolled_back(database: Database, *, index: bool = True) -> None:
+def _choose(database: Database, *, index: bool = True) -> None:
+    """What the claiming statement begins with; given up again."""
     with database.transaction() as connection:
         if not index:
-            connection.execute("set local enable_indexscan = off")
-            connection.execute("set local enable_indexonlyscan = off")
-            connection.execute("set local enable_bitmapscan = off")
-        assert len(generations.claim_queued(connection, BATCH)) == BATCH
+            for kind in ("indexscan", "indexonlyscan", "bitmapscan"):
+                connection.execute(f"set local enable_{kind} = off".encode())
+        assert len(connection.execute(_choosing().encode()).fetchall()) == BATCH
         raise psycopg.Rollback
 
 
@@ -195,8 +202,8 @@ def _submissions(url: str) -> list[Series]:
         ]
 
 
-def _claim_statement() -> str:
-    """The statement that chooses whom to claim, as `generations.claim_queued` has it."""
+def _choosing() -> str:
+    """What chooses whom to claim, as `generations.claim_queued` has it."""
     return f"""
         with first as materialized (
             select id from generations where status = 'queued' and not_before <= now()

@@ -1,7 +1,8 @@
 """How long the mannequin backend takes for a pose: `uv run python benchmarks/mannequin.py`, table in `mannequin.md`.
 
-One thread renders one pose of each category, with every outfit in turn, at 1024x1024 and without encoding. CPU time is
-the thread's own, so that other work on the machine disturbs it less than wall time; the best of the rounds counts.
+One thread renders every pose of the library, with outfits and settings in turn, at 1024x1024 and without encoding. CPU
+time is the thread's own, so that other work on the machine disturbs it less than wall time; the best of the rounds
+counts, in which tables and garments are at hand that a person's other poses use as well.
 """
 
 from __future__ import annotations
@@ -47,18 +48,18 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="renderings of each pose")
     parser.add_argument("--side", type=int, default=1024, help="pixels")
     options = parser.parse_args()
-    poses = list({pose.category: pose for pose in LIBRARY}.values())
     rows = []
-    for index, pose in enumerate(poses):
+    for index, pose in enumerate(LIBRARY):
         chosen = recipe(pose, index, options.side)
         rows.append((pose.slug, chosen.avatar.clothing, chosen.avatar.setting, *milliseconds(chosen, options.rounds)))
+    rows.sort(key=lambda row: -row[3])
     cpu, wall = [row[3] for row in rows], [row[4] for row in rows]
     lines = [
         f"Mannequin {VERSION}, {options.side}x{options.side}, one thread, best of {options.rounds}, before encoding; "
         f"Python {platform.python_version()}, NumPy {np.__version__}, {os.cpu_count()} cores.",
         "",
-        f"**Median {statistics.median(cpu):.0f} ms of CPU time for a pose** ({statistics.median(wall):.0f} ms wall, "
-        f"slowest {max(cpu):.0f} ms CPU; goal: under {GOAL} ms).",
+        f"**Median {statistics.median(cpu):.0f} ms of CPU time for a pose, slowest {max(cpu):.0f} ms** "
+        f"({statistics.median(wall):.0f} and {max(wall):.0f} ms wall; goal: every pose under {GOAL} ms of CPU time).",
         "",
         "| pose | clothing | setting | CPU ms | wall ms |",
         "|---|---|---|---:|---:|",

@@ -117,6 +117,10 @@ class UnknownName(PosegenError):
         super().__init__(f"There is no {kind} {name!r}; known: {', '.join(known)}.")
 
 
+class UploadRefused(PosegenError):
+    """An upload that a client may not make, or that is not kept: unknown, over, too large, or no picture."""
+
+
 class PeriodInvalid(PosegenError):
     """Dates that are no span of time: not a day or a month, or in the wrong order."""
 

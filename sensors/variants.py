@@ -20,7 +20,7 @@ from sensors.targets import CLAIM_TAG, VARIANTS_JOB
 
 @dg.sensor(
     job_name=VARIANTS_JOB,
-    minimum_interval_seconds=2,
+    minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Claims new image requests, and recovers those that lost their worker.",
 )

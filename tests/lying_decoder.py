@@ -18,6 +18,15 @@ LIES = {
 }
 
 
+def _drip(channel: io.FileIO, at_once: bytes, drops: bytes) -> None:
+    """Each byte in time, and all of them never."""
+    channel.write(at_once)
+    for drop in drops:
+        channel.write(bytes([drop]))
+        time.sleep(0.4)
+    raise SystemExit
+
+
 def main() -> None:
     """Tell one lie after the other."""
     channel = io.FileIO(0, "r+", closefd=False)
@@ -26,6 +35,10 @@ def main() -> None:
         lie = in_full(channel.read, Request.unpacked(header).size)
         if lie == b"silence":
             time.sleep(600)
+        if lie == b"drops of the answer":
+            _drip(channel, b"", ANSWER.pack(PIXELS, 32, 32, 3072))
+        if lie == b"drops of pixels":
+            _drip(channel, ANSWER.pack(PIXELS, 32, 32, 3072), bytes(10))
         if lie.startswith(b"signal "):
             os.kill(os.getpid(), signal.Signals[lie.split()[1].decode()])
         channel.write(LIES[lie])

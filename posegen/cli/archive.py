@@ -15,7 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from posegen.cli import console
 from posegen.cli.picking import POSES, names, numbers
 from posegen.cli.session import open_session
-from posegen.studio.archives import DEFAULT_FORMATS, GenerationArchive, plan_archive
+from posegen.studio.archives import DEFAULT_FORMATS, IMAGE, GenerationArchive, plan_archive
 
 _SHOWN = 5
 
@@ -59,7 +59,12 @@ def archive(
     if len(planned.missing) > _SHOWN:
         console.err.print(f"Not there: {len(planned.missing) - _SHOWN} more; --json lists them all.")
     if planned.missing:
-        console.err.print(f"`posegen regenerate {generation}` makes them, at no charge.", markup=False, soft_wrap=True)
+        lacking = ",".join(dict.fromkeys(each.format for each in planned.missing if each.format != IMAGE))
+        console.err.print(
+            f"`posegen regenerate {generation} --formats {lacking} --missing` makes them, at no charge.",
+            markup=False,
+            soft_wrap=True,
+        )
     console.say(f"{len(planned.names)} files, {planned.size:,} bytes: {target}")
 
 

@@ -15,6 +15,7 @@ from posegen.cli.requests import LOCAL_USER
 from posegen.cli.session import Session, open_session
 from posegen.database import designs as statements
 from posegen.database import users
+from posegen.database.design_requests import insert_design_request
 from posegen.errors import DesignUnknown, RequestRefused
 from posegen.lifecycle.designs import claim_design, start_design
 from posegen.studio.designs import delete_design, gather_design, make_design, print_url
@@ -70,7 +71,7 @@ def submit(
             asking = user or users.free_user(
                 connection, LOCAL_USER, "local", credits=100_000, reason="for trying things out"
             )
-            design = statements.insert_design_request(connection, asking, values)
+            design = insert_design_request(connection, asking, values)
         result = _awaited(session, design) if wait else _result(session, design)
     _print(result, as_json=as_json)
     if wait and result["status"] == "failed":

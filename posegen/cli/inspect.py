@@ -23,7 +23,7 @@ _SOURCES = {
 
 
 def inspect(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="A PNG, JPEG or WebP.")],
+    file: Annotated[Path, typer.Argument(help="A PNG, JPEG or WebP.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document, with the whole recipe.")] = False,
 ) -> None:
     """Say where a picture comes from: what the file itself says, and what the database knows of it.
@@ -32,7 +32,8 @@ def inspect(
     Any file can be looked at; without a database that answers, the file alone speaks.
     """
     if not file.is_file():
-        raise typer.BadParameter(f"{file} is no regular file.", param_hint="FILE")
+        what = "no regular file" if file.exists() else "not there"
+        raise typer.BadParameter(f"{file} is {what}.", param_hint="FILE")
     said = what_it_says(file)
     known, why_not = _ask(said)
     if as_json:

@@ -8,6 +8,7 @@ import psycopg
 import typer
 
 from posegen.cli import (
+    adoption,
     archive,
     console,
     credits,
@@ -26,6 +27,7 @@ from posegen.cli import (
     requests,
     storage,
     up,
+    uploads,
     variants,
     verify,
     watch,
@@ -62,7 +64,9 @@ app.add_typer(designs.app, name="design")
 app.add_typer(library.app, name="library")
 storage.app.command("migrate")(moving.migrate)
 storage.app.command("reconcile")(moving.reconcile)
+storage.app.command("adopt")(adoption.adopt)
 app.add_typer(storage.app, name="storage")
+app.add_typer(uploads.app, name="upload")
 app.add_typer(metrics.app, name="metrics")
 app.add_typer(database.app, name="db")
 

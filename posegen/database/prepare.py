@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from posegen.database import designs, library, platforms, stores
+from posegen.database import design_requests, library, platforms, stores
 from posegen.database.connection import Database
 from posegen.database.migrate import upgrade_schema
 from posegen.images.platforms import Platform
@@ -25,6 +25,6 @@ def prepare_database(
     with database.transaction() as connection:
         library.seed_reference_data(connection)
         platforms.seed_platforms(connection, own_platforms)
-        designs.seed_design_lists(connection)
+        design_requests.seed_design_lists(connection)
         stores.register(connection, base_urls)
     return revision

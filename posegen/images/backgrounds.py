@@ -85,19 +85,19 @@ def _carry_on(edges: list[Plane], length: int, clear: float) -> list[Plane]:
     mirrored = min(int(fading), length, depth)
     strip = max(1, round(span * _EDGE_SHARE))
     near = [np.ascontiguousarray(edge[: max(mirrored, strip)], dtype=np.float32) for edge in edges]
-    profiles = np.stack([rows[:strip].mean(axis=0) for rows in near])
-    tones = _tones(profiles, length)
-    if mirrored >= 2 * strip:  # or there is nothing to compare
-        steady = _steadiness(profiles, np.stack([rows.mean(axis=0) for rows in near]))
-        tones += (profiles[:, None] - tones) * steady
-        for rows, profile in zip(near, profiles, strict=True):
-            rows -= (cv2.blur(rows, _DRIFT_FIELD) - cv2.blur(profile[None], _DRIFT_FIELD)) * steady
+    profiles, deeper = (np.stack([rows[:some].mean(axis=0) for rows in near]) for some in (strip, len(near[0])))
+    # Where there is little beside the edge, nothing says what is steady.
+    steady = _steadiness(profiles, deeper) if mirrored >= 2 * strip else np.zeros(span, dtype=np.float32)
+    # The mean of many rows has less grain than that of a few, which would be drawn out.
+    tones = _tones(profiles, deeper + _widened(profiles - deeper, _STEADY_WIDTH), steady, length)
+    for rows, profile in zip(near, profiles, strict=True):
+        rows -= (cv2.blur(rows, _DRIFT_FIELD) - cv2.blur(profile[None], _DRIFT_FIELD)) * steady
     way = (np.arange(mirrored, dtype=np.float32)[:, None] + 0.5) / np.float32(max(fading, 1))
     share = 1 - way * way * (3 - 2 * way)
     dither = np.tile(_dither(), (1, span // len(_dither()) + 1))[:, :span]
     for rows, texture in zip(tones, near, strict=True):
         rows[:mirrored] += (texture[:mirrored] - rows[:mirrored]) * share
-        np.clip(rows[:mirrored], 0, 254, out=rows[:mirrored])
+        np.clip(rows[:mirrored], 0, 255, out=rows[:mirrored])
         for first in range(0, length, len(dither)):
             rows[first : first + len(dither)] += dither[: length - first]
     return [rows.astype(np.uint8) for rows in tones]
@@ -112,21 +112,27 @@ def _steadiness(profiles: NDArray[np.float32], deeper: NDArray[np.float32]) -> N
     return steady
 
 
-def _tones(profiles: NDArray[np.float32], length: int) -> NDArray[np.float32]:
-    """(planes, length, n): the tones along an edge, wider from row to row. `profiles`: (planes, n), at the edge."""
+def _tones(
+    profiles: NDArray[np.float32], lasting: NDArray[np.float32], steady: NDArray[np.float32], length: int
+) -> NDArray[np.float32]:
+    """(planes, length, n): the tones along an edge, wider from row to row, or `lasting` where they are steady.
+
+    `profiles`, `lasting`: (planes, n).
+    """
     widths = [1.0]
     while widths[-1] < profiles.shape[1] * _WIDEST:
         widths.append(widths[-1] * 2)
     levels = [profiles, *(_widened(profiles, width) for width in widths)]
+    mixed = [np.asarray(level + (lasting - level) * steady, dtype=np.float32) for level in levels]
     ends = [0.0, *(width / _WIDENING for width in widths)]
     distances = np.arange(length, dtype=np.float32) + 0.5
     rows = np.empty((profiles.shape[0], length, profiles.shape[1]), dtype=np.float32)
-    for (near, far), (start, end) in zip(itertools.pairwise(levels), itertools.pairwise(ends), strict=True):
+    for (near, far), (start, end) in zip(itertools.pairwise(mixed), itertools.pairwise(ends), strict=True):
         part = slice(*np.searchsorted(distances, (start, end)))
         share = (distances[part] - start) / (end - start)
         np.multiply((far - near)[:, None], share[:, None], out=rows[:, part])
         rows[:, part] += near[:, None]
-    rows[:, np.searchsorted(distances, ends[-1]) :] = levels[-1][:, None]
+    rows[:, np.searchsorted(distances, ends[-1]) :] = mixed[-1][:, None]
     return rows
 
 

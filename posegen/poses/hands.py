@@ -68,7 +68,7 @@ HAND_SHAPES: dict[str, HandShape] = {
         HandShape("relaxed", ((12, 18, 10), (18, 22, 12), (22, 26, 14), (26, 28, 14))),
         HandShape("flat", _even(_STRAIGHT), 2, thumb_spread=25, thumb_fold=5, thumb_curl=(0, 0)),
         HandShape("spread", _even((-3, 3, 2)), 14, thumb_spread=52, thumb_fold=5, thumb_curl=(0, 0)),
-        HandShape("fist", _even((85, 100, 65)), 1, thumb_spread=20, thumb_fold=64, thumb_curl=(42, 38)),
+        HandShape("fist", _even((85, 100, 65)), 1, thumb_spread=22, thumb_fold=51, thumb_curl=(29, 56)),
         HandShape("grip", _even((55, 65, 35)), 2, thumb_spread=25, thumb_fold=60, thumb_curl=(30, 25)),
         HandShape("cup", _even((28, 35, 20)), 4, thumb_spread=38, thumb_fold=45, thumb_curl=(15, 15)),
         HandShape("clasp", _even((62, 55, 25)), 2, thumb_spread=30, thumb_fold=40, thumb_curl=(25, 20)),

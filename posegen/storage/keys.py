@@ -20,8 +20,9 @@ PUBLIC_FOLDERS = frozenset({"poses", "thumbnails", "exports", "variants", "contr
 
 STORE_MARKER_KEY = "posegen-store.json"
 """The object that says which database a store belongs to."""
-UNREGISTERED_FOLDERS = frozenset({"manifests", "reports", "health"})
-"""First parts of the keys that no row stands for: what is replaced, and what is there for a moment."""
+UNREGISTERED_FOLDERS = frozenset({"manifests", "reports", "health", "compute-logs"})
+"""First parts of the keys that no row stands for: what is replaced, what is there for a moment, and what Dagster keeps
+of the output of runs (`deploy/dagster.yaml`)."""
 
 CONTENT_TYPES = {
     ".png": "image/png",
@@ -116,6 +117,11 @@ def upload_key(upload_id: UUID | str, content_type: str) -> str:
 def report_key(report: str, period: str, name: str, content_type: str) -> str:
     """A file of a report. `period`: the first day of it, such as 2026-11-21. Replaceable, like manifests."""
     return _key("reports", report, period, f"{name}{_suffix(content_type)}")
+
+
+def uploaded_key(upload_id: UUID | str, sha256: str, content_type: str) -> str:
+    """What is kept of an upload once it was looked at: the picture, written anew."""
+    return _key("uploads", f"{upload_id}-{_short(sha256)}{_suffix(content_type)}")
 
 
 def health_key(name: str) -> str:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 
-from posegen.database import designs
+from posegen.database import design_requests, designs
 from posegen.database.designs import DesignLease, DesignRequest
 from posegen.error_codes import ErrorCode
 from posegen.errors import DesignUnknown, LeaseLost, RequestRefused, StorageError, StoreUnknown
@@ -82,7 +82,7 @@ def delete_design(studio: Studio, design_id: UUID) -> None:
     """
     with studio.database.transaction() as connection:
         objects = designs.objects_of(connection, design_id)
-        if not designs.delete_design(connection, design_id):
+        if not design_requests.delete_design(connection, design_id):
             raise DesignUnknown(design_id)
     for each in objects:
         studio.store_named(each.store).delete(each.key)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from posegen.database import moves
+from posegen.database import moves, uploads
 from posegen.database.connection import Database
 from posegen.database.moves import DoomedObject
 from posegen.errors import ObjectCorrupt, ObjectMissing
@@ -99,6 +99,8 @@ def reconcile(
     """
     walk = Walk()
     found: list[Found] = []
+    if repair:
+        expire_uploads(database)
     deleted = deleted_bytes = 0
     looking_at("rows that nothing points at")
     found += _unused(database, [store.name for store in stores], grace, repair=repair)
@@ -114,6 +116,15 @@ def reconcile(
             objects, size = delete_due(database, store)
             deleted, deleted_bytes = deleted + objects, deleted_bytes + size
     return Reconciled(walk.rows, walk.objects, [each for each in found if each.number], deleted, deleted_bytes)
+
+
+def expire_uploads(database: Database) -> int:
+    """End uploads that clients never completed, and doom what they put; answers how many."""
+    with database.transaction() as connection:
+        expired = uploads.expire(connection)
+        for store, doomed in expired.items():
+            moves.doom_orphans(connection, store, doomed)
+    return sum(map(len, expired.values()))
 
 
 def _unused(database: Database, stores: Iterable[str], grace: timedelta, *, repair: bool) -> list[Found]:

@@ -13,14 +13,14 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 from posegen.backends.protocol import Recipe
-from posegen.database import generations, poses, recovery
+from posegen.database import generations, poses
 from posegen.database.connection import Connection, Database
 from posegen.database.generations import Claim, Lease
 from posegen.database.poses import OpenPose
-from posegen.lifecycle import checkpoint, claims, outcomes
+from posegen.database.recovery import expired_ids
+from posegen.lifecycle import checkpoint, claims, recovery
 from posegen.lifecycle.checkpoint import MadePose
 from posegen.lifecycle.leases import LeaseKeeper
-from posegen.lifecycle.rules import RetryRule
 from posegen.storage.hashing import fingerprint
 from posegen.storage.keys import content_type_of
 from posegen.storage.protocol import ObjectInfo
@@ -135,12 +135,11 @@ def _no_verify_after_upload() -> None:
 
 
 def _sweeper_ignores_terminal_states() -> None:
-    true_sweep = outcomes.sweep_expired_leases
     remembered: set[UUID] = set()
 
-    def sweep(database: Database, rule: RetryRule) -> Any:
+    def recover(database: Database, *rest: Any, **named: Any) -> Any:
         with database.transaction() as connection:
-            remembered.update(recovery.expired_ids(connection))
+            remembered.update(expired_ids(connection))
             connection.execute(
                 """
                 update generations set status = 'queued', token = token + 1, lease_expires_at = null,
@@ -149,13 +148,12 @@ def _sweeper_ignores_terminal_states() -> None:
                 """,
                 [list(remembered)],
             )
-        return true_sweep(database, rule)
+        return true_recover(database, *rest, **named)
 
-    _put_in_place_of(outcomes, "sweep_expired_leases", sweep)
+    true_recover = _put_in_place_of(recovery, "recover", recover)
 
 
 def _cursor_instead_of_claim() -> None:
-    true_claim = claims.claim_next
     cursor = [0.0]
 
     def claim(database: Database, *, most_running: int) -> list[Claim]:
@@ -171,7 +169,6 @@ def _cursor_instead_of_claim() -> None:
             claimed = [generations.claim_one(connection, row["id"]) for row in newer]
         return [each for each in claimed if each is not None]
 
-    assert callable(true_claim)
     _put_in_place_of(claims, "claim_next", claim)
 
 
@@ -198,6 +195,8 @@ def _any_picture_will_do() -> None:
     _put_in_place_of(far_end, "belongs_to", lambda *_: True)
 
 
+NOBODY_RECONCILES = "nobody reconciles"
+
 BREAKAGES = {
     "no token in the guard": Breakage(patch=_no_token_in_the_guard),
     "nothing but the id in the guard": Breakage(
@@ -222,6 +221,12 @@ BREAKAGES = {
     "cursor instead of claim": Breakage(patch=_cursor_instead_of_claim),
     "finished poses are made again": Breakage(patch=_finished_poses_are_made_again),
     "any picture will do": Breakage(patch=_any_picture_will_do),
-    "refund without its unique key": Breakage(schema=("drop index one_refund_per_pose",)),
+    NOBODY_RECONCILES: Breakage(),
+    "refund without its unique key": Breakage(
+        schema=(
+            "drop index one_refund_per_pose",
+            "alter table holds drop constraint no_more_refunded_than_was_captured",
+        )
+    ),
 }
 """By the name of what is missing."""

@@ -16,9 +16,11 @@ from tests.faults.world import World
 from tests.tcp_fault_proxy import TcpFaultProxy
 
 SENSOR = "sensor"
+# Works on another machine than the sensor: only its lease tells that it has died.
+ELSEWHERE = "run3"
 OPEN_AT_LEAST = 5
 MOST_POSES = 4
-BUSY_SECONDS = 15.0
+BUSY_SECONDS = 40.0
 
 
 @dataclass
@@ -104,5 +106,7 @@ class Crew:
 
     def _start(self, place: str, number: int, proxy: TcpFaultProxy, orders: dict[str, Any]) -> Worker:
         given = {"database": self.world.url_through(proxy), **orders}
+        if place == ELSEWHERE:
+            given["machine"] = str(self.world.folder / "another-machine")
         name = f"{place}.{number}"
         return self.world.sensor(name, **given) if place == SENSOR else self.world.run(name, **given)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -16,7 +17,9 @@ import numpy as np
 from posegen.database.connection import Database
 from posegen.errors import PosegenError
 from posegen.images.validation import open_image
+from posegen.storage.keys import is_registered
 from posegen.storage.protocol import ObjectStore
+from posegen.upkeep.reconciling import reconcile
 from tests.backends import painted
 from tests.faults.far_end import Call
 
@@ -194,7 +197,7 @@ class Evidence:
 class Scene:
     """Where to look. `accepted`: what was promised; `calls`: what the far end has seen; `losses`: when and of whom.
 
-    `verify`: what `posegen verify` says, one sentence for each violation.
+    `verify`: what `posegen verify` says, one sentence for each violation; `reconcile`: whether that is done first.
     """
 
     database: Database
@@ -209,15 +212,14 @@ class Scene:
 def look(scene: Scene) -> Evidence:
     """Everything that can be seen. Nobody may be at work any more."""
     completed = _rows(scene.database, _COMPLETED)
-    removed, unfinished = _reconcile(scene) if scene.reconcile else (0, 0)
-    orphans = _orphans(scene)
+    reconciled = _reconcile(scene)
     objects = _rows(scene.database, "select key, sha256 from objects")
     statuses = _rows(scene.database, "select status, count(*) as number from generations group by status")
     broken = {
         "lost": _sentences(scene.database, _LOST, [scene.accepted]),
         "wrong charges": _sentences(scene.database, _CHARGES),
         "stale commits": _sentences(scene.database, _STALE),
-        "orphans": [f"{key} belongs to no row" for key in orphans],
+        "orphans": [*(f"{key} belongs to no row" for key in _orphans(scene)), *reconciled.again],
         "corrupt": _corrupt(scene.store, objects, completed),
         "repeated calls": _repeated(scene.calls, completed),
         "broken invariants": scene.verify(),
@@ -228,8 +230,8 @@ def look(scene: Scene) -> Evidence:
         poses=len(completed),
         calls=len(scene.calls),
         objects=len(objects),
-        orphans_removed=removed,
-        unfinished=unfinished,
+        orphans_removed=reconciled.orphans,
+        unfinished=reconciled.unfinished,
         statuses={row["status"]: row["number"] for row in statuses},
         recoveries=[_recovery(scene.database, at, generation) for at, generation in scene.losses],
     )
@@ -237,18 +239,26 @@ def look(scene: Scene) -> Evidence:
 
 def _orphans(scene: Scene) -> list[str]:
     known = {row["key"] for row in _rows(scene.database, "select key from objects")}
-    keys = [entry.key for entry in scene.store.list() if not entry.key.startswith("manifests/")]
-    return [key for key in keys if key not in known]
+    return [entry.key for entry in scene.store.list() if is_registered(entry.key) and entry.key not in known]
 
 
-def _reconcile(scene: Scene) -> tuple[int, int]:
-    """Delete what no row knows, without any grace: nobody is about to write a row. Objects, and unfinished ones."""
-    orphans = _orphans(scene)
-    scene.store.delete(*orphans)
-    unfinished = list(scene.store.list_unfinished())
-    for each in unfinished:
-        scene.store.delete_unfinished(each)
-    return len(orphans), len(unfinished)
+@dataclass(frozen=True)
+class _Reconciled:
+    """What the product's own reconciling has removed, and what it finds when it is asked a second time."""
+
+    orphans: int = 0
+    unfinished: int = 0
+    again: tuple[str, ...] = ()
+
+
+def _reconcile(scene: Scene) -> _Reconciled:
+    """Without any grace: nobody is about to write a row."""
+    if not scene.reconcile:
+        return _Reconciled()
+    first, second = (reconcile(scene.database, [scene.store], grace=timedelta(0), repair=True).found for _ in range(2))
+    removed = {found.kind: found.repaired for found in first}
+    again = tuple(f"reconciling again finds {found.number} {found.says}" for found in second if found.repaired)
+    return _Reconciled(removed.get("orphan", 0), removed.get("unfinished", 0), again)
 
 
 def _corrupt(store: ObjectStore, objects: Iterable[Mapping[str, Any]], poses: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -203,7 +203,10 @@ class HostedBackend:
             with suppress(OSError):
                 connection.close()
         if answer.status == http.client.TOO_MANY_REQUESTS or answer.status >= http.client.INTERNAL_SERVER_ERROR:
-            raise BackendUnavailable(f"The service said {answer.status}.")
+            asked = answer.headers["Retry-After"]
+            raise BackendUnavailable(
+                f"The service said {answer.status}.", retry_after=None if asked is None else float(asked)
+            )
         if answer.status != http.client.OK:
             raise BackendRejected(f"The service said {answer.status}.")
         if not belongs_to(recipe, answer.headers[RECIPE_HEADER]):

@@ -5,11 +5,13 @@ Whether anybody was hurt is not looked at here, but in `evidence.py` when everyt
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 
 import psycopg
 
@@ -17,6 +19,7 @@ from posegen.database.cluster import find_postmaster
 from posegen.lifecycle.commit_points import CommitPoint
 from tests import builders
 from tests.concurrency import until
+from tests.fault_proxy_http import Fault, SeenRequest
 from tests.faults.crew import Crew, Member
 from tests.faults.scenarios import STORED, SUSPENDED
 from tests.tcp_fault_proxy import CommitFault
@@ -24,7 +27,7 @@ from tests.tcp_fault_proxy import CommitFault
 # How much longer than its lease somebody is out of reach.
 BEYOND_THE_LEASE = 0.4
 OUTAGE_SECONDS = 0.7
-FIRES_WITHIN = 12.0
+FIRES_WITHIN = 40.0
 # What the transactions of a worker say before their COMMIT.
 MARKERS = (b"pose_completed", b"exports_stored", b"started")
 ON_THE_WAY = (
@@ -36,13 +39,21 @@ ON_THE_WAY = (
 Inject = Callable[[Crew], None]
 
 
+class Needs(Enum):
+    """What a fault can only be injected into."""
+
+    NOTHING = "nothing"
+    DISK = "a store on a disk of its own"
+    BUCKET = "a store in a bucket"
+
+
 @dataclass(frozen=True)
 class Kind:
-    """A kind of fault. `needs_disk`: only where the store lies on a disk of its own; `local`: only on a local store."""
+    """A kind of fault. `group`: whose it is."""
 
     group: str
     inject: Inject
-    needs_disk: bool = False
+    needs: Needs = Needs.NOTHING
 
 
 # --- workers ------------------------------------------------------------------------------------------------------
@@ -209,6 +220,38 @@ def turn_a_bit_over(crew: Crew) -> None:
     crew.exchange(member)
 
 
+# --- the bucket -----------------------------------------------------------------------------------------------------
+
+
+def the_bucket_breaks(fault: Fault) -> Inject:
+    """Some requests to the store meet a fault on their way."""
+
+    def inject(crew: Crew) -> None:
+        proxy = crew.world.storage
+        assert proxy is not None
+        so_far = proxy.faulted
+        proxy.break_requests(fault, times=crew.random.randint(1, 3), matching=_carries_bytes)
+        until(lambda: crew.ask() or proxy.faulted > so_far, seconds=FIRES_WITHIN)
+        time.sleep(OUTAGE_SECONDS)
+        proxy.heal()
+
+    inject.__doc__ = f"A request to the store meets: {fault.value}."
+    return inject
+
+
+def the_bucket_is_away(crew: Crew) -> None:
+    """Every request is told to slow down, for a while."""
+    assert crew.world.storage is not None
+    crew.busy_run()
+    crew.world.storage.break_requests(Fault.SLOW_DOWN, times=math.inf)
+    time.sleep(2 * OUTAGE_SECONDS)
+    crew.world.storage.heal()
+
+
+def _carries_bytes(request: SeenRequest) -> bool:
+    return request.method in ("GET", "PUT")
+
+
 # --- the rendering service ------------------------------------------------------------------------------------------
 
 
@@ -274,9 +317,11 @@ KINDS: dict[str, Kind] = {
     "answer to a COMMIT lost": Kind("network", lose_the_answer_to_a_commit),
     "PostgreSQL: immediate shutdown": Kind("database", shut_postgres_down),
     "PostgreSQL: kill -9": Kind("database", kill_postgres),
-    "disk full": Kind("disk", fill_the_disk, needs_disk=True),
-    "disk read-only": Kind("disk", make_the_disk_read_only, needs_disk=True),
-    "disk turns a bit over": Kind("disk", turn_a_bit_over, needs_disk=True),
+    "disk full": Kind("disk", fill_the_disk, Needs.DISK),
+    "disk read-only": Kind("disk", make_the_disk_read_only, Needs.DISK),
+    "disk turns a bit over": Kind("disk", turn_a_bit_over, Needs.DISK),
+    **{f"S3: {fault.value}": Kind("store", the_bucket_breaks(fault), Needs.BUCKET) for fault in Fault},
+    "S3: away": Kind("store", the_bucket_is_away, Needs.BUCKET),
     "backend: 429": Kind("backend", the_service_answers("429")),
     "backend: 500": Kind("backend", the_service_answers("500")),
     "backend: hangs": Kind("backend", the_service_answers("hang")),

@@ -7,8 +7,14 @@ they must find what is broken (`breakages.py`). A scene that only passes because
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
+import psycopg
+
+from posegen.ledger import credits
+from tests.faults.breakages import NOBODY_RECONCILES
 from tests.faults.evidence import Evidence
 from tests.faults.nursery import Worker
 from tests.faults.world import World
@@ -90,7 +96,7 @@ def killed_after_the_commit(world: World) -> Evidence:
 def killed_with_a_wrong_clock(world: World) -> Evidence:
     """A worker whose clock is an hour ahead is killed at work."""
     world.sensor()
-    victim = world.run("victim", clock_ahead=3600, threads=1)
+    victim = world.run("victim", clock_ahead=3600, threads=1, machine="")
     generation = world.submit(poses=6)
     world.until_at_work(generation, completed=2)
     victim.kill()
@@ -162,6 +168,38 @@ def the_wrong_picture(world: World) -> Evidence:
     return world.settle()
 
 
+def killed_with_an_upload_in_vain(world: World) -> Evidence:
+    """A worker is killed between upload and row, and the customer cancels before another comes."""
+    victim = world.run("victim", point="after upload", threads=1)
+    world.sensor()
+    generation = world.submit()
+    victim.wait()
+    world.rows("select cancel_generation(%s)", generation)
+    return world.settle()
+
+
+def refunded_by_two(world: World) -> Evidence:
+    """Two operators refund the same pose at the same moment."""
+    world.sensor()
+    world.run("worker")
+    generation = world.submit()
+    world.wait(lambda: world.status(generation) == "completed")
+    (pose,) = world.rows("select id from generated_poses where generation_id = %s and position = 0", generation)
+    waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+
+    def refund_too() -> None:
+        with suppress(psycopg.errors.UniqueViolation), world.database.transaction() as connection:
+            credits.refund(connection, [pose["id"]], reason="sorry", actor="second")
+
+    with ThreadPoolExecutor(1) as second:
+        with world.database.transaction() as connection:
+            credits.refund(connection, [pose["id"]], reason="sorry", actor="first")
+            refunded = second.submit(refund_too)
+            world.wait(lambda: world.value(waiting) == 1)
+        refunded.result()
+    return world.settle()
+
+
 SCENARIOS = {
     "overtaken": Scenario(overtaken, "no token in the guard", "stale commits"),
     "too late": Scenario(too_late, "nothing but the id in the guard", "wrong charges"),
@@ -174,6 +212,8 @@ SCENARIOS = {
     ),
     "committed late": Scenario(committed_late, "cursor instead of claim", "lost"),
     "killed after some poses": Scenario(killed_after_some_poses, "finished poses are made again", "repeated calls"),
+    "killed with an upload in vain": Scenario(killed_with_an_upload_in_vain, NOBODY_RECONCILES, "orphans"),
+    "refunded by two": Scenario(refunded_by_two, "refund without its unique key", "wrong charges"),
     "the wrong picture": Scenario(the_wrong_picture, "any picture will do", "corrupt"),
 }
 """By what happens."""

@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from tests.faults.crew import Crew
 from tests.faults.disks import private_disks_work
 from tests.faults.evidence import Evidence
-from tests.faults.injections import KINDS
+from tests.faults.injections import KINDS, Needs
 from tests.faults.world import LEASE_SECONDS, Ground, World, new_world
 
 DISK_MEGABYTES = 64
 
 
 @dataclass(frozen=True)
-class Fault:
+class Injected:
     """A fault that was injected. `seconds`: how long until its cause was gone."""
 
     kind: str
@@ -29,7 +29,7 @@ class Episode:
     """Some faults and what was to be seen afterwards."""
 
     seed: str
-    faults: list[Fault]
+    faults: list[Injected]
     evidence: Evidence
 
     def __str__(self) -> str:
@@ -37,9 +37,12 @@ class Episode:
         return f"seed {self.seed}: {faults}\n{self.evidence}"
 
 
-def kinds_here() -> list[str]:
-    """The kinds of faults that this system lets us inject."""
-    return [name for name, kind in KINDS.items() if not kind.needs_disk or private_disks_work()]
+def kinds_here(*, in_bucket: bool = False) -> list[str]:
+    """The kinds of faults that can be injected into such a world on this system."""
+    possible = {Needs.NOTHING, Needs.BUCKET if in_bucket else Needs.DISK}
+    if not private_disks_work():
+        possible -= {Needs.DISK}
+    return [name for name, kind in KINDS.items() if kind.needs in possible]
 
 
 def drawn_kinds(seed: str, count: int, kinds: Sequence[str]) -> list[str]:
@@ -56,19 +59,22 @@ def play_episode(
     seed: str,
     kinds: Sequence[str],
     *,
+    in_bucket: bool = False,
     lease_seconds: float = LEASE_SECONDS,
-    injected: Callable[[Fault], object] = lambda _: None,
+    injected: Callable[[Injected], object] = lambda _: None,
 ) -> Episode:
     """Inject faults of these kinds into a world of its own, let it come to rest and look."""
-    megabytes = DISK_MEGABYTES if private_disks_work() else 0
-    with new_world(ground, f"episode {seed}", lease_seconds=lease_seconds, disk_megabytes=megabytes) as world:
+    megabytes = DISK_MEGABYTES if private_disks_work() and not in_bucket else 0
+    with new_world(
+        ground, f"episode {seed}", lease_seconds=lease_seconds, disk_megabytes=megabytes, in_bucket=in_bucket
+    ) as world:
         crew = Crew(world, random.Random(seed))
         crew.begin()
         faults = []
         for kind in kinds:
             began = time.monotonic()
             KINDS[kind].inject(crew)
-            faults.append(Fault(kind, time.monotonic() - began))
+            faults.append(Injected(kind, time.monotonic() - began))
             injected(faults[-1])
             crew.ask()
         return Episode(seed, faults, _without_excuse(world, crew, world.settle()))

@@ -36,7 +36,7 @@ def _kill(ground: Ground, point: CommitPoint) -> Aftermath:
         world.sensor()
         victim = world.run("victim", point=point, threads=1)
         if point in GIVES_UP:
-            world.far_end.answer_next("wrong size")
+            world.far_end.answer_next("wrong size", calls=POSES, seeds={world.coming_seed()})
         generation = world.submit(poses=POSES)
         if point in STOPS:
             world.until_at_work(generation, completed=1)

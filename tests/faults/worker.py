@@ -18,23 +18,28 @@ from uuid import UUID
 import psycopg
 import structlog
 
+from posegen.backends.breaker import BackendRule
 from posegen.database import generations
 from posegen.database.connection import Database
 from posegen.database.generations import Claim
 from posegen.errors import ClaimSuperseded, DatabaseUnusable
-from posegen.lifecycle import claims, commit_points, intake, leases, outcomes, work
+from posegen.lifecycle import claims, commit_points, intake, leases, outcomes, recovery, work
 from posegen.lifecycle.commit_points import CommitPoint
-from posegen.lifecycle.rules import Prices, RetryRule
+from posegen.lifecycle.rules import Prices, RetryRule, TimeLimits
+from posegen.lifecycle.workers import WorkerHome
 from posegen.logs import configure_logging
 from posegen.settings import Settings
 from posegen.storage.local import LocalStore
+from posegen.storage.places import BucketPlace, RequestLimits
 from posegen.storage.protocol import ObjectStore
+from posegen.storage.s3 import BucketStore
 from posegen.studio.exports import derive_exports
 from posegen.studio.poses import make_poses
 from posegen.studio.studio import Studio
 from tests.faults.breakages import break_it
 from tests.faults.disks import LyingStore, enter_namespace
 from tests.faults.far_end import HostedBackend
+from tests.s3_server import CREDENTIALS, REGION
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +49,8 @@ PAUSE = 0.05
 IDLE_SECONDS = 1.0
 # Leases are lost here by the dozen, which is no reason to give a generation up.
 RULE = RetryRule(most_attempts=1000, most_lost_leases=1000, first_wait=0.1)
+BACKEND_RULE = BackendRule(call_seconds=2, first_pause=0.05, longest_pause=2, breaker_seconds=0.5)
+STORE_LIMITS = RequestLimits(connect=1, request=1.5, total=4, first_pause=0.05, longest_pause=0.3)
 
 
 @dataclass(frozen=True)
@@ -53,10 +60,10 @@ class Orders:
     Attributes:
         role: `run` or `sensor`.
         database: URL, through a proxy or not.
-        store: folder of the local store.
+        store: folder of the local store. `bucket`: on an S3 server instead; `endpoint`: where that is, or a proxy.
         namespace: process whose mounts it sees, or 0.
         far_end: port of the rendering service.
-        only: the one generation that it may take, or any.
+        machine: folder in which the runs of its machine hold their locks; without it, it is alone on another one.
         lies: how many objects its disk damages.
         point: the commit point that it dies at, or stops at with `stops`; `:2` for the second time.
         clock_ahead: seconds that its clock is ahead. `clock_rate`: seconds of its clock in one of ours.
@@ -70,8 +77,10 @@ class Orders:
     store: str
     far_end: int
     lease_seconds: float
+    bucket: str = ""
+    endpoint: str = ""
     namespace: int = 0
-    only: str = ""
+    machine: str = ""
     lies: int = 0
     point: str = ""
     stops: bool = False
@@ -113,15 +122,18 @@ def be_a_worker(orders_given: dict[str, Any]) -> None:
                 render_threads=orders.threads,
                 lease_seconds=orders.lease_seconds,
                 retry_rule=RULE,
+                backend_rule=BACKEND_RULE,
                 quality_retries=0,
-            ), orders)  # fmt: skip
+                worker_home=WorkerHome(Path(orders.machine)) if orders.machine else None,
+            ), orders.name)  # fmt: skip
 
 
 def _sense(database: Database, orders: Orders) -> NoReturn:
     """Recover, judge and claim, again and again."""
+    home = WorkerHome(Path(orders.machine)) if orders.machine else None
     while True:
         try:
-            outcomes.sweep_expired_leases(database, RULE)
+            recovery.recover(database, RULE, TimeLimits(), worker_home=home)
             intake.take_in(
                 database, default_backend="mannequin", prices=Prices(pose=PRICE), draw_seed=lambda: 0, limit=100
             )
@@ -133,17 +145,17 @@ def _sense(database: Database, orders: Orders) -> NoReturn:
         time.sleep(PAUSE)
 
 
-def _run(studio: Studio, orders: Orders) -> NoReturn:
+def _run(studio: Studio, name: str) -> NoReturn:
     """Take one claim after the other. A run that fails is over; the next one is another."""
     number = 0
     while True:
         try:
-            claim = _next_claim(studio.database, orders)
+            claim = _next_claim(studio.database)
             if claim is None:
                 time.sleep(PAUSE)
                 continue
             number += 1
-            _one_run(studio, claim, f"{orders.name}-{number}")
+            _one_run(studio, claim, f"{name}-{number}")
         except ClaimSuperseded:
             continue
         except Exception as error:  # whatever ends a run must not end the next
@@ -151,19 +163,23 @@ def _run(studio: Studio, orders: Orders) -> NoReturn:
             time.sleep(PAUSE)
 
 
-def _next_claim(database: Database, orders: Orders) -> Claim | None:
+def _next_claim(database: Database) -> Claim | None:
     with database.transaction() as connection:
         waiting = generations.claims_without_run(connection, older_than_seconds=0)
-    mine = [claim for claim in waiting if orders.only in ("", str(claim.generation_id))]
     # Those who come at once begin at different places.
-    return mine[os.getpid() % len(mine)] if mine else None
+    return waiting[os.getpid() % len(waiting)] if waiting else None
 
 
 def _one_run(studio: Studio, claim: Claim, run_id: str) -> None:
     """The two assets of a run; between them it holds its lease, and nobody renews it."""
     generation: UUID = claim.generation_id
     lease = claims.start_work(
-        studio.database, generation, dispatch=claim.dispatch, run_id=run_id, lease_seconds=studio.lease_seconds
+        studio.database,
+        generation,
+        dispatch=claim.dispatch,
+        run_id=run_id,
+        lease_seconds=studio.lease_seconds,
+        worker_home=None if studio.worker_home is None else studio.worker_home.hold(run_id),
     )
     if lease is None:
         return
@@ -178,9 +194,16 @@ def _one_run(studio: Studio, claim: Claim, run_id: str) -> None:
 
 
 def _store(orders: Orders) -> ObjectStore:
+    if orders.bucket:
+        return BucketStore(bucket_place(orders.bucket, orders.endpoint))
     if orders.lies:
         return LyingStore(Path(orders.store), base_url="/media", lies=orders.lies)
     return LocalStore(Path(orders.store), base_url="/media")
+
+
+def bucket_place(bucket: str, endpoint: str) -> BucketPlace:
+    """A bucket on the S3 server of these tests, for somebody who does not wait long."""
+    return BucketPlace("s3", endpoint, bucket, REGION, CREDENTIALS, limits=STORE_LIMITS)
 
 
 def _told_to_stop(*_: object) -> None:

@@ -19,25 +19,28 @@ from posegen.database.prepare import prepare_database
 from posegen.database.server import DatabaseUrls
 from posegen.errors import DatabaseUnusable
 from posegen.lifecycle.invariants import Bounds
-from posegen.lifecycle.verification import verify
+from posegen.lifecycle.verification import Finding, verify
 from posegen.storage.local import LocalStore
 from posegen.storage.protocol import ObjectStore
+from posegen.storage.s3 import BucketStore
 from tests import builders
 from tests.concurrency import until
 from tests.embedded_server import cluster_folder
-from tests.faults.breakages import BREAKAGES
+from tests.fault_proxy_http import HttpFaultProxy
+from tests.faults.breakages import BREAKAGES, NOBODY_RECONCILES
 from tests.faults.disks import PrivateDisk
 from tests.faults.evidence import AUDIT, Evidence, Scene, look
 from tests.faults.far_end import FarEnd
 from tests.faults.nursery import Nursery, Worker
-from tests.faults.worker import RULE, Orders
+from tests.faults.worker import RULE, Orders, bucket_place
+from tests.s3_server import HOST, S3Server
 from tests.servers import fresh_database, running_postgres
 from tests.tcp_fault_proxy import TcpFaultProxy
 
 LEASE_SECONDS = 2.0
 LIBRARY_POSE = builders.A_POSE
 SEEDS_PER_GENERATION = 100
-PATIENCE = 45.0
+PATIENCE = 90.0
 # A promise that is not kept for so long, by workers who have nothing else to do, is broken. Only for controls.
 NEVER = 6.0
 
@@ -54,6 +57,7 @@ class Ground:
     template: str
     nursery: Nursery
     folder: Path
+    s3: S3Server | None = None
 
     def address(self) -> tuple[str, int]:
         """Where PostgreSQL listens now."""
@@ -75,6 +79,8 @@ class World:
     lease_seconds: float
     breakage: str
     disk: PrivateDisk | None
+    bucket: str = ""
+    storage: HttpFaultProxy | None = None
     accepted: list[UUID] = field(default_factory=list)
     losses: list[tuple[float, UUID]] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
@@ -115,6 +121,10 @@ class World:
         self._seeds += 1
         return self._seeds * SEEDS_PER_GENERATION
 
+    def coming_seed(self) -> int:
+        """What `next_seed` will answer: the seed of the first pose of the next request."""
+        return (self._seeds + 1) * SEEDS_PER_GENERATION
+
     _seeds: int = 0
 
     # --- processes --------------------------------------------------------------------------------------------
@@ -143,6 +153,9 @@ class World:
             "role": role,
             "database": self.url,
             "store": str(self.folder / "store"),
+            "bucket": self.bucket,
+            "endpoint": "" if self.storage is None else self.storage.url,
+            "machine": str(self.folder / "machine"),
             "namespace": 0 if self.disk is None else self.disk.pid,
             "far_end": self.far_end.port,
             "lease_seconds": self.lease_seconds,
@@ -239,7 +252,7 @@ class World:
             time.sleep(0.05)
         return self.look()
 
-    def look(self, *, reconcile: bool = True) -> Evidence:
+    def look(self) -> Evidence:
         """End the workers and look."""
         for worker in self.workers:
             worker.kill()
@@ -250,15 +263,14 @@ class World:
             accepted=self.accepted,
             calls=self.far_end.calls(),
             losses=self.losses,
-            reconcile=reconcile,
+            reconcile=self.breakage != NOBODY_RECONCILES,
             verify=self._violations,
         )
         return look(scene)
 
     def _violations(self) -> list[str]:
         """What `posegen verify` would find: an example for each rule that is broken."""
-        findings = verify(self.database, [self.store], bounds=BOUNDS, grace=timedelta(0), read_back=None)
-        return [f"{each.name}: {each.violations} times; {each.examples[:1]}" for each in findings if each.violations]
+        return sentences(verify(self.database, [self.store], bounds=BOUNDS, grace=timedelta(0), read_back=None))
 
     def wait(self, condition: Any, seconds: float = PATIENCE) -> Any:
         """Wait for a condition; the workers' last words when it never comes."""
@@ -287,15 +299,15 @@ class World:
 
 
 @contextmanager
-def new_ground(folder: Path) -> Iterator[Ground]:
+def new_ground(folder: Path, s3: S3Server | None = None) -> Iterator[Ground]:
     """A server of its own, the nursery, and a database with schema, lists and store that worlds are copied from."""
     home = folder / "server"
     with running_postgres(home) as urls, fresh_database(urls) as template, Nursery() as nursery:
         with Database(template) as database:
-            prepare_database(database, base_urls={"local": "/media"})
+            prepare_database(database, base_urls={"local": "/media", "s3": None})
             with database.transaction() as connection:
                 connection.execute(AUDIT)
-        yield Ground(urls, cluster_folder(home), urlsplit(template).path.strip("/"), nursery, folder)
+        yield Ground(urls, cluster_folder(home), urlsplit(template).path.strip("/"), nursery, folder, s3)
 
 
 @contextmanager
@@ -306,8 +318,12 @@ def new_world(
     lease_seconds: float = LEASE_SECONDS,
     breakage: str = "",
     disk_megabytes: int = 0,
+    in_bucket: bool = False,
 ) -> Iterator[World]:
-    """A world of its own, whole or broken. `disk_megabytes`: its store lies on a small disk of its own."""
+    """A world of its own, whole or broken.
+
+    `disk_megabytes`: its store lies on a small disk of its own; `in_bucket`: it is a bucket behind an S3 API instead.
+    """
     folder = ground.folder / name.replace(" ", "-").replace("'", "")
     folder.mkdir()
     with ExitStack() as ends:
@@ -317,19 +333,26 @@ def new_world(
             with psycopg.connect(url) as connection:
                 for statement in BREAKAGES[breakage].schema:
                     connection.execute(statement)
-        disk = ends.enter_context(PrivateDisk(folder / "store", megabytes=disk_megabytes)) if disk_megabytes else None
-        root = folder / "store" if disk is None else disk.seen_from_outside
+        disk = bucket = storage = None
+        if in_bucket:
+            assert ground.s3 is not None, "this ground has no S3 server"
+            bucket = ground.s3.new_bucket().bucket
+            storage = ends.enter_context(HttpFaultProxy(lambda: (HOST, ground.s3.port)))
+        elif disk_megabytes:
+            disk = ends.enter_context(PrivateDisk(folder / "store", megabytes=disk_megabytes))
         world = World(
             ground=ground,
             url=url,
             database=database,
             folder=folder,
-            store=LocalStore(root, base_url="/media"),
+            store=_store(ground, folder / "store", disk, bucket),
             far_end=ends.enter_context(FarEnd()),
             user=builders.a_user(database, credits=10_000_000, storage_limit=10**13),
             lease_seconds=lease_seconds,
             breakage=breakage,
             disk=disk,
+            bucket=bucket or "",
+            storage=storage,
         )
         ends.enter_context(world._ends)
         try:
@@ -338,6 +361,18 @@ def new_world(
             world.far_end.release()
             for worker in world.workers:
                 worker.kill()
+
+
+def _store(ground: Ground, folder: Path, disk: PrivateDisk | None, bucket: str | None) -> ObjectStore:
+    """The world's store as the tests see it: past the proxy, and from outside of the disk's namespace."""
+    if bucket is not None and ground.s3 is not None:
+        return BucketStore(bucket_place(bucket, ground.s3.endpoint))
+    return LocalStore(folder if disk is None else disk.seen_from_outside, base_url="/media")
+
+
+def sentences(findings: list[Finding]) -> list[str]:
+    """An example for each rule that is broken."""
+    return [f"{each.name}: {each.violations} times; {each.examples[:1]}" for each in findings if each.violations]
 
 
 def _signed(url: str, name: str) -> str:

@@ -92,9 +92,10 @@ def _paint_wall(picture: Floats, wall: PlacedProp, scene: Scene, rays: Rays, sha
     front = wall.orientation[:, 2]
     origin = wall.position + front * wall.size[2] / 2
     slope = rays.along(front)
-    distance = np.float32((origin - rays.origin) @ front)
-    reach = distance / np.where(np.abs(slope) < 1e-5, np.float32(-1e-5), slope)
-    x, y, z = (np.float32(start) + rays.along(axis) * reach for start, axis in zip(rays.origin, np.eye(3), strict=True))
+    slope[np.abs(slope) < 1e-5] = -1e-5
+    reach = np.float32((origin - rays.origin) @ front) / slope
+    start = rays.origin.astype(np.float32)
+    x, y, z = (start[k] + rays.along(axis) * reach for k, axis in enumerate(np.eye(3)))
     side = wall.orientation[:, 0]
     across = np.float32((rays.origin - origin) @ side) + rays.along(side) * reach
     seen = (reach > 0) & (y > 0) & (y < wall.size[1]) & (np.abs(across) < wall.size[0] / 2)

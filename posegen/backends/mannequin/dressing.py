@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from posegen.backends.mannequin import collars, garments, hair, hands, head, shoes
+from posegen.backends.mannequin.cuts import Top, Trousers
 from posegen.backends.mannequin.geometry import Floats, Piece
 from posegen.backends.mannequin.limbs import arm_rings, around_joint, bare, leg_rings
 from posegen.backends.mannequin.outfits import Outfit
@@ -20,7 +21,7 @@ def person(rig: Rig, avatar: Avatar, outfit: Outfit, specification: PoseSpecific
     top, lower = outfit.top, outfit.lower
     inner = outfit.under or top
     pieces = [garments.neck_and_chest(rig, inner.neck[1] - 0.05)]
-    pieces += head.head(rig, head.head_surface(rig), 0)
+    pieces += head.head(rig, head.head_surface(rig.body.masculine, rig.body.age), 0)
     pieces += hair.hair(rig, avatar.hair)
     group = garments.SKIN_GROUP if top.sleeve is None else garments.TOP_GROUP
     pieces.append(garments.bodice(rig, top, group=group))
@@ -30,7 +31,7 @@ def person(rig: Rig, avatar: Avatar, outfit: Outfit, specification: PoseSpecific
         pieces.append(collars.collar(rig, Surface.TOP if outfit.under is None else Surface.UNDERSHIRT))
     if outfit.hood:
         pieces.append(collars.hood(rig, Surface.TOP))
-    if isinstance(lower, garments.Trousers):
+    if isinstance(lower, Trousers):
         pieces += garments.trousers(rig, lower)
     else:
         pieces.append(garments.skirt(rig, lower))
@@ -42,7 +43,7 @@ def person(rig: Rig, avatar: Avatar, outfit: Outfit, specification: PoseSpecific
     return pieces + shoes.shoes(rig, outfit.shoes)
 
 
-def _arm(rig: Rig, side: str, top: garments.Top, shape: str) -> list[Piece]:
+def _arm(rig: Rig, side: str, top: Top, shape: str) -> list[Piece]:
     part = Part.LEFT_ARM if side == "left" else Part.RIGHT_ARM
     hand = Part.LEFT_HAND if side == "left" else Part.RIGHT_HAND
     covered = -0.078 if top.sleeve is None else top.sleeve - 0.12
@@ -59,7 +60,7 @@ def _arm(rig: Rig, side: str, top: garments.Top, shape: str) -> list[Piece]:
 
 def _leg(rig: Rig, side: str, outfit: Outfit) -> Piece:
     part = Part.LEFT_LEG if side == "left" else Part.RIGHT_LEG
-    covered = outfit.lower.length - 0.15 if isinstance(outfit.lower, garments.Trousers) else outfit.lower.length - 0.40
+    covered = outfit.lower.length - 0.15 if isinstance(outfit.lower, Trousers) else outfit.lower.length - 0.40
     return bare(leg_rings(rig, side, _stations(covered, 2.3, 44)), Surface.SKIN, part)
 
 

@@ -2,75 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posegen.backends.mannequin.geometry import Floats, Piece, bell, circle, loft, smooth_curve, smooth_step
+from posegen.backends.mannequin.cuts import Skirt, Top, Trousers
+from posegen.backends.mannequin.geometry import Floats, Piece, bell, circle, constant, loft, smooth_curve, smooth_step
 from posegen.backends.mannequin.limbs import arm_rings, around_joint, leg_rings
 from posegen.backends.mannequin.parts import Part, Surface
-from posegen.backends.mannequin.physique import CROTCH, NECK_TOP, hanging, torso
+from posegen.backends.mannequin.physique import CROTCH, NECK_TOP, Physique, hanging, torso
 from posegen.backends.mannequin.rig import Rig
 
 TORSO_SIDES = 64
+_KEPT = 16  # bodies and garments whose shapes at rest are kept: all poses of a person share them
 
 # Groups of pieces that melt into each other; see `geometry.Piece`. An even number is a trunk, the odd one above it
 # its branches, which melt into the trunk but not into each other.
 SKIN_GROUP, TOP_GROUP, BOTTOM_GROUP, SCARF_GROUP, HAIR_GROUP = 2, 4, 6, 8, 10
-
-
-@dataclass(frozen=True)
-class Top:
-    """Metres at 1.75 m. `hem`: height of its lower edge over the pelvis; `ease`: at neck, chest, waist and hem; `neck`:
-    height of the neckline behind and in front; `pointed`: whether that is a V; `opening`: half its width, of a V its
-    growth in metres a metre; `collar`: how broad its band is; `sleeve`: station on the arm where sleeves end, None for
-    none; `sleeve_ease`: at shoulder, elbow and end; `cuff`: length in stations of what holds the sleeve's end together;
-    `folds`: how deep; `drape`: see `physique.torso`; `band`: height of the ribbed hem.
-    """
-
-    hem: float = -0.015
-    ease: tuple[float, float, float, float] = (0.004, 0.009, 0.022, 0.022)
-    neck: tuple[float, float] = (0.534, 0.498)
-    pointed: bool = False
-    opening: float = 0.080
-    collar: float = 0.012
-    sleeve: float | None = 0.45
-    sleeve_ease: tuple[float, float, float] = (0.008, 0.014, 0.016)
-    cuff: float = 0.0
-    folds: float = 0.004
-    drape: float = 0.8
-    band: float = 0.0
-
-
-@dataclass(frozen=True)
-class Trousers:
-    """`waist`: height of the upper edge; `start`: station where the legs begin, above 0 without a seat, for trousers
-    under a coat; `length`: station where they end; `ease`: at hip, thigh, knee and hem, metres;
-    `cuff`: see `Top`; `folds`: metres.
-    """
-
-    waist: float = 0.105
-    start: float = -0.2
-    length: float = 1.96
-    ease: tuple[float, float, float, float] = (0.006, 0.007, 0.010, 0.014)
-    cuff: float = 0.0
-    folds: float = 0.004
-    band: float = 0.028
-
-
-@dataclass(frozen=True)
-class Skirt:
-    """`waist`: height of the upper edge; `length`: station on the legs where it ends; `flare`: metres around the legs
-    at its end; `ease`: at the hips; `pleats`: how many waves its end has; `folds`: how deep they are, metres.
-    """
-
-    waist: float = 0.11
-    length: float = 0.9
-    ease: float = 0.012
-    flare: float = 0.08
-    pleats: int = 9
-    folds: float = 0.010
 
 
 def _creases(rest: Floats, depth: float, pulls: ArrayLike) -> Floats:
@@ -85,34 +34,49 @@ def _creases(rest: Floats, depth: float, pulls: ArrayLike) -> Floats:
 
 def neck_and_chest(rig: Rig, lowest: float) -> Piece:
     """The skin that a neckline leaves free, down to `lowest`, where the top covers it."""
+    rest = _neck_at_rest(rig.body, lowest)
+    return loft(rig.torso(rest), Surface.SKIN, Part.TORSO, rest=rest, group=SKIN_GROUP)
+
+
+@lru_cache(maxsize=_KEPT)
+def _neck_at_rest(body: Physique, lowest: float) -> Floats:
     heights = np.concatenate([np.linspace(NECK_TOP, 0.50, 12), np.linspace(0.49, lowest, 8)]).astype(np.float32)
     cos, sin = circle(TORSO_SIDES)
-    rest = torso(rig.body, heights[:, None], cos, sin)
-    return loft(rig.torso(rest), Surface.SKIN, Part.TORSO, rest=rest, group=SKIN_GROUP)
+    return constant(torso(body, heights[:, None], cos, sin))
 
 
 def bodice(
     rig: Rig, top: Top, surface: int = Surface.TOP, trim: int = Surface.TOP_TRIM, group: int = TOP_GROUP
 ) -> Piece:
     """The part of a top around the torso, open at neck and hem, where one sees its lining."""
-    cos, sin = circle(TORSO_SIDES)
-    heights = _rows(top, _neckline(rig, top, cos, sin))
-    trim_rows = 3 if top.collar > 0 else 0
-    ease = _ease(top, heights)
-    rest = hanging(rig.body, heights, cos, sin, 0.0, top.drape)
-    loose = bell(0.10, 0.16, heights) + np.float32(0.45) * bell(0.40, 0.06, heights) * np.abs(cos)
-    loose = loose * smooth_step(top.hem - 0.005, top.hem + 0.05, heights)
-    ease = ease + _creases(rest / np.float32(rig.scale), top.folds, loose)
-    ease[0] = -0.004
-    ease[1:trim_rows] += 0.002
-    rest[..., 0] += ease * rig.scale * cos
-    rest[..., 2] += ease * rig.scale * sin
+    rest, heights = _bodice_at_rest(rig.body, top)
     bands = np.full(len(rest) - 1, surface)
-    bands[:trim_rows] = trim
+    bands[: _trim_rows(top)] = trim
     if top.band:
-        bands[heights.mean(axis=1)[1:] < top.hem + top.band] = trim
+        bands[heights[1:] < top.hem + top.band] = trim
     rings, rests, bands = _hemmed(rig.torso(rest), rest, bands)
     return loft(rings, bands, Part.TORSO, rest=rests, group=group)
+
+
+def _trim_rows(top: Top) -> int:
+    return 3 if top.collar > 0 else 0
+
+
+@lru_cache(maxsize=_KEPT)
+def _bodice_at_rest(body: Physique, top: Top) -> tuple[Floats, Floats]:
+    """(n, m, 3) rings, metres, and (n,) their mean heights at 1.75 m."""
+    cos, sin = circle(TORSO_SIDES)
+    heights = _rows(top, _neckline(body, top, cos, sin))
+    ease = _ease(top, heights)
+    rest = hanging(body, heights, cos, sin, 0.0, top.drape)
+    loose = bell(0.10, 0.16, heights) + np.float32(0.45) * bell(0.40, 0.06, heights) * np.abs(cos)
+    loose = loose * smooth_step(top.hem - 0.005, top.hem + 0.05, heights)
+    ease = ease + _creases(rest / np.float32(body.build.scale), top.folds, loose)
+    ease[0] = -0.004
+    ease[1 : _trim_rows(top)] += 0.002
+    rest[..., 0] += ease * body.build.scale * cos
+    rest[..., 2] += ease * body.build.scale * sin
+    return constant(rest), constant(heights.mean(axis=1))
 
 
 def _rows(top: Top, neckline: Floats) -> Floats:
@@ -130,11 +94,11 @@ def _ease(top: Top, heights: Floats) -> Floats:
     return curve.reshape(heights.shape)
 
 
-def _neckline(rig: Rig, top: Top, cos: Floats, sin: Floats) -> Floats:
+def _neckline(body: Physique, top: Top, cos: Floats, sin: Floats) -> Floats:
     """(m,) heights of the neckline at each angle, so that it has its shape when seen from the front."""
     behind, before = top.neck
     heights = np.linspace(before, behind, 28, dtype=np.float32)[:, None]
-    aside = np.abs(torso(rig.body, heights, cos, sin, 0.0, top.drape)[..., 0]) / np.float32(rig.scale)
+    aside = np.abs(torso(body, heights, cos, sin, 0.0, top.drape)[..., 0]) / np.float32(body.build.scale)
     # No wider than the neck is at its back, or the front would not meet it.
     widest = float(aside[-1].max()) * 0.96
     if top.pointed:
@@ -203,12 +167,18 @@ def trousers(rig: Rig, cut: Trousers) -> list[Piece]:
 
 
 def _seat(rig: Rig, cut: Trousers) -> Piece:
+    rest, bands = _seat_at_rest(rig.body, cut)
+    return loft(rig.torso(rest), bands, Part.TORSO, rest=rest, group=BOTTOM_GROUP)
+
+
+@lru_cache(maxsize=_KEPT)
+def _seat_at_rest(body: Physique, cut: Trousers) -> tuple[Floats, NDArray[np.int64]]:
+    """(n, m, 3) rings, metres, and (n - 1,) the surfaces between them."""
     cos, sin = circle(TORSO_SIDES)
     heights = np.linspace(cut.waist, CROTCH, 36).astype(np.float32)[:, None]
     ease = cut.ease[0] + np.float32(0.003) * (heights > cut.waist - cut.band)
-    rest = torso(rig.body, heights, cos, sin, ease * np.float32(rig.scale), 0.3)
     bands = np.where(heights[1:, 0] > cut.waist - cut.band, Surface.BOTTOM_TRIM, Surface.BOTTOM)
-    return loft(rig.torso(rest), bands, Part.TORSO, rest=rest, group=BOTTOM_GROUP)
+    return constant(torso(body, heights, cos, sin, ease * np.float32(body.build.scale), 0.3)), constant(bands)
 
 
 def _trouser_leg(rig: Rig, side: str, cut: Trousers) -> Piece:

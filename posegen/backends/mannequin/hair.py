@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from posegen.backends.mannequin.garments import HAIR_GROUP, SCARF_GROUP, TORSO_SIDES
-from posegen.backends.mannequin.geometry import Floats, Piece, bell, circle, loft, smooth_curve, smooth_step, unit
-from posegen.backends.mannequin.head import ring_angles, ring_heights, skull
+from posegen.backends.mannequin.geometry import (
+    Floats,
+    Piece,
+    bell,
+    circle,
+    constant,
+    loft,
+    smooth_curve,
+    smooth_step,
+    unit,
+)
+from posegen.backends.mannequin.head import ring_angles, skull
 from posegen.backends.mannequin.parts import Part, Surface
 from posegen.backends.mannequin.physique import torso
 from posegen.backends.mannequin.rig import Rig, tube
@@ -83,8 +94,15 @@ def _hairline(turn: Floats, style: Style) -> Floats:
 
 
 def _cap(rig: Rig, style: Style) -> Piece:
-    heights, angles = ring_heights(), ring_angles()
-    base = skull(heights, angles)
+    points, base = _cap_surface(style)
+    scale = np.float32(rig.scale * rig.body.build.head)
+    return loft(rig.rigid("head", points * scale), Surface.HAIR, Part.HAIR, rest=base, group=HAIR_GROUP)
+
+
+@lru_cache(maxsize=16)
+def _cap_surface(style: Style) -> tuple[Floats, Floats]:
+    """(n, m, 3) hair that lies on the head, and the skull below it, in the head frame at 1.75 m."""
+    base, angles = skull(), ring_angles()
     turn = np.broadcast_to(np.arctan2(np.cos(angles), np.sin(angles)), base.shape[:2])
     away = np.abs(turn)
     above = base[..., 1] - _hairline(turn, style)
@@ -101,8 +119,7 @@ def _cap(rig: Rig, style: Style) -> Piece:
     grown = smooth_step(-0.004, reach, above)
     outwards = unit(base - np.array([0.0, 0.07, -0.005], dtype=np.float32))
     points = base + outwards * (thick * grown - np.float32(0.010) * smooth_step(0.004, -0.012, above))[..., None]
-    scale = np.float32(rig.scale * rig.body.build.head)
-    return loft(rig.rigid("head", points * scale), Surface.HAIR, Part.HAIR, rest=base, group=HAIR_GROUP)
+    return constant(points), constant(base)
 
 
 def _locks(base: Floats, style: Style) -> Floats:
@@ -129,7 +146,7 @@ def _mantle(rig: Rig, style: Style) -> Piece:
     opening = np.float32(0.98) + np.float32(0.75 if style.length > 0.12 else 0.0) * smooth_step(0.12, 0.24, down)
     share = np.linspace(0, 1, arc, dtype=np.float32)
     sweep = np.float32(np.pi / 2) + opening[:, None] + share * (2 * np.float32(np.pi) - 2 * opening[:, None])
-    widths = [(0.084, 0.100), (0.089, 0.107), (0.088, 0.104), (0.080, 0.082), (0.088, 0.062), (0.088, 0.058)]
+    widths = [(0.086, 0.103), (0.0945, 0.1125), (0.0935, 0.1095), (0.083, 0.085), (0.088, 0.062), (0.088, 0.058)]
     shape = smooth_curve([0.0, 0.05, 0.10, 0.18, 0.34, 0.6], widths, down)
     fullness = np.float32(style.spread) * smooth_step(0.03, 0.14, down)
     tips = 1 - np.float32(0.30 if style.length > 0.2 else 0.08) * smooth_step(total - 0.12, total, down)
@@ -139,16 +156,30 @@ def _mantle(rig: Rig, style: Style) -> Piece:
         lumps = np.sin(share * 55 + np.sin(down[:, None] * 60) * 1.2) * np.sin(down[:, None] * 75 + np.sin(share * 38))
         wavy = np.float32(style.curl * 0.8) * lumps
     cos, sin = np.cos(sweep), np.sin(sweep)
-    outer_x = ((shape[:, 0] + fullness) * tips)[:, None] * cos + wavy * cos
-    outer_z = (shape[:, 1] + fullness)[:, None] * sin + wavy * sin
-    # Thin at both edges, so that the hair ends in a strand and not in a wall.
+    # Hair that falls free from a bowed head gathers.
+    gathered = 1 - np.float32(0.42) * _bowed(rig) * smooth_step(0.14, 0.34, down)
+    outer_x = ((shape[:, 0] + fullness) * tips * gathered)[:, None] * cos + wavy * cos
+    outer_z = ((shape[:, 1] + fullness) * gathered)[:, None] * sin + wavy * sin
+    # Thin at both edges and at the tips, so that the hair ends in strands and not in a wall.
     thin = np.float32(0.86) + np.float32(0.12) * np.abs(2 * share - 1) ** 6
+    thin = thin + (np.float32(0.985) - thin) * smooth_step(total - 0.14, total, down)[:, None]
     ring_x = np.concatenate([outer_x, (outer_x * thin)[:, ::-1]], axis=1)
     ring_z = np.concatenate([outer_z, (outer_z * thin)[:, ::-1]], axis=1)
-    return _hanging(rig, ring_x, ring_z, start, down, arc)
+    uneven = np.sin(share * 19 + 0.6) + np.float32(0.7) * np.sin(share * 43 + 2) + np.float32(0.5) * np.sin(share * 71)
+    ragged = np.float32(0.09 * style.length) * uneven * smooth_step(0.45 * total, total, down)[:, None]
+    return _hanging(rig, ring_x, ring_z, start, down, np.concatenate([ragged, ragged[:, ::-1]], axis=1))
 
 
-def _hanging(rig: Rig, across: Floats, deep: Floats, start: float, down: Floats, arc: int) -> Piece:
+def _bowed(rig: Rig) -> np.float32:
+    """0 when the head is upright, 1 when it is level or lower."""
+    return np.float32(1 - np.clip(rig.orientation("head")[1, 1], 0, 1))
+
+
+def _hanging(rig: Rig, across: Floats, deep: Floats, start: float, down: Floats, longer: Floats) -> Piece:
+    """The piece out of rings (n, m), metres `across` and `deep` of a line that falls `down` from `start` on the head.
+
+    `longer`: (n, m) how much lower points lie than their ring.
+    """
     scale = np.float32(rig.scale * rig.body.build.head)
     head, chest = rig.orientation("head"), rig.orientation("chest")
     # A raised head over a bent back: hair lies on the back instead of falling before the chest like a beard.
@@ -168,9 +199,12 @@ def _hanging(rig: Rig, across: Floats, deep: Floats, start: float, down: Floats,
         axis=1,
     )
     rings = (
-        centre[:, None] + (across * scale)[..., None] * x_axis[:, None] + (deep * scale)[..., None] * z_axis[:, None]
+        centre[:, None]
+        + (across * scale)[..., None] * x_axis[:, None]
+        + (deep * scale)[..., None] * z_axis[:, None]
+        + (longer * scale)[..., None] * along[:, None]
     )
-    margin = np.concatenate([np.full(arc, 0.034), np.full(arc, 0.016)]).astype(np.float32)
+    margin = np.repeat(np.array([0.034, 0.016], dtype=np.float32), across.shape[1] // 2)
     rings = _outside_torso(rig, rings.astype(np.float32), margin * np.float32(rig.scale))
     rest = np.stack([across, np.broadcast_to(start - down[:, None], across.shape), deep], axis=-1)
     return loft(rings, Surface.HAIR, Part.HAIR, rest=rest, group=HAIR_GROUP + 1)
@@ -236,8 +270,7 @@ def _ponytail(rig: Rig) -> list[Piece]:
 
 def _scarf(rig: Rig) -> list[Piece]:
     """A hijab: a cap that frames the face, and a cloth around neck and chest."""
-    heights, angles = ring_heights(), ring_angles()
-    base = skull(heights, angles)
+    base = skull()
     x, y, z = base[..., 0], base[..., 1], base[..., 2]
     # Inside an oval around the face there is none.
     oval = np.sqrt((x / 0.060) ** 2 + ((y - 0.052) / 0.094) ** 2)

@@ -1,23 +1,38 @@
-"""Five fingers for each hand, in the shape that the pose asks for. The palm belongs to the arm."""
+"""Five fingers for each hand and the flesh between them, in the shape that the pose asks for.
+
+The palm belongs to the arm.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from posegen.backends.mannequin.geometry import Floats, Piece, bell, circle, cross, loft, unit
+from posegen.backends.mannequin.geometry import Floats, Piece, bell, circle, cross, loft, smooth_curve, unit
 from posegen.backends.mannequin.parts import Part, Surface
-from posegen.backends.mannequin.rig import Rig
+from posegen.backends.mannequin.rig import Rig, tube
 from posegen.poses.hands import FINGERS, finger_joints, hand_shape
 
 _RADII = {"thumb": 0.0118, "index": 0.0098, "middle": 0.0101, "ring": 0.0097, "little": 0.0085}
 _SIDES = 12
 _PER_BONE = 5
 
+_CLOSED = 0.5  # of a finger's length, how far its tip is from its knuckle in a fist, at most
+_HOLLOW = 0.0125  # metres, radius of the flesh that fills a fist
+
+# The ball of the thumb, left hand: its edge within the palm, from the wrist to the index finger, metres in the hand
+# frame; and half its thickness at shares of the way.
+_PALM_EDGE = ((-0.001, -0.036, 0.014), (-0.001, -0.080, 0.022))
+_BALL = ((-0.25, 0.0, 0.45, 0.85, 1.0), (0.0030, 0.0092, 0.0098, 0.0080, 0.0030))
+
 
 def fingers(rig: Rig, side: str, shape_name: str) -> list[Piece]:
-    """The fingers of one hand, each a closed tube that begins within the palm."""
+    """The fingers of one hand, each a closed tube that begins within the palm, and the flesh between them."""
     part = Part.LEFT_HAND if side == "left" else Part.RIGHT_HAND
     joints = finger_joints(hand_shape(shape_name), side, rig.body.build).astype(np.float32)
+    flesh = [_ball(rig, side, joints[0])]
+    if _is_fist(joints):
+        flesh.append(_hollow(rig, joints))
+    pieces = [loft(rig.rigid(f"{side}_wrist", rings), Surface.SKIN, part) for rings in flesh]
     joints[:, 0] += (joints[:, 0] - joints[:, 1]) * np.float32(0.25)
     frame = rig.orientation(f"{side}_wrist")
     across = np.stack([frame[:, 0 if finger == "thumb" else 2] for finger in FINGERS])
@@ -29,7 +44,41 @@ def fingers(rig: Rig, side: str, shape_name: str) -> list[Piece]:
         + thickness * cos[:, None] * x_axis[:, :, None]
         + thickness * sin[:, None] * z_axis[:, :, None]
     )
-    return [loft(ring, Surface.SKIN, part) for ring in rings]
+    return pieces + [loft(ring, Surface.SKIN, part) for ring in rings]
+
+
+def _is_fist(joints: Floats) -> bool:
+    """Whether all four fingers end close to their knuckles."""
+    reach = np.linalg.norm(joints[1:, 3] - joints[1:, 0], axis=1)
+    length = np.linalg.norm(np.diff(joints[1:], axis=1), axis=2).sum(axis=1)
+    return bool((reach < _CLOSED * length).all())
+
+
+def _hollow(rig: Rig, joints: Floats) -> Floats:
+    """(n, m, 3) rings in the hand frame, metres, of the flesh within bent fingers, from the little one to the index."""
+    middles = joints[:0:-1].mean(axis=1)
+    sweep = tube(middles, joints[1, 1] - joints[1, 0], 3)
+    cos, sin = circle(_SIDES)
+    radius = np.full((len(sweep.centres), 1), _HOLLOW * rig.scale, np.float32)
+    return sweep.rings(radius * cos, radius * sin)[0]
+
+
+def _ball(rig: Rig, side: str, thumb: Floats) -> Floats:
+    """(n, m, 3) rings in the hand frame, metres, of the flesh between the thumb's first bone and the palm."""
+    along = np.linspace(_BALL[0][0], 1, 14, dtype=np.float32)[:, None]
+    palm = np.array(_PALM_EDGE, dtype=np.float32) * np.float32(rig.scale)
+    palm[:, 0] *= 1 if side == "left" else -1
+    inner, outer = (start + along * (end - start) for start, end in (palm, thumb[:2]))
+    out = unit(outer - inner)
+    half = np.sqrt(((outer - inner) ** 2).sum(axis=1, keepdims=True)) / 2
+    thick = unit(cross(np.broadcast_to(outer[-1:] - outer[:1], out.shape), out))
+    radius = np.float32(rig.scale) * smooth_curve(*_BALL, along[:, 0])
+    cos, sin = circle(20)
+    across = radius[:, None] * cos + half * np.sign(cos) * np.abs(cos) ** np.float32(0.3)
+    deep = radius[:, None] * sin
+    middle = (inner + outer) / 2
+    rings: Floats = middle[:, None] + across[..., None] * out[:, None] + deep[..., None] * thick[:, None]
+    return rings
 
 
 def _thickness(rig: Rig, stations: int) -> Floats:

@@ -5,9 +5,11 @@ All lengths are in the head frame at a height of 1.75 m: face +z, crown +y, the 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
-from posegen.backends.mannequin.geometry import Floats, Piece, bell, circle, loft, smooth_curve, smooth_step
+from posegen.backends.mannequin.geometry import Floats, Piece, bell, circle, constant, loft, smooth_curve, smooth_step
 from posegen.backends.mannequin.parts import Part, Surface
 from posegen.backends.mannequin.rig import Rig
 
@@ -39,31 +41,32 @@ _TOP, _BOTTOM = float(_SKULL[-1, 0]), float(_SKULL[0, 0])
 _RINGS, _SIDES = 56, 60
 
 
+@lru_cache
 def ring_heights() -> Floats:
     """Heights of the head's rings from the crown down: close together at the poles and over the face."""
     even = np.linspace(0, 1, _RINGS, dtype=np.float32)
     warped = even + np.float32(0.06) * np.sin(2 * np.pi * even) - np.float32(0.02) * np.sin(4 * np.pi * even)
     heights: Floats = _TOP + (_BOTTOM - _TOP) * np.clip(warped, 0, 1)
-    return heights.astype(np.float32)
+    return constant(heights.astype(np.float32))
 
 
+@lru_cache
 def ring_angles() -> Floats:
     """Angles from the left side (0) over the face (pi / 2) to the back, twice as dense in front."""
     turn = np.linspace(-np.pi, np.pi, _SIDES, endpoint=False)
-    warped: Floats = (np.pi / 2 + turn - 0.45 * np.sin(turn)).astype(np.float32)
-    return warped
+    return constant((np.pi / 2 + turn - 0.45 * np.sin(turn)).astype(np.float32))
 
 
-def skull(heights: Floats, angles: Floats) -> Floats:
-    """(n, m, 3) points of the plain skull, without face."""
+def skull() -> Floats:
+    """(n, m, 3) points of the plain skull, without face, at the heights and angles of its rings."""
+    heights, angles = ring_heights(), ring_angles()
     shape = smooth_curve(_SKULL[:, 0], _SKULL[:, 1:], heights)
     cos, sin = np.cos(angles), np.sin(angles)
     forward, backward = shape[:, 1, None], shape[:, 2, None]
     x = shape[:, 0, None] * np.sign(cos) * np.abs(cos) ** np.float32(0.92)
-    middle = (forward - backward) / 2 * (heights[:, None] < -0.03)
     z = np.where(sin > 0, forward, backward) * np.sign(sin) * np.abs(sin) ** np.float32(0.96)
     y = np.broadcast_to(heights[:, None], x.shape)
-    return np.stack([x, y, z + middle * 0], axis=-1).astype(np.float32)
+    return np.stack([x, y, z], axis=-1).astype(np.float32)
 
 
 def _features(points: Floats, masculine: float, age: float) -> Floats:
@@ -100,17 +103,16 @@ def _features(points: Floats, masculine: float, age: float) -> Floats:
     return total
 
 
-def head_surface(rig: Rig) -> Floats:
-    """(n, m, 3) the head with its face, in the head frame at 1.75 m."""
-    heights, angles = ring_heights(), ring_angles()
-    points = skull(heights, angles)
-    body = rig.body
-    points[..., 2] += _features(points, body.masculine, body.age)
+@lru_cache(maxsize=32)
+def head_surface(masculine: float, age: float) -> Floats:
+    """(n, m, 3) the head with its face, in the head frame at 1.75 m; `masculine`, `age`: see `physique.Physique`."""
+    points = skull()
+    points[..., 2] += _features(points, masculine, age)
     # A child's jaw is small, a man's wide.
     jaw = smooth_step(0.05, -0.03, points[..., 1])
-    points[..., 0] *= 1 + jaw * np.float32(0.16 * (body.masculine - 0.75) - 0.04 * (body.age < 0.1))
-    points[..., 1] += smooth_step(0.01, -0.04, points[..., 1]) * np.float32(0.004 * (1 - body.masculine))
-    return points
+    points[..., 0] *= 1 + jaw * np.float32(0.16 * (masculine - 0.75) - 0.04 * (age < 0.1))
+    points[..., 1] += smooth_step(0.01, -0.04, points[..., 1]) * np.float32(0.004 * (1 - masculine))
+    return constant(points)
 
 
 def head(rig: Rig, surface: Floats, group: int) -> list[Piece]:
@@ -123,6 +125,7 @@ def head(rig: Rig, surface: Floats, group: int) -> list[Piece]:
     return pieces
 
 
+@lru_cache
 def _ear(side: int) -> Floats:
     """A shell that stands off the head, with a hollow in its outer face."""
     cos, sin = circle(20)
@@ -138,5 +141,5 @@ def _ear(side: int) -> Floats:
     rings = np.stack([np.broadcast_to(x, y.shape), y, z], axis=-1).astype(np.float32)
     if side < 0:
         rings[..., 0] *= -1
-        rings = rings[:, ::-1]
-    return rings
+        rings = np.ascontiguousarray(rings[:, ::-1])
+    return constant(rings)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.backends.mannequin.geometry import Floats, Mesh, unit
-from posegen.backends.mannequin.raster import front_facing, nearest, outlines, projected, unpack
+from posegen.backends.mannequin.raster import Projected, front_facing, nearest, outlines, unpack
 
 Colour = tuple[float, float, float]
 
@@ -65,9 +65,9 @@ class ShadowMap:
         self._scale = np.float32(self.SIZE / extent)
         self._floor = near.min() - np.float32(1.0)
         column, row = self._cells(u, v)
-        view = projected(column, row, near - self._floor, mesh.triangles)
+        view = Projected(column, row, near - self._floor, mesh.coarse.corners)
         # Rows of the map run upwards, so that what faces the light turns the other way round than in a picture.
-        facing = front_facing(replace(view, y=-row), mesh.two_sided)
+        facing = front_facing(replace(view, y=-row), mesh.two_sided.take(mesh.coarse.piece))
         front = nearest(outlines(view, facing), self.SIZE, self.SIZE)
         height = unpack(front)[1].reshape(self.SIZE, self.SIZE)
         radius = max(round(softness * float(self._scale) / 2), 1)
@@ -134,9 +134,20 @@ def corners(depth: Floats, reach: float) -> Floats:
     for scale in (1.0, 0.5):
         for cos, sin in _RING:
             dx, dy = round(cos * reach * scale), round(sin * reach * scale)
-            one, other = depth - shifted(dx, dy), depth - shifted(-dx, -dy)
-            # A neighbour much nearer is another body part far in front, one much farther an outline: neither shades.
-            near_one = np.clip(one, np.float32(-0.10), np.float32(0.10)) * (one < np.float32(0.30))
-            near_other = np.clip(other, np.float32(-0.10), np.float32(0.10)) * (other < np.float32(0.30))
-            hidden += np.clip((near_one + near_other) * np.float32(12), 0, 1)
+            step = _step(depth, shifted(dx, dy))
+            step += _step(depth, shifted(-dx, -dy))
+            step *= np.float32(12)
+            hidden += np.clip(step, 0, 1, out=step)
     return hidden * np.float32(1 / 12)
+
+
+def _step(depth: Floats, neighbour: Floats) -> Floats:
+    """How far pixels lie behind a neighbour, metres, at most 0.1.
+
+    A neighbour much nearer is another body part far in front, one much farther an outline: neither shades.
+    """
+    step: Floats = depth - neighbour
+    close = step < np.float32(0.30)
+    np.clip(step, np.float32(-0.10), np.float32(0.10), out=step)
+    step *= close
+    return step

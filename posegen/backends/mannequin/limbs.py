@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from posegen.backends.mannequin.geometry import Floats, Piece, bell, circle, loft, smooth_curve
+from posegen.backends.mannequin.geometry import Curve, Floats, Piece, bell, circle, loft
 from posegen.backends.mannequin.rig import Rig, Sweep
 
 # Station, half width, half depth, then how far the middle lies outwards and forward; metres at 1.75 m.
@@ -58,6 +58,7 @@ _LEG = np.array(
     ],
     dtype=np.float32,
 )
+_ARM_SHAPE, _LEG_SHAPE = (Curve(table[:, 0], table[:, 1:]) for table in (_ARM, _LEG))
 ARM_SIDES, LEG_SIDES = 28, 32
 
 Fold = Callable[[Floats, Floats], Floats]
@@ -78,7 +79,7 @@ def arm_rings(
 ) -> tuple[Floats, Floats]:
     """Posed and at rest, (n, m, 3). `ease`: metres around the bare arm, one or for each station."""
     at = np.asarray(stations, dtype=np.float32)
-    shape = smooth_curve(_ARM[:, 0], _ARM[:, 1:], at)
+    shape = _ARM_SHAPE(at)
     body = rig.body
     hand = np.clip((at - 1.7) / 0.3, 0, 1)
     girth = np.float32(body.build.girth * (0.92 + 0.13 * body.masculine))
@@ -102,7 +103,7 @@ def leg_rings(
 ) -> tuple[Floats, Floats]:
     """Posed and at rest, (n, m, 3). `ease`: metres around the bare leg, one, for each station, or for each point."""
     at = np.asarray(stations, dtype=np.float32)
-    shape = smooth_curve(_LEG[:, 0], _LEG[:, 1:], at)
+    shape = _LEG_SHAPE(at)
     body = rig.body
     thigh = 1 - np.clip((at - 0.3) / 0.8, 0, 1)
     girth = np.float32(body.build.girth)

@@ -18,28 +18,27 @@ _GOLDEN = np.pi * (3 - np.sqrt(5))
 def melt(mesh: Mesh, seen: Seen, normals: tuple[Floats, Floats, Floats], radius: float) -> None:
     """Rounds the creases between pieces of one group over `radius` pixels, in the normals of the points."""
     melts, joined = _joints(mesh)
-    piece = seen.piece
-    crease = _creases(piece, seen.far, melts)
+    piece, far = seen.piece.ravel(), seen.far.ravel()
+    crease = _creases(seen.piece, seen.far, melts)
     if not crease.any():
         return
     reach = int(np.ceil(radius))
     around = cv2.dilate(crease, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
-    zone = np.flatnonzero(around)
-    zone = zone[joined.diagonal().take(piece.ravel().take(zone))]
-    middles = seen.pixel[: seen.centres]
-    images = [seen.window.image(middles, axis[: seen.centres], 0).ravel() for axis in normals]
-    smooth = _averaged(images, zone, piece.ravel(), seen.far.ravel(), joined, radius, seen.window.width)
-    for axis, image, values in zip(normals, images, smooth, strict=True):
-        image[zone] = values
-        axis[: seen.centres] = image.take(middles)
+    zone = np.flatnonzero(around.view(np.bool_))
+    zone = zone[joined.diagonal().take(piece.take(zone))]
+    # Cells find their point by its number; where none is, any will do, for it is not joined to anything.
+    middles = np.flatnonzero(seen.middle)
+    point = seen.window.image(seen.pixel.take(middles), middles.astype(np.int32), 0).ravel()
+    smooth = _averaged(normals, zone, point, piece, far, joined, radius, seen.window.width)
+    for axis, values in zip(normals, smooth, strict=True):
+        axis[point.take(zone)] = values
 
 
 def _joints(mesh: Mesh) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Two tables (pieces + 1, pieces + 1), by numbers as in `Seen.piece`: which pieces melt into which other ones, and
     the same with each piece that melts into any also joined to itself.
     """
-    group = np.zeros(int(mesh.piece.max()) + 2, np.uint8)
-    group[mesh.piece + 1] = mesh.group
+    group = np.concatenate([np.zeros(1, np.uint8), mesh.group])
     alike = (group[:, None] // 2 == group // 2) & (group > 0)
     branches = (group[:, None] & group & 1) > 0
     same = np.eye(len(group), dtype=np.bool_)
@@ -49,17 +48,19 @@ def _joints(mesh: Mesh) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
 def _creases(piece: NDArray[np.uint8], far: Floats, melts: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """1 where the right or the lower neighbour belongs to another piece that the cell's own melts into."""
     crease = np.zeros(piece.shape, np.uint8)
-    for one, other in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
-        row, column = np.nonzero(piece[one] != piece[other])
-        touching = np.abs(far[one][row, column] - far[other][row, column]) < _TOUCHING
-        touching &= melts[piece[one][row, column], piece[other][row, column]]
-        crease[row[touching], column[touching]] = 1
+    pieces, depths = piece.ravel(), far.ravel()
+    for step in (1, piece.shape[1]):
+        border = np.flatnonzero(pieces[:-step] != pieces[step:])
+        touching = np.abs(depths.take(border) - depths.take(border + step)) < _TOUCHING
+        touching &= melts[pieces.take(border), pieces.take(border + step)]
+        crease.ravel()[border[touching]] = 1
     return crease
 
 
 def _averaged(
-    images: list[Floats],
+    normals: tuple[Floats, Floats, Floats],
     zone: NDArray[np.intp],
+    point: NDArray[np.int32],
     piece: NDArray[np.uint8],
     far: Floats,
     joined: NDArray[np.bool_],
@@ -70,7 +71,7 @@ def _averaged(
     weights = joined.astype(np.float32).ravel()
     own = piece.take(zone).astype(np.intp) * len(joined)
     own_far = far.take(zone)
-    sums = [image.take(zone) for image in images]
+    sums = [axis.take(point.take(zone)) for axis in normals]
     for tap in range(_TAPS):
         distance, angle = radius * np.sqrt((tap + 0.5) / _TAPS) * 0.96, tap * _GOLDEN
         step = round(distance * np.sin(angle)) * width + round(distance * np.cos(angle))
@@ -78,7 +79,8 @@ def _averaged(
         near = np.clip(1 - np.abs(far.take(at) - own_far) * np.float32(1 / _NEAR), 0, 1)
         # Taps fade in from the rim of the disc and from afar, or the zone's border would show.
         share = weights.take(own + piece.take(at)) * near * np.float32(1 - distance / radius)
-        for total, image in zip(sums, images, strict=True):
-            total += image.take(at) * share
+        other = point.take(at)
+        for total, axis in zip(sums, normals, strict=True):
+            total += axis.take(other) * share
     length = np.float32(1) / np.maximum(np.sqrt(sums[0] ** 2 + sums[1] ** 2 + sums[2] ** 2), np.float32(1e-6))
     return [total * length for total in sums]

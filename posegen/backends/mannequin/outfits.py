@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from posegen.backends.mannequin.garments import Skirt, Top, Trousers
+from posegen.backends.mannequin.cuts import Skirt, Top, Trousers
 from posegen.backends.mannequin.shoes import Shoe
 
 

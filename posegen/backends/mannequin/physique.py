@@ -6,11 +6,12 @@ Lengths are metres at a height of 1.75 m unless said otherwise; nothing here is 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from posegen.backends.mannequin.geometry import Floats, bell, smooth_curve
+from posegen.backends.mannequin.geometry import Curve, Floats, bell
 from posegen.poses.avatar import Avatar
 from posegen.poses.skeleton import Build
 
@@ -133,6 +134,13 @@ _HIPS = -0.030
 CROTCH, NECK_TOP = float(_TORSO[0, 0]), float(_TORSO[-1, 0])
 
 
+@lru_cache(maxsize=32)
+def _profile(masculine: float) -> Curve:
+    """Half width, half depth and how far forward the middle lies, by height."""
+    feminine, shift = _TORSO[:, 1:4], _TORSO[:, 4:7] - _TORSO[:, 1:4]
+    return Curve(_TORSO[:, 0], feminine + shift * np.float32(masculine))
+
+
 def torso(
     body: Physique, height: ArrayLike, cos: Floats, sin: Floats, ease: ArrayLike = 0.0, drape: float = 0.0
 ) -> Floats:
@@ -141,10 +149,8 @@ def torso(
     `height`: (n, 1) or (n, m) at 1.75 m; `cos`, `sin`: (m,) of the angle from the figure's left to its front; `drape`:
     0 follows every hollow, 1 hangs from what stands out as cloth does.
     """
-    y = np.broadcast_to(np.asarray(height, dtype=np.float32), np.broadcast_shapes(np.shape(height), cos.shape))
-    feminine, masculine = _TORSO[:, 1:4], _TORSO[:, 4:7]
-    profile = feminine + (masculine - feminine) * np.float32(body.masculine)
-    shape = smooth_curve(_TORSO[:, 0], profile, y.ravel()).reshape(*y.shape, 3)
+    y = np.atleast_1d(np.asarray(height, dtype=np.float32))
+    shape = _profile(body.masculine)(y.ravel()).reshape(*y.shape, 3)
     build = body.build
     upper = np.clip((y - 0.15) / 0.25, 0, 1)
     neck = np.clip((y - 0.49) / 0.03, 0, 1)
@@ -158,9 +164,12 @@ def torso(
     z = half_depth * np.sign(sin) * np.abs(sin) ** square + shape[..., 2]
     z = z + _softness(body, x, y, sin, np.float32(drape))
     ease = np.asarray(ease, dtype=np.float32) / np.float32(build.scale)
-    out = np.stack([x + ease * cos, y * np.float32(1.0), z + ease * sin], axis=-1)
-    out[..., 1] *= np.where(y > 0, np.float32(build.torso), np.float32(1.0))
-    return out * np.float32(build.scale)
+    out = np.empty((*np.broadcast_shapes(x.shape, z.shape, ease.shape), 3), np.float32)
+    out[..., 0] = x + ease * cos
+    out[..., 1] = y * np.where(y > 0, np.float32(build.torso), np.float32(1.0))
+    out[..., 2] = z + ease * sin
+    out *= np.float32(build.scale)
+    return out
 
 
 def hanging(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from posegen.backends.mannequin.geometry import Floats
@@ -9,38 +11,46 @@ from posegen.backends.mannequin.raster import Indices, Projected
 from posegen.backends.mannequin.visibility import Seen
 
 
+@dataclass(frozen=True)
 class Planes:
-    """For each triangle that is seen, how something that vertices carry changes over the picture."""
+    """Something that vertices carry. `triangle`: for each point, which of the triangles that are seen it lies on;
+    `terms`: for each of the k values and each of these triangles, what it is at 0, 0 and how it grows with x and y.
+    """
 
-    def __init__(self, flat: Projected, seen: Seen, attributes: Floats) -> None:
-        """`attributes`: (vertices, k)."""
-        self._seen = seen
-        marked = np.zeros(flat.corners.shape[1], np.bool_)
-        marked[seen.triangle] = True
-        shown = np.flatnonzero(marked)
-        self._index = (np.cumsum(marked) - 1).take(seen.triangle)
-        self._planes = _planes(flat, shown, np.ascontiguousarray(attributes.T))
+    seen: Seen
+    triangle: Indices
+    terms: list[tuple[Floats, Floats, Floats]]
 
-    def at(self, points: slice | Indices) -> list[Floats]:
-        """The k attributes of these points."""
-        x, y, index = self._seen.x[points], self._seen.y[points], self._index[points]
+    def at(self, points: slice) -> list[Floats]:
+        """The k values at these points."""
+        x, y, triangle = self.seen.x[points], self.seen.y[points], self.triangle[points]
         return [
-            start.take(index) + x * across.take(index) + y * down.take(index) for start, across, down in self._planes
+            start.take(triangle) + x * across.take(triangle) + y * down.take(triangle)
+            for start, across, down in self.terms
         ]
 
 
-def _planes(flat: Projected, triangles: Indices, attributes: Floats) -> list[tuple[Floats, Floats, Floats]]:
-    """For each attribute its value at 0, 0 and how it grows with x and y; slivers are flat."""
-    first, second, third = flat.corners.take(triangles, axis=1)
+def planes(flat: Projected, seen: Seen, *attributes: Floats) -> list[Planes]:
+    """For each of the attributes (vertices, k)."""
+    marked = np.zeros(flat.corners.shape[1], np.bool_)
+    marked[seen.triangle] = True
+    triangle = (np.cumsum(marked) - 1).take(seen.triangle)
+    corners = flat.corners.take(np.flatnonzero(marked), axis=1)
+    return [Planes(seen, triangle, _terms(flat, corners, np.ascontiguousarray(values.T))) for values in attributes]
+
+
+def _terms(flat: Projected, corners: Indices, attributes: Floats) -> list[tuple[Floats, Floats, Floats]]:
+    """Slivers are flat."""
+    first, second, third = corners
     x0, y0 = flat.x.take(first), flat.y.take(first)
     x1, y1 = flat.x.take(second) - x0, flat.y.take(second) - y0
     x2, y2 = flat.x.take(third) - x0, flat.y.take(third) - y0
     area = x1 * y2 - x2 * y1
     scale = np.reciprocal(np.where(np.abs(area) < 1e-3, np.float32(np.inf), area))
-    planes = []
+    terms = []
     for values in attributes:
         start = values.take(first)
         one, other = (values.take(second) - start) * scale, (values.take(third) - start) * scale
         across, down = one * y2 - other * y1, other * x1 - one * x2
-        planes.append((start - x0 * across - y0 * down, across, down))
-    return planes
+        terms.append((start - x0 * across - y0 * down, across, down))
+    return terms

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from posegen.backends.mannequin.geometry import Floats, Piece, loft
+from posegen.backends.mannequin.geometry import Floats, Piece, loft, transformed
 from posegen.backends.mannequin.materials import Material
 from posegen.backends.mannequin.parts import Part
 from posegen.backends.mannequin.solids import ball, cylinder, rod, rounded_box, turned
@@ -25,7 +25,7 @@ def _built(prop: PlacedProp) -> list[Piece]:
     frame, origin = prop.orientation.astype(np.float32), prop.position.astype(np.float32)
     pieces = []
     for rings, material in _BUILDERS[prop.kind](prop):
-        posed = origin + rings[..., 0:1] * frame[:, 0] + rings[..., 1:2] * frame[:, 1] + rings[..., 2:3] * frame[:, 2]
+        posed = transformed(rings, frame, origin)
         two_sided = prop.kind == "umbrella" and material == Material.ACCENT
         pieces.append(loft(posed, material, Part.PROP, rest=rings, two_sided=two_sided))
     return pieces

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-Doubles = NDArray[np.float64]
 Integers = NDArray[np.int32]
 Indices = NDArray[np.intp]
 Keys = NDArray[np.int64]
 
 _PORTION = 12_000  # triangles taken at once: few enough for the processor's cache
-_LONGEST = 16  # steps taken in one go; longer runs are cut into pieces
+LONGEST = 16  # steps taken in one go; longer runs are cut into pieces
 
 # A key holds a triangle's name in its lower bits and the inverse depth above them, in fixed point: the greatest key is
 # the nearest triangle, and along a row of pixels keys grow by a constant.
@@ -33,18 +32,13 @@ class Projected:
     """Triangles on the image plane.
 
     `x`, `y`: (vertices,) pixels; `inverse_depth`: (vertices,) 1 / metres, which is what is linear on the image plane,
-    0 to 64; `corners`: (3, triangles) indices of vertices.
+    0 to 64; `corners`: (3, triangles) indices of vertices, 2**20 triangles at most.
     """
 
     x: Floats
     y: Floats
     inverse_depth: Floats
     corners: Indices
-
-
-def projected(x: Floats, y: Floats, inverse_depth: Floats, triangles: Integers) -> Projected:
-    """Triangles (t, 3)."""
-    return Projected(x, y, inverse_depth, np.ascontiguousarray(triangles.T).astype(np.intp))
 
 
 def front_facing(mesh: Projected, two_sided: NDArray[np.bool_]) -> Indices:
@@ -54,51 +48,66 @@ def front_facing(mesh: Projected, two_sided: NDArray[np.bool_]) -> Indices:
     return np.flatnonzero((area < 0) | (two_sided & (area != 0)))
 
 
-class Outlines(NamedTuple):
+@dataclass(frozen=True)
+class Outlines:
     """Triangles ready to be cut into rows of pixels, each array (triangles,).
 
-    `top`, `middle`, `bottom`: y of the corners; `left`, `right`: the least and the greatest x; `long`, `upper`,
-    `lower`: x at which the edges from top to bottom, from top to middle and from middle to bottom would cross y = 0,
-    and how it grows with y; `depth`, `across`, `down`: inverse depth at 0, 0, and how it grows with x and y; `name`:
-    what the triangle is called in what is found.
+    `top`, `middle`, `bottom`: y of the corners; `start`, `turn`: x of the upper two; `left`, `right`: the least and the
+    greatest x; `long`, `upper`, `lower`: how x grows with y along the edges from top to bottom, from top to middle and
+    from middle to bottom; `depth`: inverse depth at the top, `across`, `down`: how it grows with x and y; `name`: what
+    the triangle is called in what is found.
     """
 
-    top: Doubles
-    middle: Doubles
-    bottom: Doubles
-    left: Doubles
-    right: Doubles
-    long: Doubles
-    long_slope: Doubles
-    upper: Doubles
-    upper_slope: Doubles
-    lower: Doubles
-    lower_slope: Doubles
-    depth: Doubles
-    across: Doubles
-    down: Doubles
+    top: Floats
+    middle: Floats
+    bottom: Floats
+    start: Floats
+    turn: Floats
+    left: Floats
+    right: Floats
+    long: Floats
+    upper: Floats
+    lower: Floats
+    depth: Floats
+    across: Floats
+    down: Floats
     name: Indices
 
     def take(self, chosen: Indices) -> Outlines:
         """These triangles only, under their names."""
-        return Outlines(*(values.take(chosen) for values in self))
+        return Outlines(**{name: values.take(chosen) for name, values in vars(self).items()})
 
     def portions(self) -> Iterator[Outlines]:
         """All triangles, some at a time."""
         for start in range(0, len(self.name), _PORTION):
-            yield Outlines(*(values[start : start + _PORTION] for values in self))
+            portion = slice(start, start + _PORTION)
+            yield Outlines(**{name: values[portion] for name, values in vars(self).items()})
 
 
 def outlines(mesh: Projected, chosen: Indices) -> Outlines:
     """The outlines of these triangles, called by their place in the mesh."""
     x, y, w = _from_the_top(mesh, mesh.corners.take(chosen, axis=1))
-    left, right = np.minimum(np.minimum(x[0], x[1]), x[2]), np.maximum(np.maximum(x[0], x[1]), x[2])
+    across, down = _gradient(x, y, w)
     # An edge is always taken from its upper end, so that neighbours share every bit of it.
-    long, upper, lower = (_edge(x, y, a, b) for a, b in ((0, 2), (0, 1), (1, 2)))
-    return Outlines(*y, left, right, *long, *upper, *lower, *_plane(x, y, w), chosen)
+    return Outlines(
+        top=y[0],
+        middle=y[1],
+        bottom=y[2],
+        start=x[0],
+        turn=x[1],
+        left=np.minimum(np.minimum(x[0], x[1]), x[2]),
+        right=np.maximum(np.maximum(x[0], x[1]), x[2]),
+        long=_slope(x, y, 0, 2),
+        upper=_slope(x, y, 0, 1),
+        lower=_slope(x, y, 1, 2),
+        depth=w[0],
+        across=across,
+        down=down,
+        name=chosen,
+    )
 
 
-def _from_the_top(mesh: Projected, corners: Indices) -> tuple[list[Doubles], list[Doubles], list[Doubles]]:
+def _from_the_top(mesh: Projected, corners: Indices) -> tuple[list[Floats], list[Floats], list[Floats]]:
     """x, y and inverse depth of each triangle's corners, the upper one first."""
     index = list(corners)
     y = [mesh.y.take(corner) for corner in index]
@@ -106,28 +115,25 @@ def _from_the_top(mesh: Projected, corners: Indices) -> tuple[list[Doubles], lis
         swap = y[b] < y[a]
         index[a], index[b] = np.where(swap, index[b], index[a]), np.where(swap, index[a], index[b])
         y[a], y[b] = np.minimum(y[a], y[b]), np.maximum(y[a], y[b])
-    x, w = ([values.take(corner).astype(np.float64) for corner in index] for values in (mesh.x, mesh.inverse_depth))
-    return x, [level.astype(np.float64) for level in y], w
+    return [mesh.x.take(corner) for corner in index], y, [mesh.inverse_depth.take(corner) for corner in index]
 
 
-def _edge(x: list[Doubles], y: list[Doubles], a: int, b: int) -> tuple[Doubles, Doubles]:
-    """Level edges, which meet no row, get any slope."""
+def _slope(x: list[Floats], y: list[Floats], a: int, b: int) -> Floats:
+    """How x grows with y; level edges, which meet no row, get any slope."""
     rise = y[b] - y[a]
-    slope = (x[b] - x[a]) / np.where(rise > 0, rise, 1)
-    return x[a] - y[a] * slope, slope
+    return np.asarray((x[b] - x[a]) / np.where(rise > 0, rise, np.float32(1)))
 
 
-def _plane(x: list[Doubles], y: list[Doubles], w: list[Doubles]) -> tuple[Doubles, Doubles, Doubles]:
-    """Inverse depth at 0, 0 and how it grows with x and y; flat for slivers, whose gradient is only noise."""
+def _gradient(x: list[Floats], y: list[Floats], w: list[Floats]) -> tuple[Floats, Floats]:
+    """How inverse depth grows with x and y; not at all for slivers, whose gradient is only noise."""
     x1, x2, y1, y2, w1, w2 = x[1] - x[0], x[2] - x[0], y[1] - y[0], y[2] - y[0], w[1] - w[0], w[2] - w[0]
     area = x1 * y2 - x2 * y1
-    scale = np.reciprocal(np.where(np.abs(area) < 1e-3, np.inf, area))
-    across = (w1 * y2 - w2 * y1) * scale
-    down = (w2 * x1 - w1 * x2) * scale
-    return w[0] - x[0] * across - y[0] * down, across, down
+    scale = np.reciprocal(np.where(np.abs(area) < 1e-3, np.float32(np.inf), area))
+    return (w1 * y2 - w2 * y1) * scale, (w2 * x1 - w1 * x2) * scale
 
 
-class Spans(NamedTuple):
+@dataclass(frozen=True)
+class Spans:
     """Rows of pixels within triangles. `pixel`: the first one, row * width + column; `count`: how many; `key`: see
     `unpack`, at the first; `growth`: of the key from one pixel to the next.
     """
@@ -140,31 +146,43 @@ class Spans(NamedTuple):
 
 def spans(shapes: Outlines, width: int, height: int) -> Spans:
     """The pixels whose middle lies in a triangle; a span may be empty."""
-    rows = [np.clip(np.ceil(y - 0.5), 0, height).astype(np.intp) for y in (shapes.top, shapes.middle, shapes.bottom)]
+    levels = (shapes.top, shapes.middle, shapes.bottom)
+    rows = [np.clip(np.ceil(y - np.float32(0.5)), 0, height).astype(np.intp) for y in levels]
     # The long edge bounds both halves of a triangle, above and below its middle corner; the others one half each.
-    pieces = cut(np.concatenate([rows[1] - rows[0], rows[2] - rows[1]]))
-    short = np.concatenate([shapes.upper, shapes.lower]).take(pieces.of)
-    short_slope = np.concatenate([shapes.upper_slope, shapes.lower_slope]).take(pieces.of)
-    row = np.concatenate(rows[:2]).take(pieces.of) + pieces.start
-    triangle = pieces.of % len(shapes.name)
-    long, long_slope = shapes.long.take(triangle), shapes.long_slope.take(triangle)
-    depth, across, down = shapes.depth.take(triangle), shapes.across.take(triangle), shapes.down.take(triangle)
-    name, growth = shapes.name.take(triangle), to_key(across)
-    total = int(pieces.length.sum())
-    found = Spans(*(np.empty(total, np.int64) for _ in Spans._fields))
+    half, step, count = cut(np.concatenate([rows[1] - rows[0], rows[2] - rows[1]]))
+    order, steps = longest_first(count)
+    half = half.take(order)
+    row = np.concatenate(rows[:2]).take(half) + step.take(order)
+    sides = ((shapes.start, shapes.turn), (shapes.top, shapes.middle), (shapes.upper, shapes.lower))
+    short_x, short_y, short = (np.concatenate(values).take(half) for values in sides)
+    own = shapes.take(half % len(shapes.name))
+    growth = to_key(own.across)
+    found = Spans(*np.empty((4, sum(steps)), np.int64))
     done = 0
-    for many in pieces.steps():
+    for many in steps:
         place = slice(done, done + many)
-        y = row[:many] + 0.5
-        one, other = long[:many] + y * long_slope[:many], short[:many] + y * short_slope[:many]
-        start, end = (np.clip(np.ceil(x - 0.5), 0, width) for x in (np.minimum(one, other), np.maximum(one, other)))
+        y = row[:many].astype(np.float32) + np.float32(0.5)
+        below = y - own.top[:many]
+        one, other = own.start[:many] + below * own.long[:many], short_x[:many] + (y - short_y[:many]) * short[:many]
+        start, end = row_ends(one, other, 0.5, width)
+        away = start + np.float32(0.5) - own.start[:many]
         found.pixel[place] = row[:many] * width + start.astype(np.intp)
         found.count[place] = end - start
-        found.key[place] = to_key(depth[:many] + (start + 0.5) * across[:many] + y * down[:many]) + name[:many]
+        found.key[place] = to_key(own.depth[:many] + away * own.across[:many] + below * own.down[:many])
+        found.key[place] += own.name[:many]
         found.growth[place] = growth[:many]
         row[:many] += 1
         done += many
     return found
+
+
+def row_ends(one: Floats, other: Floats, over: float, width: int) -> tuple[Floats, Floats]:
+    """The first column between two edges, and the first one beyond them, sampled `over` the pixels' left sides."""
+    first, beyond = np.minimum(one, other), np.maximum(one, other)
+    for x in (first, beyond):
+        x -= np.float32(over)
+        np.clip(np.ceil(x, out=x), 0, width, out=x)
+    return first, beyond
 
 
 def nearest(shapes: Outlines, width: int, height: int) -> Keys:
@@ -172,49 +190,60 @@ def nearest(shapes: Outlines, width: int, height: int) -> Keys:
     front = np.zeros(height * width, np.int64)
     for portion in shapes.portions():
         found = spans(portion, width, height)
-        pieces = cut(found.count)
-        growth = found.growth.take(pieces.of)
-        pixel = found.pixel.take(pieces.of) + pieces.start
-        key = found.key.take(pieces.of) + pieces.start * growth
-        for many in pieces.steps():
-            np.maximum.at(front, pixel[:many], key[:many])
-            pixel[:many] += 1
-            key[:many] += growth[:many]
+        _enter(front, found)
+        long = np.flatnonzero(found.count > LONGEST)
+        of, step, count = cut(found.count.take(long) - LONGEST)
+        of, step = long.take(of), step + LONGEST
+        growth = found.growth.take(of)
+        _enter(front, Spans(found.pixel.take(of) + step, count, found.key.take(of) + step * growth, growth))
     return front
+
+
+def _enter(front: Keys, found: Spans) -> None:
+    """Enters the first pixels of each span, at most `LONGEST`, into `front`."""
+    order, steps = longest_first(found.count)
+    pixel, key, growth = found.pixel.take(order), found.key.take(order), found.growth.take(order)
+    for many in steps:
+        np.maximum.at(front, pixel[:many], key[:many])
+        pixel[:many] += 1
+        key[:many] += growth[:many]
+
+
+def names(front: Keys) -> Indices:
+    """The triangles out of keys."""
+    return front & ((1 << _NAME_BITS) - 1)
 
 
 def unpack(front: Keys) -> tuple[Indices, Floats]:
     """Triangle and inverse depth out of keys."""
-    return front & ((1 << _NAME_BITS) - 1), (front >> _NAME_BITS).astype(np.float32) * np.float32(1 / _UNIT)
+    rest = front >> _NAME_BITS
+    depth = rest.astype(np.float32)
+    depth *= np.float32(1 / _UNIT)
+    return np.bitwise_and(front, (1 << _NAME_BITS) - 1, out=rest), depth
 
 
-def to_key(depth: Doubles) -> Keys:
+def to_key(depth: Floats) -> Keys:
     """Inverse depth, or its growth, as a key without a name."""
-    return (depth * _UNIT).astype(np.int64) << _NAME_BITS
+    key = (depth * np.float32(_UNIT)).astype(np.int64)
+    key <<= _NAME_BITS
+    return key
 
 
-class Pieces(NamedTuple):
-    """Runs of steps, cut into pieces, the longest first. `of`: which run; `start`: its step there; `length`."""
-
-    of: Indices
-    start: Indices
-    length: Indices
-
-    def steps(self) -> Iterator[int]:
-        """For each step, how many pieces have it: the first ones."""
-        yield from (len(self.length) - np.cumsum(np.bincount(self.length)))[:-1].tolist()
+def cut(count: Indices) -> tuple[Indices, Indices, Indices]:
+    """Runs of `count` many steps as pieces of at most `LONGEST`: which run, its step where the piece starts, length."""
+    of, piece = counted((count + (LONGEST - 1)) // LONGEST)
+    start = piece * LONGEST
+    return of, start, np.minimum(count.take(of) - start, LONGEST)
 
 
-def cut(count: Indices) -> Pieces:
-    """Runs of `count` many steps."""
-    first, long = np.flatnonzero(count > 0), np.flatnonzero(count > _LONGEST)
-    again, piece = counted((count.take(long) - 1) // _LONGEST)
-    of = np.concatenate([first, long.take(again)])
-    start = np.zeros(len(of), np.intp)
-    start[len(first) :] = (piece + 1) * _LONGEST
-    length = np.minimum(count.take(of) - start, _LONGEST)
-    order = np.argsort((_LONGEST - length).astype(np.uint8), kind="stable")
-    return Pieces(of.take(order), start.take(order), length.take(order))
+def longest_first(count: Indices) -> tuple[Indices, list[int]]:
+    """Runs of `count` many steps, of which only `LONGEST` are taken, in falling order, without empty ones; and for
+    each step how many runs have it, which are the first ones.
+    """
+    missing = (LONGEST - np.minimum(count, LONGEST)).astype(np.uint8)
+    order = np.argsort(missing, kind="stable")
+    steps = np.cumsum(np.bincount(missing, minlength=LONGEST))[LONGEST - 1 :: -1]
+    return order[: steps[0]], [int(many) for many in steps if many]
 
 
 def counted(count: NDArray[np.integer[Any]]) -> tuple[Indices, Indices]:

@@ -1,4 +1,4 @@
-"""The mannequin backend: from a recipe to a picture of a shaded, articulated, dressed figure. NumPy and Pillow only.
+"""The mannequin backend: from a recipe to a picture of a shaded, articulated, dressed figure. NumPy and OpenCV only.
 
 It holds no state, so that any number of threads may render at once, and draws every random number from the recipe's
 seed, so that a recipe gives the same bytes again.
@@ -7,7 +7,9 @@ seed, so that a recipe gives the same bytes again.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,13 +23,13 @@ from posegen.backends.mannequin.materials import prop_looks
 from posegen.backends.mannequin.melting import melt
 from posegen.backends.mannequin.outfits import OUTFITS
 from posegen.backends.mannequin.physique import physique
-from posegen.backends.mannequin.planes import Planes
+from posegen.backends.mannequin.planes import Planes, planes
 from posegen.backends.mannequin.props import props
 from posegen.backends.mannequin.raster import Projected
 from posegen.backends.mannequin.rig import Rig
 from posegen.backends.mannequin.settings import Scene, scene
 from posegen.backends.mannequin.shading import albedo, shade, to_light, to_screen
-from posegen.backends.mannequin.visibility import BEYOND, Seen, look, project
+from posegen.backends.mannequin.visibility import Seen, look, project
 from posegen.backends.protocol import LARGEST_SEED, Capabilities, Recipe, Rendering
 from posegen.errors import BackendRejected
 from posegen.poses.camera import Camera, frame
@@ -36,14 +38,17 @@ from posegen.poses.keypoints import project as project_keypoints
 from posegen.poses.kinematics import solve
 
 NAME = "mannequin"
-VERSION = "1"
+VERSION = "2"
 """Rises with every change that alters a picture: recipes carry it, and a recipe is a picture."""
 
 SMALLEST_SIDE, LARGEST_SIDE = 64, 2048
 _MELT = 0.022  # metres around a crease that are rounded
 _CORNER = 0.05  # metres within which surfaces keep light from each other
 _COARSE = 2
-_PORTION = 20_000  # points shaded at once
+_KEPT = 24 * 2**20  # bytes
+_EVERY = 16  # point whose depth counts for the figure's middle one
+_PORTION = 30_000  # points shaded at once: few enough for the processor's cache, and for `light.sample`
+_OFF = np.float32(0.006)  # metres along the normal from where light is looked for: no surface shades itself
 
 
 class Mannequin:
@@ -54,6 +59,13 @@ class Mannequin:
     capabilities = Capabilities(
         largest_side=LARGEST_SIDE, pose_control=True, free_prompt=False, ground_truth=True, costs_money=False
     )
+
+    def __init__(self) -> None:
+        # A picture is the work of one thread, several of which may render at once.
+        cv2.setNumThreads(1)
+        # Memory that a picture took stays with the process for the next one: what the C library sees freed in one
+        # piece it takes for the measure of what to keep, and asking the system for it anew is slow.
+        np.empty(_KEPT, np.uint8)
 
     def render(self, recipe: Recipe) -> Rendering:
         """The picture, its keypoints, depth and part mask. Raises `BackendRejected`."""
@@ -70,8 +82,8 @@ class Mannequin:
         place = (slice(window.top, window.top + window.height), slice(window.left, window.left + window.width))
         pixels[place] = _compose(pixels[place], _shaded(recipe, mesh, projected, seen, camera, taken, shadow), seen)
         depth, parts = np.full((height, width), np.inf, np.float32), np.zeros((height, width), np.uint8)
-        depth[place] = np.where(seen.far < BEYOND, seen.far, np.float32(np.inf))
-        parts[place] = _parts(mesh).take(seen.piece)
+        np.copyto(depth[place], seen.far, where=seen.piece > 0)
+        parts[place] = cv2.LUT(seen.piece, _parts(mesh))
         return Rendering(pixels, project_keypoints(figure, camera), depth, parts)
 
 
@@ -98,43 +110,59 @@ def _shaded(
     recipe: Recipe, mesh: Mesh, projected: Projected, seen: Seen, camera: Camera, taken: Scene, shadow: ShadowMap
 ) -> Floats:
     """(3, points) linear light."""
-    pixels_per_metre = camera.focal * recipe.height / float(np.median(seen.depth))
+    pixels_per_metre = camera.focal * recipe.height / float(np.median(seen.depth[::_EVERY]))
     view = camera.orientation[:, 2].astype(np.float32)
-    normals = _normals(mesh, projected, seen, view)
+    directions, at_rest = planes(projected, seen, mesh.normals, mesh.rest)
+    normals = _normals(mesh, directions, seen, view)
     melt(mesh, seen, normals, _MELT * pixels_per_metre)
     corner = _hidden(seen, _CORNER * pixels_per_metre)
     looks = _looks(recipe, 1 / pixels_per_metre)
-    at_rest = Planes(projected, seen, mesh.rest)
+    lit, hidden = _arriving(seen, normals, camera, recipe, shadow, corner)
     light = np.empty((3, len(seen.depth)), np.float32)
-    for surface, chosen in _by_surface(mesh.surface.take(seen.triangle)):
-        normal = (normals[0].take(chosen), normals[1].take(chosen), normals[2].take(chosen))
-        x, y, z = _world(seen, chosen, camera, recipe)
-        off = np.float32(0.006)  # along the normal, so that a surface does not shade itself
-        lit = shadow.lit(x + normal[0] * off, y + normal[1] * off, z + normal[2] * off)
-        hidden = _nearest(corner, seen, chosen)
-        colour = albedo(looks[surface], len(chosen))
+    for surface, points in _by_surface(mesh, seen):
+        x, y, z = (axis[points] for axis in normals)
+        colour = albedo(looks[surface], len(x))
         if (paint := looks[surface].paint) is not None:
-            across, above, ahead = at_rest.at(chosen)
-            paint(colour, across, above, ahead)
-        light[:, chosen] = shade(looks[surface], colour, normal, view, taken.lighting, lit, hidden)
+            paint(colour, *at_rest.at(points))
+        arriving = lit[points], hidden[points]
+        shade(light[:, points], looks[surface], colour, (x, y, z), view, taken.lighting, *arriving)
     return light
 
 
+def _arriving(
+    seen: Seen,
+    normals: tuple[Floats, Floats, Floats],
+    camera: Camera,
+    recipe: Recipe,
+    shadow: ShadowMap,
+    corner: Floats,
+) -> tuple[Floats, Floats]:
+    """For each point, the share of the key light that reaches it, and its ambient occlusion out of `corner`."""
+    lit, hidden = np.empty_like(seen.depth), np.empty_like(seen.depth)
+    for start in range(0, len(lit), _PORTION):
+        points = slice(start, start + _PORTION)
+        world = _world(seen, points, camera, recipe)
+        x, y, z = (place + axis[points] * _OFF for place, axis in zip(world, normals, strict=True))
+        lit[points] = shadow.lit(x, y, z)
+        hidden[points] = _nearest(corner, seen, points)
+    return lit, hidden
+
+
 def _parts(mesh: Mesh) -> NDArray[np.uint8]:
-    """The part that each piece belongs to, by its number plus 1; 0 is the background."""
-    parts = np.zeros(int(mesh.piece.max()) + 2, np.uint8)
-    parts[mesh.piece + 1] = mesh.part
+    """(256,) the part that each piece belongs to, by its number plus 1; 0 is the background."""
+    parts = np.zeros(256, np.uint8)
+    parts[1 : len(mesh.part) + 1] = mesh.part
     return parts
 
 
-def _normals(mesh: Mesh, projected: Projected, seen: Seen, view: Floats) -> tuple[Floats, Floats, Floats]:
+def _normals(mesh: Mesh, directions: Planes, seen: Seen, view: Floats) -> tuple[Floats, Floats, Floats]:
     """Unit normals of all points; those of an inside that is seen are turned round."""
     count = len(seen.triangle)
-    planes, two_sided = Planes(projected, seen, mesh.normals), mesh.two_sided.take(seen.triangle)
+    two_sided = mesh.two_sided.take(mesh.faces.piece.take(seen.triangle))
     normals = (np.empty(count, np.float32), np.empty(count, np.float32), np.empty(count, np.float32))
     for start in range(0, count, _PORTION):
         portion = slice(start, start + _PORTION)
-        x, y, z = planes.at(portion)
+        x, y, z = directions.at(portion)
         inside = two_sided[portion] & (x * view[0] + y * view[1] + z * view[2] < 0)
         scale = np.where(inside, np.float32(-1), np.float32(1)) / np.maximum(np.sqrt(x * x + y * y + z * z), 1e-6)
         for normal, axis in zip(normals, (x, y, z), strict=True):
@@ -142,13 +170,13 @@ def _normals(mesh: Mesh, projected: Projected, seen: Seen, view: Floats) -> tupl
     return normals
 
 
-def _by_surface(surface: NDArray[np.uint8]) -> Iterator[tuple[int, NDArray[np.intp]]]:
-    """Each surface number with the indices of its points, in portions that stay in the processor's cache."""
-    order = np.argsort(surface, kind="stable")
-    ends = np.cumsum(np.bincount(surface))
-    for number, end in enumerate(ends):
-        for start in range(int(ends[number - 1]) if number else 0, int(end), _PORTION):
-            yield number, order[start : min(start + _PORTION, int(end))]
+def _by_surface(mesh: Mesh, seen: Seen) -> Iterator[tuple[int, slice]]:
+    """Each surface's number with points that have it, so many at a time as stay in the processor's cache."""
+    surface = mesh.surface.take(seen.triangle)
+    change = np.flatnonzero(np.diff(surface)) + 1
+    for start, end in pairwise([0, *change.tolist(), len(surface)]):
+        for first in range(start, end, _PORTION):
+            yield int(surface[start]), slice(first, min(first + _PORTION, end))
 
 
 def _looks(recipe: Recipe, blur: float) -> dict[int, Look]:
@@ -157,12 +185,12 @@ def _looks(recipe: Recipe, blur: float) -> dict[int, Look]:
     return person_looks | prop_looks(PALETTES[recipe.avatar.style])
 
 
-def _world(seen: Seen, chosen: NDArray[np.intp], camera: Camera, recipe: Recipe) -> tuple[Floats, Floats, Floats]:
-    """Where the chosen points are, metres."""
-    depth = seen.depth.take(chosen)
+def _world(seen: Seen, points: slice, camera: Camera, recipe: Recipe) -> tuple[Floats, Floats, Floats]:
+    """Where the points are, metres."""
+    depth = seen.depth[points]
     scale = depth * np.float32(1 / (camera.focal * recipe.height))
-    right = (seen.x.take(chosen) + np.float32(seen.window.left - recipe.width / 2)) * scale
-    up = (np.float32(recipe.height / 2 - seen.window.top) - seen.y.take(chosen)) * scale
+    right = (seen.x[points] + np.float32(seen.window.left - recipe.width / 2)) * scale
+    up = (np.float32(recipe.height / 2 - seen.window.top) - seen.y[points]) * scale
     axes, origin = camera.orientation.astype(np.float32), camera.position.astype(np.float32)
     x, y, z = (origin[k] + right * axes[k, 0] + up * axes[k, 1] - depth * axes[k, 2] for k in range(3))
     return x, y, z
@@ -173,23 +201,23 @@ def _hidden(seen: Seen, reach: float) -> Floats:
     return soften(corners(np.ascontiguousarray(seen.far[::_COARSE, ::_COARSE]), reach / _COARSE), 1)
 
 
-def _nearest(corner: Floats, seen: Seen, chosen: NDArray[np.intp]) -> Floats:
-    """What the coarse picture has at the chosen points."""
-    row, column = seen.y.take(chosen).astype(np.intp), seen.x.take(chosen).astype(np.intp)
-    return np.asarray(corner.take(row // _COARSE * corner.shape[1] + column // _COARSE))
+def _nearest(corner: Floats, seen: Seen, points: slice) -> Floats:
+    """What the coarse picture has at the points."""
+    row, column = (place[points].astype(np.int32) // _COARSE for place in (seen.y, seen.x))
+    return np.asarray(corner.take(row * np.int32(corner.shape[1]) + column))
 
 
 def _compose(behind: NDArray[np.uint8], colours: Floats, seen: Seen) -> NDArray[np.uint8]:
     """The figure over the background of its window: whole pixels as they are, edges blended in light."""
     flat = np.ascontiguousarray(behind).reshape(-1, 3)
-    part = seen.share < 1
-    part[seen.centres :] = True
-    edge = np.flatnonzero(part)
+    edge = np.flatnonzero((seen.share < 1) | ~seen.middle)
     edge_pixel = seen.pixel.take(edge)
     blended = to_light(flat[edge_pixel].astype(np.float32).T) * seen.gap.ravel().take(edge_pixel)
-    for start in range(0, seen.centres, _PORTION):
-        portion = slice(start, min(start + _PORTION, seen.centres))
-        flat[seen.pixel[portion]] = to_screen(colours[:, portion]).astype(np.uint8).T
+    for start in range(0, len(seen.pixel), _PORTION):
+        portion = slice(start, start + _PORTION)
+        pixel = seen.pixel[portion]
+        for channel, values in enumerate(to_screen(colours[:, portion]).astype(np.uint8)):
+            flat[pixel, channel] = values
     # Several points share an edge pixel: each adds its part to the same sum.
     slot = np.zeros(len(flat), np.int32)
     slot[edge_pixel] = np.arange(len(edge), dtype=np.int32)

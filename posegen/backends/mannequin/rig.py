@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike
 
-from posegen.backends.mannequin.geometry import Floats, smooth_step, unit
+from posegen.backends.mannequin.geometry import Floats, smooth_step, transformed, unit
 from posegen.backends.mannequin.physique import Physique
 from posegen.poses.figure import Figure
 from posegen.poses.hands import PALM_LENGTH
@@ -31,11 +31,10 @@ class Sweep:
 
     def rings(self, across: Floats, deep: Floats) -> tuple[Floats, Floats]:
         """Rings with their offsets (n, m) along x and z of each frame, in metres: posed and at rest, (n, m, 3)."""
-        posed = (
-            self.centres[:, None]
-            + across[..., None] * self.frames[:, None, :, 0]
-            + deep[..., None] * self.frames[:, None, :, 2]
-        )
+        posed = np.empty((*across.shape, 3), np.float32)
+        for axis in range(3):
+            x, z = self.frames[:, axis, 0, None], self.frames[:, axis, 2, None]
+            posed[..., axis] = self.centres[:, axis, None] + across * x + deep * z
         rest = np.repeat(self.rest[:, None], across.shape[1], axis=1)
         rest[..., 0] += across
         rest[..., 2] += deep
@@ -70,28 +69,29 @@ class Rig:
 
     def rigid(self, joint: str, local: ArrayLike) -> Floats:
         """Points (..., 3) given in a joint's frame, in the world."""
-        return _transform(np.asarray(local, dtype=np.float32), self.orientation(joint), self.position(joint))
+        return transformed(np.asarray(local, dtype=np.float32), self.orientation(joint), self.position(joint))
 
     def torso(self, rest: Floats) -> Floats:
         """Points (..., 3) on or around torso and neck, posed: the spine's bends are spread over the flesh around it."""
         posed = self._carried("pelvis", rest)
         for joint, reach in _SPINE:
             height = self.at_rest(joint)[1]
-            weight = smooth_step(height - reach * self.scale, height + reach * self.scale, rest[..., 1])[..., None]
-            posed = posed + weight * (self._carried(joint, rest) - posed)
-        return self._shrugged(rest, posed)
+            weight = smooth_step(height - reach * self.scale, height + reach * self.scale, rest[..., 1])
+            lead(posed, self._carried(joint, rest), weight)
+        self._shrug(rest, posed)
+        return posed
 
-    def _shrugged(self, rest: Floats, posed: Floats) -> Floats:
+    def _shrug(self, rest: Floats, posed: Floats) -> None:
         shoulder = self.at_rest("left_shoulder")
         level = smooth_step(shoulder[1] - 0.16 * self.scale, shoulder[1] - 0.02 * self.scale, rest[..., 1])
         for side, sign in (("left", 1), ("right", -1)):
             outwards = smooth_step(0.25 * shoulder[0], 0.95 * shoulder[0], sign * rest[..., 0])
-            weight = (level * outwards)[..., None]
-            posed = posed + weight * (self._carried(f"{side}_clavicle", rest) - posed)
-        return posed
+            lead(posed, self._carried(f"{side}_clavicle", rest), level * outwards)
 
     def _carried(self, joint: str, rest: Floats) -> Floats:
-        return _transform(rest - self.at_rest(joint), self.orientation(joint), self.position(joint))
+        orientation = self.orientation(joint)
+        at_rest = self.at_rest(joint)
+        return transformed(rest, orientation, self.position(joint) - (orientation * at_rest).sum(axis=1))
 
     def arm(self, side: str, stations: Floats) -> Sweep:
         """Rings of an arm: station 0 is the shoulder, 1 the elbow, 2 the wrist, 3 the knuckles."""
@@ -144,11 +144,10 @@ class Rig:
         return Sweep(centres.astype(np.float32), _orthonormal(frames), rest.astype(np.float32))
 
 
-def _transform(points: Floats, orientation: Floats, position: Floats) -> Floats:
-    """Written out: a matrix product may use several cores and other roundings for another number of points."""
-    x, y, z = points[..., 0, None], points[..., 1, None], points[..., 2, None]
-    moved: Floats = x * orientation[:, 0] + y * orientation[:, 1] + z * orientation[:, 2] + position
-    return moved
+def lead(points: Floats, towards: Floats, weight: Floats) -> None:
+    """Moves points (..., 3) towards others, in place, as far as `weight` (...) says."""
+    for axis in range(3):
+        points[..., axis] += weight * (towards[..., axis] - points[..., axis])
 
 
 def _orthonormal(frames: Floats) -> Floats:

@@ -7,9 +7,21 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
-from posegen.backends.mannequin.raster import Doubles, Indices, Integers, Keys, Outlines, counted, cut, to_key
+from posegen.backends.mannequin.raster import (
+    Floats,
+    Indices,
+    Integers,
+    Keys,
+    Outlines,
+    counted,
+    cut,
+    longest_first,
+    row_ends,
+    to_key,
+)
 
 OFFSETS = ((0.375, 0.125), (0.875, 0.375), (0.125, 0.625), (0.625, 0.875))
 """Where in a pixel the samples lie: a rotated grid, which smooths near-upright and near-level edges."""
@@ -43,18 +55,19 @@ class _Wanted(NamedTuple):
 
 def _near(shapes: Outlines, wanted: _Wanted) -> Indices:
     """Indices of the triangles whose bounding box touches a block of pixels with a wanted one."""
-    rows, columns = wanted.height // _BLOCK + 1, wanted.width // _BLOCK + 1
-    total = np.zeros((rows + 1, columns + 1), np.int32)
-    row, column = np.divmod(wanted.pixels, wanted.width)
-    total[row // _BLOCK + 1, column // _BLOCK + 1] = 1
-    total = total.cumsum(axis=0, dtype=np.int32).cumsum(axis=1, dtype=np.int32)
+    marked = np.zeros((wanted.height // _BLOCK + 1, wanted.width // _BLOCK + 1), np.uint8)
+    row = wanted.pixels // wanted.width
+    marked[row // _BLOCK, (wanted.pixels - row * wanted.width) // _BLOCK] = 1
+    total = np.asarray(cv2.integral(marked))
+    across = total.shape[1]
 
-    def blocks(place: Doubles, size: int, after: int) -> Indices:
-        return np.clip(place * (1 / _BLOCK), 0, (size - 1) // _BLOCK).astype(np.intp) + after
+    def blocks(place: Floats, size: int, after: int) -> Indices:
+        block: Indices = np.clip(place * np.float32(1 / _BLOCK), 0, (size - 1) // _BLOCK).astype(np.intp) + after
+        return block
 
     left, right = blocks(shapes.left, wanted.width, 0), blocks(shapes.right, wanted.width, 1)
     top, bottom = (
-        blocks(place, wanted.height, after) * (columns + 1) for place, after in ((shapes.top, 0), (shapes.bottom, 1))
+        blocks(place, wanted.height, after) * across for place, after in ((shapes.top, 0), (shapes.bottom, 1))
     )
     held = total.take(bottom + right) - total.take(top + right) - total.take(bottom + left) + total.take(top + left)
     return np.flatnonzero(held > 0)
@@ -65,13 +78,15 @@ def _rows_near(shapes: Outlines, wanted: _Wanted) -> tuple[Indices, Indices]:
     before, width, height = wanted.before, wanted.width, wanted.height
     top, bottom = (np.clip(y, 0, height).astype(np.intp) for y in (shapes.top, shapes.bottom + 1))
     left, right = (np.clip(x, 0, width).astype(np.intp) for x in (shapes.left, shapes.right + 1))
-    pieces = cut(bottom - top)
-    row = top.take(pieces.of) + pieces.start
-    first, wide = row * width + left.take(pieces.of), (right - left).take(pieces.of)
+    triangle, step, count = cut(bottom - top)
+    order, steps = longest_first(count)
+    triangle = triangle.take(order)
+    row = top.take(triangle) + step.take(order)
+    first, wide = row * width + left.take(triangle), (right - left).take(triangle)
     triangles, rows = [np.empty(0, np.intp)], [np.empty(0, np.intp)]
-    for many in pieces.steps():
+    for many in steps:
         holds = np.flatnonzero(before.take(first[:many] + wide[:many]) > before.take(first[:many]))
-        triangles.append(pieces.of.take(holds))
+        triangles.append(triangle.take(holds))
         rows.append(row.take(holds))
         row[:many] += 1
         first[:many] += width
@@ -81,22 +96,23 @@ def _rows_near(shapes: Outlines, wanted: _Wanted) -> tuple[Indices, Indices]:
 def _sample(front: Keys, shapes: Outlines, triangle: Indices, row: Indices, wanted: _Wanted) -> None:
     """Enters these rows of triangles into `front`, for all offsets."""
     top, middle, bottom = (y.take(triangle) for y in (shapes.top, shapes.middle, shapes.bottom))
-    long, long_slope = shapes.long.take(triangle), shapes.long_slope.take(triangle)
-    upper, upper_slope = shapes.upper.take(triangle), shapes.upper_slope.take(triangle)
-    lower, lower_slope = shapes.lower.take(triangle), shapes.lower_slope.take(triangle)
+    start, turn = shapes.start.take(triangle), shapes.turn.take(triangle)
+    long, upper, lower = (slope.take(triangle) for slope in (shapes.long, shapes.upper, shapes.lower))
+    level = row.astype(np.float32)
     for keys, (over, under) in zip(front, OFFSETS, strict=True):
-        y = row + under
-        one = long + y * long_slope
-        other = np.where(y < middle, upper + y * upper_slope, lower + y * lower_slope)
-        start, end = (np.clip(np.ceil(x - over), 0, wanted.width) for x in (np.minimum(one, other), np.maximum(one, other)))
-        first = row * wanted.width + start.astype(np.intp)
-        low, high = wanted.before.take(first), wanted.before.take(first + (end - start).astype(np.intp))
-        held = np.flatnonzero((low < high) & (top <= y) & (y < bottom))
+        y = level + np.float32(under)
+        below = y - top
+        other = np.where(y < middle, start + below * upper, turn + (y - middle) * lower)
+        left, right = row_ends(start + below * long, other, over, wanted.width)
+        first = row * wanted.width + left.astype(np.intp)
+        low, high = wanted.before.take(first), wanted.before.take(first + (right - left).astype(np.intp))
+        held = np.flatnonzero((low < high) & (below >= 0) & (y < bottom))
         of, low, first = triangle.take(held), low.take(held), first.take(held)
         across = shapes.across.take(of)
-        depth = shapes.depth.take(of) + (start.take(held) + over) * across + y.take(held) * shapes.down.take(of)
-        key = to_key(depth) + shapes.name.take(of)
+        away = left.take(held) + np.float32(over) - start.take(held)
+        key = to_key(shapes.depth.take(of) + away * across + below.take(held) * shapes.down.take(of))
+        key += shapes.name.take(of)
         span, step = counted(high.take(held) - low)
         index = low.take(span) + step
-        away = wanted.pixels.take(index) - first.take(span)
-        np.maximum.at(keys, index, key.take(span) + away * to_key(across).take(span))
+        along = wanted.pixels.take(index) - first.take(span)
+        np.maximum.at(keys, index, key.take(span) + along * to_key(across).take(span))

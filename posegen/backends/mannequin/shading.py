@@ -17,6 +17,7 @@ def albedo(look: Look, count: int) -> Floats:
 
 
 def shade(
+    out: Floats,
     look: Look,
     colour: Floats,
     normal: tuple[Floats, Floats, Floats],
@@ -24,10 +25,11 @@ def shade(
     lighting: Lighting,
     lit: Floats,
     hidden: Floats,
-) -> Floats:
-    """(3, n) light that points of one look send to the camera.
+) -> None:
+    """Puts into `out` (3, n) the light that points of one look send to the camera.
 
-    `view`: (3,) direction to the camera; `lit`: share of the key light that arrives; `hidden`: ambient occlusion.
+    `colour`: (3, n) linear; `view`: (3,) direction to the camera; `lit`: share of the key light that arrives;
+    `hidden`: ambient occlusion.
     """
     to_key, to_fill, to_rim = (_dot(normal, lamp) for lamp in (lighting.key, lighting.fill, lighting.rim))
     half = np.clip(_dot(normal, unit(lighting.key + view)), 0, 1)
@@ -45,13 +47,11 @@ def shade(
     fill = np.clip(to_fill * 0.75 + 0.25, 0, 1) * open_share
     up = (0.5 + 0.5 * normal[1]) * open_share
     down = open_share - up
-    out = np.empty_like(colour)
+    direct = {around: np.clip((to_key + around) * (1 / (1 + around)), 0, 1) * key_share for around in set(look.wrap)}
     for c, around in enumerate(look.wrap):
         key, rim = lighting.key_colour[c], lighting.rim_colour[c]
-        direct = np.clip((to_key + around) * (key / (1 + around)), 0, key) * key_share
-        light = direct + fill * lighting.fill_colour[c] + up * lighting.sky[c] + down * lighting.ground[c]
+        light = direct[around] * key + fill * lighting.fill_colour[c] + up * lighting.sky[c] + down * lighting.ground[c]
         out[c] = colour[c] * (light + edge * (1.2 * rim)) + highlight * key + edge * (look.sheen * rim)
-    return out
 
 
 def _dot(normal: tuple[Floats, Floats, Floats], lamp: Floats) -> Floats:
@@ -69,9 +69,12 @@ def to_screen(light: Floats) -> Floats:
     value = np.maximum(light, 0)
     # A soft shoulder: what is brighter than 0.8 approaches white without reaching it at once.
     over = np.maximum(value - np.float32(0.8), 0)
-    value = np.minimum(value, np.float32(0.8)) + over / (1 + over * np.float32(3.0))
-    screen: Floats = np.sqrt(value) * np.float32(255)
-    return np.minimum(screen, np.float32(255))
+    np.minimum(value, np.float32(0.8), out=value)
+    over /= 1 + over * np.float32(3.0)
+    value += over
+    np.sqrt(value, out=value)
+    value *= np.float32(255)
+    return np.asarray(np.minimum(value, np.float32(255), out=value))
 
 
 def to_light(screen: Floats) -> Floats:

@@ -32,11 +32,8 @@ def sneaker(accent: Colour, lace: Colour) -> Paint:
         )
         bars = inside(np.float32(0.0044) - np.abs(modulo(z, 0.0165) - np.float32(0.00825)))
         mix(colour, lace, bars * inside(np.float32(0.022) - side) * (z > 0.026) * (z < 0.106))
-        darker(
-            colour,
-            stroke(hypotenuse(side * np.float32(0.9), np.maximum(np.float32(0.215) - z, 0)) - np.float32(0.072), 0.0036),
-            0.34,
-        )
+        toe = hypotenuse(side * np.float32(0.9), np.maximum(np.float32(0.215) - z, 0)) - np.float32(0.072)
+        darker(colour, stroke(toe, 0.0036), 0.34)
         opening = ((z + np.float32(0.012)) / np.float32(0.040)) ** 2 + (x / np.float32(0.030)) ** 2
         darker(colour, inside((1 - opening) * np.float32(0.02)) * (y > -0.02), 0.6)
 
@@ -50,12 +47,7 @@ def dress_shoe() -> Paint:
         side = np.abs(x)
         darker(colour, stroke(np.asarray(z - 0.150 + side * 0.25), 0.0036), 0.45)
         facing = stroke(side - np.float32(0.019), 0.0034) * (z > 0.02) * (z < 0.095)
-        bars = (
-            (np.abs(modulo(z, 0.018) - np.float32(0.009)) < 0.0042)
-            & (side < 0.018)
-            & (z > 0.028)
-            & (z < 0.09)
-        )
+        bars = (np.abs(modulo(z, 0.018) - np.float32(0.009)) < 0.0042) & (side < 0.018) & (z > 0.028) & (z < 0.09)
         darker(colour, np.maximum(facing, bars), 0.5)
         del y
 

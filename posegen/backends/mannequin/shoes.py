@@ -6,13 +6,14 @@ Places are in the ankle's frame at a height of 1.75 m: toes +z, the ground at `-
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
-from posegen.backends.mannequin.geometry import Floats, Piece, circle, loft, smooth_curve, smooth_step
+from posegen.backends.mannequin.geometry import Floats, Piece, circle, constant, loft, smooth_curve, smooth_step
 from posegen.backends.mannequin.limbs import leg_rings
 from posegen.backends.mannequin.parts import Part, Surface
-from posegen.backends.mannequin.rig import Rig
+from posegen.backends.mannequin.rig import Rig, lead
 from posegen.poses.skeleton import ANKLE_HEIGHT
 
 # Along the foot: half width, height of the upper's top, how far the middle lies outwards.
@@ -75,11 +76,10 @@ def _piece(rig: Rig, side: str, rings: Floats, surface: int, part: int) -> Piece
     if side == "right":
         local = local[:, ::-1] * np.array([-1, 1, 1], dtype=np.float32)
         rings = rings[:, ::-1]
-    heel = rig.rigid(f"{side}_ankle", local)
-    offset = (rig.at_rest(f"{side}_toes") - rig.at_rest(f"{side}_ankle")).astype(np.float32)
-    toes = rig.rigid(f"{side}_toes", local - offset)
-    bend = smooth_step(0.105 * rig.scale, 0.145 * rig.scale, local[..., 2])[..., None]
-    return loft(heel * (1 - bend) + toes * bend, surface, part, rest=rings)
+    offset = rig.at_rest(f"{side}_toes") - rig.at_rest(f"{side}_ankle")
+    posed, toes = rig.rigid(f"{side}_ankle", local), rig.rigid(f"{side}_toes", local - offset)
+    lead(posed, toes, smooth_step(0.105 * rig.scale, 0.145 * rig.scale, local[..., 2]))
+    return loft(posed, surface, part, rest=rings)
 
 
 def _stations(count: int) -> Floats:
@@ -89,6 +89,7 @@ def _stations(count: int) -> Floats:
     return stations
 
 
+@lru_cache(maxsize=16)
 def _upper(kind: Shoe) -> Floats:
     z = _stations(26)
     width, top, aside = smooth_curve(_UPPER[:, 0], _UPPER[:, 1:], z).T
@@ -97,6 +98,7 @@ def _upper(kind: Shoe) -> Floats:
     return _rings(z, width * np.float32(kind.slim), bottom, top, aside, 0.72)
 
 
+@lru_cache(maxsize=16)
 def _sole(kind: Shoe) -> Floats:
     z = _stations(24)
     width, _, aside = smooth_curve(_UPPER[:, 0], _UPPER[:, 1:], z).T
@@ -118,4 +120,4 @@ def _rings(z: Floats, width: Floats, bottom: Floats, top: Floats, aside: Floats,
     y = np.broadcast_to(middle, z.shape)[:, None] + np.broadcast_to(half, z.shape)[:, None] * upwards
     across = width[:, None] * x * (1 - np.float32(0.28) * np.maximum(upwards, 0) ** 2) + aside[:, None]
     depth = np.broadcast_to(z[:, None], across.shape)
-    return np.stack([across, y, depth], axis=-1).astype(np.float32)
+    return constant(np.stack([across, y, depth], axis=-1).astype(np.float32))

@@ -5,20 +5,21 @@ Only edges are sampled four times, and only with triangles near an edge: smooth 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posegen.backends.mannequin.geometry import Floats, Mesh
-from posegen.backends.mannequin.raster import Indices, Keys, Projected, front_facing, nearest, outlines, projected, unpack
+from posegen.backends.mannequin.raster import Indices, Keys, Projected, front_facing, names, nearest, outlines, unpack
 from posegen.backends.mannequin.samples import OFFSETS, nearest_samples
 from posegen.poses.camera import Camera
 
-BEYOND = np.float32(1e3)
+BEYOND = 1e3
 """Metres: the depth of pixels where there is nothing."""
 
+_MIDDLE = len(OFFSETS)  # what the middle is called among the samples of a pixel
 _JUMP = np.float32(0.02)  # metres between neighbours from which on one surface hides another
 
 
@@ -48,9 +49,9 @@ class Seen:
     """Points to shade, and images of the window. Arrays of points have one value for each, images are (height, width).
 
     Points: `triangle`: of the mesh; `x`, `y`: where in the window, pixels; `depth`: metres; `pixel`: row * width +
-    column; `share`: of the pixel's colour, 0 to 1. The first `centres` points are the pixels' middles, in order of
-    their pixels. Images: `look`: see `_looks`, 0 where nothing is; `far`: metres, or `BEYOND`; `gap`: what the
-    background shares in each pixel.
+    column; `share`: of the pixel's colour, 0 to 1; `middle`: whether it is its pixel's middle. Points of one surface
+    stand together. Images: `piece`: number of the piece of the mesh plus 1, 0 where nothing is; `far`: metres, or
+    `BEYOND`; `gap`: what the background shares in each pixel.
     """
 
     window: Window
@@ -60,15 +61,10 @@ class Seen:
     depth: Floats
     pixel: Indices
     share: Floats
-    centres: int
-    look: NDArray[np.uint16]
+    middle: NDArray[np.bool_]
+    piece: NDArray[np.uint8]
     far: Floats
     gap: Floats
-
-    @property
-    def piece(self) -> NDArray[np.uint8]:
-        """(height, width) number of the mesh's piece plus 1, 0 where nothing is."""
-        return (self.look >> 8).astype(np.uint8)
 
 
 def project(mesh: Mesh, camera: Camera, width: int, height: int) -> tuple[Projected, Window]:
@@ -83,47 +79,64 @@ def project(mesh: Mesh, camera: Camera, width: int, height: int) -> tuple[Projec
     left, top = (int(np.clip(place.min() - 2, 0, side - 1)) for place, side in ((x, width), (y, height)))
     end, bottom = (int(np.clip(place.max() + 3, 1, side)) for place, side in ((x, width), (y, height)))
     window = Window(left, top, max(end - left, 1), max(bottom - top, 1))
-    return projected(x - np.float32(left), y - np.float32(top), inverse, mesh.triangles), window
+    return Projected(x - np.float32(left), y - np.float32(top), inverse, mesh.faces.corners), window
 
 
 def look(mesh: Mesh, flat: Projected, window: Window) -> Seen:
     """The points of the mesh that are seen in its window."""
-    visible = outlines(flat, front_facing(flat, mesh.two_sided))
-    front = nearest(visible, window.width, window.height)
-    middles = _middles(mesh, front, window)
-    edge = _edges(middles)
+    visible = outlines(flat, front_facing(flat, mesh.two_sided.take(mesh.faces.piece)))
+    covered, keys = _covered(nearest(visible, window.width, window.height))
+    shown, far = _images(mesh, covered, keys, window)
+    edge = _edges(shown, far)
     samples = nearest_samples(visible, window.width, window.height, edge)
-    return _resolve(mesh, samples, edge, front.take(edge), middles)
+    same = _same(mesh, samples, shown.take(edge), far.take(edge))
+    whole, gap = _shares(window, covered, edge, samples, same)
+    sample, place = np.nonzero((samples > 0) & ~same)
+
+    keys = np.concatenate([keys, samples[sample, place]])
+    order = np.argsort(mesh.surface.take(names(keys)), kind="stable")
+    triangle, inverse = unpack(keys.take(order))
+    pixel = np.concatenate([covered, edge.take(place)]).take(order)
+    which = np.concatenate([np.full(len(covered), _MIDDLE, np.uint8), sample.astype(np.uint8)]).take(order)
+    x, y = _places(pixel, which, window)
+    middle = which == _MIDDLE
+    return Seen(
+        window=window,
+        triangle=triangle,
+        x=x,
+        y=y,
+        depth=np.reciprocal(inverse),
+        pixel=pixel,
+        share=np.where(middle, whole.take(pixel), np.float32(1 / len(OFFSETS))),
+        middle=middle,
+        piece=(shown >> 8).astype(np.uint8),
+        far=far,
+        gap=gap,
+    )
+
+
+def _covered(front: Keys) -> tuple[Indices, Keys]:
+    """The pixels that show something, and their keys."""
+    covered = np.flatnonzero(front > 0)
+    return covered, front.take(covered)
 
 
 def _looks(mesh: Mesh) -> NDArray[np.uint16]:
     """(triangles,) one number for each piece and surface: its piece plus 1 in the upper byte, its surface below."""
-    return (mesh.piece.astype(np.uint16) + np.uint16(1)) * np.uint16(256) + mesh.surface
+    return (mesh.faces.piece.astype(np.uint16) + np.uint16(1)) * np.uint16(256) + mesh.surface
 
 
-def _middles(mesh: Mesh, front: Keys, window: Window) -> Seen:
-    pixel = np.flatnonzero(front > 0)
-    triangle, inverse = unpack(front.take(pixel))
-    depth = np.reciprocal(inverse)
-    share = np.ones(len(pixel), np.float32)
-    look = window.image(pixel, _looks(mesh).take(triangle), 0)
-    far, gap = window.image(pixel, depth, BEYOND), window.image(pixel, 1 - share, 1)
-    x, y = _places(pixel, window, (0.5, 0.5))
-    return Seen(window, triangle, x, y, depth, pixel, share, len(pixel), look, far, gap)
+def _images(mesh: Mesh, covered: Indices, keys: Keys, window: Window) -> tuple[NDArray[np.uint16], Floats]:
+    """What the pixels' middles show, and how far away, metres; nothing is 0 and `BEYOND`."""
+    triangle, inverse = unpack(keys)
+    return window.image(covered, _looks(mesh).take(triangle), 0), window.image(covered, np.reciprocal(inverse), BEYOND)
 
 
-def _places(pixel: Indices, window: Window, offset: tuple[Any, Any]) -> tuple[Floats, Floats]:
-    row = pixel // window.width
-    column = pixel - row * window.width
-    return column.astype(np.float32) + np.float32(offset[0]), row.astype(np.float32) + np.float32(offset[1])
-
-
-def _edges(middles: Seen) -> Indices:
-    """Pixels beside a change of piece or look, or beside a jump in depth."""
-    look, far = middles.look, middles.far
-    edge = np.zeros(look.shape, np.bool_)
-    across = (look[:, 1:] != look[:, :-1]) | (np.abs(far[:, 1:] - far[:, :-1]) > _JUMP)
-    down = (look[1:] != look[:-1]) | (np.abs(far[1:] - far[:-1]) > _JUMP)
+def _edges(shown: NDArray[np.uint16], far: Floats) -> Indices:
+    """Pixels beside a change of piece or surface, or beside a jump in depth."""
+    edge = np.zeros(shown.shape, np.bool_)
+    across = (shown[:, 1:] != shown[:, :-1]) | (np.abs(far[:, 1:] - far[:, :-1]) > _JUMP)
+    down = (shown[1:] != shown[:-1]) | (np.abs(far[1:] - far[:-1]) > _JUMP)
     edge[:, 1:] |= across
     edge[:, :-1] |= across
     edge[1:] |= down
@@ -131,30 +144,28 @@ def _edges(middles: Seen) -> Indices:
     return np.flatnonzero(edge)
 
 
-def _resolve(mesh: Mesh, samples: Keys, edge: Indices, front: Keys, middles: Seen) -> Seen:
-    """Samples that show what the middle of their pixel shows take its colour; only the others are shaded apart.
-
-    `samples`: (4, edges), `front`: (edges,) keys of the samples and the middles of the edge pixels.
-    """
+def _same(mesh: Mesh, samples: Keys, shown: NDArray[np.uint16], far: Floats) -> NDArray[np.bool_]:
+    """(4, edges) samples that show what the middle of their pixel shows, `shown` and `far`: they take its colour."""
     triangle, inverse = unpack(samples)
-    hit = samples > 0
-    depth = np.reciprocal(np.where(hit, inverse, 1))
-    same = hit & (front > 0) & (np.abs(depth - middles.far.ravel().take(edge)) < _JUMP)
-    same &= _looks(mesh).take(triangle) == middles.look.ravel().take(edge)
-    quarter = np.float32(1 / len(samples))
-    share, gap = np.ones(middles.window.size, np.float32), middles.gap.copy()
-    share[edge] = same.sum(axis=0, dtype=np.float32) * quarter
-    gap.ravel()[edge] = (~hit).sum(axis=0, dtype=np.float32) * quarter
-    sample, place = np.nonzero(hit & ~same)
-    pixel = edge[place]
-    x, y = _places(pixel, middles.window, np.array(OFFSETS, dtype=np.float32)[sample].T)
-    return replace(
-        middles,
-        triangle=np.concatenate([middles.triangle, triangle[sample, place]]),
-        x=np.concatenate([middles.x, x]),
-        y=np.concatenate([middles.y, y]),
-        depth=np.concatenate([middles.depth, depth[sample, place]]),
-        pixel=np.concatenate([middles.pixel, pixel]),
-        share=np.concatenate([share.take(middles.pixel), np.full(len(place), quarter)]),
-        gap=gap,
-    )
+    depth = np.reciprocal(np.maximum(inverse, np.float32(1e-6)))
+    return np.asarray((_looks(mesh).take(triangle) == shown) & (np.abs(depth - far) < _JUMP))
+
+
+def _shares(
+    window: Window, covered: Indices, edge: Indices, samples: Keys, same: NDArray[np.bool_]
+) -> tuple[Floats, Floats]:
+    """Two images: how much of its pixel each middle colours, and what is left to the background."""
+    quarter = np.float32(1 / len(OFFSETS))
+    whole, gap = np.ones((2, window.height, window.width), np.float32)
+    whole.ravel()[edge] = same.sum(axis=0, dtype=np.float32) * quarter
+    gap.ravel()[covered] = 0
+    gap.ravel()[edge] = (samples == 0).sum(axis=0, dtype=np.float32) * quarter
+    return whole, gap
+
+
+def _places(pixel: Indices, sample: NDArray[np.uint8], window: Window) -> tuple[Floats, Floats]:
+    """x and y of samples: their number in `OFFSETS`, or `_MIDDLE`."""
+    over, under = np.array([*OFFSETS, (0.5, 0.5)], dtype=np.float32).T.take(sample, axis=1)
+    narrow = pixel.astype(np.int32)
+    row = narrow // np.int32(window.width)
+    return (narrow - row * np.int32(window.width)).astype(np.float32) + over, row.astype(np.float32) + under

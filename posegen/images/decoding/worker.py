@@ -79,9 +79,15 @@ def _answer(channel: io.FileIO, request: Request, data: bytes) -> None:
         image = decode_upright(data, request.header, request.at_least)
     except ImageInvalid as refusal:
         words = sentence(str(refusal))
-        _write(channel, ANSWER.pack(REFUSED, 0, 0, len(words)) + words)
-        gc.collect()  # an error holds on to the half-decoded picture by its traceback
+    else:
+        _send(channel, image)
         return
+    # Until here the refusal's traceback has held on to a picture that was decoded in part.
+    gc.collect()
+    _write(channel, ANSWER.pack(REFUSED, 0, 0, len(words)) + words)
+
+
+def _send(channel: io.FileIO, image: Image.Image) -> None:
     width, height = image.size
     _write(channel, ANSWER.pack(PIXELS, width, height, width * height * 3))
     for top in range(0, height, _STRIP):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from uuid import uuid4
 
 import dagster as dg
 import pytest
@@ -16,6 +15,8 @@ from sensors.targets import DESIGN_CLAIM_TAG, DESIGNS, RENDER_DESIGNS_JOB
 from tests.builders import a_design, a_user, claimed_design, design, start_design
 from tests.conftest import BASE_URL
 from tests.deployments import QUIET, Run, ignore_warning_of_nested_resources
+
+NOBODY = "a0000000-0000-4000-8000-00000000000a"
 
 pytestmark = ignore_warning_of_nested_resources
 
@@ -99,6 +100,6 @@ def test_a_run_that_came_too_late_changes_nothing(database, render):
     ]
 
 
-@pytest.mark.parametrize("partition", [str(uuid4()), "no-design", str(uuid4()).upper()])
+@pytest.mark.parametrize("partition", [NOBODY, "no-design", "A0000000-0000-4000-8000-00000000000A"])
 def test_a_partition_that_is_no_design_is_refused_with_a_sentence(render, partition):
     assert render(partition).refusals == [f"There is no design {partition}: it was deleted, or never asked for."]

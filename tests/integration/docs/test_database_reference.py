@@ -14,10 +14,13 @@ from psycopg.rows import dict_row
 from posegen.database.connection import Database
 from posegen.database.events import EVENTS_CHANNEL
 from posegen.images.platforms import PLATFORMS
+from posegen.images.validation import open_image
 from posegen.lifecycle import claims
 from posegen.poses.avatar import AVATAR_ATTRIBUTES, Avatar
 from posegen.states import GenerationStatus, PoseStatus
 from posegen.studio.studio import Studio
+from posegen.studio.variant_requests import claim_waiting
+from posegen.studio.variants import make_variants
 from tests.builders import a_user, result, rows, started, status, take_in, value, work
 from tests.documents import ROOT, answer_differs, names_in, page
 
@@ -79,6 +82,10 @@ def run_block(studio: Studio, psql: Connection, statements: str, note: str) -> l
         make_the_pictures(studio)
     elif note == "the requests are judged":
         take_in(studio.database)
+    elif note == "the variants are made":
+        claim = claim_waiting(studio.database)
+        assert claim is not None
+        make_variants(studio, claim, lambda file, _: open_image(file))
     else:
         assert note in {"", "listen"}, note
     return run(psql, statements)
@@ -97,6 +104,8 @@ def test_the_role_of_the_page_can_do_what_the_page_says_and_no_more(studio: Stud
         for readable in re.findall(r"\w+", " ".join(re.findall(r"grant select on (.*?) to shop", grants))):
             run(psql, f"select * from {readable} limit 1")
         run(psql, "select set_favourite(gen_random_uuid(), true), record_download(gen_random_uuid(), 'tiktok')")
+        run(psql, f"insert into image_requests (user_id, tool, source) values ('{user}', 'editor', 'poses/x.png')")
+        assert [each["status"] for each in run(psql, "select status from variant_results")] == ["submitted"]
         run(psql, "listen posegen_events")
         cancel = f"select cancel_generation(generation_id) as done from generation_results where user_id = '{user}'"
         assert run(psql, cancel) == [{"done": True}]
@@ -210,7 +219,7 @@ def short_type(name: str) -> str:
     "relation",
     [
         *("generation_requests", "generation_results", "pose_results", "users", "accounts", "exports", "events"),
-        "library_poses",
+        *("library_poses", "image_requests", "variant_results"),
     ],
 )
 def test_a_table_of_columns_is_that_of_the_schema(database: Database, relation: str) -> None:

@@ -213,6 +213,15 @@ def test_a_picture_that_takes_too_much_memory_is_refused_and_nobody_is_killed():
         assert int(status(pid)["VmHWM"].split()[0]) < 100_000
 
 
+def test_a_picture_that_was_refused_for_its_memory_leaves_none_of_it_taken():
+    webp = encoded("WEBP", pixels=np.full((4000, 4000, 3), 90, np.uint8), quality=1, method=0)
+    with DecoderPool(allowance=Allowance(memory_bytes=160_000_000)) as pool:
+        with pytest.raises(ImageInvalid, match="more memory than there is"):
+            pool.decode(webp)
+
+        assert int(status(pid_of(pool))["VmRSS"].split()[0]) < 60_000
+
+
 def test_a_process_that_was_killed_while_it_waited_is_replaced(pool):
     pool.decode(SMALL)
     os.kill(pid_of(pool), signal.SIGKILL)
@@ -284,6 +293,14 @@ def test_a_sentence_is_shown_without_what_could_do_harm(liar):
 def test_silence_ends_it(liar):
     with pytest.raises(ImageInvalid, match="not decoded in 1 s"):
         liar.decode(b"silence", Header("PNG", 32, 32), None)
+
+    assert not is_alive(liar.pid)
+
+
+@pytest.mark.parametrize("what", [b"drops of the answer", b"drops of pixels"])
+def test_drops_that_keep_coming_end_it_too(liar, what):
+    with pytest.raises(ImageInvalid, match="not decoded in 1 s"):
+        liar.decode(what, Header("PNG", 32, 32), None)
 
     assert not is_alive(liar.pid)
 

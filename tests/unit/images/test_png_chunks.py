@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 import zlib
 
 import pytest
@@ -35,6 +36,20 @@ def test_compressed_texts_may_swell_to_so_much_together_and_no_more():
     assert walk_png(with_chunks(*texts)).width == SIDE[0]
     with pytest.raises(ImageInvalid, match="iCCP is a bomb"):
         walk_png(with_chunks(*texts, chunk(b"iCCP", b"Three\0\0" + zlib.compress(b"x"))))
+
+
+def test_a_bomb_is_not_unpacked_to_its_end():
+    bomb = chunk(b"zTXt", b"One\0\0" + zlib.compress(bytes(100_000_000)))
+    data = with_chunks(bomb)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ImageInvalid, match="zTXt is a bomb"):
+            walk_png(data)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert most < 5 * MOST_EXTRA_BYTES
 
 
 def test_a_text_that_is_not_compressed_is_not_unpacked():

@@ -17,11 +17,13 @@ from posegen.storage.keys import (
     content_hash_of,
     content_type_of,
     control_map_key,
+    design_key,
     export_key,
     is_public,
     is_segment,
     manifest_key,
     pose_key,
+    print_key,
     thumbnail_key,
     validate_key,
     validate_prefix,
@@ -39,6 +41,14 @@ def test_keys_name_what_they_hold_and_end_in_its_hash() -> None:
     assert control_map_key("standing-relaxed", "openpose", 1024, 768, SHA256) == (
         "controlnet/standing-relaxed/openpose-1024x768-0123456789ab.png"
     )
+
+
+def test_the_pictures_of_a_design_are_public_and_its_print_is_not() -> None:
+    preview, page = design_key(POSE, "preview", SHA256), print_key(POSE, SHA256)
+
+    assert preview == f"designs/{POSE}/preview-0123456789ab.png"
+    assert page == f"prints/{POSE}/print-0123456789ab.pdf"
+    assert (content_type_of(page), is_public(preview), is_public(page)) == ("application/pdf", True, False)
 
 
 def test_the_suffix_of_an_export_follows_from_its_content_type() -> None:

@@ -59,3 +59,26 @@ begin
     delete from objects where id = gone;
 end $$;
 revoke execute on function unused_objects, merge_objects from public;
+
+-- Uploads by clients: pictures of their own, such as avatars and reference pictures ----------------------------------
+
+create table uploads (
+    id           uuid primary key default gen_random_uuid(),
+    user_id      uuid not null references users,
+    content_type text not null check (content_type in ('image/png', 'image/jpeg', 'image/webp')),
+    size         bigint not null constraint upload_size_in_range check (size between 1 and 10485760),
+    store        text not null references stores,
+    key          text not null,
+    status       text not null default 'pending' check (status in ('pending', 'completed', 'rejected', 'expired')),
+    error_detail text,
+    object_id    bigint references objects,
+    created_at   timestamptz not null default now(),
+    expires_at   timestamptz not null,
+    finished_at  timestamptz,
+    constraint a_completed_upload_has_its_object check ((status = 'completed') = (object_id is not null)),
+    constraint an_ended_upload_has_its_time check ((status = 'pending') = (finished_at is null))
+);
+create index uploads_pending on uploads (expires_at) where status = 'pending';
+create index uploads_by_object on uploads (object_id) where object_id is not null;
+comment on table uploads is 'what clients were allowed to put into a store, and what became of it';
+comment on column uploads.key is 'where the client puts it; what is kept is written anew under a key of its own';

@@ -7,11 +7,14 @@ import pytest
 
 from posegen.backends.mannequin import solids
 from posegen.backends.mannequin.dressing import person
-from posegen.backends.mannequin.geometry import loft, smooth_curve
+from posegen.backends.mannequin.geometry import hypotenuse, loft, modulo, smooth_curve, transformed, unit
+from posegen.backends.mannequin.hands import fingers
+from posegen.backends.mannequin.head import head_surface
 from posegen.backends.mannequin.outfits import OUTFITS
 from posegen.backends.mannequin.physique import physique
 from posegen.backends.mannequin.rig import Rig
 from posegen.poses.avatar import AVATAR_ATTRIBUTES, Avatar
+from posegen.poses.hands import HAND_SHAPES
 from posegen.poses.kinematics import solve
 from posegen.poses.specification import PoseSpecification
 
@@ -29,19 +32,56 @@ def edges(triangles: np.ndarray) -> Counter:
     return Counter((int(a), int(b)) for one in triangles for a, b in zip(one, np.roll(one, -1), strict=True))
 
 
-@pytest.mark.parametrize("name", SOLIDS)
-def test_a_loft_is_closed(name):
-    counted = edges(loft(SOLIDS[name], 0, 1).triangles)
+def is_closed(triangles: np.ndarray) -> bool:
+    counted = edges(triangles)
+    return all(counted[(b, a)] == count == 1 for (a, b), count in counted.items())
 
-    assert all(counted[(b, a)] == count == 1 for (a, b), count in counted.items())
+
+def volume(vertices: np.ndarray, triangles: np.ndarray) -> float:
+    """Cubic metres, negative when the front lies inside."""
+    a, b, c = ((vertices[corner] - vertices.mean(axis=0)).astype(np.float64) for corner in triangles.T)
+    return float((np.cross(a, b) * c).sum() / 6)
+
+
+@pytest.mark.parametrize("name", SOLIDS)
+def test_a_loft_is_closed_and_so_is_what_casts_its_shadow(name):
+    piece = loft(SOLIDS[name], 0, 1)
+
+    assert is_closed(piece.triangles)
+    assert is_closed(piece.coarse)
 
 
 @pytest.mark.parametrize("name", SOLIDS)
 def test_a_loft_encloses_a_volume_with_its_front_outside(name):
     piece = loft(SOLIDS[name], 0, 1)
-    a, b, c = (piece.vertices[corner].astype(np.float64) for corner in piece.triangles.T)
 
-    assert (np.cross(a, b) * c).sum() / 6 > 1e-5
+    assert volume(piece.vertices, piece.triangles) > 1e-5
+
+
+def test_what_casts_a_shadow_is_coarser_but_as_large():
+    piece = loft(solids.ball(0.1, rings=40, sides=64), 0, 1)
+
+    assert len(piece.coarse) < len(piece.triangles) / 3
+    assert volume(piece.vertices, piece.coarse) == pytest.approx(volume(piece.vertices, piece.triangles), rel=0.02)
+
+
+@pytest.mark.parametrize("name", ["box", "cylinder"])
+def test_flat_ends_face_straight_away_from_each_other(name):
+    ends = loft(SOLIDS[name], 0, 1).normals[-2:]
+
+    assert np.allclose(ends, [(0, 1, 0), (0, -1, 0)], atol=1e-5)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("shape", HAND_SHAPES)
+def test_the_flesh_of_every_hand_is_closed_with_its_front_outside(shape, side):
+    body = physique(Avatar())
+    pieces = fingers(Rig(solve(PoseSpecification(), body.build), body), side, shape)
+
+    assert len(pieces) == 6 + (shape in ("fist", "thumb_up"))  # five fingers, the ball of the thumb, what fills a fist
+    for piece in pieces:
+        assert is_closed(piece.triangles)
+        assert volume(piece.vertices, piece.triangles) > 1e-6
 
 
 def test_the_normals_of_a_ball_point_away_from_its_middle():
@@ -60,8 +100,8 @@ def test_every_garment_is_closed_whatever_the_body_does(clothing):
     for piece in person(rig, avatar, OUTFITS[clothing], specification):
         assert np.isfinite(piece.vertices).all()
         assert np.isfinite(piece.normals).all()
-        counted = edges(piece.triangles)
-        assert all(counted[(b, a)] == count == 1 for (a, b), count in counted.items())
+        assert is_closed(piece.triangles)
+        assert is_closed(piece.coarse)
 
 
 def test_the_torso_at_rest_lies_where_it_was_modelled():
@@ -89,3 +129,25 @@ def test_a_smooth_curve_meets_its_knots_and_never_overshoots():
     assert np.allclose(smooth_curve(knots, values, knots), values)
     assert curve.min() >= 0
     assert curve.max() <= 1
+
+
+def test_points_move_with_their_frame():
+    chance = np.random.default_rng(3)
+    axes = np.linalg.qr(chance.normal(size=(3, 3)))[0].astype(np.float32)
+    points, origin = chance.normal(size=(4, 5, 3)).astype(np.float32), np.array([1, 2, 3], np.float32)
+
+    assert np.allclose(transformed(points, axes, origin), points @ axes.T + origin, atol=1e-5)
+
+
+def test_shortcuts_agree_with_numpy():
+    x, y = np.random.default_rng(1).uniform(-3, 3, (2, 1000)).astype(np.float32)
+
+    assert np.allclose(hypotenuse(x, y), np.hypot(x, y), atol=1e-6)
+    away = np.abs(modulo(x, 0.25) - np.mod(x, 0.25))
+    assert np.minimum(away, 0.25 - away).max() < 1e-6
+    assert np.allclose(np.linalg.norm(unit(np.stack([x, y, x], axis=-1)), axis=-1), 1, atol=1e-6)
+
+
+def test_shapes_that_are_kept_cannot_be_changed():
+    with pytest.raises(ValueError, match="read-only"):
+        head_surface(0.0, 0.5)[0, 0] = 1

@@ -5,7 +5,7 @@ import pytest
 
 from posegen.backends.mannequin import solids
 from posegen.backends.mannequin.geometry import assemble, loft, unit
-from posegen.backends.mannequin.light import ShadowMap, corners, direction
+from posegen.backends.mannequin.light import ShadowMap, corners, direction, sample, soften
 from posegen.backends.mannequin.looks import linear
 from posegen.backends.mannequin.shading import to_light, to_screen
 
@@ -48,3 +48,29 @@ def test_a_colour_of_the_screen_comes_back_from_light():
     assert np.allclose(to_screen(to_light(shades)), shades, atol=0.01)
     assert to_screen(np.array([9.0], np.float32)) == 255
     assert linear(255, 128, 0)[0] == 1
+
+
+def test_between_the_middles_of_pixels_an_image_changes_evenly_and_its_border_goes_on():
+    image = np.tile(np.arange(8, dtype=np.float32), (6, 1))
+    x = np.array([0.5, 3.0, 7.5, -20.0, 20.0], np.float32)
+
+    found = sample(image, x, np.full(5, 2.0, np.float32))
+
+    assert np.allclose(found, [0, 2.5, 7, 0, 7], atol=0.02)
+
+
+def test_samples_have_the_shape_of_their_places():
+    two = np.dstack([np.full((5, 5), 1.0), np.full((5, 5), 2.0)]).astype(np.float32)
+
+    assert sample(two, np.zeros((3, 4), np.float32), np.zeros((3, 4), np.float32)).shape == (3, 4, 2)
+    assert np.allclose(sample(two, np.zeros(3, np.float32), np.zeros(3, np.float32)), [1, 2])
+
+
+def test_softening_spreads_light_evenly_and_loses_none():
+    image = np.zeros((21, 21), np.float32)
+    image[10, 10] = 1
+    soft = soften(image, 2)
+
+    assert soft.sum() == pytest.approx(1)
+    assert np.allclose(soft, soft.T)
+    assert soft[10, 10] > soft[10, 12] > soft[10, 14] > soft[10, 15] == 0

@@ -4,31 +4,38 @@ import numpy as np
 import pytest
 
 from posegen.backends.mannequin.raster import (
-    SAMPLE_OFFSETS,
-    Fragments,
+    LONGEST,
+    Outlines,
     Projected,
-    fragments,
+    counted,
     front_facing,
     nearest,
-    projected,
+    outlines,
+    spans,
     unpack,
-    wanted,
 )
+from posegen.backends.mannequin.samples import OFFSETS, nearest_samples
 
 SIDE = 64
 
 
 def sheet_of(x, y, inverse_depth, triangles) -> Projected:
     places = (np.asarray(place, np.float32) for place in (x, y, inverse_depth))
-    return projected(*places, np.asarray(triangles, np.int32))
+    return Projected(*places, np.ascontiguousarray(np.asarray(triangles, np.intp).T))
 
 
-def all_fragments(mesh: Projected, *options) -> Fragments:
-    portions = list(fragments(mesh, SIDE, SIDE, *options))
-    return Fragments(*(np.concatenate([getattr(one, name) for one in portions]) for name in vars(portions[0])))
+def all_of(sheet: Projected) -> Outlines:
+    return outlines(sheet, np.arange(sheet.corners.shape[1]))
 
 
-def crumpled_sheet(seed: int) -> Projected:
+def pixels_of(shapes: Outlines) -> np.ndarray:
+    """How many triangles hold each pixel's middle."""
+    found = spans(shapes, SIDE, SIDE)
+    of, step = counted(found.count)
+    return np.bincount(found.pixel[of] + step, minlength=SIDE * SIDE)
+
+
+def crumpled_sheet(seed: int, shift: tuple[float, float] = (0, 0)) -> Projected:
     """A sheet over the whole picture and beyond, whose corners are moved at random: every edge is shared."""
     chance = np.random.default_rng(seed)
     steps = np.linspace(-9, SIDE + 9, 24)
@@ -40,25 +47,42 @@ def crumpled_sheet(seed: int) -> Projected:
     index = np.arange(x.size).reshape(x.shape)
     a, b, c, d = index[:-1, :-1].ravel(), index[:-1, 1:].ravel(), index[1:, 1:].ravel(), index[1:, :-1].ravel()
     triangles = np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)])
-    return sheet_of(x.ravel(), y.ravel(), np.full(x.size, 0.5), triangles)
+    depth = chance.uniform(0.2, 0.9, x.size)
+    return sheet_of(x.ravel() + shift[0], y.ravel() + shift[1], depth, triangles)
 
 
-@pytest.mark.parametrize("offset", [(0.5, 0.5), *SAMPLE_OFFSETS])
+@pytest.mark.parametrize("seed", range(12))
+def test_triangles_that_share_edges_cover_every_pixel_exactly_once(seed):
+    assert np.array_equal(pixels_of(all_of(crumpled_sheet(seed))), np.ones(SIDE * SIDE))
+
+
 @pytest.mark.parametrize("seed", range(4))
-def test_triangles_that_share_edges_cover_every_sample_exactly_once(seed, offset):
-    found = all_fragments(crumpled_sheet(seed), offset)
+def test_samples_show_what_the_middles_of_a_shifted_picture_show(seed):
+    pixels = np.sort(np.random.default_rng(seed).choice(SIDE * SIDE, 700, replace=False))
+    samples = nearest_samples(all_of(crumpled_sheet(seed)), SIDE, SIDE, pixels)
 
-    assert np.array_equal(np.bincount(found.pixel, minlength=SIDE * SIDE), np.ones(SIDE * SIDE))
+    for found, (over, under) in zip(samples, OFFSETS, strict=True):
+        shifted = nearest(all_of(crumpled_sheet(seed, (0.5 - over, 0.5 - under))), SIDE, SIDE)
+        (triangle, depth), (same, same_depth) = unpack(found), unpack(shifted[pixels])
+        assert (triangle == same).mean() > 0.99  # where an edge meets a sample, either triangle may have it
+        assert np.allclose(depth, same_depth, atol=1e-4)
 
 
-def test_only_wanted_pixels_are_sampled_and_as_they_would_be_with_all_others():
-    mesh = crumpled_sheet(1)
-    pixels = np.array([0, 5, 64, 65, 66, 700, SIDE * SIDE - 1], np.int32)
-    every, some = all_fragments(mesh), all_fragments(mesh, (0.5, 0.5), wanted(pixels, SIDE * SIDE))
-    triangles = dict(zip(every.pixel.tolist(), every.triangle.tolist(), strict=True))
+def test_what_is_longer_than_one_go_is_drawn_to_its_end():
+    width = 5 * LONGEST + 3
+    x, y = [0, width, width, 0], [0, 0, width, width]
+    shapes = all_of(sheet_of(x, y, [0.5, 0.5, 0.25, 0.25], [(0, 2, 1), (0, 3, 2)]))
+    depth = unpack(nearest(shapes, width, width))[1].reshape(width, width)
 
-    assert sorted(some.pixel.tolist()) == list(range(len(pixels)))
-    assert [triangles[int(pixels[index])] for index in some.pixel] == some.triangle.tolist()
+    assert np.allclose(depth, 0.5 - 0.25 * (np.arange(width)[:, None] + 0.5) / width, atol=1e-6)
+
+
+def test_where_there_is_no_triangle_nothing_is_found():
+    shapes = all_of(sheet_of([2, 8, 2], [2, 2, 8], np.ones(3), [(0, 1, 2)]))
+
+    assert nearest(shapes, SIDE, SIDE).reshape(SIDE, SIDE)[10:].max() == 0
+    assert not nearest_samples(shapes, SIDE, SIDE, np.array([40 * SIDE])).any()
+    assert nearest_samples(shapes, SIDE, SIDE, np.empty(0, np.intp)).shape == (len(OFFSETS), 0)
 
 
 def two_squares(near: int) -> Projected:
@@ -69,19 +93,24 @@ def two_squares(near: int) -> Projected:
 
 @pytest.mark.parametrize("near", [0, 1])
 def test_where_two_surfaces_overlap_the_nearer_one_is_seen(near):
-    front = nearest(fragments(two_squares(near), SIDE, SIDE), SIDE * SIDE)
-    triangle, inverse = unpack(front.reshape(SIDE, SIDE)[30, 30:31])
+    shapes = all_of(two_squares(near))
+    middle = nearest(shapes, SIDE, SIDE)[30 * SIDE + 30 :][:1]
+    samples = nearest_samples(shapes, SIDE, SIDE, np.array([30 * SIDE + 30]))
 
-    assert triangle[0] // 2 == near
-    assert inverse[0] == pytest.approx(0.5)
+    for found in (middle, samples):
+        triangle, inverse = unpack(found)
+        assert (triangle // 2 == near).all()
+        assert inverse == pytest.approx(0.5)
 
 
 def test_depth_is_exact_across_a_slanted_triangle():
-    found = all_fragments(sheet_of([0, 64, 0], [0, 0, 64], [0.2, 0.4, 0.3], [(0, 1, 2)]))
-    row, column = np.divmod(found.pixel, SIDE)
+    front = nearest(all_of(sheet_of([0, 64, 0], [0, 0, 64], [0.2, 0.4, 0.3], [(0, 1, 2)])), SIDE, SIDE)
+    pixel = np.flatnonzero(front)
+    row, column = np.divmod(pixel, SIDE)
 
     expected = 0.2 + 0.2 * (column + 0.5) / 64 + 0.1 * (row + 0.5) / 64
-    assert np.allclose(found.inverse_depth, expected, atol=1e-6)
+    assert len(pixel) > 1900
+    assert np.allclose(unpack(front[pixel])[1], expected, atol=1e-6)
 
 
 def test_only_one_side_of_a_triangle_is_its_front():

@@ -73,6 +73,15 @@ def test_a_recipe_gives_the_same_bytes_from_several_threads_at_once():
     assert all(is_same(one, other) for one, other in zip(alone * 2, together, strict=True))
 
 
+def test_what_was_rendered_before_does_not_matter():
+    first = MANNEQUIN.render(a_recipe())
+    for clothing, hair in (("suit", "bun_black"), ("summer_dress", "afro_black")):
+        avatar = Avatar(clothing=clothing, hair=hair, body_type="curvy", gender_expression="androgynous")
+        MANNEQUIN.render(a_recipe(avatar=avatar, seed=5))
+
+    assert is_same(MANNEQUIN.render(a_recipe()), first)
+
+
 def test_another_seed_changes_light_and_background_but_not_the_figure():
     one, other = MANNEQUIN.render(a_recipe(seed=1)), MANNEQUIN.render(a_recipe(seed=2))
 

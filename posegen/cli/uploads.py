@@ -1,0 +1,103 @@
+"""`posegen upload`: a picture of a client's own goes into the store, looked at before it counts."""
+
+from __future__ import annotations
+
+import mimetypes
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from posegen.cli import console
+from posegen.cli.session import Session, open_session
+from posegen.database.uploads import Upload
+from posegen.errors import UploadRefused
+from posegen.images.decoding.pool import DecoderPool
+from posegen.storage.protocol import LONGEST_SIGNED_SECONDS, SIGNED_SECONDS
+from posegen.studio.uploads import begin_upload, complete_upload
+from posegen.supervisor.locks import find_platform
+
+app = typer.Typer(
+    help="Pictures of clients' own, such as avatars: one signed PUT, then a look at what came.", no_args_is_help=True
+)
+_USER = Annotated[UUID, typer.Option(help="Whose picture it is, and whose space it takes.")]
+_AS_JSON = Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")]
+
+
+@app.command()
+def begin(
+    user: _USER,
+    size: Annotated[int, typer.Option(help="Bytes, 10 MiB at most.")],
+    content_type: Annotated[str, typer.Option("--type", help="image/png, image/jpeg or image/webp.")],
+    seconds: Annotated[
+        int, typer.Option(help="How long the client has.", min=1, max=LONGEST_SIGNED_SECONDS)
+    ] = SIGNED_SECONDS,
+) -> None:
+    """Allow a client one upload: prints the URL to PUT to and the headers to send, as JSON.
+
+    `posegen upload complete UPLOAD` then looks at what came.
+    """
+    with open_session() as session:
+        permission = begin_upload(session.studio(), user, content_type=content_type, size=size, seconds=seconds)
+    console.print_json(
+        {"upload": permission.upload, "url": permission.put.url, "headers": dict(permission.put.headers)}
+    )
+
+
+@app.command()
+def complete(
+    upload: Annotated[UUID, typer.Argument(help="The upload that was begun.")], as_json: _AS_JSON = False
+) -> None:
+    """Look at what a client has put: keep the picture, or delete it and say why. Asked again, it answers the same."""
+    with open_session() as session, DecoderPool() as decoders:
+        _say(session, complete_upload(session.studio(), upload, decoders.decode), as_json=as_json)
+
+
+@app.command()
+def file(
+    path: Annotated[Path, typer.Argument(help="A PNG, JPEG or WebP of 10 MiB at most.", exists=True, dir_okay=False)],
+    user: _USER,
+    as_json: _AS_JSON = False,
+) -> None:
+    """Upload a file as a client would: begin, PUT over HTTP, complete."""
+    data = path.read_bytes()
+    content_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    with open_session() as session, DecoderPool() as decoders:
+        studio = session.studio()
+        permission = begin_upload(studio, user, content_type=content_type, size=len(data))
+        _put(_reachable(session, permission.put.url), data, dict(permission.put.headers))
+        _say(session, complete_upload(studio, permission.upload, decoders.decode), as_json=as_json)
+
+
+def _put(url: str, data: bytes, headers: dict[str, str]) -> None:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, data, headers, method="PUT"), timeout=60):
+            pass
+    except urllib.error.HTTPError as refused:
+        raise UploadRefused(f"The store answers {refused.code} {refused.reason}.") from None
+    except urllib.error.URLError as unreachable:
+        raise UploadRefused(f"The store cannot be reached: {unreachable.reason}.") from None
+
+
+def _reachable(session: Session, url: str) -> str:
+    """The local store's URLs are paths on the server that `posegen up` runs."""
+    if not url.startswith("/"):
+        return url
+    platform = find_platform(session.settings.posegen_home)
+    if platform is None:
+        raise UploadRefused("The local store takes uploads while `posegen up` runs: start it first.")
+    return platform.url + url
+
+
+def _say(session: Session, upload: Upload, *, as_json: bool) -> None:
+    with session.database.transaction() as connection:
+        row = connection.execute("select store, key, size from objects where id = %s", [upload.object_id]).fetchone()
+    assert row is not None, "a completed upload has its object"
+    document: dict[str, Any] = {"upload": upload.id, "user": upload.user_id, "status": upload.status, **row}
+    if as_json:
+        console.print_json(document)
+    else:
+        console.say(f"Kept as {row['store']}:{row['key']}, {row['size']:,} bytes.")

@@ -1,0 +1,234 @@
+"""Generations against a model of them: workers that come late, die, stumble, stop and are cancelled, in any order.
+
+After every step all invariants hold, as `posegen verify` asks for them; who may write is decided by the token alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from posegen.database import generations
+from posegen.database.connection import Database
+from posegen.database.generations import Claim, Lease
+from posegen.error_codes import ErrorCode
+from posegen.errors import BackendHeldBack, ClaimSuperseded, GenerationCancelled, LeaseLost
+from posegen.lifecycle import checkpoint, claims, outcomes
+from posegen.lifecycle.invariants import Bounds
+from posegen.lifecycle.recovery import recover
+from posegen.lifecycle.rules import RetryRule, TimeLimits
+from posegen.lifecycle.verification import verify
+from tests.builders import (
+    SLUGS,
+    a_request,
+    a_user,
+    execute,
+    expire_lease,
+    made_pose,
+    open_poses,
+    row,
+    rows,
+    take_in,
+)
+from tests.machines import run_machine
+from tests.resets import reset
+
+RULE = RetryRule(most_attempts=3, most_lost_leases=4, first_wait=0)
+BOUNDS = Bounds(most_attempts=3, most_lost_leases=4, sweep_slack=600)
+ENDED = ("completed", "partial", "failed", "cancelled")
+
+
+class Workers(RuleBasedStateMachine):
+    """The model knows every claim and lease that was ever given out, and which of them count."""
+
+    database: Database
+
+    @initialize()
+    def begin(self) -> None:
+        reset(self.database.url)
+        self.users = [a_user(self.database, credits=300), a_user(self.database)]
+        self.claims: list[Claim] = []
+        self.leases: list[Lease] = []
+        self.current: dict[UUID, Lease] = {}
+        self.ended: dict[UUID, dict[str, Any]] = {}
+
+    # --- what customers do --------------------------------------------------------------------------------------
+
+    @rule(user=st.integers(0, 1), poses=st.integers(1, 3))
+    def ask(self, user: int, poses: int) -> None:
+        a_request(self.database, self.users[user], poses=SLUGS[:poses])
+
+    @rule()
+    def judge(self) -> None:
+        take_in(self.database)
+
+    @precondition(lambda self: self.known)
+    @rule(data=st.data())
+    def cancel(self, data: Any) -> None:
+        generation = data.draw(st.sampled_from(self.known))
+        assert outcomes.cancel(self.database, generation, actor="customer") == (generation not in self.ended)
+        self.current.pop(generation, None)
+
+    # --- what workers do ----------------------------------------------------------------------------------------
+
+    @rule(slots=st.integers(1, 3))
+    def claim(self, slots: int) -> None:
+        before = len(rows(self.database, "select from generations where status in ('dispatched', 'running')"))
+        claimed = claims.claim_next(self.database, most_running=slots)
+        assert before + len(claimed) <= max(slots, before)
+        self.claims += claimed
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data())
+    def start(self, data: Any) -> None:
+        claim = data.draw(st.sampled_from(self.claims))
+        now = self._state(claim.generation_id)
+        try:
+            lease = claims.start_work(
+                self.database,
+                claim.generation_id,
+                dispatch=claim.dispatch,
+                run_id=f"{claim.generation_id}:{claim.dispatch}",
+                lease_seconds=600,
+            )
+        except ClaimSuperseded:
+            assert (now["status"], now["dispatch"]) != ("dispatched", claim.dispatch)
+        except GenerationCancelled:
+            assert now["status"] == "cancelled"
+        else:
+            if lease is None:
+                assert now["status"] in ENDED
+                return
+            assert (now["status"], now["dispatch"]) == ("dispatched", claim.dispatch)
+            assert lease.token == now["token"] + 1
+            self.leases.append(lease)
+            self.current[claim.generation_id] = lease
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data(), makes=st.booleans())
+    def work(self, data: Any, makes: bool) -> None:
+        """A pose is completed or given up, by the holder of the lease or by somebody who had it once."""
+        lease = data.draw(st.sampled_from(self.leases))
+        for pose in open_poses(self.database, lease.generation_id)[:1]:
+            made = made_pose(lease.generation_id, pose)
+            complete = partial(checkpoint.complete_pose, self.database, lease, pose, made, store="local")
+            fail = partial(checkpoint.fail_pose, self.database, lease, pose, ErrorCode.IMAGE_INVALID, "all black")
+            self._try(lease, complete if makes else fail)
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data())
+    def finish(self, data: Any) -> None:
+        lease = data.draw(st.sampled_from(self.leases))
+        if self._try(lease, lambda: outcomes.finish_generation(self.database, lease)):
+            del self.current[lease.generation_id]
+
+    @precondition(lambda self: self.leases)
+    @rule(
+        data=st.data(),
+        how=st.sampled_from(["stopped", "error", "lost contact", "held back", "cancelled by its operator"]),
+    )
+    def let_go(self, data: Any, how: str) -> None:
+        lease = data.draw(st.sampled_from(self.leases))
+        ours = self.current.get(lease.generation_id) == lease
+        let_go: dict[str, Callable[[], bool]] = {
+            "stopped": lambda: outcomes.release_lease(self.database, lease, reason="test"),
+            "error": lambda: outcomes.retry_after_error(self.database, lease, RULE, reason="test"),
+            "lost contact": lambda: outcomes.retry_after_lost_contact(self.database, lease, RULE, reason="test"),
+            "held back": lambda: outcomes.hold_back(self.database, lease, BackendHeldBack("mannequin", 0, "503")),
+            "cancelled by its operator": lambda: outcomes.cancel_work(self.database, lease, actor="operator"),
+        }
+        assert let_go[how]() == ours
+        if ours:
+            del self.current[lease.generation_id]
+        execute(self.database, "update generations set not_before = now() where status = 'queued'")
+
+    # --- what befalls them --------------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.current)
+    @rule(data=st.data(), how=st.sampled_from(["silent", "stalled", "overdue"]))
+    def recover(self, data: Any, how: str) -> None:
+        generation = data.draw(st.sampled_from(sorted(self.current)))
+        if how == "silent":
+            expire_lease(self.database, generation)
+        elif how == "stalled":
+            execute(
+                self.database, "update generations set progressed_at = now() - interval '1 h' where id = %s", generation
+            )
+        else:
+            execute(
+                self.database, "update generations set started_at = now() - interval '3 h' where id = %s", generation
+            )
+        decided = recover(self.database, RULE, TimeLimits())
+        assert [decision.generation_id for decision in decided] == [generation]
+        assert recover(self.database, RULE, TimeLimits()) == []
+        del self.current[generation]
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data(), interrupted=st.booleans())
+    def lose_the_run(self, data: Any, interrupted: bool) -> None:
+        """News of a run that has ended, which may be old."""
+        claim = data.draw(st.sampled_from(self.claims))
+        now = self._state(claim.generation_id)
+        run = f"{claim.generation_id}:{claim.dispatch}"
+        concerned = now["dispatch"] == claim.dispatch and now["status"] in ("dispatched", "running")
+        if interrupted:
+            put_back = outcomes.release_interrupted_run(self.database, claim.generation_id, claim.dispatch, run_id=run)
+        else:
+            put_back = outcomes.recover_lost_run(
+                self.database, claim.generation_id, claim.dispatch, RULE, reason="test", run_id=run
+            )
+        assert put_back == concerned
+        if concerned:
+            self.current.pop(claim.generation_id, None)
+        execute(self.database, "update generations set not_before = now() where status = 'queued'")
+
+    # --- what is always true ------------------------------------------------------------------------------------
+
+    @invariant()
+    def every_invariant_holds(self) -> None:
+        broken = [
+            (finding.name, finding.examples) for finding in verify(self.database, bounds=BOUNDS) if finding.violations
+        ]
+        assert broken == []
+
+    @invariant()
+    def the_end_is_final_and_the_leases_are_those_of_the_model(self) -> None:
+        found = {
+            each["id"]: each for each in rows(self.database, "select * from generations order by submitted_at, id")
+        }
+        self.known = list(found)
+        for generation, before in self.ended.items():
+            assert found[generation] == before
+        self.ended = {generation: each for generation, each in found.items() if each["status"] in ENDED}
+        running = {
+            generation: Lease(generation, each["token"])
+            for generation, each in found.items()
+            if each["status"] == "running"
+        }
+        assert running == self.current
+
+    def _state(self, generation: UUID) -> dict[str, Any]:
+        return row(self.database, "select status, dispatch, token from generations where id = %s", generation)
+
+    def _try(self, lease: Lease, write: Callable[[], object]) -> bool:
+        """Write; it must succeed for the holder of the lease, and for nobody else."""
+        with self.database.transaction() as connection:
+            renewed = generations.renew(connection, lease, lease_seconds=600)
+        try:
+            write()
+        except LeaseLost:
+            assert self.current.get(lease.generation_id) != lease
+            assert not renewed
+            return False
+        assert self.current.get(lease.generation_id) == lease
+        assert renewed
+        return True
+
+
+def test_whatever_befalls_the_workers_every_invariant_holds(database):
+    run_machine(Workers, database, examples=10, steps=30)
