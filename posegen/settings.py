@@ -25,7 +25,7 @@ from posegen.setting_names import name_in_use, values_by_other_names
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 _BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 _URL = r"^https?://[^\s/@?#]+(/[^\s?#]*)?$"
-_ENDPOINT = r"^https?://[^\s/@?#]+/?$"
+_ENDPOINT = r"^https?://[^\s/@?#]+(/[^\s?#]*)?$"
 _CDN = r"^(https://)?[^\s/:@?#]+/?$"
 _ORIGIN = r"\*|https?://[^\s/@?#,]+"
 _SHORTEST_SECRET = 16

@@ -41,7 +41,7 @@ class ExportConfig(dg.Config):
     partitions_def=GENERATIONS,
     io_manager_key="manifests",
     group_name=POSE_IMAGES,
-    kinds={"pillow", "jpeg"},
+    kinds={"opencv", "jpeg"},
     owners=OWNERS,
     code_version=CODE_VERSION,
     description="Every wanted platform's version of every completed pose; deriving them again costs nothing.",

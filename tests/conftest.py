@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 import structlog
@@ -24,6 +25,8 @@ from tests.backends import PaintedBackend
 from tests.resets import keep_as_it_is, reset
 from tests.s3_server import S3Server, running_s3
 from tests.servers import fresh_database, running_postgres
+
+hypothesis.settings.register_profile("thorough", max_examples=10_000, deadline=None)
 
 BASE_URL = "https://pictures.example/media"
 MOST_CONNECTIONS = 20

@@ -35,12 +35,14 @@ def main() -> None:
         lie = in_full(channel.read, Request.unpacked(header).size)
         if lie == b"silence":
             time.sleep(600)
-        if lie == b"drops of the answer":
-            _drip(channel, b"", ANSWER.pack(PIXELS, 32, 32, 3072))
+        if lie == b"drops of a sentence":
+            _drip(channel, ANSWER.pack(REFUSED, 0, 0, 10), b"not today!")
         if lie == b"drops of pixels":
             _drip(channel, ANSWER.pack(PIXELS, 32, 32, 3072), bytes(10))
         if lie.startswith(b"signal "):
             os.kill(os.getpid(), signal.Signals[lie.split()[1].decode()])
+        if lie not in LIES:  # a picture
+            os.kill(os.getpid(), signal.SIGKILL)
         channel.write(LIES[lie])
 
 

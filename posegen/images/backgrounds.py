@@ -17,10 +17,10 @@ _EDGE_SHARE = 0.012  # of the edge's length: how deep the strip is whose tones s
 _WIDENING = 0.2  # how much wider a tone grows with each pixel of distance, so that streaks end soon
 _WIDEST = 0.12  # of the edge's length: the broad tones that are left far out
 _MIRRORED = 0.16  # of the edge's length: how far the picture's own texture goes on while it fades
+_MIRRORED_BLINDLY = 0.03  # the same where nobody knows how near to the edge the figure is
 _STEADY_CHANGE = 10.0  # levels, of all planes together: from here on something begins or ends near the edge
 _STEADY_WIDTH = 12  # pixels over which steady and unsteady places pass into each other
 _DRIFT_FIELD = (49, 1)  # pixels along the edge; their mean shows how light falls off towards it, which is not mirrored
-_MIRRORED_BLINDLY = 0.03  # the same where nobody knows how near to the edge the figure is
 
 
 @dataclass(frozen=True)

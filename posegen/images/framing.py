@@ -48,7 +48,7 @@ class Placement:
     """How source pixels become target pixels: `target = (source - window corner) * scale`.
 
     The window is whole source pixels, so that every plane can be resampled with its samples exactly in place; for that
-    the scales of the two axes differ by half a source pixel over the window at most.
+    the scales of the two axes differ by a source pixel over the window at most.
     """
 
     source: Size

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from tests.faults.evidence import DEAD_HERE, SILENT, Loss
 from tests.faults.nursery import Worker
 from tests.faults.world import World
 from tests.tcp_fault_proxy import TcpFaultProxy
@@ -76,7 +77,8 @@ class Crew:
         """Somebody has been out of reach since then: how long until another goes on with what it held?"""
         held = self.world.held_by(member.worker.name)
         if held is not None:
-            self.world.losses.append((at, held))
+            dead_here = not member.worker.alive and member.place != ELSEWHERE
+            self.world.losses.append(Loss(at, held, DEAD_HERE if dead_here else SILENT))
 
     def any(self) -> Member:
         """Whoever it may be, the sensor too."""

@@ -159,6 +159,9 @@ select seed, extract(epoch from completed_at)::float8 as at, p.id, o.key, o.sha2
 from generated_poses p join objects o on o.id = p.image_object where p.status = 'completed'
 """
 
+DEAD_HERE = "dead on this machine"
+SILENT = "silent"
+
 _RECOVERED: LiteralString = """
 select extract(epoch from min(created_at))::float8 - %(at)s as seconds from events
 where generation_id = %(id)s and extract(epoch from created_at) > %(at)s
@@ -170,7 +173,8 @@ where generation_id = %(id)s and extract(epoch from created_at) > %(at)s
 class Evidence:
     """What was found. `broken`: sentences by category; the rest is counted for the scorecard.
 
-    `recoveries`: seconds from a loss until somebody went on; `unfinished`: hidden files of killed writers.
+    `recoveries`: how each loss could be noticed, and the seconds until somebody went on; `unfinished`: what killed
+    writers left in the store; `stopped_calls`: for finished poses, by workers who were stopped on their way to them.
     """
 
     broken: dict[str, list[str]]
@@ -181,7 +185,8 @@ class Evidence:
     orphans_removed: int
     unfinished: int
     statuses: dict[str, int]
-    recoveries: list[float]
+    stopped_calls: int
+    recoveries: list[tuple[str, float]]
 
     @property
     def clean(self) -> bool:
@@ -194,8 +199,20 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Loss:
+    """Somebody who had a generation was out of reach. `at`: since when, seconds since the epoch.
+
+    `how`: what others can know of it, `DEAD_HERE` (its machine drops its lock) or `SILENT` (its lease runs out).
+    """
+
+    at: float
+    generation: UUID
+    how: str
+
+
+@dataclass(frozen=True)
 class Scene:
-    """Where to look. `accepted`: what was promised; `calls`: what the far end has seen; `losses`: when and of whom.
+    """Where to look. `accepted`: what was promised; `calls`: what the far end has seen.
 
     `verify`: what `posegen verify` says, one sentence for each violation; `reconcile`: whether that is done first.
     """
@@ -204,7 +221,7 @@ class Scene:
     store: ObjectStore
     accepted: list[UUID]
     calls: list[Call]
-    losses: list[tuple[float, UUID]] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
     verify: Callable[[], list[str]] = lambda: []
     reconcile: bool = True
 
@@ -213,6 +230,7 @@ def look(scene: Scene) -> Evidence:
     """Everything that can be seen. Nobody may be at work any more."""
     completed = _rows(scene.database, _COMPLETED)
     reconciled = _reconcile(scene)
+    repeated = _repeated(scene.calls, completed)
     objects = _rows(scene.database, "select key, sha256 from objects")
     statuses = _rows(scene.database, "select status, count(*) as number from generations group by status")
     broken = {
@@ -221,7 +239,7 @@ def look(scene: Scene) -> Evidence:
         "stale commits": _sentences(scene.database, _STALE),
         "orphans": [*(f"{key} belongs to no row" for key in _orphans(scene)), *reconciled.again],
         "corrupt": _corrupt(scene.store, objects, completed),
-        "repeated calls": _repeated(scene.calls, completed),
+        "repeated calls": [what for what, excused in repeated if not excused],
         "broken invariants": scene.verify(),
     }
     return Evidence(
@@ -233,7 +251,8 @@ def look(scene: Scene) -> Evidence:
         orphans_removed=reconciled.orphans,
         unfinished=reconciled.unfinished,
         statuses={row["status"]: row["number"] for row in statuses},
-        recoveries=[_recovery(scene.database, at, generation) for at, generation in scene.losses],
+        stopped_calls=sum(excused for _, excused in repeated),
+        recoveries=[(loss.how, _recovery(scene.database, loss)) for loss in scene.losses],
     )
 
 
@@ -275,17 +294,25 @@ def _corrupt(store: ObjectStore, objects: Iterable[Mapping[str, Any]], poses: It
     return problems
 
 
-def _repeated(calls: Iterable[Call], completed: Iterable[Mapping[str, Any]]) -> list[str]:
+def _repeated(calls: Iterable[Call], completed: Iterable[Mapping[str, Any]]) -> list[tuple[str, bool]]:
+    """Calls for poses that were finished already, and whether their worker could not have known.
+
+    It made sure of its lease before the pose was finished, and was stopped before it sent the call: no check can close
+    that gap, only a service that knows tokens could.
+    """
     done = {row["seed"]: (row["at"], row["id"]) for row in completed}
+    late = [call for call in calls if call.seed in done and call.began > done[call.seed][0]]
     return [
-        f"pose {done[call.seed][1]} was rendered again {call.began - done[call.seed][0]:.2f} s after it was finished"
-        for call in calls
-        if call.seed in done and call.began > done[call.seed][0]
+        (
+            f"pose {done[call.seed][1]} was rendered again {call.began - done[call.seed][0]:.2f} s after it was finished",
+            0 < call.checked < done[call.seed][0],
+        )
+        for call in late
     ]
 
 
-def _recovery(database: Database, at: float, generation: UUID) -> float:
-    (row,) = _rows(database, _RECOVERED, {"at": at, "id": generation})
+def _recovery(database: Database, loss: Loss) -> float:
+    (row,) = _rows(database, _RECOVERED, {"at": loss.at, "id": loss.generation})
     return float("inf") if row["seconds"] is None else float(row["seconds"])
 
 

@@ -10,6 +10,7 @@ import json
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +25,7 @@ from tests.backends import painted, standing_keypoints
 
 HOST = "127.0.0.1"
 RECIPE_HEADER = "X-Recipe"
+CHECKED_HEADER = "X-Checked"
 PATIENCE = 60.0
 
 ANSWERS = ("picture", "429", "500", "hang", "truncated", "wrong size", "another picture", "reset")
@@ -32,12 +34,17 @@ ANSWERS = ("picture", "429", "500", "hang", "truncated", "wrong size", "another 
 
 @dataclass(frozen=True)
 class Call:
-    """One call as the service saw it. `began`: seconds since the epoch; `seed`: of the recipe, which names the pose."""
+    """One call as the service saw it. `seed`: of the recipe, which names the pose; times: seconds since the epoch.
+
+    `checked`: when its worker last made sure that it might call, 0 when it did not say. Between that and `began` it may
+    have been stopped for as long as you like.
+    """
 
     seed: int
     recipe_hash: str
     began: float
     answer: str
+    checked: float = 0.0
 
 
 @dataclass
@@ -103,11 +110,11 @@ class FarEnd:
         """How often each seed was asked for."""
         return Counter(call.seed for call in self.calls())
 
-    def take(self, recipe: dict[str, Any], digest: str) -> str:
+    def take(self, recipe: dict[str, Any], digest: str, checked: float) -> str:
         """Note a call and decide what it is answered."""
         with self._lock:
             answer = self._next_answer(recipe["seed"])
-            self._calls.append(Call(recipe["seed"], digest, time.time(), answer))
+            self._calls.append(Call(recipe["seed"], digest, time.time(), answer, checked))
             return answer
 
     def wait_for_release(self) -> None:
@@ -138,7 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer one recipe."""
         recipe = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         digest = Recipe.from_json(recipe).digest()
-        answer = self.service.take(recipe, digest)
+        answer = self.service.take(recipe, digest, float(self.headers.get(CHECKED_HEADER, 0)))
         if answer == "hang":
             self.service.wait_for_release()
         time.sleep(self.service.seconds)
@@ -179,10 +186,14 @@ def belongs_to(recipe: Recipe, digest: str | None) -> bool:
 
 @dataclass(frozen=True)
 class HostedBackend:
-    """What a worker knows of the service. `seconds`: how long it waits for an answer."""
+    """What a worker knows of the service.
+
+    `seconds`: how long it waits for an answer; `checked`: answers when this worker last made sure that it may call.
+    """
 
     port: int
     seconds: float = 2.0
+    checked: Callable[[], float] = lambda: 0.0
 
     name = "mannequin"
     version = "hosted-1"
@@ -194,7 +205,8 @@ class HostedBackend:
         """One call. Raises `BackendUnavailable`, `BackendRejected` or `ImageInvalid`."""
         connection = http.client.HTTPConnection(HOST, self.port, timeout=self.seconds)
         try:
-            connection.request("POST", "/", json.dumps(recipe.to_json()), {"Content-Type": "application/json"})
+            headers = {"Content-Type": "application/json", CHECKED_HEADER: repr(self.checked())}
+            connection.request("POST", "/", json.dumps(recipe.to_json()), headers)
             answer = connection.getresponse()
             body = answer.read()
         except (OSError, http.client.HTTPException) as failed:

@@ -107,7 +107,6 @@ class PlatformUnderFaults:
     database: Database
     user: UUID
     accepted: list[UUID] = field(default_factory=list)
-    losses: list[tuple[float, UUID]] = field(default_factory=list)
 
     def ask(self) -> None:
         """Let there always be something to do."""
@@ -141,7 +140,6 @@ class PlatformUnderFaults:
                 store=store,
                 accepted=self.accepted,
                 calls=self.far_end.calls(),
-                losses=self.losses,
                 verify=lambda: sentences(verify(self.database, [store], bounds=BOUNDS, read_back=None)),
             )
         )

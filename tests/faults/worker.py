@@ -10,8 +10,10 @@ import os
 import signal
 import threading
 import time
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from time import time as true_time
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -110,6 +112,7 @@ def be_a_worker(orders_given: dict[str, Any]) -> None:
     configure_logging(Settings(posegen_log_format="console"))
     signal.signal(signal.SIGTERM, _told_to_stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    checked = _note_checks()
     break_it(orders.breakage)
     with Database(orders.database, idle_seconds=IDLE_SECONDS) as database:
         if orders.role == "sensor":
@@ -118,7 +121,7 @@ def be_a_worker(orders_given: dict[str, Any]) -> None:
             _run(Studio(
                 database=database,
                 store=_store(orders),
-                open_backend=lambda _: HostedBackend(orders.far_end),
+                open_backend=lambda _: HostedBackend(orders.far_end, checked=checked.get),
                 render_threads=orders.threads,
                 lease_seconds=orders.lease_seconds,
                 retry_rule=RULE,
@@ -208,6 +211,19 @@ def bucket_place(bucket: str, endpoint: str) -> BucketPlace:
 
 def _told_to_stop(*_: object) -> None:
     raise ToldToStop
+
+
+def _note_checks() -> ContextVar[float]:
+    """By the true clock, when the work at hand last found its lease to be good."""
+    checked = ContextVar("checked", default=0.0)
+    true_check = leases.LeaseKeeper.check
+
+    def check(keeper: leases.LeaseKeeper) -> None:
+        true_check(keeper)
+        checked.set(true_time())
+
+    leases.LeaseKeeper.check = check  # type: ignore[method-assign]
+    return checked
 
 
 def _lay_fuse(orders: Orders) -> None:

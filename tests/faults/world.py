@@ -29,7 +29,7 @@ from tests.embedded_server import cluster_folder
 from tests.fault_proxy_http import HttpFaultProxy
 from tests.faults.breakages import BREAKAGES, NOBODY_RECONCILES
 from tests.faults.disks import PrivateDisk
-from tests.faults.evidence import AUDIT, Evidence, Scene, look
+from tests.faults.evidence import AUDIT, SILENT, Evidence, Loss, Scene, look
 from tests.faults.far_end import FarEnd
 from tests.faults.nursery import Nursery, Worker
 from tests.faults.worker import RULE, Orders, bucket_place
@@ -82,7 +82,7 @@ class World:
     bucket: str = ""
     storage: HttpFaultProxy | None = None
     accepted: list[UUID] = field(default_factory=list)
-    losses: list[tuple[float, UUID]] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
     _ends: ExitStack = field(default_factory=ExitStack)
 
@@ -207,10 +207,9 @@ class World:
         )
         return found[0]["id"] if found else None
 
-    def lost_now(self, generation: UUID | None) -> None:
+    def lost_now(self, generation: UUID) -> None:
         """Somebody is being taken away from this generation: how long until another goes on?"""
-        if generation is not None:
-            self.losses.append((time.time(), generation))
+        self.losses.append(Loss(time.time(), generation, SILENT))
 
     def until_at_work(self, generation: UUID, *, by: str | None = None, completed: int = 0) -> None:
         """Wait until a worker (that one) holds it and so many poses are done."""

@@ -158,6 +158,20 @@ def test_s3_needs_no_key_but_a_key_needs_its_secret(monkeypatch: pytest.MonkeyPa
     assert problems(monkeypatch, {"S3_SECRET_ACCESS_KEY": "secret"}) == ["S3_ACCESS_KEY_ID"]
 
 
+@pytest.mark.parametrize(
+    "endpoint", ["http://127.0.0.1:8333", "https://s3.example/", "https://project.supabase.co/storage/v1/s3"]
+)
+def test_an_endpoint_may_have_a_port_and_a_path(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+    monkeypatch.setenv("S3_ENDPOINT", endpoint)
+
+    assert load_settings().s3_endpoint == endpoint
+
+
+@pytest.mark.parametrize("endpoint", ["s3.example", "ftp://s3.example", "https://user:pass@s3.example", "https://"])
+def test_an_endpoint_is_an_address_and_no_more(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+    assert problems(monkeypatch, {"S3_ENDPOINT": endpoint}) == ["S3_ENDPOINT"]
+
+
 def test_no_secret_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     set_all(monkeypatch, {"STORAGE_SIGNING_SECRET": "canary", "R2_SECRET_ACCESS_KEY": "canary", "STORAGE_MODE": "r2"})
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
-from posegen.backends.mannequin.geometry import Floats, Piece, loft, transformed
+from posegen.backends.mannequin.geometry import Floats, Piece, constant, loft, transformed
 from posegen.backends.mannequin.materials import Material
 from posegen.backends.mannequin.parts import Part
 from posegen.backends.mannequin.solids import ball, cylinder, rod, rounded_box, turned
@@ -16,6 +18,13 @@ Solid = tuple[Floats, int]
 """Rings in the box's frame, metres from its middle, and a material."""
 
 
+class Space(NamedTuple):
+    """The box that a prop fills; see `PlacedProp`."""
+
+    size: tuple[float, float, float]
+    seat: float | None
+
+
 def props(figure: Figure) -> list[Piece]:
     """The pieces of all props; walls belong to the background."""
     return [piece for prop in figure.props if prop.kind in _BUILDERS for piece in _built(prop)]
@@ -23,26 +32,32 @@ def props(figure: Figure) -> list[Piece]:
 
 def _built(prop: PlacedProp) -> list[Piece]:
     frame, origin = prop.orientation.astype(np.float32), prop.position.astype(np.float32)
+    x, y, z = (float(side) for side in prop.size)
     pieces = []
-    for rings, material in _BUILDERS[prop.kind](prop):
+    for rings, material in _solids(prop.kind, Space((x, y, z), prop.seat)):
         posed = transformed(rings, frame, origin)
         two_sided = prop.kind == "umbrella" and material == Material.ACCENT
         pieces.append(loft(posed, material, Part.PROP, rest=rings, two_sided=two_sided))
     return pieces
 
 
-def _box(prop: PlacedProp) -> list[Solid]:
+@lru_cache(maxsize=32)
+def _solids(kind: str, space: Space) -> tuple[Solid, ...]:
+    return tuple((constant(rings), material) for rings, material in _BUILDERS[kind](space))
+
+
+def _box(prop: Space) -> list[Solid]:
     return [(rounded_box(prop.size, 0.006), Material.CARDBOARD)]
 
 
-def _phone(prop: PlacedProp) -> list[Solid]:
+def _phone(prop: Space) -> list[Solid]:
     x, y, z = prop.size
     screen = rounded_box((x * 0.92, y * 0.95, 0.001), 0.0004, (0, 0, z / 2))
     lens = rounded_box((x * 0.34, y * 0.18, 0.004), 0.002, (-x * 0.24, y * 0.36, -z / 2))
     return [(rounded_box(prop.size, 0.008), Material.DARK), (screen, Material.SCREEN), (lens, Material.STEEL)]
 
 
-def _cup(prop: PlacedProp) -> list[Solid]:
+def _cup(prop: Space) -> list[Solid]:
     x, y, _ = prop.size
     top, bottom = x * 0.46, x * 0.34
     body = [
@@ -66,7 +81,7 @@ def _cup(prop: PlacedProp) -> list[Solid]:
     return [(turned(body), Material.PAPER), (turned(lid), Material.DARK), (turned(sleeve), Material.CARDBOARD)]
 
 
-def _shopping_bag(prop: PlacedProp) -> list[Solid]:
+def _shopping_bag(prop: Space) -> list[Solid]:
     x, y, z = prop.size
     height = y * 0.74
     body = rounded_box((x, height, z), 0.004, (0, -(y - height) / 2, 0))
@@ -85,7 +100,7 @@ def _shopping_bag(prop: PlacedProp) -> list[Solid]:
     return solids
 
 
-def _suitcase(prop: PlacedProp) -> list[Solid]:
+def _suitcase(prop: Space) -> list[Solid]:
     x, y, z = prop.size
     height = min(y * 0.64, 0.66)
     base = -y / 2 + 0.05
@@ -110,7 +125,7 @@ def _suitcase(prop: PlacedProp) -> list[Solid]:
     return solids
 
 
-def _umbrella(prop: PlacedProp) -> list[Solid]:
+def _umbrella(prop: Space) -> list[Solid]:
     x, y, _ = prop.size
     radius, top, ribs = x / 2, y / 2 - 0.03, 8
     share = np.linspace(0.02, 1, 20, dtype=np.float32)[:, None]
@@ -133,7 +148,7 @@ def _umbrella(prop: PlacedProp) -> list[Solid]:
     ]
 
 
-def _microphone(prop: PlacedProp) -> list[Solid]:
+def _microphone(prop: Space) -> list[Solid]:
     x, y, _ = prop.size
     radius = x / 2
     handle = [
@@ -151,7 +166,7 @@ def _microphone(prop: PlacedProp) -> list[Solid]:
     ]
 
 
-def _dumbbell(prop: PlacedProp) -> list[Solid]:
+def _dumbbell(prop: Space) -> list[Solid]:
     x, y, _ = prop.size
     solids: list[Solid] = [(cylinder(-y / 2 + 0.01, y / 2 - 0.01, 0.014), Material.STEEL)]
     for end in (-1, 1):
@@ -161,7 +176,7 @@ def _dumbbell(prop: PlacedProp) -> list[Solid]:
     return solids
 
 
-def _barbell(prop: PlacedProp) -> list[Solid]:
+def _barbell(prop: Space) -> list[Solid]:
     x, y, _ = prop.size
     solids: list[Solid] = [(cylinder(-x / 2, x / 2, 0.014, axis=0), Material.STEEL)]
     for end in (-1, 1):
@@ -175,7 +190,7 @@ def _barbell(prop: PlacedProp) -> list[Solid]:
     return solids
 
 
-def _book(prop: PlacedProp) -> list[Solid]:
+def _book(prop: Space) -> list[Solid]:
     """An open book; its pages face the front."""
     x, y, z = prop.size
     solids: list[Solid] = []
@@ -190,7 +205,7 @@ def _book(prop: PlacedProp) -> list[Solid]:
     return solids
 
 
-def _bouquet(prop: PlacedProp) -> list[Solid]:
+def _bouquet(prop: Space) -> list[Solid]:
     x, y, _ = prop.size
     cone = [
         (y * 0.20, x * 0.30),
@@ -214,11 +229,11 @@ def _bouquet(prop: PlacedProp) -> list[Solid]:
     return solids
 
 
-def _ball(prop: PlacedProp) -> list[Solid]:
+def _ball(prop: Space) -> list[Solid]:
     return [(ball(float(prop.size[1]) / 2, rings=34, sides=48), Material.BALL)]
 
 
-def _chair(prop: PlacedProp) -> list[Solid]:
+def _chair(prop: Space) -> list[Solid]:
     x, y, z = prop.size
     seat = (prop.seat or y * 0.5) - y / 2
     solids: list[Solid] = [(rounded_box((x, 0.045, z), 0.02, (0, seat - 0.0225, 0)), Material.CUSHION)]
@@ -235,7 +250,7 @@ def _chair(prop: PlacedProp) -> list[Solid]:
     return [*solids, (rest, Material.CUSHION)]
 
 
-def _stool(prop: PlacedProp) -> list[Solid]:
+def _stool(prop: Space) -> list[Solid]:
     x, y, z = prop.size
     seat = (prop.seat or y) - y / 2
     top = cylinder(seat - 0.05, seat, x / 2, 0.018, 40)
@@ -255,7 +270,7 @@ def _stool(prop: PlacedProp) -> list[Solid]:
     return solids
 
 
-def _table(prop: PlacedProp) -> list[Solid]:
+def _table(prop: Space) -> list[Solid]:
     x, y, z = prop.size
     solids: list[Solid] = [(rounded_box((x, 0.035, z), 0.008, (0, y / 2 - 0.0175, 0)), Material.WOOD)]
     for sx in (-1, 1):
@@ -268,12 +283,12 @@ def _table(prop: PlacedProp) -> list[Solid]:
     return solids
 
 
-def _mat(prop: PlacedProp) -> list[Solid]:
+def _mat(prop: Space) -> list[Solid]:
     # A little higher than the ground that it lies on, or one would not see it.
     return [(rounded_box(prop.size, 0.004, (0, 0.004, 0)), Material.ACCENT)]
 
 
-_BUILDERS: dict[str, Callable[[PlacedProp], list[Solid]]] = {
+_BUILDERS: dict[str, Callable[[Space], list[Solid]]] = {
     "box": _box,
     "phone": _phone,
     "cup": _cup,

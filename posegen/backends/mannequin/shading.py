@@ -67,11 +67,12 @@ def _square(values: Floats) -> Floats:
 def to_screen(light: Floats) -> Floats:
     """Screen values, 0 to 255 and still with fractions, of linear light; the inverse of `looks.linear`."""
     value = np.maximum(light, 0)
-    # A soft shoulder: what is brighter than 0.8 approaches white without reaching it at once.
-    over = np.maximum(value - np.float32(0.8), 0)
-    np.minimum(value, np.float32(0.8), out=value)
-    over /= 1 + over * np.float32(3.0)
-    value += over
+    if value.size and value.max() > 0.8:
+        # A soft shoulder: what is brighter than 0.8 approaches white without reaching it at once.
+        over = np.maximum(value - np.float32(0.8), 0)
+        np.minimum(value, np.float32(0.8), out=value)
+        over /= 1 + over * np.float32(3.0)
+        value += over
     np.sqrt(value, out=value)
     value *= np.float32(255)
     return np.asarray(np.minimum(value, np.float32(255), out=value))

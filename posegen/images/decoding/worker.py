@@ -6,7 +6,6 @@ It ends when the channel does, when its parent is gone, and by a signal when a p
 
 from __future__ import annotations
 
-import gc
 import io
 import os
 import select
@@ -82,8 +81,7 @@ def _answer(channel: io.FileIO, request: Request, data: bytes) -> None:
     else:
         _send(channel, image)
         return
-    # Until here the refusal's traceback has held on to a picture that was decoded in part.
-    gc.collect()
+    # Only here: a refusal's traceback holds on to the picture that was decoded in part.
     _write(channel, ANSWER.pack(REFUSED, 0, 0, len(words)) + words)
 
 

@@ -50,6 +50,13 @@ def test_what_is_no_more_in_the_file_is_no_platform_any_more(database):
     assert len(stored(database)) == 13
 
 
+def test_an_empty_file_takes_all_away(database):
+    seed(database, [OWN])
+    seed(database, [])
+
+    assert stored(database) == dict(PLATFORMS)
+
+
 def test_a_command_that_knows_no_file_takes_nothing_away(database):
     seed(database, [OWN])
     prepare_database(database, base_urls={"local": "/media"})

@@ -10,8 +10,9 @@ import dagster as dg
 import pytest
 from psycopg_pool import PoolClosed
 
+from posegen.errors import SettingsInvalid, StoreMistaken
 from posegen.settings import Settings
-from posegen.storage.keys import manifest_key
+from posegen.storage.keys import STORE_MARKER_KEY, manifest_key
 from posegen.storage.local import LocalStore
 from resources.database import DatabaseResource
 from resources.environment import deployment_resources
@@ -128,3 +129,31 @@ def test_a_resource_gives_what_the_domain_knows(database, tmp_path):
     with DatabaseResource(url=database.url).open() as opened:
         assert value(opened, "select 1") == 1
     assert isinstance(local_storage(tmp_path).open().current, LocalStore)
+
+
+def test_the_stores_as_a_resource_have_the_fields_of_the_settings():
+    assert set(StorageResource.model_fields) - {"signing_secret_path"} <= set(Settings.model_fields)
+
+
+def test_a_store_without_its_bucket_is_refused_in_words(tmp_path):
+    incomplete = StorageResource(
+        storage_mode="r2", storage_local_path=str(tmp_path), storage_base_url="/media", signing_secret_path="unused"
+    )
+
+    with pytest.raises(SettingsInvalid, match="storage_mode is r2"):
+        incomplete.open()
+
+
+def test_a_studio_is_not_opened_on_a_store_of_another_database(database, tmp_path, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", database.url)
+    resources = deployment_resources(Settings(posegen_home=tmp_path))
+    LocalStore(tmp_path / "storage", base_url="/media").put(
+        STORE_MARKER_KEY, b'{"identity": "somebody else"}', content_type="application/json"
+    )
+
+    with (
+        dg.build_resources(resources) as opened,
+        pytest.raises(StoreMistaken, match="another Posegen database"),
+        opened.studio.open(),
+    ):
+        pass

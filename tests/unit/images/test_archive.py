@@ -88,7 +88,7 @@ def test_unzip_finds_nothing_wrong_and_unpacks_the_same_files(tmp_path):
 
 @needs_unzip
 def test_more_files_than_16_bits_can_count_take_the_larger_format(tmp_path):
-    for count, is_large in ((65_534, False), (65_535, True), (65_600, True)):
+    for count, is_large in ((65_534, False), (65_535, True)):
         made = whole({f"{number}.txt": b"x" for number in range(count)})
         path = tmp_path / f"{count}.zip"
         path.write_bytes(made)

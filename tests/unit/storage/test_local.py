@@ -10,12 +10,14 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from posegen.errors import InvalidKey, ObjectExists, ObjectMissing, StoreDenied
 from posegen.storage.local import LocalStore
+from posegen.storage.protocol import Unfinished
 from tests.stores import KEY, OTHER_KEY, keys_in, put
 
 
@@ -396,6 +398,36 @@ def test_a_writer_killed_half_way_leaves_nothing_to_see(store: LocalStore, root:
         assert store.get(KEY) == b"old picture"
     put(store, data=b"new picture", create_only=create_only)
     assert store.get(KEY) == b"new picture"
+    (left,) = store.list_unfinished()
+    assert (left.reference, left.key, left.size) == (f"poses/g1/{hidden.name}", None, len("half of the new picture"))
+    store.delete_unfinished(left)
+    store.delete_unfinished(left)
+    assert not hidden.exists()
+    assert store.get(KEY) == b"new picture"
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [KEY, ".0123456789abcdef.pending", "../.0123456789abcdef.pending", "poses/.hidden", "poses/.x.pending"],
+)
+def test_only_what_a_put_has_left_can_be_taken_away_as_that(store: LocalStore, root: Path, reference: str) -> None:
+    put(store)
+    outside = root.parent / ".0123456789abcdef.pending"
+    outside.write_bytes(b"not ours")
+
+    with pytest.raises((ValueError, InvalidKey)):
+        store.delete_unfinished(Unfinished(reference, None, None, datetime.now(UTC)))
+
+    assert store.exists(KEY)
+    assert outside.exists()
+
+
+def test_hidden_files_of_others_are_not_unfinished(store: LocalStore, root: Path) -> None:
+    put(store)
+    for name in (".DS_Store", ".x.pending", ".0123456789abcdef.pending.bak"):
+        (root / "poses" / name).write_bytes(b"")
+
+    assert list(store.list_unfinished()) == []
 
 
 def test_a_file_system_without_hard_links_is_named_with_the_fix(

@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
+from posegen.errors import StoreFull
 from posegen.storage.local import LocalStore
 from posegen.web.objects import object_routes
 from tests.web_server import served
@@ -347,3 +348,95 @@ def test_a_reader_who_leaves_half_way_holds_no_file_open(site: Site) -> None:
         assert open_objects(site) != []
 
     wait_until_closed(site)
+
+
+# --- uploads and other origins -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def uploads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site whose store signs, and that one origin may use from a browser."""
+    root = tmp_path_factory.mktemp("uploads") / "store"
+    store = LocalStore(root, base_url="/media", signing_secret=lambda: b"a secret of this test")
+    routes = object_routes(store, cors_origins=["https://app.example.com"])
+    with served(Starlette(routes=[Mount("/media", routes=routes)])) as port:
+        yield Site(port, store, root)
+
+
+def preflight(site: Site, origin: str) -> Answer:
+    return site.ask(
+        "/media/uploads/u.png",
+        "OPTIONS",
+        Origin=origin,
+        Access_Control_Request_Method="PUT",
+        Access_Control_Request_Headers="content-type,if-none-match",
+    )
+
+
+def test_a_page_of_an_origin_that_is_named_may_upload(uploads: Site) -> None:
+    answer = preflight(uploads, "https://app.example.com")
+
+    assert answer.status == 200
+    assert answer.headers["access-control-allow-origin"] == "https://app.example.com"
+    assert "PUT" in answer.headers["access-control-allow-methods"]
+
+
+def test_a_page_of_any_other_origin_may_not(uploads: Site, site: Site) -> None:
+    assert preflight(uploads, "https://elsewhere.example").status == 400
+    assert "access-control-allow-origin" not in preflight(site, "https://app.example.com").headers
+
+
+def test_a_signed_object_is_served_in_ranges_and_never_kept(uploads: Site) -> None:
+    uploads.store.put("manifests/a.json", b"0123456789", content_type="application/json")
+
+    answer = uploads.ask(uploads.store.signed_get_url("manifests/a.json"), Range="bytes=2-4")
+
+    assert (answer.status, answer.body) == (206, b"234")
+    assert answer.headers["cache-control"] == "private, no-cache"
+    assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
+
+
+def test_an_expired_link_shows_nothing(tmp_path: Path) -> None:
+    now = [1_000_000.0]
+    store = LocalStore(tmp_path, base_url="/media", signing_secret=lambda: b"a secret", clock=lambda: now[0])
+    store.put("manifests/a.json", b"{}", content_type="application/json")
+    url = store.signed_get_url("manifests/a.json", seconds=60)
+    with served(Starlette(routes=[Mount("/media", routes=object_routes(store))])) as port:
+        here = Site(port, store, tmp_path)
+        assert here.ask(url).status == 200
+        now[0] += 61
+        late = here.ask(url)
+
+    assert (late.status, late.headers["cache-control"]) == (403, "no-store")
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(uploads: Site) -> None:
+    signed = uploads.store.signed_put_url("uploads/cut.png", content_type="image/png", size=1000)
+    head = f"PUT {signed.url} HTTP/1.1\r\nHost: here\r\n" + "".join(
+        f"{name}: {value}\r\n" for name, value in signed.headers.items()
+    )
+    with socket.create_connection(("127.0.0.1", uploads.port), timeout=20) as connection:
+        connection.sendall(head.encode() + b"\r\n" + bytes(500))
+
+    wait_until_closed(uploads)
+    assert not uploads.store.exists("uploads/cut.png")
+    assert list(uploads.store.list_unfinished()) == []
+
+
+def test_a_full_store_says_so_to_whoever_uploads(uploads: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    signed = uploads.store.signed_put_url("uploads/full.png", content_type="image/png", size=4)
+
+    def full(key: str, *_: object, **__: object) -> None:
+        raise StoreFull("no space left", store="local", key=key)
+
+    monkeypatch.setattr(uploads.store, "put", full)
+    connection = http.client.HTTPConnection("127.0.0.1", uploads.port, timeout=20)
+    connection.request("PUT", signed.url, b"1234", dict(signed.headers))
+
+    assert connection.getresponse().status == 507
+    connection.close()
+
+
+def test_whoever_signs_nothing_changes_nothing(uploads: Site) -> None:
+    assert uploads.ask("/media/uploads/u.png", "PUT").status == 405
+    assert uploads.ask("/media/uploads/u.png?signature=0", "PUT").status == 403

@@ -88,7 +88,8 @@ create table generation_requests (
                     check (control_weight between 0 and 2),
     priority        smallint not null default 0 constraint priority_in_range check (priority between -10 and 10),
     idempotency_key text constraint idempotency_key_length check (length(idempotency_key) between 1 and 200),
-    created_at      timestamptz not null default now() constraint created_at_is_finite check (isfinite(created_at)),
+    created_at      timestamptz not null default now() constraint created_at_in_range
+                    check (created_at between '2000-01-01' and '3000-01-01'),
     constraint one_request_per_idempotency_key unique (user_id, idempotency_key)
 );
 comment on table generation_requests is 'INSERT here to get pictures; docs/reference/database.md. A row never changes.';

@@ -65,6 +65,13 @@ def test_what_casts_a_shadow_is_coarser_but_as_large():
     assert volume(piece.vertices, piece.coarse) == pytest.approx(volume(piece.vertices, piece.triangles), rel=0.02)
 
 
+def test_what_casts_a_shadow_keeps_the_hem():
+    rings = solids.ball(0.1, rings=41, sides=64)
+    hem = set(range(39 * 64, 41 * 64, 2))
+
+    assert hem <= set(loft(rings, 0, 1).coarse.ravel().tolist())
+
+
 @pytest.mark.parametrize("name", ["box", "cylinder"])
 def test_flat_ends_face_straight_away_from_each_other(name):
     ends = loft(SOLIDS[name], 0, 1).normals[-2:]
