@@ -55,7 +55,8 @@ ERROR_TEXTS: dict[ErrorCode, ErrorText] = {
     ),
     ErrorCode.TOO_MANY_REQUESTS: ErrorText(
         "This account has asked for too much at once; please try again later.",
-        "The user met POSEGEN_MAX_QUEUED_PER_USER or POSEGEN_POSES_PER_HOUR; `error_detail` says which. Nothing was held.",
+        "The user met POSEGEN_MAX_QUEUED_PER_USER or POSEGEN_POSES_PER_HOUR; `error_detail` says which. Nothing was "
+        "held.",
     ),
     ErrorCode.QUEUE_FULL: ErrorText(
         "There is too much to do at the moment; please try again later.",

@@ -85,7 +85,9 @@ def _each_ended_run(
                     _settle_one(opened, runs[run_id], settle)
     except (psycopg.OperationalError, DatabaseUnusable) as unreachable:
         return dg.SkipReason(f"The database does not answer; the next tick tries again. {unreachable}")
-    return dg.SensorResult(skip_reason=f"{len(ids)} ended {'run was' if len(ids) == 1 else 'runs were'} looked at.", cursor=ended.cursor)
+    return dg.SensorResult(
+        skip_reason=f"{len(ids)} ended {'run was' if len(ids) == 1 else 'runs were'} looked at.", cursor=ended.cursor
+    )
 
 
 def _settle_one(database: Database, run: dg.DagsterRun, settle: Settle) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 from posegen.database.connection import Database
@@ -19,6 +19,8 @@ def run_machine(machine: type[RuleBasedStateMachine], database: Database, *, exa
             deadline=None,
             database=None,
             derandomize=True,
+            # To make a failing example smaller would take longer than a test may.
+            phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),
     )

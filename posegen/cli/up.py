@@ -11,10 +11,10 @@ from rich.markup import escape
 
 from posegen.cli import console
 from posegen.cli.session import Session, open_session
-from posegen.storage.opening import places_of
 from posegen.lifecycle.recovery import recover
 from posegen.lifecycle.rules import RetryRule, TimeLimits
 from posegen.lifecycle.workers import WorkerHome
+from posegen.storage.opening import places_of
 from posegen.supervisor.environment import child_environment
 from posegen.supervisor.platform import Platform, PlatformOptions
 from posegen.supervisor.signals import stop_on_signals

@@ -61,9 +61,7 @@ def adopt(connection: Connection, user: UUID, generation_id: UUID, poses: Sequen
         "update generations set status = 'completed', lease_expires_at = null, finished_at = now() where id = %s",
         [generation_id],
     )
-    events.record(
-        connection, generation_id, "completed", error_code=None, poses_completed=len(poses), poses_failed=0
-    )
+    events.record(connection, generation_id, "completed", error_code=None, poses_completed=len(poses), poses_failed=0)
 
 
 def _adopt_pose(

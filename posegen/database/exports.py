@@ -51,7 +51,8 @@ def put_export(
         values (%s, %s, 'completed', %s, %s, %s, %s, %s, %s)
         on conflict (pose_id, format) do update set status = 'completed', object_id = excluded.object_id,
             width = excluded.width, height = excluded.height, fit = excluded.fit,
-            effective_ppi = excluded.effective_ppi, export_ms = excluded.export_ms, error_code = null, error_detail = null, created_at = now()
+            effective_ppi = excluded.effective_ppi, export_ms = excluded.export_ms, error_code = null,
+            error_detail = null, created_at = now()
         """,
         [pose, name, object_id, width, height, fit, effective_ppi, export_ms],
     )

@@ -43,7 +43,8 @@ class GenerationResult:
 
 _COLUMNS = """
     generation_id, user_id, status, error_code, error_message, error_detail, prompt, formats, poses_total,
-    poses_completed, poses_failed, credits_spent, credits_held, credits_released, credits_refunded, created_at, finished_at,
+    poses_completed, poses_failed, credits_spent, credits_held, credits_released, credits_refunded, created_at,
+    finished_at,
     seconds_to_finish
 """
 

@@ -29,6 +29,7 @@ QUALITY_FLOOR = 60
 """Below this, blocks show on skin and flat backgrounds: rather no export than such a one."""
 
 _LARGE_PIXELS = 4_000_000  # prints
+_PAIRS = 0.55  # of its size, or less: 4:2:0 is made by averaging pairs of colour samples anyway
 
 
 @dataclass(frozen=True)
@@ -129,9 +130,8 @@ def draw_export(planned: PlannedExport) -> Planes:
     platform, placement = planned.platform, planned.placement
     canvas = placement.canvas
     luma = resample(planned.planes.luma, planned.window, canvas)
-    blue, red = (
-        resample(plane, planned.window, (canvas[0] // 2, canvas[1] // 2)) for plane in planned.planes.all()[1:]
-    )
+    halves = canvas[0] // 2, canvas[1] // 2
+    blue, red = (resample(plane, planned.window, halves, averaged=_PAIRS) for plane in planned.planes.all()[1:])
     if platform.background != EXTEND and not placement.covers:
         _paint_around((luma, blue, red), placement.target_box, platform.background)
     return Planes(luma, blue, red)

@@ -62,8 +62,8 @@ def check_extra(kind: Format, size: int) -> None:
 def trailing(kind: Format, size: int) -> ImageInvalid:
     """The refusal of a file in which `size` bytes follow the picture."""
     return ImageInvalid(
-        f"{size:,} bytes were appended to the {SPELLED[kind]}, after its end. Save it again as a plain picture, without "
-        "what some cameras add to it."
+        f"{size:,} bytes were appended to the {SPELLED[kind]}, after its end. Save it again as a plain picture, "
+        "without what some cameras add to it."
     )
 
 

@@ -33,5 +33,6 @@ def encode_jpeg(pixels: Pixels, *, quality: int, dpi: int = 72, xmp: bytes | Non
     width, height = planes.size
     luma, blue, red = (np.pad(plane, ((0, height % 2), (0, width % 2)), mode="edge") for plane in planes.all())
     whole = Window(0, 0, luma.shape[1], luma.shape[0])
-    blue, red = (resample(plane, whole, (whole.width // 2, whole.height // 2)) for plane in (blue, red))
+    halves = whole.width // 2, whole.height // 2
+    blue, red = (resample(plane, whole, halves, averaged=0.5) for plane in (blue, red))
     return encode_planes(Planes(luma, blue, red), (width, height), quality=quality, dpi=dpi, xmp=xmp)

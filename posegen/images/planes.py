@@ -56,21 +56,25 @@ def ycbcr(red: int, green: int, blue: int) -> tuple[int, int, int]:
     return int(planes.luma[0, 0]), int(planes.blue[0, 0]), int(planes.red[0, 0])
 
 
-def resample(plane: Plane, window: Window, size: Size) -> Plane:
+def resample(plane: Plane, window: Window, size: Size, *, averaged: float = 1 / 3) -> Plane:
     """The window of a plane, which it lies within, at another size.
 
     Result sample i, counted from its middle, is what the plane has at `(i + 0.5) * window / size`: exactly, for the
     window is whole samples. Enlarging is bicubic; before reducing, what the result cannot show is filtered out, with
-    Lanczos' kernel as it is between the samples. A plane that shrinks to a third or less is halved first by averaging
-    pairs, which costs next to nothing, and what it blurs the result does not show.
+    Lanczos' kernel as it is between the samples. A plane that shrinks to `averaged` or less is halved first, by the
+    mean of pairs, which costs next to nothing; at a third, what that blurs the result does not show.
     """
     part = plane[window.top : window.bottom, window.left : window.right]
-    while 3 * size[0] <= part.shape[1] and 3 * size[1] <= part.shape[0] and not (part.shape[0] | part.shape[1]) & 1:
+    while _shrinks_to(averaged, part, size) and not (part.shape[0] | part.shape[1]) & 1:
         part = cv2.resize(part, (part.shape[1] // 2, part.shape[0] // 2), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
     across, down = size[0] / part.shape[1], size[1] / part.shape[0]
     if across < 1 or down < 1:
         part = cv2.sepFilter2D(part, -1, _low_pass(across), _low_pass(down), borderType=cv2.BORDER_REPLICATE)  # type: ignore[assignment]
     return cv2.resize(part, size, interpolation=cv2.INTER_CUBIC)  # type: ignore[return-value]
+
+
+def _shrinks_to(share: float, part: Plane, size: Size) -> bool:
+    return max(size[0] / part.shape[1], size[1] / part.shape[0]) <= share
 
 
 @functools.lru_cache(maxsize=64)

@@ -145,6 +145,7 @@ def test_an_upload_creates_and_never_replaces(reached: Reached) -> None:
     reached.upload(signed)
 
     assert reached.upload(signed, BODY[::-1]) == 412
+    assert reached.upload(signed) == 412
 
     assert reached.store.get(UPLOAD) == BODY
 

@@ -302,13 +302,12 @@ def _repeated(calls: Iterable[Call], completed: Iterable[Mapping[str, Any]]) -> 
     """
     done = {row["seed"]: (row["at"], row["id"]) for row in completed}
     late = [call for call in calls if call.seed in done and call.began > done[call.seed][0]]
-    return [
-        (
-            f"pose {done[call.seed][1]} was rendered again {call.began - done[call.seed][0]:.2f} s after it was finished",
-            0 < call.checked < done[call.seed][0],
-        )
-        for call in late
-    ]
+    found = []
+    for call in late:
+        finished, pose = done[call.seed]
+        what = f"pose {pose} was rendered again {call.began - finished:.2f} s after it was finished"
+        found.append((what, 0 < call.checked < finished))
+    return found
 
 
 def _recovery(database: Database, loss: Loss) -> float:

@@ -27,6 +27,8 @@ HOST = "127.0.0.1"
 RECIPE_HEADER = "X-Recipe"
 CHECKED_HEADER = "X-Checked"
 PATIENCE = 60.0
+# So far from its own seed is the picture of another request.
+FOREIGN = 50
 
 ANSWERS = ("picture", "429", "500", "hang", "truncated", "wrong size", "another picture", "reset")
 """What the service can answer; `hang` lasts until `release`."""
@@ -165,7 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_picture(self, recipe: dict[str, Any], digest: str, answer: str) -> None:
         side = recipe["width"] // 2 if answer == "wrong size" else recipe["width"]
-        seed = recipe["seed"] + 1 if answer == "another picture" else recipe["seed"]
+        seed = recipe["seed"] + FOREIGN if answer == "another picture" else recipe["seed"]
         data = encode_png(painted(seed, side, side)).data
         if answer == "truncated":
             data = data[: len(data) // 2]

@@ -13,7 +13,8 @@ from posegen.lifecycle.commit_points import KILLED, CommitPoint
 from tests.faults.evidence import Evidence
 from tests.faults.world import Ground, new_world
 
-LEASE_SECONDS = 1.0
+# Long enough never to run out here: that the worker is dead is known from its lock.
+LEASE_SECONDS = 10.0
 AT_ONCE = 5
 POSES = 4
 # The service refuses one pose: only a pose that is given up has its credits released by the worker.
@@ -50,7 +51,7 @@ def _kill(ground: Ground, point: CommitPoint) -> Aftermath:
 
 @pytest.fixture(scope="module")
 def killed(ground: Ground) -> Iterator[dict[CommitPoint, Future[Aftermath]]]:
-    """Each kill in a world of its own, several at once: most of their time is waiting for a lease."""
+    """Each kill in a world of its own, several at once."""
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="kill") as threads:
         yield {point: threads.submit(_kill, ground, point) for point in CommitPoint}
 

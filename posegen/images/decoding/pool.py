@@ -27,7 +27,8 @@ class DecoderPool:
     """Decodes pictures that nobody has looked at yet. Any number of threads may use it at once.
 
     `processes`: how many work at the same time, each of which may take `allowance.memory_bytes`; they are started when
-    they are needed first, 0.1 s each, and end with this process, however it ends. After a fork each side has its own.
+    they are needed first, 0.1 to 0.3 s each, and end with this process, however it ends. After a fork each side has
+    its own.
     """
 
     def __init__(

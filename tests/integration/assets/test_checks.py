@@ -179,4 +179,6 @@ def test_a_check_that_is_started_without_a_partition_says_how_to_start_it(deploy
 def test_nothing_is_said_to_be_whole_for_a_partition_that_is_no_generation(deployment, partition):
     run = deployment.check(partition)
 
-    assert run.refusals == [f"There is no generation {partition}; `posegen status` lists the latest ones."] * len(CHECKS)
+    assert run.refusals == [f"There is no generation {partition}; `posegen status` lists the latest ones."] * len(
+        CHECKS
+    )

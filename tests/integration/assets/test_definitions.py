@@ -58,7 +58,9 @@ def test_every_asset_says_whose_it_is_and_what_it_is_made_with(facts):
         *("recovery", "reconciled_storage", "usage_daily", "usage_weekly", "usage_monthly"),
     }
     for name, asset in facts["assets"].items():
-        assert asset["group"] in {"pose_library", "pose_images", "variants", "design_previews", "upkeep", "reports"}, name
+        assert asset["group"] in {"pose_library", "pose_images", "variants", "design_previews", "upkeep", "reports"}, (
+            name
+        )
         assert asset["kinds"], name
         assert asset["owners"], name
         assert asset["code_version"], name

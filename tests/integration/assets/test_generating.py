@@ -294,9 +294,7 @@ def test_an_interrupt_means_what_dagster_says_of_the_run(database, deployment, m
     }
 
 
-def test_while_the_backend_is_away_the_run_ends_with_a_sentence_and_the_generation_waits(
-    database, deployment, backend
-):
+def test_while_the_backend_is_away_the_run_ends_with_a_sentence_and_the_generation_waits(database, deployment, backend):
     claim = claimed(database)
     backend.before_each = away
 

@@ -117,7 +117,11 @@ def test_every_event_is_notified_with_its_place(database):
 def test_the_insert_itself_is_an_event_and_many_rows_are_many(database):
     user = a_user(database)
     with database.listening(EVENTS_CHANNEL) as listener:
-        execute(database, "insert into generation_requests (user_id, poses) select %s, '{x}' from generate_series(1, 3)", user)
+        execute(
+            database,
+            "insert into generation_requests (user_id, poses) select %s, '{x}' from generate_series(1, 3)",
+            user,
+        )
         heard = listener.wait(10)
 
     found = rows(database, "select generation_id, sequence, kind from events")

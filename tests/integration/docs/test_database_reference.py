@@ -247,7 +247,9 @@ def test_the_arguments_of_submit_generation_are_on_the_page(database: Database) 
     assert ", ".join(documented) == re.sub(r"::[a-z ]+(\[\])?", "", found)
 
 
-@pytest.mark.parametrize("name", ["grant_credits", "refund_poses", "cancel_generation", "set_favourite", "record_download"])
+@pytest.mark.parametrize(
+    "name", ["grant_credits", "refund_poses", "cancel_generation", "set_favourite", "record_download"]
+)
 def test_the_signature_of_a_function_is_on_the_page(database: Database, name: str) -> None:
     found = value(database, "select pg_get_function_arguments(oid) from pg_proc where proname = %s", name)
     signature = re.sub(r"::[a-z]+", "", found).replace("DEFAULT", "default").replace("CURRENT_USER", "current_user")
