@@ -30,7 +30,7 @@ def migrate(
     ] = 24.0,
     read_back: Annotated[bool, typer.Option("--read-back", help="Read every copy again before it counts.")] = False,
     mb_per_second: Annotated[
-        float | None, typer.Option("--rate", help="Megabytes a second at most, over all threads.", min=0.01)
+        float | None, typer.Option("--rate", help="Megabytes a second at most, over all threads.")
     ] = None,
     threads: Annotated[int, typer.Option(help="Objects copied at once.", min=1, max=64)] = 8,
     as_json: _AS_JSON = False,
@@ -43,6 +43,8 @@ def migrate(
     """
     if to == from_:
         raise typer.BadParameter(f"{to} is where the objects are.", param_hint="--to")
+    if mb_per_second is not None and mb_per_second <= 0:
+        raise typer.BadParameter(f"{mb_per_second} megabytes a second is no rate.", param_hint="--rate")
     with open_session(upgrade=True) as session:
         source, target = session.stores.named(from_), session.stores.named(to)
         require_own(session.database, target)

@@ -74,7 +74,7 @@ def resample(plane: Plane, window: Window, size: Size, *, averaged: float = 1 / 
 
 
 def _shrinks_to(share: float, part: Plane, size: Size) -> bool:
-    return max(size[0] / part.shape[1], size[1] / part.shape[0]) <= share
+    return bool(max(size[0] / part.shape[1], size[1] / part.shape[0]) <= share)
 
 
 @functools.lru_cache(maxsize=64)

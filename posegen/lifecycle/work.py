@@ -14,7 +14,14 @@ from posegen.database import generations
 from posegen.database.connection import Database
 from posegen.database.generations import Lease
 from posegen.error_codes import ErrorCode
-from posegen.errors import BackendHeldBack, DatabaseUnusable, GenerationCancelled, LeaseLost, StorageError
+from posegen.errors import (
+    BackendHeldBack,
+    DatabaseUnusable,
+    GenerationCancelled,
+    LeaseLost,
+    RequestRefused,
+    StorageError,
+)
 from posegen.lifecycle.leases import LeaseKeeper
 from posegen.lifecycle.outcomes import (
     cancel_work,
@@ -68,6 +75,10 @@ def at_work(
     except _AWAY as away:
         reason = f"the database was away: {away}"
         _settle(lambda: retry_after_lost_contact(database, lease, rule, reason=reason), lease)
+        raise
+    except RequestRefused as refused:
+        code, reason = refused.code, refused.detail
+        _settle(lambda: retry_after_error(database, lease, rule, reason=reason, code=code), lease)
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"

@@ -21,7 +21,15 @@ from posegen.database import poses, quality
 from posegen.database.generations import Lease
 from posegen.database.poses import OpenPose
 from posegen.error_codes import ErrorCode
-from posegen.errors import BackendError, BackendHeldBack, DatabaseUnusable, ImageInvalid, LeaseLost, PosegenError
+from posegen.errors import (
+    BackendError,
+    BackendHeldBack,
+    DatabaseUnusable,
+    ImageInvalid,
+    LeaseLost,
+    PosegenError,
+    RequestRefused,
+)
 from posegen.images.measures import Passed
 from posegen.images.png import encode_png
 from posegen.images.quality import seed_of
@@ -75,7 +83,9 @@ def make_poses(studio: Studio, lease: Lease, keeper: LeaseKeeper) -> PosesMade:
             return _make_one(caller, gate, pose)
         except Stopped:
             return None
-        except BaseException:
+        except BaseException as error:
+            if stop.is_set():  # nobody waits for this one any more
+                log.warning("pose left open", pose=str(pose.id), reason=f"{type(error).__name__}: {error}")
             stop.set()
             raise
 
@@ -135,7 +145,12 @@ def _make_one(caller: Caller, gate: Gate, pose: OpenPose) -> int | None:
         store_ms=_ms(stored - encoded),
         generation_ms=_ms(stored - began),
     )
-    checkpoint.complete_pose(studio.database, lease, pose, made, store=studio.store.name)
+    try:
+        checkpoint.complete_pose(studio.database, lease, pose, made, store=studio.store.name)
+    except RequestRefused as refused:  # larger than what was reserved for it, and there is no room
+        bound.warning("pose failed", error_code=refused.code)
+        checkpoint.fail_pose(studio.database, lease, pose, refused.code, refused.detail)
+        return None
     bound.info(
         "pose completed",
         render_ms=made.render_ms,

@@ -477,7 +477,8 @@ def test_a_copy_is_as_old_as_the_copying(store: ObjectStore) -> None:
     """An old age would make the sweep of orphans take a copy whose row is about to be written."""
     put(store)
     (before,) = store.list()
-    until(lambda: datetime.now(UTC) > before.modified + timedelta(seconds=1))  # S3 tells whole seconds
+    whole_seconds = timedelta(seconds=0 if store.name == "local" else 1)  # that is all that S3 tells
+    until(lambda: datetime.now(UTC) > before.modified + whole_seconds)
 
     store.copy(KEY, OTHER_KEY)
 

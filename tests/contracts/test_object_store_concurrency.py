@@ -19,7 +19,7 @@ WRITERS = 8
 
 def rounds(store: ObjectStore) -> int:
     """SeaweedFS lets those that meet on one key wait for a second each."""
-    return 10 if store.name == "local" else 2
+    return 10 if store.name == "local" else 1
 
 
 def all_at_once(work: Callable[[int], object]) -> list[object]:

@@ -65,7 +65,8 @@ def test_an_operator_who_cancels_the_run_cancels_the_generation(platform):
     assert (result["status"], result["error_code"]) == ("cancelled", "cancelled")
     platform.wait(lambda: platform.runs(generation)[0]["status"] not in {"STARTED", "CANCELING"})
     assert platform.runs(generation) == [{"id": run["id"], "status": "CANCELED"}], "and it was not started again"
-    kinds = [each["kind"] for each in platform.sql("select kind from events where generation_id = %s", generation)]
+    told = platform.sql("select kind from events where generation_id = %s order by sequence", generation)
+    kinds = [each["kind"] for each in told]
     assert (kinds.count("dispatched"), kinds.count("released"), kinds[-1]) == (1, 0, "cancelled")
     cancelled = platform.sql("select detail from events where generation_id = %s and kind = 'cancelled'", generation)
     assert cancelled[0]["detail"]["actor"] == "operator, in the Dagster UI"

@@ -10,6 +10,7 @@ import pytest
 
 from posegen.images.platforms import PLATFORMS
 from posegen.images.validation import open_image
+from tests.builders import SLUGS
 from tests.homes import PRICE
 
 MATERIALIZATION = """
@@ -117,8 +118,8 @@ BAD = {
     "an unknown avatar value": {"poses": ["star-jump"], "avatar": {"hair": "on_fire"}},
     "an avatar value that is no text": {"poses": ["star-jump"], "avatar": {"hair": ["bob_brown"]}},
     "0 poses": {},
-    "51 poses": {"poses": ["star-jump"] * 51},
-    "52 pictures": {"poses": ["star-jump"] * 2, "variations": 26},
+    "51 poses": {"poses": SLUGS[:51]},
+    "52 pictures": {"poses": SLUGS[:2], "variations": 26},
     "a prompt of 0 characters": {"prompt": ""},
     "a prompt of blanks": {"prompt": " \n "},
     "a prompt of 20,000 characters": {"prompt": "p" * 20_000},

@@ -23,7 +23,7 @@ from typing import Any
 
 from posegen.settings import PROJECT_ROOT
 
-PATIENCE = 30.0
+PATIENCE = 90.0
 _PR_SET_PDEATHSIG = 1
 
 

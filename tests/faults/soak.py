@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tests.faults.crew import Crew
 from tests.faults.disks import private_disks_work
 from tests.faults.evidence import Evidence
 from tests.faults.injections import KINDS, Needs
-from tests.faults.world import LEASE_SECONDS, Ground, World, new_world
+from tests.faults.world import Ground, World, new_world
 
 DISK_MEGABYTES = 64
-
-
-@dataclass(frozen=True)
-class Injected:
-    """A fault that was injected. `seconds`: how long until its cause was gone."""
-
-    kind: str
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -29,12 +20,11 @@ class Episode:
     """Some faults and what was to be seen afterwards."""
 
     seed: str
-    faults: list[Injected]
+    kinds: Sequence[str]
     evidence: Evidence
 
     def __str__(self) -> str:
-        faults = ", ".join(fault.kind for fault in self.faults)
-        return f"seed {self.seed}: {faults}\n{self.evidence}"
+        return f"seed {self.seed}: {', '.join(self.kinds)}\n{self.evidence}"
 
 
 def kinds_here(*, in_bucket: bool = False) -> list[str]:
@@ -60,27 +50,21 @@ def play_episode(
     kinds: Sequence[str],
     *,
     in_bucket: bool = False,
-    lease_seconds: float = LEASE_SECONDS,
-    injected: Callable[[Injected], object] = lambda _: None,
 ) -> Episode:
     """Inject faults of these kinds into a world of its own, let it come to rest and look."""
     megabytes = DISK_MEGABYTES if private_disks_work() and not in_bucket else 0
-    with new_world(
-        ground, f"episode {seed}", lease_seconds=lease_seconds, disk_megabytes=megabytes, in_bucket=in_bucket
-    ) as world:
+    with new_world(ground, f"episode {seed}", disk_megabytes=megabytes, in_bucket=in_bucket) as world:
         crew = Crew(world, random.Random(seed))
         crew.begin()
-        faults = []
+        meanwhile: list[str] = []
         for kind in kinds:
-            began = time.monotonic()
             KINDS[kind].inject(crew)
-            faults.append(Injected(kind, time.monotonic() - began))
-            injected(faults[-1])
+            meanwhile += [f"after {kind}: {what}" for what in world.violations_meanwhile()]
             crew.ask()
-        return Episode(seed, faults, _without_excuse(world, crew, world.settle()))
+        return Episode(seed, kinds, _without_excuse(world, crew, world.settle(), meanwhile))
 
 
-def _without_excuse(world: World, crew: Crew, evidence: Evidence) -> Evidence:
+def _without_excuse(world: World, crew: Crew, evidence: Evidence, meanwhile: list[str]) -> Evidence:
     """A generation may end without its pictures when its backend or its customer failed it, and for no other reason."""
     failed = world.rows(
         """
@@ -93,4 +77,12 @@ def _without_excuse(world: World, crew: Crew, evidence: Evidence) -> Evidence:
         for row in failed
         if row["id"] not in crew.may_fail
     ]
-    return replace(evidence, broken={**evidence.broken, "lost": evidence.broken["lost"] + given_up})
+    broken = evidence.broken
+    return replace(
+        evidence,
+        broken={
+            **broken,
+            "lost": broken["lost"] + given_up,
+            "broken invariants": broken["broken invariants"] + meanwhile,
+        },
+    )

@@ -9,16 +9,20 @@ import pytest
 
 from tests.faults.evidence import Evidence
 from tests.faults.scenarios import SCENARIOS
-from tests.faults.world import Ground, new_world
+from tests.faults.world import PATIENCE, Ground, new_world
 
 LEASE_SECONDS = 1.0
 AT_ONCE = 5
+# What has not ended by then, while workers have nothing else to do, is lost.
+NEVER = 6.0
 
 
 def _play(ground: Ground, name: str, breakage: str) -> Evidence:
+    scenario = SCENARIOS[name]
     title = f"{name}, {breakage}" if breakage else name
-    with new_world(ground, title, lease_seconds=LEASE_SECONDS, breakage=breakage) as world:
-        return SCENARIOS[name].play(world)
+    patience = NEVER if breakage and scenario.shows == "lost" else PATIENCE
+    with new_world(ground, title, lease_seconds=LEASE_SECONDS, patience=patience, breakage=breakage) as world:
+        return scenario.play(world)
 
 
 @pytest.fixture(scope="module")

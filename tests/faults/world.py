@@ -41,8 +41,6 @@ LEASE_SECONDS = 2.0
 LIBRARY_POSE = builders.A_POSE
 SEEDS_PER_GENERATION = 100
 PATIENCE = 90.0
-# A promise that is not kept for so long, by workers who have nothing else to do, is broken. Only for controls.
-NEVER = 6.0
 
 # Workers here may lose as many leases and make as many attempts as they like.
 BOUNDS = Bounds(most_attempts=RULE.most_attempts, most_lost_leases=RULE.most_lost_leases)
@@ -77,6 +75,7 @@ class World:
     far_end: FarEnd
     user: UUID
     lease_seconds: float
+    patience: float
     breakage: str
     disk: PrivateDisk | None
     bucket: str = ""
@@ -246,7 +245,7 @@ class World:
 
     def settle(self) -> Evidence:
         """Let everything come to its end, or wait for it in vain; then end the workers and look."""
-        deadline = time.monotonic() + (NEVER if self.breakage else PATIENCE)
+        deadline = time.monotonic() + self.patience
         while not self.all_ended() and time.monotonic() < deadline:
             time.sleep(0.05)
         return self.look()
@@ -266,6 +265,16 @@ class World:
             verify=self._violations,
         )
         return look(scene)
+
+    def violations_meanwhile(self) -> list[str]:
+        """What `posegen verify` finds while everybody is at work; the store is left for later."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return sentences(verify(self.database, bounds=BOUNDS))
+            except (psycopg.OperationalError, DatabaseUnusable):
+                if time.monotonic() > deadline:
+                    raise
 
     def _violations(self) -> list[str]:
         """What `posegen verify` would find: an example for each rule that is broken."""
@@ -315,13 +324,15 @@ def new_world(
     name: str,
     *,
     lease_seconds: float = LEASE_SECONDS,
+    patience: float = PATIENCE,
     breakage: str = "",
     disk_megabytes: int = 0,
     in_bucket: bool = False,
 ) -> Iterator[World]:
     """A world of its own, whole or broken.
 
-    `disk_megabytes`: its store lies on a small disk of its own; `in_bucket`: it is a bucket behind an S3 API instead.
+    `patience`: how long its requests may take to end; `disk_megabytes`: its store lies on a small disk of its own;
+    `in_bucket`: it is a bucket behind an S3 API instead.
     """
     folder = ground.folder / name.replace(" ", "-").replace("'", "")
     folder.mkdir()
@@ -348,6 +359,7 @@ def new_world(
             far_end=ends.enter_context(FarEnd()),
             user=builders.a_user(database, credits=10_000_000, storage_limit=10**13),
             lease_seconds=lease_seconds,
+            patience=patience,
             breakage=breakage,
             disk=disk,
             bucket=bucket or "",

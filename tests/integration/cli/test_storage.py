@@ -9,9 +9,11 @@ import urllib.request
 
 import pytest
 
+from posegen.storage import places
 from posegen.storage.bucket import BucketAdministration
 from posegen.storage.keys import STORE_MARKER_KEY
 from posegen.storage.local import LocalStore
+from posegen.storage.places import RequestLimits
 from posegen.storage.s3 import BucketStore
 from tests.builders import execute, finished, value
 from tests.fault_proxy_http import Fault, HttpFaultProxy
@@ -136,10 +138,11 @@ def test_a_store_that_does_not_answer_is_bad_and_the_others_are_tried(posegen, s
     assert posegen("storage", "health", "--store", "local").code == 0
 
 
-def test_a_server_that_is_down_is_told_in_seconds(posegen, s3, s3_server, monkeypatch):
+def test_a_server_that_is_down_is_told(posegen, s3, s3_server, monkeypatch):
     with HttpFaultProxy(lambda: (HOST, s3_server.port)) as proxy:
         proxy.break_requests(Fault.SLOW_DOWN, times=math.inf)
         monkeypatch.setenv("S3_ENDPOINT", proxy.url)
+        monkeypatch.setattr(places, "QUICK", RequestLimits(request=0.5, total=1.0))
 
         answer = posegen("storage", "health", "--store", "s3", "--json")
 

@@ -63,13 +63,6 @@ class Workers(RuleBasedStateMachine):
         if judged:
             take_in(self.database)
 
-    @precondition(lambda self: self.known)
-    @rule(data=st.data())
-    def cancel(self, data: Any) -> None:
-        generation = data.draw(st.sampled_from(self.known))
-        assert outcomes.cancel(self.database, generation, actor="customer") == (generation not in self.ended)
-        self.current.pop(generation, None)
-
     # --- what workers do ----------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.known)
@@ -83,12 +76,6 @@ class Workers(RuleBasedStateMachine):
         self.claims += claimed
         for claim in claimed[:started]:
             self._start(claim)
-
-    @precondition(lambda self: self.claims)
-    @rule(data=st.data())
-    def start_late(self, data: Any) -> None:
-        """A run that took its time, and may come too late."""
-        self._start(data.draw(st.sampled_from(self.claims)))
 
     def _start(self, claim: Claim) -> None:
         now = self._state(claim.generation_id)
@@ -117,6 +104,12 @@ class Workers(RuleBasedStateMachine):
     @rule(data=st.data(), how=st.sampled_from(["complete", "fail", "finish"]))
     def work(self, data: Any, how: str) -> None:
         self._write(self.current[data.draw(st.sampled_from(sorted(self.current)))], how)
+
+    @precondition(lambda self: self.current)
+    @rule()
+    def work_on_all(self) -> None:
+        for lease in list(self.current.values()):
+            self._write(lease, "complete")
 
     @precondition(lambda self: self.late)
     @rule(data=st.data(), how=st.sampled_from(["complete", "fail", "finish"]))
@@ -154,24 +147,43 @@ class Workers(RuleBasedStateMachine):
 
     # --- what befalls them --------------------------------------------------------------------------------------
 
-    @precondition(lambda self: self.leases)
+    @precondition(lambda self: self.current)
+    @rule(data=st.data(), how=st.sampled_from(["stopped", "error", "lost contact", "held back"]))
+    def let_go(self, data: Any, how: str) -> None:
+        lease = self.current[data.draw(st.sampled_from(sorted(self.current)))]
+        assert self._let_go(lease, how)
+        del self.current[lease.generation_id]
+
+    @precondition(lambda self: self.claims)
     @rule(
         data=st.data(),
-        how=st.sampled_from(["stopped", "error", "lost contact", "held back", "cancelled by its operator"]),
+        what=st.sampled_from(["late start", "late news", "old lease let go", "old lease cancels", "cancel"]),
     )
-    def let_go(self, data: Any, how: str) -> None:
-        lease = data.draw(st.sampled_from(self.leases[::-1]))
-        ours = self.current.get(lease.generation_id) == lease
+    def disturb(self, data: Any, what: str) -> None:
+        """What comes late, or from somebody else."""
+        claim = data.draw(st.sampled_from(self.claims[::-1]))
+        generation = claim.generation_id
+        if what == "late start":
+            self._start(claim)
+        elif what == "late news":
+            self._hear_of_its_end(claim, interrupted=data.draw(st.booleans()))
+        elif what == "cancel":
+            assert outcomes.cancel(self.database, generation, actor="customer") == (generation not in self.ended)
+            self.current.pop(generation, None)
+        elif self.late:
+            old = data.draw(st.sampled_from(self.late))
+            how = "cancelled" if what == "old lease cancels" else data.draw(st.sampled_from(["stopped", "error"]))
+            assert not self._let_go(old, how)
+
+    def _let_go(self, lease: Lease, how: str) -> bool:
         let_go: dict[str, Callable[[], bool]] = {
             "stopped": lambda: outcomes.release_lease(self.database, lease, reason="test"),
             "error": lambda: outcomes.retry_after_error(self.database, lease, RULE, reason="test"),
             "lost contact": lambda: outcomes.retry_after_lost_contact(self.database, lease, RULE, reason="test"),
             "held back": lambda: outcomes.hold_back(self.database, lease, BackendHeldBack("mannequin", 0, "503")),
-            "cancelled by its operator": lambda: outcomes.cancel_work(self.database, lease, actor="operator"),
+            "cancelled": lambda: outcomes.cancel_work(self.database, lease, actor="operator"),
         }
-        assert let_go[how]() == ours
-        if ours:
-            del self.current[lease.generation_id]
+        return let_go[how]()
 
     @precondition(lambda self: self.current)
     @rule(data=st.data(), how=st.sampled_from(["silent", "stalled", "overdue"]))
@@ -188,11 +200,8 @@ class Workers(RuleBasedStateMachine):
         assert recover(self.database, RULE, TimeLimits()) == []
         del self.current[generation]
 
-    @precondition(lambda self: self.claims)
-    @rule(data=st.data(), interrupted=st.booleans())
-    def lose_the_run(self, data: Any, interrupted: bool) -> None:
-        """News of a run that has ended, which may be old."""
-        claim = data.draw(st.sampled_from(self.claims))
+    def _hear_of_its_end(self, claim: Claim, *, interrupted: bool) -> None:
+        """A run has ended, perhaps long ago."""
         now = self._state(claim.generation_id)
         run = f"{claim.generation_id}:{claim.dispatch}"
         concerned = now["dispatch"] == claim.dispatch and now["status"] in ("dispatched", "running")

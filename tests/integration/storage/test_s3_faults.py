@@ -24,7 +24,7 @@ from tests.stores import PNG
 BODY = bytes(range(256)) * 1000
 STREAM = BODY * 12  # 3 MB: spooled to disk
 LARGE = BODY * 80  # 20 MB: read in two pieces
-PATIENT = RequestLimits(connect=2.0, request=1.0, total=30.0, first_pause=0.01, longest_pause=0.1)
+PATIENT = RequestLimits(connect=2.0, request=0.6, total=30.0, first_pause=0.01, longest_pause=0.1)
 UNHURRIED = replace(PATIENT, request=20.0, total=60.0)
 HASTY = RequestLimits(connect=0.4, request=0.4, total=0.9, first_pause=0.01, longest_pause=0.05)
 

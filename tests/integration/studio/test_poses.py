@@ -533,6 +533,23 @@ def test_a_store_that_answers_well_and_keeps_nothing_right_is_found_out(studio, 
     assert pose_statuses(studio.database, lease.generation_id) == ["running"]
 
 
+def test_a_pose_for_which_there_is_no_room_after_all_fails_alone_with_its_reason(studio):
+    """What is reserved is an upper bound; as if one had been too low."""
+    user = a_user(studio.database)
+    lease = running(studio.database, user)
+    execute(studio.database, "update generations set storage_reserved = 0")
+    execute(studio.database, "update accounts set storage_reserved = 0, storage_limit = 10")
+
+    assert work(studio, lease) == "failed"
+
+    ended = result(studio.database, lease.generation_id)
+    assert ended["error_code"] == "quota_exceeded"
+    assert "delete images or raise the limit" in ended["error_detail"]
+    assert row(studio.database, "select attempts from generations") == {"attempts": 0}
+    assert credits(studio.database, user) == (10_000, 0, 0)
+    assert account(studio.database, user)["storage_used"] == 0
+
+
 # --- the lease is lost --------------------------------------------------------------------------------------------
 
 

@@ -42,7 +42,7 @@ def parameters_of(name: str) -> list[str]:
 
 def test_every_command_has_its_section_and_its_place_in_the_list() -> None:
     assert [heading for heading in PAGE.headings() if heading.startswith("posegen ")] == [
-        f"posegen {name}" for row in PAGE.rows("command") for name in re.findall(r"\[([\w ]+)\]", row["command"])
+        f"posegen {name}" for row in PAGE.rows("command") for name in re.findall(r"\[([\w -]+)\]", row["command"])
     ]
     assert sorted(heading.removeprefix("posegen ") for heading in PAGE.headings()[1:]) == sorted(COMMANDS)
 
