@@ -20,9 +20,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks.running_platform import machine, percentile
 from tests.faults.evidence import CATEGORIES, DEAD_HERE, SILENT, Evidence
+from tests.faults.ground import new_ground
 from tests.faults.soak import drawn_kinds, kinds_here, play_episode
 from tests.faults.whole_platform import PLATFORM_KINDS, harm, platform_under_faults
-from tests.faults.world import LEASE_SECONDS, Ground, new_ground
+from tests.faults.world import LEASE_SECONDS, Ground
 from tests.s3_server import running_s3
 
 FAULTS_IN_AN_EPISODE = 10

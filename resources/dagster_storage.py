@@ -16,6 +16,7 @@ from dagster_postgres.version import __version__ as dagster_postgres_version
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool
 
+from posegen.database.connection import LIVENESS
 from posegen.errors import PlatformUnusable
 
 KEPT_OPEN = 5
@@ -58,7 +59,7 @@ def pooled_engine(postgres_url: str) -> Engine:
         pool_pre_ping=True,
         pool_size=KEPT_OPEN,
         max_overflow=MOST_CONNECTIONS - KEPT_OPEN,
-        connect_args={"fallback_application_name": "dagster"},
+        connect_args={"fallback_application_name": "dagster", **LIVENESS},
     )
 
 

@@ -20,6 +20,14 @@ from posegen.errors import DatabaseUnusable
 Connection = psycopg.Connection[DictRow]
 
 CONNECT_SECONDS = 10
+LIVENESS: dict[str, Any] = {
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+}
+"""For libpq: a server that is gone without a word is noticed within 30 s, where Linux alone waits for up to 2 hours."""
 
 
 class Database:
@@ -43,7 +51,12 @@ class Database:
             # A restarted server leaves dead connections in the pool; the check costs one round trip.
             check=ConnectionPool.check_connection,
             configure=self._configure,
-            kwargs={"row_factory": dict_row, "application_name": "posegen", "connect_timeout": CONNECT_SECONDS},
+            kwargs={
+                "row_factory": dict_row,
+                "application_name": "posegen",
+                "connect_timeout": CONNECT_SECONDS,
+                **LIVENESS,
+            },
             timeout=CONNECT_SECONDS * 2,
             reconnect_timeout=CONNECT_SECONDS,
         )
@@ -69,7 +82,11 @@ class Database:
     def listening(self, channel: str) -> Iterator[Listener]:
         """A connection of its own that hears what is notified on `channel`."""
         with psycopg.connect(
-            self.url, autocommit=True, application_name="posegen listener", connect_timeout=CONNECT_SECONDS
+            self.url,
+            autocommit=True,
+            application_name="posegen listener",
+            connect_timeout=CONNECT_SECONDS,
+            **LIVENESS,
         ) as connection:
             connection.execute(psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(channel)))
             yield Listener(connection)

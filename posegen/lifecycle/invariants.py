@@ -275,15 +275,17 @@ COUNTED = Invariant(
     "errors and lost leases are those of the events: to be asked to stop, or to wait for a backend, costs no attempt",
     "select count(*) from generations where last_event > 0",
     """
-    select format('generation %s counts %s errors and %s lost leases, its events %s and %s', g.id, g.attempts,
-                  g.lost_leases, coalesce(e.attempts, 0), coalesce(e.lost_leases, 0)) as what
+    select format('generation %s counts %s errors and %s lost leases, its events %s and %s in %s times', g.id,
+                  g.attempts, g.lost_leases, e.attempts, e.lost_leases, e.times) as what
     from generations g
-    left join lateral (
-        select (detail ->> 'attempts')::integer as attempts, (detail ->> 'lost_leases')::integer as lost_leases
-        from events where generation_id = g.id and kind = 'requeued' order by sequence desc limit 1
+    join lateral (
+        select count(*) filter (where kind = 'requeued') as times,
+               coalesce(max((detail ->> 'attempts')::integer) filter (where kind = 'requeued'), 0) as attempts,
+               coalesce(max((detail ->> 'lost_leases')::integer) filter (where kind = 'requeued'), 0) as lost_leases
+        from events where generation_id = g.id having count(*) > 0
     ) e on true
-    where exists (select from events where generation_id = g.id)
-        and (g.attempts, g.lost_leases) is distinct from (coalesce(e.attempts, 0), coalesce(e.lost_leases, 0))
+    where (g.attempts, g.lost_leases, g.attempts + g.lost_leases)
+        is distinct from (e.attempts, e.lost_leases, e.times::integer)
     """,
 )
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote
 
 from posegen.errors import InvalidKey, ObjectExists, ObjectMissing, StoreUnavailable
-from posegen.storage.credentials import credentials_source
 from posegen.storage.hashing import Fingerprint, fingerprint, fingerprint_stream
 from posegen.storage.health import measured_health
 from posegen.storage.keys import cache_control_of, content_type_of, is_key, validate_key, validate_prefix
@@ -34,7 +33,7 @@ from posegen.storage.protocol import (
     check_upload,
     upload_headers,
 )
-from posegen.storage.s3_requests import PAGE, PIECE_BYTES, Opened, S3Requests
+from posegen.storage.s3_requests import PAGE, PIECE_BYTES, Opened, requests_to
 from posegen.storage.spooling import spooled
 from posegen.storage.streams import check_bytes, reader_of, verified
 from posegen.storage.traffic import Traffic, TrafficMeter
@@ -60,8 +59,7 @@ class BucketStore:
         self._place = place
         self._spool_folder = spool_folder
         self._meter = TrafficMeter()
-        self._credentials = credentials_source(place.credentials, store=place.name)
-        self._requests = S3Requests(place, self._credentials)
+        self._requests = requests_to(place)
 
     @property
     def name(self) -> str:
@@ -173,7 +171,7 @@ class BucketStore:
         check_upload(validate_key(key, store=self.name), store=self.name, content_type=content_type, size=size)
         headers = upload_headers(content_type, size)
         url = f"{self._place.endpoint}/{self._place.bucket}/{quote(key)}"
-        signed = presigned_put(url, headers, self._credentials(), region=self._place.region, seconds=seconds)
+        signed = presigned_put(url, headers, self._requests.credentials(), region=self._place.region, seconds=seconds)
         return SignedPut(signed, headers)
 
     def copy(self, source: str, target: str) -> ObjectInfo:
@@ -268,7 +266,7 @@ class BucketStore:
     def _administration(self) -> BucketAdministration:
         from posegen.storage.bucket import BucketAdministration  # boto3 takes longer than all the rest
 
-        return BucketAdministration(self._place, self._credentials)
+        return BucketAdministration(self._place, self._requests.credentials)
 
 
 def _info(key: str, stored: Fingerprint, *, skipped: bool = False) -> ObjectInfo:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from mmap import mmap
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,7 +19,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from posegen.errors import ObjectExists, ObjectMissing
-from posegen.storage.credentials import as_obstore_wants
+from posegen.storage.credentials import as_obstore_wants, credentials_source
 from posegen.storage.places import BucketPlace, Credentials
 from posegen.storage.s3_attempts import Attempts
 from posegen.storage.s3_errors import is_out_of_range
@@ -55,12 +56,18 @@ class Taken:
     first_attempt: bool
 
 
+@lru_cache(maxsize=8)
+def requests_to(place: BucketPlace) -> S3Requests:
+    """The one for this place in this process: whoever opens the store shares its connections and its limit."""
+    return S3Requests(place)
+
+
 class S3Requests:
     """Requests about one bucket. Every method raises the storage errors that `s3_errors.py` knows."""
 
-    def __init__(self, place: BucketPlace, credentials: Callable[[], Credentials]) -> None:
+    def __init__(self, place: BucketPlace) -> None:
         self._place = place
-        self._credentials = credentials
+        self._credentials = credentials_source(place.credentials, store=place.name)
         self._attempts = Attempts(place.limits, store=place.name)
         self._client = self._connected(retry_seconds=0)
         self._bucket_seen = False
@@ -171,6 +178,10 @@ class S3Requests:
         while page := self._run(request, prefix):
             after = page[-1]["path"]
             yield page
+
+    def credentials(self) -> Credentials:
+        """What requests are signed with right now."""
+        return self._credentials()
 
     def signed_get_url(self, key: str, seconds: int) -> str:
         """A URL that reads the object for so long. Nothing is sent."""

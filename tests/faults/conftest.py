@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.world import Ground, new_ground
+from tests.faults.ground import new_ground
+from tests.faults.world import Ground
 
 
 @pytest.fixture(scope="package")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from tests.concurrency import until
 from tests.faults.evidence import DEAD_HERE, SILENT, Loss
 from tests.faults.nursery import Worker
 from tests.faults.world import World
@@ -21,7 +22,11 @@ SENSOR = "sensor"
 ELSEWHERE = "run3"
 OPEN_AT_LEAST = 5
 MOST_POSES = 4
-BUSY_SECONDS = 40.0
+# However loaded the machine is, somebody works by then, and an armed fault comes to pass.
+FIRES_WITHIN = 40.0
+# How much longer than its lease somebody is out of reach.
+BEYOND_THE_LEASE = 0.4
+OUTAGE_SECONDS = 0.7
 
 
 @dataclass
@@ -97,7 +102,7 @@ class Crew:
         """One that is at work now; everybody has a turn at being the first that is asked."""
         runs = [member for member in self.members.values() if member.place != SENSOR]
         self.random.shuffle(runs)
-        deadline = time.monotonic() + BUSY_SECONDS
+        deadline = time.monotonic() + FIRES_WITHIN
         while time.monotonic() < deadline:
             self.ask()
             for member in runs:
@@ -105,6 +110,25 @@ class Crew:
                     return member
             time.sleep(0.02)
         raise AssertionError(f"nobody works\n{self.sensor.worker.last_words()}\n{runs[0].worker.last_words()}")
+
+    def wait_until_at_work(self, member: Member) -> None:
+        """Wait until this one has a generation."""
+
+        def at_work() -> bool:
+            self.ask()
+            return self.world.held_by(member.worker.name) is not None
+
+        until(at_work, seconds=FIRES_WITHIN)
+
+    def wait_a_moment(self) -> None:
+        """Let the fault meet a different step each time."""
+        time.sleep(self.random.uniform(0, 0.3))
+
+    def service_is_well(self) -> None:
+        """From now on it answers as it should; whoever was answered otherwise may have failed by it."""
+        self.world.far_end.release()
+        answered_otherwise = {call.seed for call in self.world.far_end.calls() if call.answer != "picture"}
+        self.may_fail |= self.world.generations_of(answered_otherwise)
 
     def _start(self, place: str, number: int, proxy: TcpFaultProxy, orders: dict[str, Any]) -> Worker:
         given = {"database": self.world.url_through(proxy), **orders}

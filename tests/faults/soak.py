@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from tests.faults.crew import Crew
 from tests.faults.disks import private_disks_work
 from tests.faults.evidence import Evidence
+from tests.faults.ground import new_world
 from tests.faults.injections import KINDS, Needs
-from tests.faults.world import Ground, World, new_world
+from tests.faults.world import Ground, World
 
 DISK_MEGABYTES = 64
 

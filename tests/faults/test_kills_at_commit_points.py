@@ -11,7 +11,8 @@ import pytest
 
 from posegen.lifecycle.commit_points import KILLED, CommitPoint
 from tests.faults.evidence import Evidence
-from tests.faults.world import Ground, new_world
+from tests.faults.ground import new_world
+from tests.faults.world import Ground
 
 # Long enough never to run out here: that the worker is dead is known from its lock.
 LEASE_SECONDS = 10.0

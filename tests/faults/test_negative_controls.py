@@ -8,8 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from tests.faults.evidence import Evidence
+from tests.faults.ground import new_world
 from tests.faults.scenarios import SCENARIOS
-from tests.faults.world import PATIENCE, Ground, new_world
+from tests.faults.world import PATIENCE, Ground
 
 LEASE_SECONDS = 1.0
 AT_ONCE = 5

@@ -15,9 +15,9 @@ from posegen.poses.library import LIBRARY
 from tests.backends import painted
 from tests.faults.disks import PrivateDisk, private_disks_work
 from tests.faults.far_end import FarEnd, HostedBackend
+from tests.faults.ground import new_world
 from tests.faults.injections import KINDS
 from tests.faults.soak import drawn_kinds
-from tests.faults.world import new_world
 from tests.tcp_fault_proxy import CommitFault, TcpFaultProxy
 
 

@@ -22,8 +22,9 @@ from posegen.settings import PROJECT_ROOT
 from posegen.storage.local import LocalStore
 from posegen.supervisor.ports import choose_port
 from posegen.supervisor.process_groups import run_workers
-from tests.faults.evidence import AUDIT, Evidence, Scene, look
+from tests.faults.evidence import Evidence, Scene, look
 from tests.faults.far_end import FarEnd
+from tests.faults.promises import AUDIT
 from tests.faults.world import BOUNDS, LIBRARY_POSE, SEEDS_PER_GENERATION, sentences
 from tests.homes import IN_THE_BACKGROUND, START_SECONDS, UP, Home
 from tests.servers import remove_cluster

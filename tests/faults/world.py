@@ -3,44 +3,41 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 from uuid import UUID
 
 import psycopg
 
 from posegen.database.connection import Database
-from posegen.database.prepare import prepare_database
 from posegen.database.server import DatabaseUrls
 from posegen.errors import DatabaseUnusable
 from posegen.lifecycle.invariants import Bounds
 from posegen.lifecycle.verification import Finding, verify
-from posegen.storage.local import LocalStore
 from posegen.storage.protocol import ObjectStore
-from posegen.storage.s3 import BucketStore
 from tests import builders
 from tests.concurrency import until
-from tests.embedded_server import cluster_folder
 from tests.fault_proxy_http import HttpFaultProxy
-from tests.faults.breakages import BREAKAGES, NOBODY_RECONCILES
+from tests.faults.breakages import NOBODY_RECONCILES
 from tests.faults.disks import PrivateDisk
-from tests.faults.evidence import AUDIT, SILENT, Evidence, Loss, Scene, look
+from tests.faults.evidence import SILENT, Evidence, Loss, Scene, look
 from tests.faults.far_end import FarEnd
 from tests.faults.nursery import Nursery, Worker
-from tests.faults.worker import RULE, Orders, bucket_place
-from tests.s3_server import HOST, S3Server
-from tests.servers import fresh_database, running_postgres
+from tests.faults.worker import RULE, Orders
+from tests.s3_server import S3Server
 from tests.tcp_fault_proxy import TcpFaultProxy
 
 LEASE_SECONDS = 2.0
 LIBRARY_POSE = builders.A_POSE
 SEEDS_PER_GENERATION = 100
 PATIENCE = 90.0
+
+T = TypeVar("T")
 
 # Workers here may lose as many leases and make as many attempts as they like.
 BOUNDS = Bounds(most_attempts=RULE.most_attempts, most_lost_leases=RULE.most_lost_leases)
@@ -89,15 +86,12 @@ class World:
 
     def submit(self, *, poses: int = 2, formats: Sequence[str] = ("facebook",)) -> UUID:
         """A request that was accepted: the database has said so. A customer whose request was not sends another."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                with self.database.transaction() as connection:
-                    generation = self.insert(connection, poses=poses, formats=formats)
-                return self.promised(generation)
-            except (psycopg.OperationalError, DatabaseUnusable):
-                if time.monotonic() > deadline:
-                    raise
+
+        def accepted() -> UUID:
+            with self.database.transaction() as connection:
+                return self.insert(connection, poses=poses, formats=formats)
+
+        return self.promised(_when_the_server_is_there(accepted))
 
     def insert(self, connection: Any, *, poses: int = 2, formats: Sequence[str] = ("facebook",)) -> UUID:
         """A request that is accepted as soon as this transaction is committed."""
@@ -171,13 +165,7 @@ class World:
 
     def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
         """What a query answers, now or when the server is back."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                return builders.rows(self.database, query, *values)
-            except (psycopg.OperationalError, DatabaseUnusable):
-                if time.monotonic() > deadline:
-                    raise
+        return _when_the_server_is_there(lambda: builders.rows(self.database, query, *values))
 
     def value(self, query: str, *values: object) -> Any:
         """The one value that a query answers."""
@@ -224,18 +212,10 @@ class World:
         found = self.rows("select distinct generation_id from generated_poses where seed = any(%s)", list(seeds))
         return {row["generation_id"] for row in found}
 
-    def until_called(self, generation_seed: int, calls: int = 1) -> None:
-        """Wait until the service was asked for so many pictures of this generation."""
-        span = range(generation_seed, generation_seed + SEEDS_PER_GENERATION)
-        self.wait(lambda: sum(call.seed in span for call in self.far_end.calls()) >= calls)
-
     def all_ended(self) -> bool:
         """Whether every accepted request has come to its end."""
-        open_ = "select count(*) from generations where id = any(%s) and finished_at is null"
-        present = "select count(*) from generations where id = any(%s)"
-        return self.value(open_, self.accepted) == 0 and builders.value(self.database, present, self.accepted) == len(
-            self.accepted
-        )
+        ended = "select count(*) from generations where id = any(%s) and finished_at is not null"
+        return bool(self.value(ended, self.accepted) == len(self.accepted))
 
     def wait_for_ticks(self, sensor: Worker, passes: int = 3) -> None:
         """Let a sensor look at everything again: so many passes begin and end from now on."""
@@ -268,13 +248,7 @@ class World:
 
     def violations_meanwhile(self) -> list[str]:
         """What `posegen verify` finds while everybody is at work; the store is left for later."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                return sentences(verify(self.database, bounds=BOUNDS))
-            except (psycopg.OperationalError, DatabaseUnusable):
-                if time.monotonic() > deadline:
-                    raise
+        return _when_the_server_is_there(lambda: sentences(verify(self.database, bounds=BOUNDS)))
 
     def _violations(self) -> list[str]:
         """What `posegen verify` would find: an example for each rule that is broken."""
@@ -306,84 +280,20 @@ class World:
         self.wait(lambda: self.value(others) == 0)
 
 
-@contextmanager
-def new_ground(folder: Path, s3: S3Server | None = None) -> Iterator[Ground]:
-    """A server of its own, the nursery, and a database with schema, lists and store that worlds are copied from."""
-    home = folder / "server"
-    with running_postgres(home) as urls, fresh_database(urls) as template, Nursery() as nursery:
-        with Database(template) as database:
-            prepare_database(database, base_urls={"local": "/media", "s3": None})
-            with database.transaction() as connection:
-                connection.execute(AUDIT)
-        yield Ground(urls, cluster_folder(home), urlsplit(template).path.strip("/"), nursery, folder, s3)
-
-
-@contextmanager
-def new_world(
-    ground: Ground,
-    name: str,
-    *,
-    lease_seconds: float = LEASE_SECONDS,
-    patience: float = PATIENCE,
-    breakage: str = "",
-    disk_megabytes: int = 0,
-    in_bucket: bool = False,
-) -> Iterator[World]:
-    """A world of its own, whole or broken.
-
-    `patience`: how long its requests may take to end; `disk_megabytes`: its store lies on a small disk of its own;
-    `in_bucket`: it is a bucket behind an S3 API instead.
-    """
-    folder = ground.folder / name.replace(" ", "-").replace("'", "")
-    folder.mkdir()
-    with ExitStack() as ends:
-        url = ends.enter_context(fresh_database(ground.urls, template=ground.template))
-        database = ends.enter_context(Database(url))
-        if breakage:
-            with psycopg.connect(url) as connection:
-                for statement in BREAKAGES[breakage].schema:
-                    connection.execute(statement)
-        disk = bucket = storage = None
-        if in_bucket:
-            assert ground.s3 is not None, "this ground has no S3 server"
-            bucket = ground.s3.new_bucket().bucket
-            storage = ends.enter_context(HttpFaultProxy(lambda: (HOST, ground.s3.port)))
-        elif disk_megabytes:
-            disk = ends.enter_context(PrivateDisk(folder / "store", megabytes=disk_megabytes))
-        world = World(
-            ground=ground,
-            url=url,
-            database=database,
-            folder=folder,
-            store=_store(ground, folder / "store", disk, bucket),
-            far_end=ends.enter_context(FarEnd()),
-            user=builders.a_user(database, credits=10_000_000, storage_limit=10**13),
-            lease_seconds=lease_seconds,
-            patience=patience,
-            breakage=breakage,
-            disk=disk,
-            bucket=bucket or "",
-            storage=storage,
-        )
-        ends.enter_context(world._ends)
-        try:
-            yield world
-        finally:
-            world.far_end.release()
-            for worker in world.workers:
-                worker.kill()
-
-
-def _store(ground: Ground, folder: Path, disk: PrivateDisk | None, bucket: str | None) -> ObjectStore:
-    """The world's store as the tests see it: past the proxy, and from outside of the disk's namespace."""
-    if bucket is not None and ground.s3 is not None:
-        return BucketStore(bucket_place(bucket, ground.s3.endpoint))
-    return LocalStore(folder if disk is None else disk.seen_from_outside, base_url="/media")
-
-
 def sentences(findings: list[Finding]) -> list[str]:
     """An example for each rule that is broken."""
     return [f"{each.name}: {each.violations} times; {each.examples[:1]}" for each in findings if each.violations]
+
+
+def _when_the_server_is_there(ask: Callable[[], T]) -> T:
+    """An answer of the database, which may be down for a moment."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return ask()
+        except (psycopg.OperationalError, DatabaseUnusable):
+            if time.monotonic() > deadline:
+                raise
 
 
 def _signed(url: str, name: str) -> str:

@@ -9,6 +9,7 @@ import urllib.request
 
 import pytest
 
+from posegen.cli.session import open_session
 from posegen.storage import places
 from posegen.storage.bucket import BucketAdministration
 from posegen.storage.keys import STORE_MARKER_KEY
@@ -221,6 +222,17 @@ def test_up_refuses_a_store_whose_marker_is_gone(posegen, home, local, monkeypat
 
     assert answer.code == 1
     assert "Mount the volume" in answer.err
+
+
+def test_whoever_starts_is_told_of_a_store_that_rows_still_need(posegen, studio, database, capsys):
+    finished(studio)
+    execute(database, "insert into stores (name) values ('r2')")
+    execute(database, "update objects set store = 'r2'")
+
+    with open_session(upgrade=True) as session:
+        session.check_stores()
+
+    assert "'r2', which is not configured here (local is): set R2_* settings again" in capsys.readouterr().err
 
 
 def test_doctor_names_a_store_that_rows_still_need(posegen, studio, database):

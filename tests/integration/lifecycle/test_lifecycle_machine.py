@@ -161,7 +161,9 @@ class Workers(RuleBasedStateMachine):
     )
     def disturb(self, data: Any, what: str) -> None:
         """What comes late, or from somebody else."""
-        claim = data.draw(st.sampled_from(self.claims[::-1]))
+        newest = {claim.generation_id: claim for claim in self.claims}
+        old = [claim for claim in self.claims if newest[claim.generation_id] != claim]
+        claim = data.draw(st.sampled_from(old or self.claims))
         generation = claim.generation_id
         if what == "late start":
             self._start(claim)
@@ -171,9 +173,9 @@ class Workers(RuleBasedStateMachine):
             assert outcomes.cancel(self.database, generation, actor="customer") == (generation not in self.ended)
             self.current.pop(generation, None)
         elif self.late:
-            old = data.draw(st.sampled_from(self.late))
+            lease = data.draw(st.sampled_from(self.late))
             how = "cancelled" if what == "old lease cancels" else data.draw(st.sampled_from(["stopped", "error"]))
-            assert not self._let_go(old, how)
+            assert not self._let_go(lease, how)
 
     def _let_go(self, lease: Lease, how: str) -> bool:
         let_go: dict[str, Callable[[], bool]] = {

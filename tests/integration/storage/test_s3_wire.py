@@ -8,6 +8,7 @@ import secrets
 import subprocess
 import sys
 import urllib.parse
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from posegen.storage.bucket import BucketAdministration
 from posegen.storage.places import BucketPlace, Credentials
 from posegen.storage.protocol import Unfinished
 from posegen.storage.s3 import BucketStore
-from posegen.storage.s3_requests import PIECE_BYTES
+from posegen.storage.s3_requests import PIECE_BYTES, requests_to
 from tests.fault_proxy_http import HttpFaultProxy, SeenRequest
 from tests.s3_server import CREDENTIALS, S3Server
 from tests.stores import PNG
@@ -238,8 +239,16 @@ def test_a_session_token_is_sent_along(place: BucketPlace, proxy: HttpFaultProxy
     assert headers_of_last_put(proxy)["x-amz-security-token"] == "the-token"
 
 
+@pytest.fixture
+def as_a_new_process() -> Iterator[None]:
+    """What has looked for credentials before knows nothing of it."""
+    requests_to.cache_clear()
+    yield
+    requests_to.cache_clear()
+
+
 def test_without_a_key_awss_own_chain_is_asked(
-    bucket: BucketPlace, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bucket: BucketPlace, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_a_new_process: None
 ) -> None:
     profile = tmp_path / "credentials"
     profile.write_text(
@@ -257,7 +266,7 @@ def test_without_a_key_awss_own_chain_is_asked(
 
 
 def test_a_chain_that_finds_nothing_says_what_to_set(
-    bucket: BucketPlace, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bucket: BucketPlace, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_a_new_process: None
 ) -> None:
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
