@@ -203,7 +203,7 @@ def _submissions(url: str) -> list[Series]:
 
 
 def _choosing() -> str:
-    """What chooses whom to claim, as `generations.claim_queued` has it."""
+    """What chooses whom to claim, as `queue.claim_queued` has it."""
     return f"""
         with first as materialized (
             select id from generations where status = 'queued' and not_before <= now()

@@ -112,6 +112,8 @@ def close_breaker(connection: Connection, backend: str) -> bool:
     )
     if closed.rowcount != 1:
         return False
+    # Of those from long ago, no generation's time limit needs to know any more.
+    connection.execute("delete from backend_outages where closed_at < now() - interval '90 days'")
     ended = connection.execute(
         "update backend_outages set closed_at = now() where backend = %s and closed_at is null", [backend]
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from uuid import UUID
 
-from posegen.database import breakers, events, generations
+from posegen.database import breakers, events, generations, queue
 from posegen.database.connection import Connection, Database
 from posegen.database.generations import Claim, Lease
 from posegen.errors import ClaimSuperseded, GenerationCancelled, GenerationUnknown
@@ -21,10 +21,10 @@ def claim_next(database: Database, *, most_running: int, most_running_per_user: 
     backend that is left alone waits; when its time is over, one generation of it is claimed to try.
     """
     with database.transaction() as connection:
-        if not generations.is_worth_claiming(connection, most_running):
+        if not queue.is_worth_claiming(connection, most_running):
             return []
-        generations.lock_claiming(connection)
-        under_way = Counter(generations.under_way_by_user(connection))
+        queue.lock_claiming(connection)
+        under_way = Counter(queue.under_way_by_user(connection))
         free = most_running - under_way.total()
         if free <= 0:
             return []
@@ -36,17 +36,17 @@ def _claim(connection: Connection, free: int, under_way: Counter[UUID], most_per
     claims: list[Claim] = []
     for row in held_back:
         # One that is under way already finds out for all.
-        if row.may_be_tried and len(claims) < free and not generations.any_under_way(connection, row.backend):
-            claims += generations.claim_queued(connection, 1, only_backend=row.backend)
+        if row.may_be_tried and len(claims) < free and not queue.any_under_way(connection, row.backend):
+            claims += queue.claim_queued(connection, 1, only_backend=row.backend)
     not_backends = [row.backend for row in held_back]
     under_way.update(claim.user_id for claim in claims)
     if not most_per_user:
-        return claims + generations.claim_queued(connection, free - len(claims), not_backends=not_backends)
+        return claims + queue.claim_queued(connection, free - len(claims), not_backends=not_backends)
     while len(claims) < free:
         full = [user for user, number in under_way.items() if number >= most_per_user]
         room = {user: most_per_user - number for user, number in under_way.items()}
         wanted = min([free - len(claims), most_per_user, *(left for left in room.values() if left > 0)])
-        more = generations.claim_queued(connection, wanted, not_backends=not_backends, not_users=full)
+        more = queue.claim_queued(connection, wanted, not_backends=not_backends, not_users=full)
         if not more:
             break
         claims += more
@@ -57,7 +57,7 @@ def _claim(connection: Connection, free: int, under_way: Counter[UUID], most_per
 def claims_to_send_again(database: Database) -> list[Claim]:
     """Claims whose run has not begun in time; sending the same run key again is harmless when the run exists."""
     with database.transaction() as connection:
-        return generations.claims_without_run(connection, older_than_seconds=RUN_SHOULD_HAVE_STARTED_SECONDS)
+        return queue.claims_without_run(connection, older_than_seconds=RUN_SHOULD_HAVE_STARTED_SECONDS)
 
 
 def start_work(
@@ -80,12 +80,12 @@ def start_work(
         progress = generations.progress_of(connection, generation_id, lock=True)
         if progress is None:
             raise GenerationUnknown(generation_id)
-        if progress.status is GenerationStatus.CANCELLED and dispatch == progress.dispatch:
+        if progress.status is GenerationStatus.CANCELLED and dispatch is not None:
             raise GenerationCancelled(generation_id)
         if progress.status.is_terminal:
             return None
         if dispatch is None and progress.status is GenerationStatus.QUEUED:
-            claim = generations.claim_one(connection, generation_id)
+            claim = queue.claim_one(connection, generation_id)
             assert claim is not None, "the row is locked"
             dispatch = claim.dispatch
         lease = generations.start(

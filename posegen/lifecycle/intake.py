@@ -15,11 +15,11 @@ import psycopg
 import structlog
 
 from posegen.backends.registry import BACKENDS, open_backend
-from posegen.database import events, generations, library, platforms, poses
+from posegen.database import events, generations, library, platforms, poses, queue
 from posegen.database.connection import Connection, Database
-from posegen.database.generations import Submission
 from posegen.database.library import StoredPose
 from posegen.database.poses import PlannedPose
+from posegen.database.queue import Submission
 from posegen.error_codes import ErrorCode
 from posegen.errors import InvalidPose, RequestRefused, UnknownName
 from posegen.images.platforms import Platform, reserved_bytes
@@ -138,7 +138,7 @@ def take_in(
 ) -> int:
     """Judge what was submitted, `limit` generations at most, and answer how many were judged."""
     with database.transaction() as connection:
-        waiting = generations.submitted_ids(connection, limit)
+        waiting = queue.submitted_ids(connection, limit)
         if not waiting:
             return 0
         catalogue = Catalogue.read(connection, default_backend=default_backend, prices=prices)
@@ -160,7 +160,7 @@ class _Intake:
         """See how many generations the queue takes."""
         most = self._limits.most_queued
         if most:
-            self._room = most - generations.count_queued(connection, most=most)
+            self._room = most - queue.count_queued(connection, most=most)
 
     def accept(self, connection: Connection, submission: Submission) -> None:
         """Queue a request with everything held. Raises `RequestRefused`."""
@@ -178,7 +178,7 @@ class _Intake:
 def _take_in_one(database: Database, generation_id: UUID, intake: _Intake) -> bool:
     """Whether it was judged here; False when another process came first."""
     with database.transaction() as connection:
-        submission = generations.lock_submission(connection, generation_id)
+        submission = queue.lock_submission(connection, generation_id)
         if submission is None:
             return False
         try:
@@ -202,21 +202,21 @@ def _accept(connection: Connection, submission: Submission, plan: Plan, limits: 
     _check_limits(connection, submission.user_id, len(plan.poses), limits)
     quota.reserve(connection, submission.user_id, plan.reserve)
     credits.hold(connection, submission.user_id, submission.id, plan.price)
-    generations.enqueue(connection, submission, poses=len(plan.poses), backend=plan.backend, reserved=plan.reserve)
+    queue.enqueue(connection, submission, poses=len(plan.poses), backend=plan.backend, reserved=plan.reserve)
     poses.plan_poses(connection, submission.id, plan.poses)
     events.record(connection, submission.id, "queued", poses=len(plan.poses), credits_held=plan.price)
 
 
 def _check_limits(connection: Connection, user_id: UUID, count: int, limits: IntakeLimits) -> None:
     most_queued, poses_per_hour = limits.most_queued_per_user, limits.poses_per_hour
-    if most_queued and generations.count_queued(connection, most=most_queued, user_id=user_id) >= most_queued:
+    if most_queued and queue.count_queued(connection, most=most_queued, user_id=user_id) >= most_queued:
         raise RequestRefused(
             ErrorCode.TOO_MANY_REQUESTS,
             f"{most_queued:,} generations of this user wait already: ask again when some of them are done.",
         )
     if not poses_per_hour:
         return
-    accepted = generations.poses_accepted(connection, user_id, seconds=_HOUR_SECONDS)
+    accepted = queue.poses_accepted(connection, user_id, seconds=_HOUR_SECONDS)
     if accepted + count > poses_per_hour:
         raise RequestRefused(
             ErrorCode.TOO_MANY_REQUESTS,

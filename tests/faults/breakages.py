@@ -13,7 +13,7 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 from posegen.backends.protocol import Recipe
-from posegen.database import generations, poses
+from posegen.database import generations, poses, queue
 from posegen.database.connection import Connection, Database
 from posegen.database.generations import Claim, Lease
 from posegen.database.poses import OpenPose
@@ -166,7 +166,7 @@ def _cursor_instead_of_claim() -> None:
                 [cursor[0]],
             ).fetchall()
             cursor[0] = max([cursor[0], *(row["at"] for row in newer)])
-            claimed = [generations.claim_one(connection, row["id"]) for row in newer]
+            claimed = [queue.claim_one(connection, row["id"]) for row in newer]
         return [each for each in claimed if each is not None]
 
     _put_in_place_of(claims, "claim_next", claim)

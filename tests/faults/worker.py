@@ -21,7 +21,7 @@ import psycopg
 import structlog
 
 from posegen.backends.breaker import BackendRule
-from posegen.database import generations
+from posegen.database import queue
 from posegen.database.connection import Database
 from posegen.database.generations import Claim
 from posegen.errors import ClaimSuperseded, DatabaseUnusable
@@ -168,7 +168,7 @@ def _run(studio: Studio, name: str) -> NoReturn:
 
 def _next_claim(database: Database) -> Claim | None:
     with database.transaction() as connection:
-        waiting = generations.claims_without_run(connection, older_than_seconds=0)
+        waiting = queue.claims_without_run(connection, older_than_seconds=0)
     # Those who come at once begin at different places.
     return waiting[os.getpid() % len(waiting)] if waiting else None
 

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from posegen.database import generations
+from posegen.database import generations, queue
 from posegen.database.events import REQUESTS_CHANNEL
 from posegen.errors import ClaimSuperseded, GenerationUnknown
 from posegen.lifecycle import claims, outcomes
@@ -126,8 +126,8 @@ def test_a_claimer_waits_for_another_one_that_is_still_counting(database):
     second = threading.Thread(target=lambda: answers.append(claim_next(database, most_running=2)))
 
     with database.transaction() as connection:
-        generations.lock_claiming(connection)
-        assert len(generations.claim_queued(connection, 2)) == 2
+        queue.lock_claiming(connection)
+        assert len(queue.claim_queued(connection, 2)) == 2
         second.start()
         second.join(0.3)
         assert answers == []

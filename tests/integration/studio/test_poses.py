@@ -379,6 +379,7 @@ def test_when_nobody_gets_an_answer_the_generation_waits_and_nothing_has_failed(
     }
     assert credits(studio.database, user) == (10_000 - 4 * PRICE, 2 * PRICE, 2 * PRICE)
     assert value(studio.database, "select count(*) from backend_outages where closed_at is null") == 1
+    assert backend_failures(studio.database) == [0, 0, 1, 0], "what opens the breaker is no failure of the pose"
 
     backend.before_each = lambda _: None
     execute(studio.database, "update backend_breakers set retry_at = now()")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from posegen.database.generations import Submission
+from posegen.database.queue import Submission
 from posegen.error_codes import ErrorCode
 from posegen.errors import RequestRefused
 from posegen.images.platforms import PLATFORMS, reserved_bytes

@@ -1,0 +1,224 @@
+"""Statements about the queue: what was submitted, what waits, and whose turn it is.
+
+Functions take an open transaction; which of them belong together is decided in `posegen.lifecycle`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from posegen.database.connection import Connection
+from posegen.database.generations import Claim
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A request as it lies in the database, not yet judged."""
+
+    id: UUID
+    user_id: UUID
+    poses: list[str]
+    categories: list[str]
+    prompt: str | None
+    avatar: dict[str, Any]
+    variations: int
+    seed: int | None
+    formats: list[str]
+    backend: str | None
+    control_weight: float
+
+
+def submitted_ids(connection: Connection, limit: int) -> list[UUID]:
+    """Generations that were not judged yet: the oldest of each user first, so that nobody waits for another's flood."""
+    rows = connection.execute(
+        """
+        select id from (
+            select id, submitted_at, row_number() over (partition by user_id order by submitted_at, id) as nth
+            from generations where status = 'submitted'
+        ) waiting
+        order by nth, submitted_at, id limit %s
+        """,
+        [limit],
+    )
+    return [row["id"] for row in rows]
+
+
+def lock_submission(connection: Connection, generation_id: UUID) -> Submission | None:
+    """The request behind a generation that is still submitted and that nobody else is judging right now."""
+    with connection.cursor(row_factory=class_row(Submission)) as cursor:
+        return cursor.execute(
+            """
+            select r.id, r.user_id, r.poses, r.categories, r.prompt, r.avatar, r.variations, r.seed, r.formats,
+                   r.backend, r.control_weight
+            from generations g join generation_requests r on r.id = g.id
+            where g.id = %s and g.status = 'submitted' for update of g skip locked
+            """,
+            [generation_id],
+        ).fetchone()
+
+
+def enqueue(connection: Connection, submission: Submission, *, poses: int, backend: str, reserved: int) -> None:
+    """Put an accepted generation into the queue, at its user's next turn."""
+    connection.execute(
+        """
+        with next as (
+            insert into user_turns (user_id, priority, turn)
+            select %(user)s, c.priority, c.turn + 1
+            from generations g join queue_clock c on c.priority = g.priority where g.id = %(id)s
+            on conflict (user_id, priority) do update set turn = greatest(user_turns.turn + 1, excluded.turn)
+            returning turn
+        )
+        update generations set status = 'queued', queued_at = now(), poses_total = %(poses)s, backend = %(backend)s,
+            storage_reserved = %(reserved)s, turn = next.turn
+        from next where id = %(id)s
+        """,
+        {
+            "user": submission.user_id,
+            "poses": poses,
+            "backend": backend,
+            "reserved": reserved,
+            "id": submission.id,
+        },
+    )
+
+
+def is_worth_claiming(connection: Connection, most_running: int) -> bool:
+    """Whether a slot is free and something may go: a look that costs next to nothing."""
+    row = connection.execute(
+        """
+        select (select count(*) from generations where status in ('dispatched', 'running')) < %s
+            and exists (select from generations where status = 'queued' and not_before <= now()) as worth_it
+        """,
+        [most_running],
+    ).fetchone()
+    return bool(row and row["worth_it"])
+
+
+def under_way_by_user(connection: Connection) -> dict[UUID, int]:
+    """How many generations are dispatched or running, by user."""
+    rows = connection.execute(
+        "select user_id, count(*) as under_way from generations where status in ('dispatched', 'running') group by 1"
+    )
+    return {row["user_id"]: row["under_way"] for row in rows}
+
+
+def any_under_way(connection: Connection, backend: str) -> bool:
+    """Whether a generation of this backend is dispatched or running."""
+    found = connection.execute(
+        "select from generations where status in ('dispatched', 'running') and backend = %s limit 1", [backend]
+    )
+    return found.fetchone() is not None
+
+
+def count_queued(connection: Connection, *, most: int, user_id: UUID | None = None) -> int:
+    """How many generations wait, of this user or of all; nobody counts beyond `most`."""
+    of_whom = "" if user_id is None else "and user_id = %(user)s"
+    waiting = f"select from generations where status = 'queued' {of_whom} limit %(most)s"
+    row = connection.execute(
+        f"select count(*) as queued from ({waiting}) waiting", {"user": user_id, "most": most}
+    ).fetchone()
+    return int(row["queued"]) if row else 0
+
+
+def poses_accepted(connection: Connection, user_id: UUID, *, seconds: float) -> int:
+    """How many poses of this user were accepted in the last `seconds`."""
+    row = connection.execute(
+        """
+        select coalesce(sum(poses_total), 0) as poses from generations
+        where user_id = %s and queued_at > now() - make_interval(secs => %s)
+        """,
+        [user_id, seconds],
+    ).fetchone()
+    return int(row["poses"]) if row else 0
+
+
+def lock_claiming(connection: Connection) -> None:
+    """Let one claimer at a time count the free slots and fill them; held to the end of the transaction."""
+    connection.execute("select pg_advisory_xact_lock(hashtext('posegen claims'))")
+
+
+def claim_queued(
+    connection: Connection,
+    limit: int,
+    *,
+    only_backend: str | None = None,
+    not_backends: Sequence[str] = (),
+    not_users: Sequence[UUID] = (),
+) -> list[Claim]:
+    """Dispatch the next generations in fair order: priority, then users in turn, then age.
+
+    Whose turn it is, and who may not go, is decided in the index alone; only those who go are visited.
+    """
+    with connection.cursor(row_factory=class_row(Claim)) as cursor:
+        return cursor.execute(
+            """
+            with first as materialized (
+                select id from generations where status = 'queued' and not_before <= now()
+                    and user_id <> all(%(not_users)s) and backend <> all(%(not_backends)s)
+                    and (%(only_backend)s::text is null or backend = %(only_backend)s)
+                order by priority desc, turn, submitted_at, id limit %(limit)s
+            ), next as (
+                select g.id from first join generations g on g.id = first.id
+                where g.status = 'queued' for update of g skip locked
+            ), claimed as (
+                update generations g set status = 'dispatched', dispatch = dispatch + 1, dispatched_at = now(),
+                    last_event = last_event + 1
+                from next where g.id = next.id
+                returning g.id as generation_id, g.dispatch, g.user_id, g.poses_total, g.turn, g.priority,
+                          g.submitted_at, g.last_event
+            ), told as (
+                insert into events (generation_id, sequence, kind, detail)
+                select generation_id, last_event, 'dispatched', jsonb_build_object('dispatch', dispatch) from claimed
+            ), clock as (
+                update queue_clock c set turn = greatest(c.turn, newest.turn)
+                from (select priority, max(turn) as turn from claimed group by priority) newest
+                where c.priority = newest.priority
+            )
+            select generation_id, dispatch, user_id, poses_total from claimed
+            order by priority desc, turn, submitted_at, generation_id
+            """,
+            {
+                "limit": limit,
+                "only_backend": only_backend,
+                "not_backends": list(not_backends),
+                "not_users": list(not_users),
+            },
+        ).fetchall()
+
+
+def claim_one(connection: Connection, generation_id: UUID) -> Claim | None:
+    """Dispatch this generation if it is queued, whatever its place in the order: an operator asked for it by hand."""
+    with connection.cursor(row_factory=class_row(Claim)) as cursor:
+        return cursor.execute(
+            """
+            with claimed as (
+                update generations set status = 'dispatched', dispatch = dispatch + 1, dispatched_at = now(),
+                    last_event = last_event + 1
+                where id = %s and status = 'queued'
+                returning id as generation_id, dispatch, user_id, poses_total, last_event
+            ), told as (
+                insert into events (generation_id, sequence, kind, detail)
+                select generation_id, last_event, 'dispatched', jsonb_build_object('dispatch', dispatch) from claimed
+            )
+            select generation_id, dispatch, user_id, poses_total from claimed
+            """,
+            [generation_id],
+        ).fetchone()
+
+
+def claims_without_run(connection: Connection, *, older_than_seconds: float) -> list[Claim]:
+    """Claims whose run has not begun to work for a while: it may never have been launched."""
+    with connection.cursor(row_factory=class_row(Claim)) as cursor:
+        return cursor.execute(
+            """
+            select id as generation_id, dispatch, user_id, poses_total from generations
+            where status = 'dispatched' and dispatched_at < now() - make_interval(secs => %s)
+            order by dispatched_at limit 1000
+            """,
+            [older_than_seconds],
+        ).fetchall()
