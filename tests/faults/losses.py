@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 
 from posegen.lifecycle.commit_points import CommitPoint
@@ -33,7 +34,8 @@ def kill_at_a_commit_point(crew: Crew) -> None:
 def kill_while_giving_up_a_pose(crew: Crew) -> None:
     """The service refuses, and the worker dies before or after it gives the credits back."""
     point = crew.random.choice((CommitPoint.BEFORE_RELEASE, CommitPoint.AFTER_RELEASE))
-    crew.world.far_end.answer_next("wrong size", calls=6)
+    # Whoever asks is refused until the one that is meant has been: nobody else can use the refusals up.
+    crew.world.far_end.answer_next("wrong size", calls=sys.maxsize)
     _die_at(crew, crew.any_run(), point)
     crew.service_is_well()
 
