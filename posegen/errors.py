@@ -6,6 +6,8 @@ names the value that was wrong and what to do about it. No error is defined anyw
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from posegen.error_codes import ErrorCode
 
 
@@ -60,6 +62,17 @@ class GenerationUnknown(PosegenError):
         super().__init__(f"There is no generation {generation_id}; `posegen status` lists the latest ones.")
 
 
+class GenerationAmbiguous(PosegenError):
+    """Several generations have ids that begin so. `found`: some of them."""
+
+    def __init__(self, beginning: str, found: Sequence[object]) -> None:
+        self.beginning = beginning
+        self.found = found
+        super().__init__(
+            f"Several generations begin with {beginning}, such as {', '.join(map(str, found))}: give more of the id."
+        )
+
+
 class PoseUnknown(PosegenError):
     """No generated pose has this id."""
 
@@ -93,6 +106,26 @@ class NothingToRefund(PosegenError):
     def __init__(self, generation_id: object) -> None:
         self.generation_id = generation_id
         super().__init__(f"Nothing of generation {generation_id} was paid for and is not refunded yet.")
+
+
+class NothingToDelete(PosegenError):
+    """No pose of the generation has images that could be deleted."""
+
+    def __init__(self, generation_id: object) -> None:
+        self.generation_id = generation_id
+        super().__init__(
+            f"Generation {generation_id} has no images to delete: it is at work (cancel it first), or they are deleted."
+        )
+
+
+class NothingToRestore(PosegenError):
+    """No pose of the generation has images that could be had back."""
+
+    def __init__(self, generation_id: object, *, gone: int) -> None:
+        self.generation_id = generation_id
+        self.gone = gone
+        why = f"the time of grace of {gone} is over, and they are deleted for good" if gone else "none is deleted"
+        super().__init__(f"No images of generation {generation_id} can be restored: {why}.")
 
 
 class DesignUnknown(PosegenError):

@@ -154,6 +154,15 @@ class Settings(BaseSettings):
     posegen_listen_seconds: float = Field(
         default=3.0, ge=0, le=15, description="Seconds that the request sensor waits for news before it answers."
     )
+    posegen_keep_images_days: float = Field(
+        default=90, gt=0, description="Days after which images go that nobody has downloaded or marked as favourite."
+    )
+    posegen_keep_traces_days: float = Field(
+        default=7, gt=0, description="Days after which events, partitions and runs of ended work go; its rows stay."
+    )
+    posegen_delete_grace_hours: float = Field(
+        default=24, ge=0, description="Hours in which images that were deleted can be had back."
+    )
     posegen_credit_value: Decimal = Field(
         default=Decimal(0), ge=0, description="US dollars that a customer pays for a credit; 0 shows no margin."
     )
@@ -289,6 +298,11 @@ def variable_of(field: str) -> str:
     return next((written for written in os.environ if written.upper() == name), name)
 
 
+def is_secret(variable: str) -> bool:
+    """Whether the value of a variable is never shown."""
+    return any(word in variable for word in _SECRETS)
+
+
 def _environment() -> dict[str, str]:
     return {name.upper(): value for name, value in os.environ.items()}
 
@@ -313,5 +327,5 @@ def _sentence(error: ErrorDetails) -> str:
     description = Settings.model_fields[variable.lower()].description
     if error["type"] == "missing":
         return f"{variable} is not set, and {error['msg']}. {description}"
-    shown = "(a secret)" if any(word in variable for word in _SECRETS) else repr(error["input"])
+    shown = "(a secret)" if is_secret(variable) else repr(error["input"])
     return f"{variable} = {shown}: {error['msg']}. {description}"

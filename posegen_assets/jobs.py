@@ -3,12 +3,15 @@
 import dagster as dg
 
 from posegen_assets.ownership import DESIGN_PREVIEWS, VARIANTS
+from resources.traces import KEPT_TAG
 from sensors.targets import GENERATE_JOB, RENDER_DESIGNS_JOB, VARIANTS_JOB
 
 # Posegen counts attempts itself; a second counter in Dagster would charge for the same error twice.
 _NO_RETRIES = {"dagster/max_retries": "0", "dagster/retry_on_asset_or_op_failure": "false"}
 # Upkeep goes before the row of generations that wait for a slot.
 _UPKEEP = {**_NO_RETRIES, "dagster/priority": "10"}
+# What a report has written stays to be seen in Dagster.
+_KEPT = {**_UPKEEP, KEPT_TAG: "yes"}
 
 generate = dg.define_asset_job(
     GENERATE_JOB,
@@ -51,7 +54,25 @@ report_day, report_week, report_month = (
         f"report_{period}",
         selection=dg.AssetSelection.assets(asset),
         description=f"The usage report of a {period}, in UTC.",
-        tags=_UPKEEP,
+        tags=_KEPT,
     )
     for period, asset in (("day", "usage_daily"), ("week", "usage_weekly"), ("month", "usage_monthly"))
+)
+clean_up_images = dg.define_asset_job(
+    "clean_up_images",
+    selection=dg.AssetSelection.assets("cleaned_images").without_checks(),
+    description="Images that nobody wants go: hidden first, deleted after the time of grace.",
+    tags=_UPKEEP,
+)
+retire_work = dg.define_asset_job(
+    "retire_work",
+    selection=dg.AssetSelection.assets("retired_work").without_checks(),
+    description="Work that ended a week ago loses its events, partitions and runs.",
+    tags=_UPKEEP,
+)
+recount_space = dg.define_asset_job(
+    "recount_space",
+    selection=dg.AssetSelection.assets("recounted_space").without_checks(),
+    description="Used and reserved space of every account, counted anew.",
+    tags=_UPKEEP,
 )

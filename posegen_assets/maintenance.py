@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from posegen.database import stores
 from posegen.lifecycle.invariants import Bounds
 from posegen.lifecycle.recovery import Decision, recover
 from posegen.lifecycle.rules import RetryRule, TimeLimits
@@ -49,10 +48,7 @@ def invariants_hold(studio: StudioResource) -> dg.AssetCheckResult:
     """What `posegen verify` looks at."""
     bounds = Bounds.of(load_settings())
     with studio.open() as opened:
-        with opened.database.transaction() as connection:
-            needed = stores.needed(connection)
-        in_use = [opened.store, *(opened.store_named(name) for name in needed if name != opened.store.name)]
-        findings = verify(opened.database, in_use, bounds=bounds)
+        findings = verify(opened.database, opened.stores_in_use(), bounds=bounds)
     return dg.AssetCheckResult(
         passed=not any(finding.violations for finding in findings),
         severity=dg.AssetCheckSeverity.ERROR,

@@ -3,11 +3,14 @@
 import dagster as dg
 
 from posegen_assets.jobs import (
+    clean_up_images,
     reconcile_storage,
+    recount_space,
     recover_lost_work,
     report_day,
     report_month,
     report_week,
+    retire_work,
     verify_everything,
 )
 
@@ -33,6 +36,27 @@ reconcile_nightly = dg.ScheduleDefinition(
     cron_schedule="17 3 * * *",
     default_status=_ON,
     description="Deletes what nobody needs from the stores, and names what is lost or damaged.",
+)
+clean_up_nightly = dg.ScheduleDefinition(
+    name="clean_up_nightly",
+    job=clean_up_images,
+    cron_schedule="47 2 * * *",
+    default_status=_ON,
+    description="Hides images that nobody wants any more, and deletes those that were hidden a day ago.",
+)
+retire_nightly = dg.ScheduleDefinition(
+    name="retire_nightly",
+    job=retire_work,
+    cron_schedule="27 2 * * *",
+    default_status=_ON,
+    description="Drops events, partitions and runs of work that ended a week ago.",
+)
+recount_nightly = dg.ScheduleDefinition(
+    name="recount_nightly",
+    job=recount_space,
+    cron_schedule="7 4 * * *",
+    default_status=_ON,
+    description="Counts everybody's space anew.",
 )
 # Half an hour after midnight no transaction of the day before is under way any more.
 report_daily = dg.build_schedule_from_partitioned_job(

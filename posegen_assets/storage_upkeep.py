@@ -9,9 +9,8 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 from pydantic import Field
 
-from posegen.database import moves, stores
+from posegen.database import moves
 from posegen.storage.identity import require_own
-from posegen.storage.protocol import ObjectStore
 from posegen.studio.studio import Studio
 from posegen.upkeep.moving import Move, delete_due, move_manifests, move_objects
 from posegen.upkeep.reconciling import Found, reconcile
@@ -39,7 +38,7 @@ def reconciled_storage(config: ReconcileConfig, studio: StudioResource) -> dg.Ma
     with studio.open() as opened:
         pass_ = reconcile(
             opened.database,
-            _in_use(opened),
+            opened.stores_in_use(),
             grace=timedelta(hours=config.grace_hours),
             read_all=config.read_all,
             repair=not config.dry_run,
@@ -131,12 +130,6 @@ def _move(studio: Studio, work: MoveConfig) -> Move:
         grace=timedelta(hours=work.grace_hours),
         read_back=work.read_back,
     )
-
-
-def _in_use(studio: Studio) -> list[ObjectStore]:
-    with studio.database.transaction() as connection:
-        needed = stores.needed(connection)
-    return [studio.store, *(studio.store_named(name) for name in needed if name != studio.store.name)]
 
 
 def _shown(found: list[Found]) -> str:

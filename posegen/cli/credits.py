@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -12,6 +10,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from posegen.cli import console
+from posegen.cli.actors import ACTOR, somebody
 from posegen.cli.requests import LOCAL_USER
 from posegen.cli.session import open_session
 from posegen.database.connection import Connection
@@ -26,7 +25,6 @@ app = typer.Typer(help="Credits: what a user has; grant, refund, audit.", no_arg
 
 _AS_JSON = Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")]
 _REASON = Annotated[str, typer.Option(help="Why, for whoever reads the ledger later.")]
-_ACTOR = Annotated[str | None, typer.Option(help="Who decided; without it the user of this shell.")]
 
 
 @app.command()
@@ -55,13 +53,13 @@ def grant(
     user: Annotated[UUID, typer.Argument(help="Who gets them.")],
     amount: Annotated[int, typer.Argument(help="How many, above 0.", min=1, max=1_000_000_000)],
     reason: _REASON,
-    actor: _ACTOR = None,
+    actor: ACTOR = None,
     as_json: _AS_JSON = False,
 ) -> None:
     """Give credits to a user."""
     with open_session() as session, session.database.transaction() as connection:
         _balance(connection, user)
-        available = credits.grant(connection, user, amount, reason=reason, actor=actor or _somebody())
+        available = credits.grant(connection, user, amount, reason=reason, actor=actor or somebody("credits"))
     if as_json:
         console.print_json({"user": user, "granted": amount, "credits_available": available})
     else:
@@ -75,13 +73,13 @@ def refund(
     pose: Annotated[
         list[int] | None, typer.Option(help="Number of a pose, from 1; may be repeated. Without it all of them.")
     ] = None,
-    actor: _ACTOR = None,
+    actor: ACTOR = None,
     as_json: _AS_JSON = False,
 ) -> None:
     """Give back what was paid for completed poses, once each; the pictures stay. Exit code 1 when there is nothing."""
     with open_session() as session, session.database.transaction() as connection:
         poses = _completed(connection, generation, pose)
-        refunded = credits.refund(connection, poses, reason=reason, actor=actor or _somebody())
+        refunded = credits.refund(connection, poses, reason=reason, actor=actor or somebody("credits"))
     if not refunded:
         raise NothingToRefund(generation)
     if as_json:
@@ -144,7 +142,3 @@ def _print(found: Audit) -> None:
         f"{found.entries:,} entries of {found.accounts:,} accounts replayed: {found.granted:,} credits granted, "
         f"{found.in_circulation:,} in the accounts. {verdict}"
     )
-
-
-def _somebody() -> str:
-    return f"{pwd.getpwuid(os.getuid()).pw_name}, by posegen credits"

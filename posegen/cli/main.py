@@ -10,13 +10,16 @@ import typer
 from posegen.cli import (
     adoption,
     archive,
+    audit,
     console,
     credits,
     database,
+    deletion,
     demo,
     designs,
     doctor,
     environment,
+    explain,
     inspect,
     library,
     metrics,
@@ -49,13 +52,17 @@ app.command("up")(up.up)
 app.command("submit")(requests.submit)
 app.command("status")(requests.status)
 app.command("show")(requests.show)
+app.command("explain")(explain.explain)
 app.command("watch")(watch.watch)
 app.command("archive")(archive.archive)
 app.command("regenerate")(regenerate.regenerate)
+app.command("delete")(deletion.delete)
+app.command("restore")(deletion.restore)
 app.command("inspect")(inspect.inspect)
 app.command("replay")(replay.replay)
 app.command("report")(report.report)
 app.command("variants")(variants.variants_of)
+app.command("audit")(audit.audit)
 app.command("doctor")(doctor.doctor)
 app.command("verify")(verify.verify)
 app.command("env")(environment.env)

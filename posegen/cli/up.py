@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 
 from posegen.cli import console
+from posegen.cli.actors import somebody
 from posegen.cli.session import Session, open_session
 from posegen.lifecycle.recovery import recover
 from posegen.lifecycle.rules import RetryRule, TimeLimits
@@ -19,6 +20,7 @@ from posegen.supervisor.environment import child_environment
 from posegen.supervisor.platform import Platform, PlatformOptions
 from posegen.supervisor.signals import stop_on_signals
 from posegen.supervisor.supervision import Happening
+from posegen.upkeep.settings_history import record_settings
 
 _COLOURS = {"started": "dim", "ready": "green", "died": "bold red", "killed": "red"}
 
@@ -58,6 +60,8 @@ def up(
     """
     with open_session(upgrade=True) as session:
         _recover(session)
+        with session.database.transaction() as connection:
+            record_settings(connection, session.settings, actor=somebody("up"))
         options = PlatformOptions(host=host, port=port, read_only=read_only)
         platform = platform_for(session, options, report=_report, echo=_echo if verbose else None)
         with stop_on_signals(platform.request_stop):

@@ -60,7 +60,7 @@ def finished_places(connection: Connection, generation_id: UUID) -> list[Finishe
         return cursor.execute(
             """
             select position, library_pose from generated_poses
-            where generation_id = %s and status = 'completed' order by position
+            where generation_id = %s and status = 'completed' and delete_after is null order by position
             """,
             [generation_id],
         ).fetchall()
@@ -79,7 +79,8 @@ def stored_files(connection: Connection, generation_id: UUID, formats: Sequence[
                 select e.format, e.object_id from exports e where e.pose_id = p.id and e.status = 'completed'
             ) made
             join objects o on o.id = made.object_id
-            where p.generation_id = %s and p.status = 'completed' and made.format = any(%s)
+            where p.generation_id = %s and p.status = 'completed' and p.delete_after is null
+                and made.format = any(%s)
             """,
             [generation_id, list(formats)],
         ).fetchall()

@@ -42,19 +42,24 @@ def put_export(
     height: int,
     fit: Literal["contain", "cover"],
     effective_ppi: float | None,
+    size: int,
     export_ms: int,
-) -> None:
-    """Let this object be the export of a pose; an earlier one is replaced."""
-    connection.execute(
-        """
-        insert into exports (pose_id, format, status, object_id, width, height, fit, effective_ppi, export_ms)
-        values (%s, %s, 'completed', %s, %s, %s, %s, %s, %s)
-        on conflict (pose_id, format) do update set status = 'completed', object_id = excluded.object_id,
-            width = excluded.width, height = excluded.height, fit = excluded.fit,
-            effective_ppi = excluded.effective_ppi, export_ms = excluded.export_ms, error_code = null,
-            error_detail = null, created_at = now()
-        """,
-        [pose, name, object_id, width, height, fit, effective_ppi, export_ms],
+) -> bool:
+    """Let this object be the export of a pose; an earlier one is replaced. False when the pose's images are deleted."""
+    return (
+        connection.execute(
+            """
+            insert into exports (pose_id, format, status, object_id, width, height, fit, effective_ppi, size, export_ms)
+            select id, %s, 'completed', %s, %s, %s, %s, %s, %s, %s
+            from generated_poses where id = %s and delete_after is null for share
+            on conflict (pose_id, format) do update set status = 'completed', object_id = excluded.object_id,
+                width = excluded.width, height = excluded.height, fit = excluded.fit,
+                effective_ppi = excluded.effective_ppi, size = excluded.size, export_ms = excluded.export_ms,
+                error_code = null, error_detail = null, created_at = now()
+            """,
+            [name, object_id, width, height, fit, effective_ppi, size, export_ms, pose],
+        ).rowcount
+        == 1
     )
 
 

@@ -152,7 +152,7 @@ def finished_poses(connection: Connection, generation_id: UUID) -> list[Finished
             join generation_requests r on r.id = p.generation_id
             join objects image on image.id = p.image_object
             join objects thumbnail on thumbnail.id = p.thumbnail_object
-            where p.generation_id = %s and p.status = 'completed' order by p.position
+            where p.generation_id = %s and p.status = 'completed' and p.delete_after is null order by p.position
             """,
             [generation_id],
         ).fetchall()
@@ -225,7 +225,10 @@ def fail(connection: Connection, pose: UUID, *, code: str, detail: str) -> bool:
 def replace_thumbnail(connection: Connection, pose: UUID, thumbnail_object: int) -> None:
     """Let a completed pose have another thumbnail."""
     connection.execute(
-        "update generated_poses set thumbnail_object = %s where id = %s and status = 'completed'",
+        """
+        update generated_poses set thumbnail_object = %s
+        where id = %s and status = 'completed' and delete_after is null
+        """,
         [thumbnail_object, pose],
     )
 

@@ -156,8 +156,8 @@ FORMATS = Counted(
     f"""
     with {_POSES}
     select e.format, count(*) filter (where e.status = 'completed') as completed,
-           count(*) filter (where e.status = 'failed') as failed, coalesce(sum(o.size), 0)::bigint as bytes
-    from exports e join made on made.id = e.pose_id left join objects o on o.id = e.object_id
+           count(*) filter (where e.status = 'failed') as failed, coalesce(sum(e.size), 0)::bigint as bytes
+    from exports e join made on made.id = e.pose_id
     group by e.format order by completed desc, e.format
     """,
 )

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import LiteralString
 from uuid import UUID
 
-from posegen.database.connection import Connection
+from psycopg.rows import class_row
+
+from posegen.database.connection import Connection, Database
 from posegen.error_codes import ErrorCode
 from posegen.errors import RequestRefused
 
@@ -79,3 +83,45 @@ def _exceeded(connection: Connection, user_id: UUID, size: int) -> RequestRefuse
 def give_back(connection: Connection, generation_id: UUID) -> None:
     """Return what a generation reserved and did not use."""
     connection.execute("select give_back_reservation(%s)", [generation_id])
+
+
+@dataclass(frozen=True)
+class Recounted:
+    """A user whose space was not that of the objects and generations. All in bytes, before and after the recount."""
+
+    user_id: UUID
+    used_before: int
+    used: int
+    reserved_before: int
+    reserved: int
+
+
+_WRONG: LiteralString = """
+    select a.user_id, a.storage_used as used_before, coalesce(o.used, 0)::bigint as used,
+           a.storage_reserved as reserved_before, coalesce(g.reserved, 0)::bigint as reserved
+    from accounts a
+    left join (select user_id, sum(storage_reserved) as reserved from generations group by user_id) g
+        on g.user_id = a.user_id
+    left join (
+        select coalesce(o.user_id, g.user_id) as user_id, sum(o.size) as used
+        from objects o left join generations g on g.id = o.generation_id group by 1
+    ) o on o.user_id = a.user_id
+    where (a.storage_used, a.storage_reserved) is distinct from (coalesce(o.used, 0), coalesce(g.reserved, 0))
+"""
+
+
+def recount(database: Database, *, actor: str, dry_run: bool = False) -> list[Recounted]:
+    """Count everybody's space anew; answers whose account was wrong, and corrects it unless `dry_run`."""
+    with database.transaction() as connection, connection.cursor(row_factory=class_row(Recounted)) as cursor:
+        wrong = cursor.execute(_WRONG).fetchall()
+    if dry_run:
+        return wrong
+    return [each for each in wrong if _corrected(database, each.user_id, actor)]
+
+
+def _corrected(database: Database, user: UUID, actor: str) -> bool:
+    """Whether the account was wrong still when it was locked."""
+    with database.transaction() as connection:
+        row = connection.execute("select recount_space(%s, %s) as corrected", [user, actor]).fetchone()
+    assert row is not None, "a function answers a row"
+    return bool(row["corrected"])

@@ -166,7 +166,7 @@ def _record_exports_of(
     for outcome in outcomes:
         if isinstance(outcome, MadeExport):
             object_id = _register(connection, generation_id, store, outcome.stored)
-            exports.put_export(
+            there = exports.put_export(
                 connection,
                 pose,
                 outcome.format,
@@ -175,8 +175,11 @@ def _record_exports_of(
                 height=outcome.height,
                 fit=outcome.fit,
                 effective_ppi=outcome.effective_ppi,
+                size=outcome.stored.size,
                 export_ms=outcome.export_ms,
             )
+            if not there:
+                raise ClaimSuperseded(f"The images of pose {pose} are deleted: `posegen restore` first.")
         else:
             exports.put_failure(connection, pose, outcome.format, code=outcome.code, detail=outcome.detail)
     events.record(

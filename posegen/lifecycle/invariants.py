@@ -90,7 +90,10 @@ WRITTEN_WHOLE = Invariant(
     select format('pose %s is completed without an object', p.id) as what from generated_poses p
     left join objects image on image.id = p.image_object
     left join objects thumbnail on thumbnail.id = p.thumbnail_object
-    where p.status = 'completed' and (image.id is null or thumbnail.id is null)
+    where p.status = 'completed' and p.images_deleted_at is null and (image.id is null or thumbnail.id is null)
+    union all
+    select format('pose %s was deleted and has a file of the format %s', p.id, e.format) from generated_poses p
+    join exports e on e.pose_id = p.id and e.object_id is not null where p.images_deleted_at is not null
     union all
     select format('pose %s is completed without a capture', p.id) from generated_poses p
     left join ledger_entries l on l.pose_id = p.id and l.kind = 'capture' where p.status = 'completed' and l.id is null

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from posegen.backends.breaker import BackendRule
 from posegen.backends.protocol import Backend
+from posegen.database import stores
 from posegen.database.connection import Database
 from posegen.errors import ObjectCorrupt, ObjectExists, StoreUnknown
 from posegen.lifecycle.commit_points import CommitPoint, reached
@@ -44,6 +45,12 @@ class Studio:
         if self.open_store is None:
             raise StoreUnknown(name, [self.store.name])
         return self.open_store(name)
+
+    def stores_in_use(self) -> list[ObjectStore]:
+        """The store of what is new, and every other one that rows still need. Raises `StoreUnknown`."""
+        with self.database.transaction() as connection:
+            needed = stores.needed(connection)
+        return [self.store, *(self.store_named(name) for name in needed if name != self.store.name)]
 
     def read(self, store: str, key: str, sha256: str) -> bytes:
         """The bytes of a row's object, from the row's store, checked against its hash. Raises `StorageError`."""

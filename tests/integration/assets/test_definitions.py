@@ -55,7 +55,8 @@ def facts(home: Path, visited: socket.socket) -> dict[str, Any]:
 def test_every_asset_says_whose_it_is_and_what_it_is_made_with(facts):
     assert facts["assets"].keys() == {
         *("pose_library", "generated_poses", "thumbnails", "exports", "image_variants", "design_previews"),
-        *("recovery", "reconciled_storage", "usage_daily", "usage_weekly", "usage_monthly"),
+        *("recovery", "reconciled_storage", "cleaned_images", "retired_work", "recounted_space"),
+        *("usage_daily", "usage_weekly", "usage_monthly"),
     }
     for name, asset in facts["assets"].items():
         assert asset["group"] in {"pose_library", "pose_images", "variants", "design_previews", "upkeep", "reports"}, (

@@ -361,6 +361,8 @@ def test_the_events_are_those_that_the_code_records() -> None:
         "dispatched": {"dispatch"},
         "cancelled": {"actor", "open_poses"},
         "refunded": {"poses", "credits", "reason", "actor"},
+        "images_deleted": {"poses", "actor", "until"},
+        "images_restored": {"poses", "actor"},
     }
     by_code = recorded_events() | by_sql
 

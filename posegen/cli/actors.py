@@ -1,0 +1,20 @@
+"""Who is at the terminal, for whoever reads ledger and audit later."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from typing import Annotated
+
+import typer
+
+ACTOR = Annotated[str | None, typer.Option(help="Who decided; without it the user of this shell.")]
+
+
+def somebody(command: str) -> str:
+    """The user of this shell, and what they typed."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container may run under a number that has no name
+        name = f"user {os.getuid()}"
+    return f"{name}, by posegen {command}"

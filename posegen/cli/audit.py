@@ -1,0 +1,51 @@
+"""`posegen audit`: who did what."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Column, Table
+
+from posegen.cli import console
+from posegen.cli.session import open_session
+from posegen.database import audit as audits
+
+_MOST_SHOWN = 3
+
+
+def audit(
+    since: Annotated[datetime | None, typer.Option(help="Only what was done from then on, in UTC.")] = None,
+    action: Annotated[str | None, typer.Option(help="Only this, such as images_restored or credits_refunded.")] = None,
+    subject: Annotated[str | None, typer.Option(help="Only what was done to this id.")] = None,
+    limit: Annotated[int, typer.Option(help="How many of the latest lines.", min=1, max=100_000)] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")] = False,
+) -> None:
+    """Show who did what: deletions, restores, changed settings, grants, refunds. Nobody can change these lines."""
+    with open_session() as session, session.database.transaction() as connection:
+        lines = audits.trail(
+            connection, since=since and since.replace(tzinfo=UTC), action=action, subject=subject, limit=limit
+        )
+    if as_json:
+        console.print_json([vars(line) for line in lines])
+        return
+    table = Table(Column("at (UTC)", no_wrap=True), "who", "did", "to", "detail", box=None)
+    for line in lines:
+        detail = ", ".join(f"{name} {_shown(value)}" for name, value in line.detail.items() if name != "values")
+        table.add_row(
+            f"{line.created_at:%Y-%m-%d %H:%M:%S}",
+            escape(line.actor),
+            line.action,
+            escape(line.subject),
+            escape(detail),
+        )
+    console.out.print(table if lines else "Nothing yet.")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list) and len(value) > _MOST_SHOWN:
+        return f"{len(value)}"
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,91 @@
+"""`posegen delete` and `posegen restore`: images of ended generations, hidden at once and deleted a day later."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from posegen.cli import console
+from posegen.cli.actors import ACTOR, somebody
+from posegen.cli.picking import POSES, numbers
+from posegen.cli.session import Session, open_session
+from posegen.database import retention
+from posegen.database.results import pose_results, results_of
+from posegen.errors import GenerationUnknown, NothingToDelete, NothingToRestore, PoseNumberUnknown
+
+_GENERATION = Annotated[UUID, typer.Argument(help="A generation that has ended; `posegen status` lists the latest.")]
+_AS_JSON = Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")]
+
+
+def delete(
+    generation: _GENERATION,
+    poses: POSES = None,
+    grace_hours: Annotated[
+        float | None,
+        typer.Option(help="Hours in which they can be had back; without it POSEGEN_DELETE_GRACE_HOURS.", min=0, max=8760),
+    ] = None,
+    actor: ACTOR = None,
+    as_json: _AS_JSON = False,
+) -> None:
+    """Delete the images of a generation with their thumbnails and exports. `posegen restore` takes it back for a day.
+
+    They are hidden from every view at once, and deleted from the store when the time of grace is over. What they cost
+    stays paid; rows, ledger and audit stay as they are. Exit code 1 when there is nothing to delete.
+    """
+    with open_session() as session:
+        grace = timedelta(
+            hours=session.settings.posegen_delete_grace_hours if grace_hours is None else grace_hours,
+        )
+        chosen = _chosen(session, generation, poses)
+        with session.database.transaction() as connection:
+            hidden = retention.hide(connection, chosen, actor=actor or somebody("delete"), grace=grace)
+    if not hidden:
+        raise NothingToDelete(generation)
+    if as_json:
+        console.print_json({"generation": generation, "poses_hidden": hidden, "grace_seconds": grace.total_seconds()})
+    else:
+        console.say(
+            f"The images of {_poses(hidden)} are hidden, and deleted in {grace.total_seconds() / 3600:g} hours. "
+            f"Until then: posegen restore {generation}"
+        )
+
+
+def restore(generation: _GENERATION, poses: POSES = None, actor: ACTOR = None, as_json: _AS_JSON = False) -> None:
+    """Take `posegen delete`, or the deletion of expired images, back. Exit code 1 when nothing can be had back."""
+    with open_session() as session:
+        chosen = _chosen(session, generation, poses)
+        with session.database.transaction() as connection:
+            hidden = [each for each in retention.hidden_poses(connection, generation) if each.id in chosen]
+            restored = retention.restore(connection, chosen, actor=actor or somebody("restore"))
+    gone = sum(each.images_deleted_at is not None for each in hidden)
+    if not restored:
+        raise NothingToRestore(generation, gone=gone)
+    if as_json:
+        console.print_json({"generation": generation, "poses_restored": restored, "poses_gone": gone})
+        return
+    console.say(f"The images of {_poses(restored)} are there again.")
+    if gone:
+        console.complain(f"The images of {_poses(gone)} are deleted for good.")
+
+
+def _chosen(session: Session, generation: UUID, poses: str | None) -> list[UUID]:
+    wanted = numbers(poses)
+    with session.database.transaction() as connection:
+        if not results_of(connection, [generation]):
+            raise GenerationUnknown(generation)
+        completed = {
+            row["position"] + 1: row["pose_id"]
+            for row in pose_results(connection, generation)
+            if row["status"] == "completed"
+        }
+    for number in wanted or ():
+        if number not in completed:
+            raise PoseNumberUnknown(number, list(completed))
+    return [completed[number] for number in (wanted or completed)]
+
+
+def _poses(number: int) -> str:
+    return "1 pose" if number == 1 else f"{number} poses"

@@ -1,0 +1,63 @@
+"""Statements about the audit: who did what beside the ledger. Its rows are append-only; the view shows both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from posegen.database.connection import Connection
+
+
+@dataclass(frozen=True)
+class AuditLine:
+    """Something that somebody did. `subject`: the id of what it was done to."""
+
+    created_at: datetime
+    actor: str
+    action: str
+    subject: str
+    detail: dict[str, Any]
+
+
+def record(connection: Connection, *, actor: str, action: str, subject: str, detail: Mapping[str, Any]) -> None:
+    """Add a line in the same transaction as what it tells of."""
+    connection.execute(
+        "insert into audit_entries (actor, action, subject, detail) values (%s, %s, %s, %s)",
+        [actor, action, subject, Jsonb(dict(detail))],
+    )
+
+
+def trail(
+    connection: Connection,
+    *,
+    since: datetime | None = None,
+    action: str | None = None,
+    subject: str | None = None,
+    limit: int,
+) -> list[AuditLine]:
+    """The latest lines, the latest first; only those of an action or about a subject where one is named."""
+    with connection.cursor(row_factory=class_row(AuditLine)) as cursor:
+        return cursor.execute(
+            """
+            select created_at, actor, action, subject, detail from audit_trail
+            where (%(since)s::timestamptz is null or created_at >= %(since)s)
+                and (%(action)s::text is null or action = %(action)s)
+                and (%(subject)s::text is null or subject = %(subject)s)
+            order by created_at desc, action, subject limit %(limit)s
+            """,
+            {"since": since, "action": action, "subject": subject, "limit": limit},
+        ).fetchall()
+
+
+def latest_detail(connection: Connection, *, action: str, subject: str) -> dict[str, Any] | None:
+    """What the last line of an action about a subject says, or None when there is none."""
+    row = connection.execute(
+        "select detail from audit_entries where action = %s and subject = %s order by id desc limit 1",
+        [action, subject],
+    ).fetchone()
+    return None if row is None else row["detail"]

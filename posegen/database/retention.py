@@ -1,0 +1,245 @@
+"""Statements of retention: which images go and when, whose traces go, and what is left of them. One page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from posegen.database import moves
+from posegen.database.connection import Connection
+from posegen.database.moves import DoomedObject
+from posegen.storage.keys import manifest_key
+
+_NOW = timedelta(0)
+_EXPIRED = """
+    from generated_poses p
+    where p.status = 'completed' and p.delete_after is null and not p.is_favourite and p.download_count = 0
+        and p.completed_at < now() - %(age)s::interval
+"""
+_FORGOTTEN_MEASURES = "brightness = null, contrast = null, sharpness = null, noise = null, perceptual_hash = null"
+
+
+@dataclass(frozen=True)
+class Due:
+    """What a pass would do. `poses`: with their images; `bytes`: of those; `oldest`: when the first was completed."""
+
+    poses: int
+    bytes: int
+    oldest: datetime | None
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """What a page has deleted. `bytes`: that the stores will be relieved of."""
+
+    poses: int = 0
+    objects: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: Deleted) -> Deleted:
+        return Deleted(self.poses + other.poses, self.objects + other.objects, self.bytes + other.bytes)
+
+
+def expired(connection: Connection, *, age: timedelta) -> Due:
+    """Images that nobody has marked or downloaded for so long."""
+    return _due(connection, f"select p.id, p.completed_at {_EXPIRED}", {"age": age})
+
+
+def to_delete(connection: Connection) -> Due:
+    """Images whose time of grace is over."""
+    return _due(
+        connection,
+        """
+        select p.id, p.completed_at from generated_poses p
+        where p.delete_after <= now() and p.images_deleted_at is null
+        """,
+        {},
+    )
+
+
+def hide_expired(connection: Connection, *, age: timedelta, grace: timedelta, limit: int) -> int:
+    """Hide one page of expired images; answers how many poses. They are deleted after `grace`."""
+    return connection.execute(
+        f"""
+        update generated_poses set delete_after = now() + %(grace)s::interval, delete_reason = 'expired'
+        where id in (select p.id {_EXPIRED} order by p.completed_at limit %(limit)s for update skip locked)
+        """,
+        {"age": age, "grace": grace, "limit": limit},
+    ).rowcount
+
+
+def delete_hidden(connection: Connection, *, limit: int) -> Deleted:
+    """Delete the rows of one page of images whose grace is over, and doom their objects.
+
+    Rows go first, objects later: so no row is ever without its object. The poses stay, without recipe and keypoints.
+    """
+    rows = connection.execute(
+        """
+        select id, generation_id, image_object, original_object, thumbnail_object from generated_poses
+        where delete_after <= now() and images_deleted_at is null
+        order by delete_after limit %s for update skip locked
+        """,
+        [limit],
+    ).fetchall()
+    if not rows:
+        return Deleted()
+    poses = [row["id"] for row in rows]
+    exported = connection.execute(
+        "select object_id from exports where pose_id = any(%s) and object_id is not null", [poses]
+    ).fetchall()
+    named = {row[column] for row in rows for column in ("image_object", "original_object", "thumbnail_object")}
+    named |= {row["object_id"] for row in exported}
+    connection.execute(
+        "update exports set object_id = null, deleted_at = now() where pose_id = any(%s) and object_id is not null",
+        [poses],
+    )
+    connection.execute(
+        f"""
+        update generated_poses set images_deleted_at = now(), image_object = null, original_object = null,
+            thumbnail_object = null, recipe = null, keypoints = null, {_FORGOTTEN_MEASURES}
+        where id = any(%s)
+        """,
+        [poses],
+    )
+    named |= _sheets_without_pictures(connection, sorted({row["generation_id"] for row in rows}))
+    gone = _delete_objects(connection, sorted(named - {None}))
+    return Deleted(len(poses), len(gone), sum(each.size for each in gone))
+
+
+def generations_to_retire(connection: Connection, *, age: timedelta, limit: int) -> list[UUID]:
+    """Generations that ended so long ago and still have their traces, the oldest first."""
+    rows = connection.execute(
+        """
+        select id from generations where finished_at < now() - %s::interval and retired_at is null
+        order by finished_at limit %s
+        """,
+        [age, limit],
+    )
+    return [row["id"] for row in rows]
+
+
+def designs_to_retire(connection: Connection, *, age: timedelta, limit: int) -> list[UUID]:
+    """Designs that ended so long ago and still have their partition, the oldest first."""
+    rows = connection.execute(
+        """
+        select id from designs where finished_at < now() - %s::interval and retired_at is null
+        order by finished_at limit %s
+        """,
+        [age, limit],
+    )
+    return [row["id"] for row in rows]
+
+
+def retire_generations(connection: Connection, generations: Sequence[UUID]) -> int:
+    """Drop the events of these and write down that their traces are gone; answers how many events there were."""
+    ids = list(generations)
+    # First the mark, by which nobody adds another event.
+    connection.execute("update generations set retired_at = now() where id = any(%s)", [ids])
+    connection.execute("delete from lost_runs where generation_id = any(%s)", [ids])
+    return connection.execute("delete from events where generation_id = any(%s)", [ids]).rowcount
+
+
+def retire_designs(connection: Connection, designs: Sequence[UUID]) -> None:
+    """Write down that the partitions of these are gone."""
+    connection.execute("update designs set retired_at = now() where id = any(%s)", [list(designs)])
+
+
+def hide(connection: Connection, poses: Sequence[UUID], *, actor: str, grace: timedelta) -> int:
+    """Hide the images of completed poses of ended generations, to be deleted after `grace`; answers how many poses."""
+    row = connection.execute("select delete_images(%s, %s, %s) as hidden", [list(poses), actor, grace]).fetchone()
+    assert row is not None, "a function answers a row"
+    return int(row["hidden"])
+
+
+def restore(connection: Connection, poses: Sequence[UUID], *, actor: str) -> int:
+    """Take a deletion back where the images are there still; answers how many poses."""
+    row = connection.execute("select restore_images(%s, %s) as restored", [list(poses), actor]).fetchone()
+    assert row is not None, "a function answers a row"
+    return int(row["restored"])
+
+
+def hidden_poses(connection: Connection, generation_id: UUID) -> list[HiddenPose]:
+    """The poses of a generation whose images are hidden or deleted."""
+    with connection.cursor(row_factory=class_row(HiddenPose)) as cursor:
+        return cursor.execute(
+            """
+            select id, position, library_pose, delete_after, images_deleted_at from generated_poses
+            where generation_id = %s and delete_after is not null order by position
+            """,
+            [generation_id],
+        ).fetchall()
+
+
+@dataclass(frozen=True)
+class HiddenPose:
+    """A pose whose images nobody sees. `images_deleted_at`: since when they cannot be had back, or None."""
+
+    id: UUID
+    position: int
+    library_pose: str
+    delete_after: datetime
+    images_deleted_at: datetime | None
+
+
+def _due(connection: Connection, poses: str, values: dict[str, object]) -> Due:
+    row = connection.execute(
+        f"""
+        with due as materialized ({poses}), named as (
+            select o.size from due join generated_poses p on p.id = due.id join objects o on o.id = p.image_object
+            union all
+            select o.size from due join generated_poses p on p.id = due.id join objects o on o.id = p.thumbnail_object
+            union all
+            select o.size from due join exports e on e.pose_id = due.id join objects o on o.id = e.object_id
+        )
+        select (select count(*) from due) as poses, (select coalesce(sum(size), 0)::bigint from named) as bytes,
+               (select min(completed_at) from due) as oldest
+        """,
+        values,
+    ).fetchone()
+    assert row is not None, "an aggregate answers a row"
+    return Due(row["poses"], row["bytes"], row["oldest"])
+
+
+def _sheets_without_pictures(connection: Connection, generations: Sequence[UUID]) -> set[int]:
+    """Take the contact sheets from generations that have no picture any more; answers their objects.
+
+    Their manifests go as well: they name nothing that is there.
+    """
+    bare = connection.execute(
+        """
+        select g.id, g.contact_sheet_object from generations g
+        where g.id = any(%s) and not exists (
+            select from generated_poses p where p.generation_id = g.id and p.image_object is not null)
+        """,
+        [list(generations)],
+    ).fetchall()
+    ids = [row["id"] for row in bare]
+    connection.execute("update generations set contact_sheet_object = null where id = any(%s)", [ids])
+    manifests = [
+        DoomedObject(manifest_key(asset, str(generation)), 0)
+        for generation in ids
+        for asset in ("generated_poses", "thumbnails", "exports")
+    ]
+    for row in connection.execute("select name from stores order by name").fetchall() if manifests else ():
+        moves.doom(connection, row["name"], manifests, reason="unused", grace=_NOW)
+    return {row["contact_sheet_object"] for row in bare}
+
+
+def _delete_objects(connection: Connection, ids: Sequence[int]) -> list[DoomedObject]:
+    """Delete the rows of objects that nothing else points at, and doom the objects; answers these."""
+    rows = connection.execute(
+        """
+        delete from objects where id in (select id from unused_among(%s)) returning store, key, size
+        """,
+        [list(ids)],
+    ).fetchall()
+    doomed: dict[str, list[DoomedObject]] = {}
+    for row in rows:
+        doomed.setdefault(row["store"], []).append(DoomedObject(row["key"], row["size"]))
+    for store, gone in sorted(doomed.items()):
+        moves.doom(connection, store, gone, reason="unused", grace=_NOW)
+    return [each for gone in doomed.values() for each in gone]

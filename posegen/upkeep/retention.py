@@ -1,0 +1,102 @@
+"""Retention: images that nobody wants are hidden, then deleted; ended work is retired. Page by page beside live work.
+
+Each page is a transaction of its own, short enough that no claim waits for it. Killed anywhere and run again, a pass
+goes on where it was. What Dagster remembers of retired work is dropped by whoever calls (`resources.traces`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import repeat
+
+from posegen.database import retention
+from posegen.database.connection import Database
+from posegen.database.retention import Deleted, Due
+from posegen.settings import Settings
+from posegen.storage.protocol import ObjectStore
+from posegen.upkeep.moving import delete_due
+
+# Poses in one transaction: some 15 objects each, whose locks and foreign keys are held for some 20 ms.
+PAGE = 50
+
+
+@dataclass(frozen=True)
+class RetentionRule:
+    """How long what is kept. `images`: that nobody has marked or downloaded; `grace`: between hidden and deleted."""
+
+    images: timedelta = timedelta(days=90)
+    grace: timedelta = timedelta(hours=24)
+    traces: timedelta = timedelta(days=7)
+
+    @classmethod
+    def of(cls, settings: Settings) -> RetentionRule:
+        """As the settings say."""
+        return cls(
+            images=timedelta(days=settings.posegen_keep_images_days),
+            grace=timedelta(hours=settings.posegen_delete_grace_hours),
+            traces=timedelta(days=settings.posegen_keep_traces_days),
+        )
+
+
+@dataclass(frozen=True)
+class ImagesPass:
+    """What a pass over images found and did. `hidden`: poses; `objects_gone`, `bytes_gone`: deleted from the stores."""
+
+    expired: Due
+    due: Due
+    hidden: int = 0
+    deleted: Deleted = field(default_factory=Deleted)
+    objects_gone: int = 0
+    bytes_gone: int = 0
+
+
+def clean_up_images(
+    database: Database,
+    stores: Sequence[ObjectStore],
+    rule: RetentionRule,
+    *,
+    most: int | None = None,
+    dry_run: bool = False,
+    page: int = PAGE,
+    on_page: Callable[[int], object] = lambda _: None,
+) -> ImagesPass:
+    """Hide what has expired, delete what was hidden long enough.
+
+    `most`: poses of each; `on_page`: called with the poses of each page.
+    """
+    with database.transaction() as connection:
+        expired = retention.expired(connection, age=rule.images)
+        due = retention.to_delete(connection)
+    if dry_run:
+        return ImagesPass(expired, due)
+    hidden = 0
+    for limit in _pages(most, page):
+        with database.transaction() as connection:
+            done = retention.hide_expired(connection, age=rule.images, grace=rule.grace, limit=limit)
+        hidden += done
+        on_page(done)
+        if done < limit:
+            break
+    deleted = Deleted()
+    for limit in _pages(most, page):
+        with database.transaction() as connection:
+            gone = retention.delete_hidden(connection, limit=limit)
+        deleted += gone
+        on_page(gone.poses)
+        if gone.poses < limit:
+            break
+    objects = size = 0
+    for store in stores:
+        number, freed = delete_due(database, store)
+        objects, size = objects + number, size + freed
+    return ImagesPass(expired, due, hidden, deleted, objects, size)
+
+
+def _pages(most: int | None, page: int) -> Iterator[int]:
+    """The sizes of one page after the other, for good or until there were `most`."""
+    if most is None:
+        yield from repeat(page)
+    else:
+        yield from (min(page, most - done) for done in range(0, most, page))
