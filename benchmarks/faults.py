@@ -181,7 +181,7 @@ def _card(where: str, options: argparse.Namespace, scores: Sequence[Score], seco
             for how, title in ((DEAD_HERE, "worker dead on this machine"), (SILENT, "worker silent"))
         ),
         "",
-        "| fault |" + "".join(f" {score.store}: injected | survived |" for score in scores),
+        "| fault |" + "".join(f" {score.store}: injected | {score.store}: survived |" for score in scores),
         "|---|" + "---:|---:|" * len(scores),
     ]
     for kind in dict.fromkeys(kind for score in scores for kind in sorted(score.injected)):

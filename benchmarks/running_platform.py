@@ -19,6 +19,7 @@ from uuid import UUID
 from posegen.database.connection import Connection, Database
 from posegen.database.server import open_server
 from posegen.settings import Settings
+from posegen.supervisor.environment import dagster_environment
 from posegen.supervisor.ports import choose_port
 
 START_SECONDS = 180
@@ -27,11 +28,15 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Measured:
-    """A platform that runs. `pid`: of `posegen up`; `dagster_url`: of Dagster's database."""
+    """A platform that runs. `pid`: of `posegen up`; `dagster_url`: of Dagster's database.
+
+    `dagster_environment`: what an instance of Dagster reads.
+    """
 
     pid: int
     database: Database
     dagster_url: str
+    dagster_environment: dict[str, str]
     user: UUID
 
 
@@ -51,7 +56,8 @@ def running_platform() -> Iterator[Measured]:
         try:
             _until_up(up, log)
             with open_server(Settings(posegen_home=home)) as urls, Database(urls.application) as database:
-                yield Measured(up.pid, database, urls.dagster, _a_rich_user(database))
+                found = dagster_environment(Settings(posegen_home=home), urls)
+                yield Measured(up.pid, database, urls.dagster, found, _a_rich_user(database))
         finally:
             up.send_signal(signal.SIGTERM)
             up.wait(60)

@@ -28,6 +28,17 @@ class ErrorCode(StrEnum):
     CANCELLED = "cancelled"
 
 
+NOT_OURS = (
+    ErrorCode.INAPPROPRIATE_PROMPT,
+    ErrorCode.INVALID_REQUEST,
+    ErrorCode.INSUFFICIENT_CREDITS,
+    ErrorCode.QUOTA_EXCEEDED,
+    ErrorCode.TOO_MANY_REQUESTS,
+    ErrorCode.CANCELLED,
+)
+"""Failures that only the customer can do something about: they say nothing of how this installation is."""
+
+
 @dataclass(frozen=True)
 class ErrorText:
     """What two readers need to know about one code."""

@@ -161,6 +161,13 @@ class PeriodInvalid(PosegenError):
 # --- work --------------------------------------------------------------------------------------------------------
 
 
+class WebhookRefused(PosegenError):
+    """A message was not accepted by the operator's webhook, or may not have been."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"POSEGEN_ALERT_WEBHOOK has not accepted a message: {reason}.")
+
+
 class LeaseLost(PosegenError):
     """Somebody else may write now: stop without a further side effect."""
 

@@ -19,7 +19,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from posegen.errors import SettingsInvalid
+from posegen.errors import SettingsInvalid, UnknownName
+from posegen.images.thumbnail_sizes import thumbnail_sizes
 from posegen.setting_names import name_in_use, values_by_other_names
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
@@ -27,6 +28,7 @@ _BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 _URL = r"^https?://[^\s/@?#]+(/[^\s?#]*)?$"
 _ENDPOINT = r"^https?://[^\s/@?#]+(/[^\s?#]*)?$"
 _CDN = r"^(https://)?[^\s/:@?#]+/?$"
+_WEBHOOK = r"https?://[^\s/?#]+([/?][^\s#]*)?"
 _ORIGIN = r"\*|https?://[^\s/@?#,]+"
 _SHORTEST_SECRET = 16
 _NEEDED = {
@@ -34,7 +36,7 @@ _NEEDED = {
     "s3": ("s3_bucket",),
 }
 # What a variable's name holds whose value is never shown.
-_SECRETS = ("DATABASE_URL", "SECRET", "KEY", "TOKEN")
+_SECRETS = ("DATABASE_URL", "SECRET", "KEY", "TOKEN", "WEBHOOK")
 
 
 class Settings(BaseSettings):
@@ -142,6 +144,11 @@ class Settings(BaseSettings):
     posegen_quality_retries: int = Field(
         default=2, ge=0, le=10, description="Pictures with another seed for a pose whose picture did not pass."
     )
+    posegen_thumbnails: str = Field(
+        default="400.webp",
+        max_length=200,
+        description="Thumbnails of each pose, with commas; the first is that of `thumbnail_url`.",
+    )
     posegen_breaker_failures: int = Field(
         default=3, ge=1, description="Calls without an answer, one after the other, before a backend is left alone."
     )
@@ -181,6 +188,30 @@ class Settings(BaseSettings):
     posegen_move_poses: int = Field(
         default=10_000, ge=1, description="Poses in the local store from which on reports say that moving pays."
     )
+    posegen_alert_webhook: SecretStr | None = Field(
+        default=None, description="Where incidents are sent to, as JSON; without it they are only written down."
+    )
+    posegen_alert_error_share: float = Field(
+        default=0.05, ge=0, le=1, description="Share of failed generations in an hour that is always too much."
+    )
+    posegen_alert_error_factor: float = Field(
+        default=3.0, ge=1, description="Times the share of the 7 days before that is too much."
+    )
+    posegen_alert_fewest_ended: int = Field(
+        default=20, ge=1, description="Generations in an hour without which no share of them is judged."
+    )
+    posegen_alert_queue_seconds: float = Field(
+        default=900.0, gt=0, description="How long the oldest generation may wait."
+    )
+    posegen_alert_breaker_seconds: float = Field(
+        default=120.0, ge=0, description="How long a backend may be left alone."
+    )
+    posegen_alert_disk_free: float = Field(
+        default=0.1, ge=0, le=1, description="Share of the local store's disk that should be free."
+    )
+    posegen_alert_account_share: float = Field(
+        default=0.95, ge=0.5, le=1, description="Share of its space from which on an account counts as nearly full."
+    )
     posegen_log_format: Literal["console", "json"] = Field(default="console", description="How log lines look.")
     posegen_log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least important level that is logged."
@@ -202,6 +233,15 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What the caller gives, then the environment by our names, then by other names. No file."""
         return init_settings, env_settings, _OtherNames(settings_cls)
+
+    @field_validator("posegen_thumbnails")
+    @classmethod
+    def _known_sizes(cls, written: str) -> str:
+        try:
+            thumbnail_sizes(written)
+        except UnknownName as unknown:
+            raise ValueError(str(unknown)) from None
+        return written
 
     @model_validator(mode="wrap")
     @classmethod
@@ -238,6 +278,13 @@ class Settings(BaseSettings):
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value) < _SHORTEST_SECRET:
             raise ValueError(f"has to have {_SHORTEST_SECRET} characters or more")
+        return value
+
+    @field_validator("posegen_alert_webhook")
+    @classmethod
+    def _reachable(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(_WEBHOOK, value.get_secret_value()):
+            raise ValueError("has to begin with https:// or http:// and a host, without spaces")
         return value
 
     @field_validator("cors_origins")

@@ -7,6 +7,7 @@ from posegen.settings import load_settings
 from posegen_assets.checks import CHECKS
 from posegen_assets.designs import design_previews
 from posegen_assets.exports import exports
+from posegen_assets.health import health
 from posegen_assets.jobs import (
     clean_up_images,
     generate,
@@ -20,6 +21,7 @@ from posegen_assets.jobs import (
     report_week,
     retire_work,
     verify_everything,
+    watch_health,
 )
 from posegen_assets.maintenance import invariants_hold, recovery
 from posegen_assets.pose_library import pose_library
@@ -35,11 +37,13 @@ from posegen_assets.schedules import (
     report_weekly,
     retire_nightly,
     verify_hourly,
+    watch_often,
 )
 from posegen_assets.storage_upkeep import move_storage, reconciled_storage
 from posegen_assets.usage import reports_are_current, usage_daily, usage_monthly, usage_weekly
 from posegen_assets.variants import image_variants
 from resources.environment import deployment_resources
+from sensors.alerts import alerts
 from sensors.designs import design_requests
 from sensors.outcomes import cancelled_runs, failed_runs
 from sensors.requests import generation_requests
@@ -56,6 +60,7 @@ defs = dg.Definitions(
         image_variants,
         design_previews,
         recovery,
+        health,
         reconciled_storage,
         cleaned_images,
         retired_work,
@@ -76,6 +81,7 @@ defs = dg.Definitions(
         clean_up_images,
         retire_work,
         recount_space,
+        watch_health,
         report_day,
         report_week,
         report_month,
@@ -87,11 +93,12 @@ defs = dg.Definitions(
         clean_up_nightly,
         retire_nightly,
         recount_nightly,
+        watch_often,
         report_daily,
         report_weekly,
         report_monthly,
     ],
-    sensors=[generation_requests, failed_runs, cancelled_runs, image_requests, design_requests],
+    sensors=[generation_requests, failed_runs, cancelled_runs, image_requests, design_requests, alerts],
     resources=deployment_resources(_settings),
     # A process for each step would cost nine times the time of a small run; poses run in threads inside the step.
     executor=dg.in_process_executor,

@@ -49,6 +49,12 @@ reconcile_storage = dg.define_asset_job(
     description="The stores beside their rows: `posegen storage reconcile --repair`, or a report with dry_run.",
     tags=_UPKEEP,
 )
+watch_health = dg.define_asset_job(
+    "watch_health",
+    selection=dg.AssetSelection.assets("health"),
+    description="Errors, queue, backends and space beside their thresholds.",
+    tags=_UPKEEP,
+)
 report_day, report_week, report_month = (
     dg.define_asset_job(
         f"report_{period}",

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from posegen.database.metrics import note_findings
 from posegen.lifecycle.invariants import Bounds
 from posegen.lifecycle.recovery import Decision, recover
 from posegen.lifecycle.rules import RetryRule, TimeLimits
-from posegen.lifecycle.verification import Finding, verify
 from posegen.lifecycle.workers import WorkerHome
 from posegen.settings import load_settings
+from posegen.upkeep.verification import Finding, verify
 from posegen_assets.ownership import CODE_VERSION, OWNERS, UPKEEP
 from resources.database import DatabaseResource
 from resources.studio import StudioResource
@@ -49,6 +50,8 @@ def invariants_hold(studio: StudioResource) -> dg.AssetCheckResult:
     bounds = Bounds.of(load_settings())
     with studio.open() as opened:
         findings = verify(opened.database, opened.stores_in_use(), bounds=bounds)
+        with opened.database.transaction() as connection:
+            note_findings(connection, "verify", sum(finding.violations for finding in findings))
     return dg.AssetCheckResult(
         passed=not any(finding.violations for finding in findings),
         severity=dg.AssetCheckSeverity.ERROR,

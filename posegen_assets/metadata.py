@@ -72,7 +72,7 @@ def export_metadata(manifest: Manifest, *, derived: int, seconds: float, status:
 def _uploads(traffic: Traffic) -> Metadata:
     """What was put into the store, and what was not because the same bytes were there already."""
     return {
-        "uploads": dg.MetadataValue.int(traffic.stored),
-        "uploads skipped": dg.MetadataValue.int(traffic.skipped),
-        "bytes skipped": dg.MetadataValue.int(traffic.skipped_bytes),
+        "uploads": dg.MetadataValue.int(traffic.written.operations),
+        "uploads skipped": dg.MetadataValue.int(traffic.skipped.operations),
+        "bytes skipped": dg.MetadataValue.int(traffic.skipped.bytes),
     }

@@ -28,7 +28,7 @@ def pose_library(context: dg.AssetExecutionContext, studio: StudioResource) -> d
             library.seed_reference_data(connection)
             poses = [pose for pose in library.stored_poses(connection) if pose.enabled]
         drawn, unusable = _draw_all(opened, poses)
-        skipped = opened.store.traffic().skipped
+        skipped = opened.store.traffic().skipped.operations
         shown = store_library_sheet(opened, {slug: maps["openpose"] for slug, maps in drawn.items()})
     made = sum(each.made for maps in drawn.values() for each in maps.values())
     context.log.info("%d poses, %d control maps drawn", len(poses), made)

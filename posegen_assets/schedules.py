@@ -12,6 +12,7 @@ from posegen_assets.jobs import (
     report_week,
     retire_work,
     verify_everything,
+    watch_health,
 )
 
 _ON = dg.DefaultScheduleStatus.RUNNING
@@ -29,6 +30,13 @@ verify_hourly = dg.ScheduleDefinition(
     cron_schedule="7 * * * *",
     default_status=_ON,
     description="Whether everything that must always be true is true.",
+)
+watch_often = dg.ScheduleDefinition(
+    name="watch_often",
+    job=watch_health,
+    cron_schedule="*/5 * * * *",
+    default_status=_ON,
+    description="Whether anything is so wrong that somebody has to be told.",
 )
 reconcile_nightly = dg.ScheduleDefinition(
     name="reconcile_nightly",

@@ -10,6 +10,7 @@ import dagster as dg
 from pydantic import Field
 
 from posegen.database import moves
+from posegen.database.metrics import note_findings
 from posegen.storage.identity import require_own
 from posegen.studio.studio import Studio
 from posegen.upkeep.moving import Move, delete_due, move_manifests, move_objects
@@ -43,6 +44,8 @@ def reconciled_storage(config: ReconcileConfig, studio: StudioResource) -> dg.Ma
             read_all=config.read_all,
             repair=not config.dry_run,
         )
+        with opened.database.transaction() as connection:
+            note_findings(connection, "reconcile", pass_.left)
     return dg.MaterializeResult(
         metadata={
             "findings left": pass_.left,

@@ -27,7 +27,11 @@ LATE_DAYS = 7
 _SHOWN = ("totals", "phases", "errors", "backends")
 
 
-def _report(name: str, partitions: dg.PartitionsDefinition, period_of: Callable[[date], Period]) -> dg.AssetsDefinition:
+def _report(
+    name: str, partitions: dg.PartitionsDefinition, period_of: Callable[[date], Period], *, due: str
+) -> dg.AssetsDefinition:
+    """`due`: when it has to be there, as cron says it in UTC; its schedule begins within the three hours before."""
+
     @dg.asset(
         name=name,
         partitions_def=partitions,
@@ -35,6 +39,7 @@ def _report(name: str, partitions: dg.PartitionsDefinition, period_of: Callable[
         kinds={"postgres", "pandas"},
         owners=OWNERS,
         code_version=CODE_VERSION,
+        freshness_policy=dg.FreshnessPolicy.cron(deadline_cron=due, lower_bound_delta=timedelta(hours=3)),
         description="Generations, poses, credits, durations, errors, users, formats, backends and storage.",
     )
     def report(context: dg.AssetExecutionContext, studio: StudioResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
@@ -66,9 +71,9 @@ def _report(name: str, partitions: dg.PartitionsDefinition, period_of: Callable[
     return report
 
 
-usage_daily = _report("usage_daily", DAYS, day)
-usage_weekly = _report("usage_weekly", WEEKS, week)
-usage_monthly = _report("usage_monthly", MONTHS, month)
+usage_daily = _report("usage_daily", DAYS, day, due="0 3 * * *")
+usage_weekly = _report("usage_weekly", WEEKS, week, due="0 3 * * 1")
+usage_monthly = _report("usage_monthly", MONTHS, month, due="0 3 1 * *")
 
 
 @dg.asset_check(asset=usage_daily, description="The reports of the last days still say what the database says.")

@@ -30,6 +30,7 @@ def deployment_resources(settings: Settings) -> dict[str, Any]:
             breaker_failures=settings.posegen_breaker_failures,
             breaker_seconds=settings.posegen_breaker_seconds,
             worker_home=str(settings.workers_path),
+            thumbnails=settings.posegen_thumbnails,
         ),
         "manifests": ManifestIOManager(storage=storage),
     }

@@ -1,4 +1,4 @@
-"""`python -m resources.webserver`: the Dagster UI, with the pictures of the local store under the same address.
+"""`python -m resources.webserver`: the Dagster UI, the pictures of the local store and `/metrics` under one address.
 
 A relative URL such as `/media/poses/...` in an asset's metadata therefore shows in the UI, whatever the port is.
 """
@@ -6,6 +6,7 @@ A relative URL such as `/media/poses/...` in an asset's metadata therefore shows
 import argparse
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 import uvicorn
 from dagster import DagsterInstance
@@ -17,8 +18,10 @@ from dagster_webserver.webserver import DagsterWebserver
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
 
+from posegen.database.metrics import read_numbers
 from posegen.settings import Settings, load_settings
 from posegen.storage.opening import local_place, open_local
+from posegen.web.metrics import metrics_route
 from posegen.web.objects import object_routes
 
 DEFAULT_MEDIA_PATH = "/media"
@@ -27,15 +30,15 @@ LAST_ANSWERS_SECONDS = 3
 
 
 class PosegenWebserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContext]):
-    """Dagster's webserver with one room more. `pictures`: the routes below `media_path`."""
+    """Dagster's webserver with some rooms more. `rooms`: their routes."""
 
-    def __init__(self, context: WorkspaceProcessContext, media_path: str, pictures: Sequence[BaseRoute]) -> None:
-        self._media = Mount(media_path, routes=pictures)
+    def __init__(self, context: WorkspaceProcessContext, rooms: Sequence[BaseRoute]) -> None:
+        self._rooms = rooms
         super().__init__(context)
 
     def build_routes(self) -> list[BaseRoute]:
         """Ours first: Dagster's last route takes every path."""
-        return [self._media, *super().build_routes()]  # type: ignore[no-untyped-call]
+        return [*self._rooms, *super().build_routes()]  # type: ignore[no-untyped-call]
 
 
 def media_path(settings: Settings) -> str:
@@ -48,8 +51,10 @@ def create_app(context: WorkspaceProcessContext, settings: Settings) -> Starlett
     """The web application for one workspace."""
     place = local_place(settings)
     pictures = object_routes(open_local(place), cors_origins=place.cors_origins)
-    webserver = PosegenWebserver(context, media_path(settings), pictures)
-    return webserver.create_asgi_app()
+    rooms: list[BaseRoute] = [Mount(media_path(settings), routes=pictures)]
+    if settings.database_url is not None:  # `posegen up` always says it, also of the embedded server
+        rooms.append(metrics_route(partial(read_numbers, settings.database_url), local_store=settings.storage_path))
+    return PosegenWebserver(context, rooms).create_asgi_app()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

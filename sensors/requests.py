@@ -15,6 +15,7 @@ from posegen.database.connection import Database
 from posegen.database.events import REQUESTS_CHANNEL
 from posegen.database.generations import Claim
 from posegen.errors import DatabaseUnusable
+from posegen.images.thumbnail_sizes import thumbnail_sizes
 from posegen.lifecycle.claims import claim_next, claims_to_send_again
 from posegen.lifecycle.intake import take_in
 from posegen.lifecycle.limits import LARGEST_SEED
@@ -68,6 +69,7 @@ def _claims_now(instance: dg.DagsterInstance, database: Database, settings: Sett
         draw_seed=lambda: secrets.randbelow(LARGEST_SEED + 1),
         limit=INTAKE_PER_TICK,
         limits=IntakeLimits.of(settings),
+        thumbnails=thumbnail_sizes(settings.posegen_thumbnails),
     )
     again = [claim for claim in claims_to_send_again(database) if _still_needs_run(instance, database, claim, rule)]
     return again + claim_next(

@@ -18,6 +18,7 @@ from posegen.database.designs import DesignClaim, DesignLease
 from posegen.database.generations import Claim, Lease
 from posegen.database.poses import OpenPose
 from posegen.images.measures import Measures, Passed
+from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize
 from posegen.lifecycle import claims, designs, intake, outcomes
 from posegen.lifecycle.checkpoint import MadePose
 from posegen.lifecycle.leases import LeaseKeeper
@@ -128,6 +129,7 @@ def take_in(
     credits_per_pose: int = PRICE,
     limit: int = 500,
     limits: IntakeLimits = IntakeLimits(),  # noqa: B008 - frozen
+    thumbnails: tuple[ThumbnailSize, ...] = (STANDARD,),
 ) -> int:
     """Judge what was submitted."""
     return intake.take_in(
@@ -137,6 +139,7 @@ def take_in(
         draw_seed=lambda: SEED,
         limit=limit,
         limits=limits,
+        thumbnails=thumbnails,
     )
 
 

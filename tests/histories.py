@@ -115,11 +115,11 @@ def _a_pose(chance: random.Random, history: History, generation: UUID, user: UUI
     else:
         _ledger(chance, history, "release", user, generation, pose)
     for format_ in chance.sample(FORMATS, chance.randrange(3)) if done else []:
-        good = chance.random() < 0.8
+        made = _an_object(chance, history, generation, KINDS[2]) if (good := chance.random() < 0.8) else None
         history["exports"].append(
             {
                 "pose_id": pose, "format": format_, "status": "completed" if good else "failed",
-                "object_id": _an_object(chance, history, generation, KINDS[2]) if good else None,
+                "object_id": made, "size": history["objects"][made - 1]["size"] if made else None,
                 "error_code": None if good else "storage_failed", "export_ms": chance.randrange(90) if good else None,
             }
         )  # fmt: skip

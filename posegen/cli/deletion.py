@@ -25,7 +25,9 @@ def delete(
     poses: POSES = None,
     grace_hours: Annotated[
         float | None,
-        typer.Option(help="Hours in which they can be had back; without it POSEGEN_DELETE_GRACE_HOURS.", min=0, max=8760),
+        typer.Option(
+            help="Hours in which they can be had back; without it POSEGEN_DELETE_GRACE_HOURS.", min=0, max=8760
+        ),
     ] = None,
     actor: ACTOR = None,
     as_json: _AS_JSON = False,

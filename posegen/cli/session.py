@@ -16,6 +16,7 @@ from posegen.database.prepare import prepare_database
 from posegen.database.server import DatabaseUrls, open_server
 from posegen.errors import DatabaseUnusable, StoreUnknown
 from posegen.images.platform_file import own_platforms
+from posegen.images.thumbnail_sizes import thumbnail_sizes
 from posegen.lifecycle.rules import RetryRule
 from posegen.lifecycle.workers import WorkerHome
 from posegen.logs import configure_logging
@@ -72,6 +73,7 @@ class Session:
             retry_rule=RetryRule.of(self.settings),
             backend_rule=BackendRule.of(self.settings),
             worker_home=WorkerHome(self.settings.workers_path),
+            thumbnails=thumbnail_sizes(self.settings.posegen_thumbnails),
         )
 
 

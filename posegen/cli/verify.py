@@ -12,8 +12,8 @@ from rich.table import Column, Table
 from posegen.cli import console
 from posegen.cli.session import open_session
 from posegen.lifecycle.invariants import Bounds
-from posegen.lifecycle.verification import DEFAULT_READ, Finding
-from posegen.lifecycle.verification import verify as verify_all
+from posegen.upkeep.verification import DEFAULT_READ, Finding
+from posegen.upkeep.verification import verify as verify_all
 
 
 def verify(

@@ -43,9 +43,16 @@ def upgrade_schema(url: str) -> str:
 
 
 def current_revision(url: str) -> str | None:
-    """The revision of the database, or None when it has no schema yet."""
-    with _connect(url) as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+    """The revision of the database, or None when it has no schema yet.
+
+    Raises `DatabaseUnusable` when the user may not read it.
+    """
+    try:
+        with _connect(url) as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+    except sqlalchemy.exc.DBAPIError as refused:
+        said = " ".join(str(refused.orig).split())
+        raise DatabaseUnusable(f"The revision of the database cannot be read: {said}.") from refused
 
 
 def newest_revision() -> str:

@@ -222,15 +222,34 @@ def fail(connection: Connection, pose: UUID, *, code: str, detail: str) -> bool:
     )
 
 
-def replace_thumbnail(connection: Connection, pose: UUID, thumbnail_object: int) -> None:
-    """Let a completed pose have another thumbnail."""
+def replace_thumbnail(connection: Connection, pose: UUID, thumbnail_object: int) -> bool:
+    """Let a completed pose have another thumbnail; False when its images are deleted."""
+    return (
+        connection.execute(
+            """
+            update generated_poses set thumbnail_object = %s
+            where id = %s and status = 'completed' and delete_after is null
+            """,
+            [thumbnail_object, pose],
+        ).rowcount
+        == 1
+    )
+
+
+def put_thumbnail(connection: Connection, pose: UUID, name: str, object_id: int) -> None:
+    """Let this object be the thumbnail of a further size, such as `200.png`."""
     connection.execute(
         """
-        update generated_poses set thumbnail_object = %s
-        where id = %s and status = 'completed' and delete_after is null
+        insert into thumbnails (pose_id, size, object_id) values (%s, %s, %s)
+        on conflict (pose_id, size) do update set object_id = excluded.object_id
         """,
-        [thumbnail_object, pose],
+        [pose, name, object_id],
     )
+
+
+def drop_thumbnails(connection: Connection, pose: UUID, *, but: Sequence[str]) -> None:
+    """Forget the further sizes of a pose, but for these."""
+    connection.execute("delete from thumbnails where pose_id = %s and not size = any(%s)", [pose, list(but)])
 
 
 def first_error(connection: Connection, generation_id: UUID) -> tuple[str, str] | None:

@@ -96,6 +96,8 @@ def files_with(connection: Connection, sha256: str, *, limit: int = 20) -> list[
                 union all
                 select id, 'thumbnail' from generated_poses where thumbnail_object = o.id
                 union all
+                select pose_id, 'thumbnail' from thumbnails where object_id = o.id
+                union all
                 select pose_id, format from exports where object_id = o.id and status = 'completed'
             ) uses on true
             where o.sha256 = %s order by o.id, uses.role limit %s

@@ -91,8 +91,11 @@ def delete_hidden(connection: Connection, *, limit: int) -> Deleted:
     exported = connection.execute(
         "select object_id from exports where pose_id = any(%s) and object_id is not null", [poses]
     ).fetchall()
+    thumbnails = connection.execute(
+        "delete from thumbnails where pose_id = any(%s) returning object_id", [poses]
+    ).fetchall()
     named = {row[column] for row in rows for column in ("image_object", "original_object", "thumbnail_object")}
-    named |= {row["object_id"] for row in exported}
+    named |= {row["object_id"] for row in (*exported, *thumbnails)}
     connection.execute(
         "update exports set object_id = null, deleted_at = now() where pose_id = any(%s) and object_id is not null",
         [poses],
@@ -192,6 +195,8 @@ def _due(connection: Connection, poses: str, values: dict[str, object]) -> Due:
             select o.size from due join generated_poses p on p.id = due.id join objects o on o.id = p.image_object
             union all
             select o.size from due join generated_poses p on p.id = due.id join objects o on o.id = p.thumbnail_object
+            union all
+            select o.size from due join thumbnails t on t.pose_id = due.id join objects o on o.id = t.object_id
             union all
             select o.size from due join exports e on e.pose_id = due.id join objects o on o.id = e.object_id
         )

@@ -10,22 +10,30 @@ from posegen.images.body import BodyPoints, body_of
 from posegen.images.framing import place
 from posegen.images.pixels import EncodedImage, Pixels
 from posegen.images.planes import resample
+from posegen.images.png import encode_png
+from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize
 
-SIDE = 400
-RESERVE_BYTES = 300_000
-"""What to set aside for a thumbnail before it is made; pure noise takes 262 kB, an ordinary picture 5."""
 _QUALITY = 80
 _METHOD = 2  # 3 ms and 4.5 kB; method 4: 7 ms, 4.4 kB
 
 
-def encode_thumbnail(pixels: Pixels, keypoints: BodyPoints | None = None, *, xmp: bytes | None = None) -> EncodedImage:
-    """400x400 WebP, filled by the picture; of one that is not square, the part around the figure is kept.
+def encode_thumbnail(
+    pixels: Pixels,
+    keypoints: BodyPoints | None = None,
+    *,
+    size: ThumbnailSize = STANDARD,
+    xmp: bytes | None = None,
+) -> EncodedImage:
+    """A square that the picture fills; of one that is not square, the part around the figure is kept.
 
     `xmp`: a packet to write into it.
     """
-    size = pixels.shape[1], pixels.shape[0]
-    placement = place(size, (SIDE, SIDE), "cover", None if keypoints is None else body_of(keypoints, size))
+    source = pixels.shape[1], pixels.shape[0]
+    target = (size.side, size.side)
+    placement = place(source, target, "cover", None if keypoints is None else body_of(keypoints, source))
     thumbnail = resample(pixels, placement.window, placement.target)
+    if size.suffix == "png":
+        return encode_png(thumbnail, xmp=xmp)
     encoded = io.BytesIO()
     Image.fromarray(thumbnail).save(encoded, "WEBP", quality=_QUALITY, method=_METHOD, xmp=xmp or b"")
-    return EncodedImage(encoded.getvalue(), SIDE, SIDE, "image/webp")
+    return EncodedImage(encoded.getvalue(), size.side, size.side, size.content_type)

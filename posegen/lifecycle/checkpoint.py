@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
 
@@ -36,6 +36,7 @@ class MadePose:
     render_ms: int
     store_ms: int
     generation_ms: int
+    more_thumbnails: Mapping[str, ObjectInfo] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,8 @@ def complete_pose(database: Database, lease: Lease, pose: OpenPose, made: MadePo
         )
         if not poses.complete(connection, pose.id, result):
             raise _lost(lease)
+        for name, stored in made.more_thumbnails.items():
+            poses.put_thumbnail(connection, pose.id, name, _register(connection, lease.generation_id, store, stored))
         quality.put_passed(connection, pose.id, made.passed)
         reached(CommitPoint.BEFORE_CAPTURE)
         credits.capture(connection, lease.generation_id, pose.id)
@@ -193,12 +196,23 @@ def _record_exports_of(
     )
 
 
-def replace_thumbnail(
-    database: Database, generation_id: UUID, lease: Lease | None, pose: UUID, thumbnail: ObjectInfo, *, store: str
+def replace_thumbnails(
+    database: Database,
+    generation_id: UUID,
+    lease: Lease | None,
+    pose: UUID,
+    thumbnail: ObjectInfo,
+    more_thumbnails: Mapping[str, ObjectInfo],
+    *,
+    store: str,
 ) -> None:
-    """Let a completed pose have another thumbnail; the old object is left to the reconcile pass."""
+    """Let a completed pose have other thumbnails; the old objects are left to the reconcile pass."""
     with _fenced(database, generation_id, lease) as connection:
-        poses.replace_thumbnail(connection, pose, _register(connection, generation_id, store, thumbnail))
+        if not poses.replace_thumbnail(connection, pose, _register(connection, generation_id, store, thumbnail)):
+            raise ClaimSuperseded(f"The images of pose {pose} are deleted: `posegen restore` first.")
+        for name, stored in more_thumbnails.items():
+            poses.put_thumbnail(connection, pose, name, _register(connection, generation_id, store, stored))
+        poses.drop_thumbnails(connection, pose, but=list(more_thumbnails))
         events.record(
             connection,
             generation_id,

@@ -23,6 +23,7 @@ from posegen.database.queue import Submission
 from posegen.error_codes import ErrorCode
 from posegen.errors import InvalidPose, RequestRefused, UnknownName
 from posegen.images.platforms import Platform, reserved_bytes
+from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize
 from posegen.ledger import credits, quota
 from posegen.lifecycle.limits import LARGEST_SEED, LONGEST_PROMPT, MOST_POSES, POSE_RESERVE_BYTES
 from posegen.lifecycle.rules import IntakeLimits, Prices
@@ -50,9 +51,22 @@ class Catalogue:
     default_backend: str
     hosted: frozenset[str]
     prices: Prices
+    thumbnails: tuple[ThumbnailSize, ...] = (STANDARD,)
+
+    @property
+    def more_bytes(self) -> int:
+        """What the thumbnails of a pose may take beyond the standard one."""
+        return max(0, sum(size.reserve_bytes for size in self.thumbnails) - STANDARD.reserve_bytes)
 
     @classmethod
-    def read(cls, connection: Connection, *, default_backend: str, prices: Prices) -> Catalogue:
+    def read(
+        cls,
+        connection: Connection,
+        *,
+        default_backend: str,
+        prices: Prices,
+        thumbnails: tuple[ThumbnailSize, ...] = (STANDARD,),
+    ) -> Catalogue:
         """The catalogue as the database has it now."""
         drawable, unusable = {}, {}
         for stored in library.stored_poses(connection):
@@ -69,6 +83,7 @@ class Catalogue:
             default_backend=default_backend,
             hosted=frozenset(name for name in BACKENDS if open_backend(name).capabilities.costs_money),
             prices=prices,
+            thumbnails=thumbnails,
         )
 
 
@@ -123,7 +138,8 @@ def judge(submission: Submission, catalogue: Catalogue, *, fresh_seed: int) -> P
         poses=planned,
         backend=backend,
         price=sum(pose.price for pose in planned),
-        reserve=count * (POSE_RESERVE_BYTES + reserved_bytes(submission.formats, catalogue.platforms)),
+        reserve=count
+        * (POSE_RESERVE_BYTES + catalogue.more_bytes + reserved_bytes(submission.formats, catalogue.platforms)),
     )
 
 
@@ -135,13 +151,17 @@ def take_in(
     draw_seed: Callable[[], int],
     limit: int,
     limits: IntakeLimits = IntakeLimits(),  # noqa: B008 - frozen
+    thumbnails: tuple[ThumbnailSize, ...] = (STANDARD,),
 ) -> int:
-    """Judge what was submitted, `limit` generations at most, and answer how many were judged."""
+    """Judge what was submitted, `limit` generations at most, and answer how many were judged.
+
+    `thumbnails`: what each pose will have, for the space that is set aside.
+    """
     with database.transaction() as connection:
         waiting = queue.submitted_ids(connection, limit)
         if not waiting:
             return 0
-        catalogue = Catalogue.read(connection, default_backend=default_backend, prices=prices)
+        catalogue = Catalogue.read(connection, default_backend=default_backend, prices=prices, thumbnails=thumbnails)
         intake = _Intake(catalogue, limits, draw_seed)
         intake.count_room(connection)
     return sum(_take_in_one(database, generation_id, intake) for generation_id in waiting)

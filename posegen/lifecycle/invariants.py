@@ -1,6 +1,6 @@
 """The invariants I1 to I14 of the design, each as a query that counts what it looked at and names what breaks it.
 
-What no query can see, such as bytes in a store, is looked at in `verification.py`, which also runs these.
+What no query can see, such as bytes in a store, is looked at in `posegen.upkeep.verification`, which also runs these.
 """
 
 from __future__ import annotations

@@ -59,9 +59,11 @@ def pose_key(generation_id: UUID | str, pose_id: UUID | str, sha256: str) -> str
     return _key("poses", str(generation_id), f"{pose_id}-{_short(sha256)}.png")
 
 
-def thumbnail_key(generation_id: UUID | str, pose_id: UUID | str, sha256: str) -> str:
-    """The thumbnail of a pose."""
-    return _key("thumbnails", str(generation_id), f"{pose_id}-{_short(sha256)}.webp")
+def thumbnail_key(
+    generation_id: UUID | str, pose_id: UUID | str, sha256: str, *, content_type: str = "image/webp"
+) -> str:
+    """A thumbnail of a pose."""
+    return _key("thumbnails", str(generation_id), f"{pose_id}-{_short(sha256)}{_suffix(content_type)}")
 
 
 def contact_sheet_key(generation_id: UUID | str, sha256: str) -> str:

@@ -44,7 +44,7 @@ from posegen.storage.protocol import (
 )
 from posegen.storage.signing import Grant, granted
 from posegen.storage.streams import check_bytes, reader_of, verified
-from posegen.storage.traffic import Traffic, TrafficMeter
+from posegen.storage.traffic import Operation, Traffic, TrafficMeter
 
 _CREATE_RACES = 100
 
@@ -96,57 +96,65 @@ class LocalStore:
         )
         if isinstance(data, bytes):
             known = known or fingerprint(data)
+        with self._meter.measuring(Operation.WRITE) as put:
             # Only a hint, by one call of the system: what it says is looked at without following any link.
-            if create_only and os.path.lexists(f"{self._root}/{key}") and self._holds(key, known):
-                return self._counted(key, known, skipped=True)
-        with self._errors.writing(key):
-            pending = pending_file(self._root, folders)
-        with pending:
-            stored = self._fill(pending, key, data, known)
-            with self._errors.writing(key):
-                pending.sync()
-                if create_only:
-                    return self._counted(key, stored, skipped=self._create(pending, name, key, stored))
-                pending.replace(name)
-        return self._counted(key, stored, skipped=False)
+            hinted = isinstance(data, bytes) and create_only and os.path.lexists(f"{self._root}/{key}")
+            if hinted and known is not None and self._holds(key, known):
+                stored, skipped = known, True
+            else:
+                stored, skipped = self._write(key, folders, name, data, known, create_only=create_only)
+            put.bytes = stored.size
+            put.operation = Operation.SKIPPED if skipped else Operation.WRITE
+        return _info(key, stored, skipped=skipped)
 
     def get(self, key: str, *, sha256: str | None = None) -> bytes:
         """See `ObjectStore.get`."""
-        with self._errors.reading(key), self._opened(key) as file:
-            data = file.read()
-        if sha256 is not None:
-            found = hashlib.sha256(data).hexdigest()
-            check_bytes(len(data), found, size=len(data), sha256=sha256, store=self._name, key=key)
+        with self._meter.measuring(Operation.READ) as read:
+            with self._errors.reading(key), self._opened(key) as file:
+                data = file.read()
+            if sha256 is not None:
+                found = hashlib.sha256(data).hexdigest()
+                check_bytes(len(data), found, size=len(data), sha256=sha256, store=self._name, key=key)
+            read.bytes = len(data)
         return data
 
     def open(self, key: str, *, sha256: str | None = None) -> BinaryIO:
         """See `ObjectStore.open`. Without `sha256` it is the file itself, which can be seeked in."""
-        file = self._opened(key)
+        with self._meter.measuring(Operation.READ) as read:
+            file = self._opened(key)
+            read.bytes = size = os.fstat(file.fileno()).st_size
         if sha256 is None:
             return file
-        size = os.fstat(file.fileno()).st_size
-        chunks = self._chunks(file, key)
-        return reader_of(verified(chunks, sha256=sha256, size=size, store=self._name, key=key), file.close)
+        chunks = verified(self._chunks(file, key), sha256=sha256, size=size, store=self._name, key=key)
+        return reader_of(self._meter.watching(chunks), file.close)
 
     def get_range(self, key: str, start: int, length: int) -> bytes:
         """See `ObjectStore.get_range`."""
         if start < 0 or length < 0:
             raise ValueError(f"A range needs start and length of 0 or more, not {start} and {length}.")
-        with self._errors.reading(key), self._opened(key) as file:
+        with self._meter.measuring(Operation.READ) as read, self._errors.reading(key), self._opened(key) as file:
             size = os.fstat(file.fileno()).st_size  # reading would make room for the whole length first
             file.seek(min(start, size))
-            return file.read(min(length, size))
+            data = file.read(min(length, size))
+            read.bytes = len(data)
+        return data
 
     def head(self, key: str) -> ObjectInfo:
         """See `ObjectStore.head`. Reads the whole object, so the hash is that of the bytes, not of a note on them."""
-        with self._errors.reading(key), self._opened(key) as file:
-            return _info(key, fingerprint_stream(file))
+        with self._meter.measuring(Operation.READ) as read, self._errors.reading(key), self._opened(key) as file:
+            found = fingerprint_stream(file)
+            read.bytes = found.size
+        return _info(key, found)
 
     def exists(self, key: str) -> bool:
         """See `ObjectStore.exists`."""
         folders, name = self._split(key)
         try:
-            with self._errors.reading(key), opened_folder(self._root, folders) as folder:
+            with (
+                self._meter.measuring(Operation.READ),
+                self._errors.reading(key),
+                opened_folder(self._root, folders) as folder,
+            ):
                 regular_status(folder, name)
         except ObjectMissing:
             return False
@@ -156,7 +164,8 @@ class LocalStore:
         """See `ObjectStore.delete`. Not synced: what a power cut brings back, the reconciler deletes again."""
         found = {key: self._split(key) for key in keys}
         for key, (folders, name) in found.items():
-            self._remove(key, folders, name)
+            with self._meter.measuring(Operation.DELETE):
+                self._remove(key, folders, name)
         return len(found)
 
     def delete_prefix(self, prefix: str) -> int:
@@ -218,7 +227,7 @@ class LocalStore:
 
     def traffic(self) -> Traffic:
         """See `ObjectStore.traffic`."""
-        return self._meter.read()
+        return self._meter.traffic()
 
     def _split(self, key: str) -> tuple[tuple[str, ...], str]:
         *folders, name = validate_key(key, store=self._name).split("/")
@@ -243,9 +252,27 @@ class LocalStore:
             )
         return f"{self._base_url}/{quote(grant.key)}?{grant.query(secret)}"
 
-    def _counted(self, key: str, stored: Fingerprint, *, skipped: bool) -> ObjectInfo:
-        self._meter.count(stored.size, skipped=skipped)
-        return _info(key, stored, skipped=skipped)
+    def _write(
+        self,
+        key: str,
+        folders: tuple[str, ...],
+        name: str,
+        data: bytes | BinaryIO,
+        known: Fingerprint | None,
+        *,
+        create_only: bool,
+    ) -> tuple[Fingerprint, bool]:
+        """What was stored, and whether the same bytes were there before."""
+        with self._errors.writing(key):
+            pending = pending_file(self._root, folders)
+        with pending:
+            stored = self._fill(pending, key, data, known)
+            with self._errors.writing(key):
+                pending.sync()
+                if create_only:
+                    return stored, self._create(pending, name, key, stored)
+                pending.replace(name)
+        return stored, False
 
     def _fill(self, pending: PendingFile, key: str, data: bytes | BinaryIO, known: Fingerprint | None) -> Fingerprint:
         def append(chunk: bytes) -> None:

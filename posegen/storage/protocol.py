@@ -192,7 +192,7 @@ class ObjectStore(Protocol):
         """Writes, reads and deletes a small object; raises the error that an operator has to look at."""
 
     def traffic(self) -> Traffic:
-        """What was put through this object since it was opened."""
+        """What this object was asked for since it was opened. Listings and signed URLs do not count."""
 
 
 def check_attributes(

@@ -36,7 +36,7 @@ from posegen.storage.protocol import (
 from posegen.storage.s3_requests import PAGE, PIECE_BYTES, Opened, requests_to
 from posegen.storage.spooling import spooled
 from posegen.storage.streams import check_bytes, reader_of, verified
-from posegen.storage.traffic import Traffic, TrafficMeter
+from posegen.storage.traffic import Operation, Traffic, TrafficMeter
 
 if TYPE_CHECKING:
     from posegen.storage.bucket import BucketAdministration
@@ -94,13 +94,22 @@ class BucketStore:
 
     def get(self, key: str, *, sha256: str | None = None) -> bytes:
         """See `ObjectStore.get`. Without `sha256` the bytes are held against the hash in the object's metadata."""
-        opened = self._open(key, sha256)
-        return b"".join(self._pieces(key, opened)) if opened.body is None else opened.body
+        validate_key(key, store=self.name)
+        with self._meter.measuring(Operation.READ) as read:
+            opened = self._requests.open(key, sha256)
+            data = b"".join(self._pieces(key, opened)) if opened.body is None else opened.body
+            read.bytes = opened.size
+        return data
 
     def open(self, key: str, *, sha256: str | None = None) -> BinaryIO:
         """See `ObjectStore.open`. Reads pieces of `PIECE_BYTES`, each by a request of its own for the same version."""
-        opened = self._open(key, sha256)
-        return reader_of(self._pieces(key, opened)) if opened.body is None else io.BytesIO(opened.body)
+        validate_key(key, store=self.name)
+        with self._meter.measuring(Operation.READ) as read:
+            opened = self._requests.open(key, sha256)
+            read.bytes = opened.size
+        if opened.body is not None:
+            return io.BytesIO(opened.body)
+        return reader_of(self._meter.watching(self._pieces(key, opened)))
 
     def get_range(self, key: str, start: int, length: int) -> bytes:
         """See `ObjectStore.get_range`."""
@@ -109,11 +118,16 @@ class BucketStore:
         validate_key(key, store=self.name)
         first = min(start, _FURTHEST)
         # Nothing is no range in HTTP: one byte tells whether the object is there at all.
-        return self._requests.piece(key, first, first + min(max(length, 1), _FURTHEST))[:length]
+        with self._meter.measuring(Operation.READ) as read:
+            data = self._requests.piece(key, first, first + min(max(length, 1), _FURTHEST))
+            read.bytes = len(data)
+        return data[:length]
 
     def head(self, key: str) -> ObjectInfo:
         """See `ObjectStore.head`. Reads the object only when it was put by somebody who noted no hashes."""
-        size, attributes = self._requests.look(validate_key(key, store=self.name))
+        validate_key(key, store=self.name)
+        with self._meter.measuring(Operation.READ):
+            size, attributes = self._requests.look(key)
         sha256, crc32 = attributes.get("sha256", ""), attributes.get("crc32", "")
         if _SHA256.fullmatch(sha256) and _CRC32.fullmatch(crc32):
             return _info(key, Fingerprint(size, sha256, int(crc32)))
@@ -122,8 +136,10 @@ class BucketStore:
 
     def exists(self, key: str) -> bool:
         """See `ObjectStore.exists`."""
+        validate_key(key, store=self.name)
         try:
-            self._requests.look(validate_key(key, store=self.name))
+            with self._meter.measuring(Operation.READ):
+                self._requests.look(key)
         except ObjectMissing:
             return False
         return True
@@ -132,7 +148,10 @@ class BucketStore:
         """See `ObjectStore.delete`. By one request for 1,000 objects."""
         names = list(dict.fromkeys(validate_key(key, store=self.name) for key in keys))
         for place in range(0, len(names), PAGE):
-            self._requests.delete(names[place : place + PAGE])
+            with self._meter.measuring(Operation.DELETE) as deletion:
+                page = names[place : place + PAGE]
+                self._requests.delete(page)
+                deletion.objects = len(page)
         return len(names)
 
     def delete_prefix(self, prefix: str) -> int:
@@ -194,20 +213,22 @@ class BucketStore:
 
     def traffic(self) -> Traffic:
         """See `ObjectStore.traffic`."""
-        return self._meter.read()
+        return self._meter.traffic()
 
     def _send(
         self, key: str, data: bytes | mmap, stored: Fingerprint, *, headers: Mapping[str, str], create_only: bool
     ) -> ObjectInfo:
         attributes = {**headers, "sha256": stored.sha256, "crc32": str(stored.crc32)}
-        if stored.size > ONE_PUT_BYTES:
-            skipped = self._put_in_parts(key, data, stored, attributes, create_only=create_only)
-        elif create_only:
-            skipped = self._create(key, data, stored, attributes)
-        else:
-            self._requests.replace(key, data, attributes)
-            skipped = False
-        self._meter.count(stored.size, skipped=skipped)
+        with self._meter.measuring(Operation.WRITE) as put:
+            if stored.size > ONE_PUT_BYTES:
+                skipped = self._put_in_parts(key, data, stored, attributes, create_only=create_only)
+            elif create_only:
+                skipped = self._create(key, data, stored, attributes)
+            else:
+                self._requests.replace(key, data, attributes)
+                skipped = False
+            put.bytes = stored.size
+            put.operation = Operation.SKIPPED if skipped else Operation.WRITE
         return _info(key, stored, skipped=skipped)
 
     def _create(self, key: str, data: bytes | mmap, stored: Fingerprint, attributes: Mapping[str, str]) -> bool:
@@ -246,9 +267,6 @@ class BucketStore:
             store=self.name,
             key=key,
         )
-
-    def _open(self, key: str, sha256: str | None) -> Opened:
-        return self._requests.open(validate_key(key, store=self.name), sha256)
 
     def _pieces(self, key: str, opened: Opened) -> Iterator[bytes]:
         pieces = (

@@ -11,6 +11,7 @@ from threading import Lock
 
 from posegen.errors import ObjectMissing, StoreUnknown
 from posegen.storage.protocol import ObjectStore
+from posegen.storage.traffic import Traffic
 
 
 class Stores:
@@ -29,6 +30,12 @@ class Stores:
     def names(self) -> list[str]:
         """The stores that are configured, the current one first."""
         return [self.current.name, *sorted(self._others.keys() - {self.current.name})]
+
+    def traffic(self) -> dict[str, Traffic]:
+        """What each of those that were opened was asked for."""
+        with self._lock:
+            opened = dict(self._opened)
+        return {name: store.traffic() for name, store in opened.items()}
 
     def find(self, key: str) -> bytes:
         """An object that no row says the place of, such as a manifest: from the current store, else from another one.

@@ -33,7 +33,6 @@ from posegen.errors import (
 from posegen.images.measures import Passed
 from posegen.images.png import encode_png
 from posegen.images.quality import seed_of
-from posegen.images.thumbnails import encode_thumbnail
 from posegen.images.validation import check_pixels
 from posegen.lifecycle import checkpoint
 from posegen.lifecycle.checkpoint import MadePose
@@ -41,11 +40,12 @@ from posegen.lifecycle.leases import LeaseKeeper
 from posegen.poses.avatar import Avatar
 from posegen.poses.keypoints import Keypoints
 from posegen.poses.specification import PoseSpecification
-from posegen.storage.keys import pose_key, thumbnail_key
+from posegen.storage.keys import pose_key
 from posegen.studio.calls import Caller, Stopped
 from posegen.studio.provenance import packet_of
 from posegen.studio.quality import Gate
 from posegen.studio.studio import Studio
+from posegen.studio.thumbnails import encode_thumbnails, store_thumbnails
 
 log = structlog.get_logger(__name__)
 
@@ -123,15 +123,13 @@ def _make_one(caller: Caller, gate: Gate, pose: OpenPose) -> int | None:
         return None
     packet = packet_of(recipe, pose.asked_at)
     image = encode_png(rendering.pixels, xmp=packet)
-    thumbnail = encode_thumbnail(rendering.pixels, xmp=packet)
+    thumbnails = encode_thumbnails(studio, rendering.pixels, packet)
     encoded = time.perf_counter()
     keeper.check()
     stored_image = studio.put_verified(
         lambda sha256: pose_key(lease.generation_id, pose.id, sha256), image.data, image.content_type
     )
-    stored_thumbnail = studio.put_verified(
-        lambda sha256: thumbnail_key(lease.generation_id, pose.id, sha256), thumbnail.data, thumbnail.content_type
-    )
+    thumbnail, more_thumbnails = store_thumbnails(studio, lease.generation_id, pose.id, thumbnails)
     stored = time.perf_counter()
     keeper.check()
     made = MadePose(
@@ -139,7 +137,8 @@ def _make_one(caller: Caller, gate: Gate, pose: OpenPose) -> int | None:
         recipe_hash=recipe.digest(),
         keypoints=keypoints_to_json(rendering.keypoints),
         image=stored_image,
-        thumbnail=stored_thumbnail,
+        thumbnail=thumbnail,
+        more_thumbnails=more_thumbnails,
         passed=passed,
         render_ms=_ms(rendered - began),
         store_ms=_ms(stored - encoded),
@@ -157,7 +156,7 @@ def _make_one(caller: Caller, gate: Gate, pose: OpenPose) -> int | None:
         encode_ms=_ms(encoded - rendered),
         store_ms=_ms(stored - encoded),
         checkpoint_ms=_ms(time.perf_counter() - stored),
-        bytes=stored_image.size + stored_thumbnail.size,
+        bytes=stored_image.size + thumbnail.size + sum(each.size for each in more_thumbnails.values()),
     )
     return made.render_ms
 

@@ -10,6 +10,7 @@ from posegen.backends.protocol import Backend
 from posegen.database import stores
 from posegen.database.connection import Database
 from posegen.errors import ObjectCorrupt, ObjectExists, StoreUnknown
+from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize
 from posegen.lifecycle.commit_points import CommitPoint, reached
 from posegen.lifecycle.rules import RetryRule
 from posegen.lifecycle.workers import WorkerHome
@@ -24,7 +25,7 @@ class Studio:
     `store` takes what is new; `open_store` answers another one that rows name, or raises `StoreUnknown`;
     `open_backend` answers the backend of a name; `render_threads`: poses at once; `lease_seconds`: how long a worker
     may be silent; `quality_retries`: pictures with another seed after one that did not pass; `worker_home`: where its
-    runs prove that they live.
+    runs prove that they live; `thumbnails`: of each pose, the first one is that of its row.
     """
 
     database: Database
@@ -37,6 +38,7 @@ class Studio:
     backend_rule: BackendRule = field(default_factory=BackendRule)
     quality_retries: int = 2
     worker_home: WorkerHome | None = None
+    thumbnails: tuple[ThumbnailSize, ...] = (STANDARD,)
 
     def store_named(self, name: str) -> ObjectStore:
         """The store that a row names: it may lie elsewhere than what is new. Raises `StoreUnknown`."""

@@ -49,17 +49,20 @@ class Walk:
     objects: int = 0
 
 
-def differences(database: Database, store: ObjectStore, *, grace: timedelta, walk: Walk) -> Iterator[Difference]:
+def differences(
+    database: Database, store: ObjectStore, *, grace: timedelta, walk: Walk, overdue: timedelta | None = None
+) -> Iterator[Difference]:
     """Every difference between a store and its rows.
 
-    An object without a row counts once it is older than `grace`: a worker stores first and writes its row then.
+    An object without a row counts once it is older than `grace`: a worker stores first and writes its row then. One
+    that is to be deleted does not count; with `overdue` it does when that should have happened so long ago.
     """
     with database.transaction() as connection:
         now = _now(connection)
         for entry, row in _side_by_side(_listed(store), registered(connection, store.name)):
             walk.rows += row is not None
             walk.objects += entry is not None
-            found = _difference(database, store, entry, row, now - grace)
+            found = _difference(database, store, entry, row, now - grace, overdue)
             if found is not None:
                 yield found
 
@@ -71,15 +74,16 @@ def has_row(database: Database, store: str, key: str) -> bool:
         return found.fetchone() is not None
 
 
-def _is_accounted_for(database: Database, store: str, key: str) -> bool:
-    """Whether there is a row now, or a date on which the object goes."""
+def _is_accounted_for(database: Database, store: str, key: str, overdue: timedelta | None) -> bool:
+    """Whether there is a row now, or a date on which the object goes that is not long past."""
     with database.transaction() as connection:
         found = connection.execute(
             """
             select from objects where store = %(store)s and key = %(key)s union all
             select from doomed_objects where store = %(store)s and key = %(key)s and deleted_at is null
+                and (%(overdue)s::interval is null or due > now() - %(overdue)s::interval)
             """,
-            {"store": store, "key": key},
+            {"store": store, "key": key, "overdue": overdue},
         )
         return found.fetchone() is not None
 
@@ -95,7 +99,12 @@ def registered(connection: Connection, store: str) -> Iterator[StoredObject]:
 
 
 def _difference(
-    database: Database, store: ObjectStore, entry: ObjectEntry | None, row: StoredObject | None, before: datetime
+    database: Database,
+    store: ObjectStore,
+    entry: ObjectEntry | None,
+    row: StoredObject | None,
+    before: datetime,
+    overdue: timedelta | None,
 ) -> Difference | None:
     if entry is not None and row is not None:
         if entry.size == row.size:
@@ -107,7 +116,7 @@ def _difference(
             return None
         return Difference(Kind.LOST, row.key, row.size, f"{row.key} is not there")
     assert entry is not None, "one side has something"
-    if entry.modified >= before or _is_accounted_for(database, store.name, entry.key):
+    if entry.modified >= before or _is_accounted_for(database, store.name, entry.key, overdue):
         return None
     return Difference(Kind.ORPHAN, entry.key, entry.size, f"{entry.key} of {entry.modified:%Y-%m-%d %H:%M} has no row")
 

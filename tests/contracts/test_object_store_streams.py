@@ -132,14 +132,15 @@ def test_a_put_of_what_is_there_is_skipped_and_counted(store: ObjectStore) -> No
     assert (first.skipped, again.skipped, from_stream.skipped) == (False, True, True)
     assert first == again
     assert before == Traffic()
-    assert store.traffic() == Traffic(stored=2, stored_bytes=14, skipped=2, skipped_bytes=14)
+    counted = store.traffic()
+    assert [(each.operations, each.bytes) for each in (counted.written, counted.skipped)] == [(2, 14), (2, 14)]
 
 
 def test_a_replacement_is_never_skipped(store: ObjectStore) -> None:
     put(store)
 
     assert not put(store, create_only=False).skipped
-    assert store.traffic().stored == 2
+    assert store.traffic().written.operations == 2
 
 
 def test_whether_a_put_was_skipped_is_no_fact_about_the_object(store: ObjectStore) -> None:
@@ -159,3 +160,49 @@ def test_a_store_that_all_writers_left_in_order_has_nothing_unfinished(store: Ob
 def test_the_names_that_stores_note_hashes_under_are_taken(store: ObjectStore, name: str) -> None:
     with pytest.raises(ValueError, match=name):
         store.put(KEY, b"x", content_type=PNG, metadata={name: "mine"})
+
+
+# --- what is counted -----------------------------------------------------------------------------------------------
+
+
+def test_everything_that_a_store_is_asked_for_is_counted(store: ObjectStore) -> None:
+    stored = put(store)
+    put(store)
+    put(store, OTHER_KEY, b"another")
+
+    store.get(KEY, sha256=stored.sha256)
+    store.get_range(KEY, 2, 3)
+    with store.open(OTHER_KEY) as stream:
+        stream.read()
+    with pytest.raises(ObjectMissing):
+        store.get("poses/g/never-0123456789ab.png")
+    store.delete(KEY, OTHER_KEY)
+
+    counted = store.traffic()
+    # A look at what is there is a read as well, and stores differ in how often they look: those read no bytes.
+    assert counted.read.operations >= 4
+    assert counted.read.bytes == 7 + 3 + 7
+    assert (counted.written.operations, counted.written.bytes) == (2, 14)
+    assert (counted.skipped.operations, counted.skipped.bytes) == (1, 7)
+    assert (counted.deleted.operations, counted.deleted.bytes) == (2, 0)
+    assert all(each.seconds > 0 and not each.errors for each in counted.by_operation().values())
+
+
+@pytest.mark.parametrize("data", [b"picture", LARGE], ids=["small", "large"])
+def test_a_read_that_fails_is_counted_as_an_error(store: ObjectStore, data: bytes) -> None:
+    put(store, data=data)
+
+    with pytest.raises(ObjectCorrupt):
+        store.get(KEY, sha256="0" * 64)
+    before = store.traffic().read.errors
+    with pytest.raises(ObjectCorrupt):
+        read_on(store)
+
+    assert (before, store.traffic().read.errors) == (1, 2)
+
+
+def test_what_the_caller_has_promised_wrongly_is_no_error_of_the_store(store: ObjectStore) -> None:
+    with pytest.raises(ObjectCorrupt):
+        store.put(KEY, io.BytesIO(b"pict"), content_type=PNG, known=fingerprint(b"picture"))
+
+    assert not store.traffic().written

@@ -7,6 +7,7 @@ import json
 
 import psycopg
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from posegen.images.platforms import PLATFORMS
 from posegen.images.validation import open_image
@@ -65,6 +66,21 @@ def test_dagster_shows_the_partition_its_run_and_the_contact_sheet(platform):
     status, headers, body = platform.get(url)
     assert (status, headers["Content-Type"]) == (200, "image/jpeg")
     assert open_image(body).shape[1] == 640
+
+
+def test_prometheus_is_told_what_was_made_and_stored(platform):
+    generation = platform.insert(platform.a_user(), poses=["star-jump"])
+    platform.ended(generation)
+    platform.wait(lambda: platform.runs(generation)[0]["status"] == "SUCCESS")
+
+    status, _, body = platform.get("/metrics")
+
+    families = text_string_to_metric_families(body.decode())
+    told = {(each.name, *sorted(each.labels.values())): each.value for family in families for each in family.samples}
+    assert (status, told["posegen_up",]) == (200, 1)
+    assert told["posegen_generations_finished_total", "completed"] >= 1
+    stored = platform.sql("select sum(size) as bytes from objects where generation_id = %s", generation)
+    assert told["posegen_store_bytes_total", "local", "write"] >= stored[0]["bytes"] > 0
 
 
 def test_manifests_and_other_peoples_files_are_not_served(platform):

@@ -43,7 +43,8 @@ begin
     from generated_poses p join generations g on g.id = p.generation_id where p.id = new.pose_id;
     return null;
 end $$;
-create trigger note_export after insert or update on exports for each row execute function faults.note_export();
+create trigger note_export after insert or update on exports for each row when (new.deleted_at is null)
+    execute function faults.note_export();
 """
 
 LOST: LiteralString = """
@@ -120,7 +121,7 @@ where g.finished_at is not null and e.kind not in ('refunded')
                     and x.kind in ('completed', 'partial', 'failed', 'cancelled'))
 union all
 select format('the events of %s are %s, numbered up to %s', g.id, count(e.sequence), g.last_event)
-from generations g left join events e on e.generation_id = g.id
+from generations g left join events e on e.generation_id = g.id where g.retired_at is null
 group by g.id having count(e.sequence) <> g.last_event or coalesce(max(e.sequence), 0) <> g.last_event
 """
 

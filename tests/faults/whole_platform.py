@@ -17,11 +17,11 @@ from uuid import UUID
 import psycopg
 
 from posegen.database.connection import Database
-from posegen.lifecycle.verification import verify
 from posegen.settings import PROJECT_ROOT
 from posegen.storage.local import LocalStore
 from posegen.supervisor.ports import choose_port
 from posegen.supervisor.process_groups import run_workers
+from posegen.upkeep.verification import verify
 from tests.faults.evidence import Evidence, Scene, look
 from tests.faults.far_end import FarEnd
 from tests.faults.promises import AUDIT

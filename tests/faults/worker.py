@@ -12,6 +12,7 @@ import threading
 import time
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 from time import time as true_time
 from typing import Any, NoReturn
@@ -21,7 +22,7 @@ import psycopg
 import structlog
 
 from posegen.backends.breaker import BackendRule
-from posegen.database import queue
+from posegen.database import queue, retention
 from posegen.database.connection import Database
 from posegen.database.generations import Claim
 from posegen.errors import ClaimSuperseded, DatabaseUnusable
@@ -38,6 +39,7 @@ from posegen.storage.s3 import BucketStore
 from posegen.studio.exports import derive_exports
 from posegen.studio.poses import make_poses
 from posegen.studio.studio import Studio
+from posegen.upkeep.retention import RetentionRule, clean_up_images
 from tests.faults.breakages import break_it
 from tests.faults.disks import LyingStore, enter_namespace
 from tests.faults.far_end import HostedBackend
@@ -52,6 +54,7 @@ IDLE_SECONDS = 1.0
 # Leases are lost here by the dozen, which is no reason to give a generation up.
 RULE = RetryRule(most_attempts=1000, most_lost_leases=1000, first_wait=0.1)
 BACKEND_RULE = BackendRule(call_seconds=2, first_pause=0.05, longest_pause=2, breaker_seconds=0.5)
+CLEANED_SOON = RetentionRule(images=timedelta(seconds=0.3), grace=timedelta(seconds=0.2), traces=timedelta(seconds=0.6))
 STORE_LIMITS = RequestLimits(connect=1, request=1.5, total=4, first_pause=0.05, longest_pause=0.3)
 
 
@@ -60,7 +63,7 @@ class Orders:
     """What a process is told.
 
     Attributes:
-        role: `run` or `sensor`.
+        role: `run`, `sensor` or `cleaner`.
         database: URL, through a proxy or not.
         store: folder of the local store. `bucket`: on an S3 server instead; `endpoint`: where that is, or a proxy.
         namespace: process whose mounts it sees, or 0.
@@ -117,6 +120,8 @@ def be_a_worker(orders_given: dict[str, Any]) -> None:
     with Database(orders.database, idle_seconds=IDLE_SECONDS) as database:
         if orders.role == "sensor":
             _sense(database, orders)
+        elif orders.role == "cleaner":
+            _clean(database, orders)
         else:
             _run(Studio(
                 database=database,
@@ -145,6 +150,17 @@ def _sense(database: Database, orders: Orders) -> NoReturn:
             log.warning("tick skipped", reason=str(unreachable))
         with Path(orders.ticks).open("a") as ticks:
             ticks.write(".")
+        time.sleep(PAUSE)
+
+
+def _clean(database: Database, orders: Orders) -> NoReturn:
+    """Hide, delete and retire what is a moment old, again and again."""
+    store = _store(orders)
+    while True:
+        clean_up_images(database, [store], CLEANED_SOON, page=3)
+        with database.transaction() as connection:
+            ended = retention.generations_to_retire(connection, age=CLEANED_SOON.traces, limit=3)
+            retention.retire_generations(connection, ended)
         time.sleep(PAUSE)
 
 

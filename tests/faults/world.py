@@ -18,8 +18,8 @@ from posegen.database.connection import Database
 from posegen.database.server import DatabaseUrls
 from posegen.errors import DatabaseUnusable
 from posegen.lifecycle.invariants import Bounds
-from posegen.lifecycle.verification import Finding, verify
 from posegen.storage.protocol import ObjectStore
+from posegen.upkeep.verification import Finding, verify
 from tests import builders
 from tests.concurrency import until
 from tests.fault_proxy_http import HttpFaultProxy
@@ -129,6 +129,10 @@ class World:
     def run(self, name: str, **orders: Any) -> Worker:
         """A process that takes claims and does their work."""
         return self._start(name, "run", orders)
+
+    def cleaner(self, name: str, **orders: Any) -> Worker:
+        """A process that deletes the images of what has ended, and retires it."""
+        return self._start(name, "cleaner", orders)
 
     def proxy(self) -> TcpFaultProxy:
         """A way of its own to the database; hand its `url_through` to a worker."""

@@ -17,6 +17,7 @@ import pytest
 from posegen.database.server import DatabaseUrls
 from posegen.settings import PROJECT_ROOT, Settings
 from posegen.supervisor.environment import child_environment
+from posegen.upkeep.health import Kind
 
 TOP_LEVEL = {"posegen", "posegen_assets", "resources", "sensors"}
 PASSWORD = "open-sesame-7261"
@@ -55,7 +56,7 @@ def facts(home: Path, visited: socket.socket) -> dict[str, Any]:
 def test_every_asset_says_whose_it_is_and_what_it_is_made_with(facts):
     assert facts["assets"].keys() == {
         *("pose_library", "generated_poses", "thumbnails", "exports", "image_variants", "design_previews"),
-        *("recovery", "reconciled_storage", "cleaned_images", "retired_work", "recounted_space"),
+        *("recovery", "health", "reconciled_storage", "cleaned_images", "retired_work", "recounted_space"),
         *("usage_daily", "usage_weekly", "usage_monthly"),
     }
     for name, asset in facts["assets"].items():
@@ -90,6 +91,7 @@ def test_only_the_check_for_corruption_stops_what_follows(facts):
         "nothing_is_missing": "exports",
         "invariants_hold": "recovery",
         "reports_are_current": "usage_daily",
+        **dict.fromkeys(Kind, "health"),
     }
     assert all(check["description"] for check in facts["checks"].values())
 

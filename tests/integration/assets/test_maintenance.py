@@ -9,7 +9,7 @@ from dagster import DagsterRunStatus as Status
 from posegen_assets.maintenance import invariants_hold, recovery
 from posegen_assets.schedules import recover_often, verify_hourly
 from resources.environment import deployment_resources
-from tests.builders import claimed, execute, expire_lease, finished, started, status
+from tests.builders import claimed, execute, expire_lease, finished, started, status, value
 from tests.deployments import QUIET, ignore_warning_of_nested_resources
 
 pytestmark = ignore_warning_of_nested_resources
@@ -88,6 +88,7 @@ def test_the_check_fails_with_examples(database, studio, run_upkeep):
     passed, violations, rules = checked(run_upkeep(dg.AssetSelection.all_asset_checks()))
 
     assert (passed, violations) == (False, 1)
+    assert value(database, "select findings from upkeep_findings where look = 'verify'") == 1
     assert f"generation {lease.generation_id}: its lease ran out" in rules
 
 

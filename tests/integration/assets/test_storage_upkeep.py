@@ -46,12 +46,14 @@ def test_a_dry_run_names_what_a_run_then_deletes(database, studio, deployment, s
     shown = reconciled(run_job("reconcile", {"reconciled_storage": {"config": {"dry_run": True, "grace_hours": 0}}}))
 
     assert (shown["findings left"], shown["objects deleted"]) == (1, 0)
+    assert value(database, "select findings from upkeep_findings where look = 'reconcile'") == 1
     assert left.key in shown["findings"]
     assert store.exists(left.key)
 
     shown = reconciled(run_job("reconcile", {"reconciled_storage": {"config": {"grace_hours": 0}}}))
 
     assert (shown["findings left"], shown["objects deleted"]) == (0, 1)
+    assert value(database, "select findings from upkeep_findings where look = 'reconcile'") == 0
     assert not store.exists(left.key)
 
 

@@ -20,7 +20,7 @@ from posegen.lifecycle import claims, outcomes
 from posegen.lifecycle.invariants import Bounds
 from posegen.lifecycle.recovery import recover
 from posegen.lifecycle.rules import RetryRule, TimeLimits
-from posegen.lifecycle.verification import verify
+from posegen.upkeep.verification import verify
 from tests.builders import A_POSE, SLUGS, a_request, a_user, expire_lease, queued, result, started, take_in, value, work
 from tests.conftest import BASE_URL
 from tests.documents import page

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from posegen.lifecycle.verification import verify
 from posegen.storage.local import LocalStore
 from posegen.upkeep.reconciling import reconcile
+from posegen.upkeep.verification import verify
 from tests.builders import finished, pose_statuses, value
 from tests.documents import page
 from tests.stores import keys_in

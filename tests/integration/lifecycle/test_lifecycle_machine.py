@@ -21,7 +21,7 @@ from posegen.lifecycle import checkpoint, claims, outcomes
 from posegen.lifecycle.invariants import Bounds
 from posegen.lifecycle.recovery import recover
 from posegen.lifecycle.rules import RetryRule, TimeLimits
-from posegen.lifecycle.verification import verify
+from posegen.upkeep.verification import verify
 from tests.builders import (
     SLUGS,
     a_request,

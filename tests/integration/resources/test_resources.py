@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 from psycopg_pool import PoolClosed
 
-from posegen.errors import SettingsInvalid, StoreMistaken
+from posegen.errors import DatabaseUnusable, SettingsInvalid, StoreMistaken
 from posegen.settings import Settings
 from posegen.storage.keys import STORE_MARKER_KEY, manifest_key
 from posegen.storage.local import LocalStore
@@ -18,7 +18,7 @@ from resources.database import DatabaseResource
 from resources.environment import deployment_resources
 from resources.manifest_io_manager import ManifestIOManager
 from resources.storage import StorageResource
-from tests.builders import value
+from tests.builders import execute, rows, value
 from tests.deployments import QUIET, ignore_warning_of_nested_resources
 
 pytestmark = ignore_warning_of_nested_resources
@@ -157,3 +157,79 @@ def test_a_studio_is_not_opened_on_a_store_of_another_database(database, tmp_pat
         opened.studio.open(),
     ):
         pass
+
+
+# --- what stores were asked for -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def open_studio(database, tmp_path, monkeypatch):
+    """The studio of a deployment, to be opened."""
+    monkeypatch.setenv("DATABASE_URL", database.url)
+    with dg.build_resources(deployment_resources(Settings(posegen_home=tmp_path))) as opened:
+        yield opened.studio.open
+
+
+def put(studio, name):
+    studio.store.put(f"poses/g/{name}-0123456789ab.png", b"picture", content_type="image/png")
+
+
+def written(database):
+    """Operations and bytes of the puts that are written down, a row for each store and day."""
+    found = rows(database, "select operations, bytes from store_traffic where operation = 'write' order by day")
+    return [(each["operations"], each["bytes"]) for each in found]
+
+
+def test_what_the_stores_were_asked_for_is_written_down_when_the_studio_is_closed(database, open_studio):
+    with open_studio() as studio:  # finds a new store, and marks it
+        marker = studio.store.traffic().written
+    with open_studio() as studio:
+        put(studio, "one")
+        put(studio, "one")
+        put(studio, "two")
+        assert written(database) == [(1, marker.bytes)]
+
+    assert written(database) == [(3, marker.bytes + 14)]
+    skipped = rows(database, "select * from store_traffic where operation = 'skipped'")
+    assert [(each["store"], each["operations"], each["bytes"], each["errors"]) for each in skipped] == [
+        ("local", 1, 7, 0)
+    ]
+    assert skipped[0]["seconds"] > 0
+    assert skipped[0]["day"] == value(database, "select (now() at time zone 'utc')::date")
+
+
+def test_yesterdays_row_stays_as_it_is(database, open_studio):
+    execute(database, "insert into store_traffic values ('local', current_date - 1, 'write', 5, 50)")
+
+    with open_studio() as studio:
+        put(studio, "one")
+
+    assert written(database)[0] == (5, 50)
+    assert len(written(database)) == 2
+
+
+def test_what_was_done_before_a_failure_counts_and_the_failure_is_the_one_that_is_told(database, open_studio):
+    def fail_after_a_put():
+        with open_studio() as studio:
+            put(studio, "one")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_after_a_put()
+
+    assert [operations for operations, _ in written(database)] == [2]  # with the marker of a new store
+
+
+def test_that_it_cannot_be_written_down_is_not_the_works_failure(database, open_studio):
+    execute(database, "alter table store_traffic rename to put_away")
+    try:
+        with open_studio() as studio:
+            put(studio, "one")
+        with pytest.raises(ZeroDivisionError), open_studio():
+            raise ZeroDivisionError
+        with pytest.raises(DatabaseUnusable), open_studio():
+            raise DatabaseUnusable("it is away")
+    finally:
+        execute(database, "alter table put_away rename to store_traffic")
+
+    assert written(database) == []

@@ -87,7 +87,7 @@ def test_a_write_outlives_a_fault(
 
     assert proxy.faulted == 1
     assert BucketStore(bucket).get(key) == written(operation)
-    assert (store.traffic().stored, store.traffic().skipped) == (1, 0)
+    assert (store.traffic().written.operations, store.traffic().skipped.operations) == (1, 0)
 
 
 @pytest.mark.parametrize("fault", Fault)

@@ -8,9 +8,9 @@ from uuid import uuid4
 import pytest
 
 from posegen.images.decoding.pool import DecoderPool
-from posegen.lifecycle.verification import verify
 from posegen.studio.adoption import adopt_tree
 from posegen.upkeep.reconciling import reconcile
+from posegen.upkeep.verification import verify
 from tests.builders import a_user, account, rows, value
 from tests.commands import Shell
 from tests.hostile_images import encoded

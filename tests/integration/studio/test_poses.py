@@ -23,16 +23,20 @@ from posegen.errors import (
     StoreFull,
     UnknownName,
 )
+from posegen.images.thumbnail_sizes import thumbnail_sizes
 from posegen.images.validation import open_image
 from posegen.lifecycle import checkpoint, claims, outcomes
 from posegen.lifecycle.leases import LeaseKeeper
+from posegen.lifecycle.limits import POSE_RESERVE_BYTES
 from posegen.lifecycle.work import at_work
 from posegen.studio import calls
 from posegen.studio.poses import make_poses
+from posegen.studio.thumbnails import make_thumbnails_again
 from tests.backends import painted, standing_keypoints
 from tests.builders import (
     PRICE,
     SLUGS,
+    a_request,
     a_user,
     account,
     credits,
@@ -45,11 +49,13 @@ from tests.builders import (
     running,
     started,
     status,
+    take_in,
     taken_over,
     value,
     work,
 )
 from tests.concurrency import until
+from tests.conftest import BASE_URL
 
 
 def make(studio, lease):
@@ -85,6 +91,40 @@ def test_every_pose_is_stored_with_its_thumbnail_and_paid_for(studio, backend):
         assert len(studio.store.get(found["key"], sha256=found["sha256"])) == found["size"]
     assert sorted({found["content_type"] for found in objects}) == ["image/png", "image/webp"]
     assert account(studio.database, user)["storage_used"] == sum(found["size"] for found in objects)
+
+
+def test_further_thumbnails_are_stored_with_the_pose_and_made_anew_with_it(studio, store):
+    studio = replace(studio, thumbnails=thumbnail_sizes("300.webp,200.png,64.webp"))
+    generation = finished(studio, poses=SLUGS[:1])
+
+    def stored():
+        pose = row(studio.database, "select thumbnail_url, thumbnails from pose_results")
+        return {"first": pose["thumbnail_url"], **pose["thumbnails"]}
+
+    def sides():
+        keys = {name: url.removeprefix(f"{BASE_URL}/") for name, url in stored().items()}
+        return {name: open_image(store.get(key)).shape[0] for name, key in keys.items()}
+
+    assert sides() == {"first": 300, "200.png": 200, "64.webp": 64}
+    user = row(studio.database, "select user_id from generations")["user_id"]
+    assert account(studio.database, user)["storage_used"] == value(
+        studio.database, "select sum(size)::bigint from objects"
+    )
+
+    make_thumbnails_again(replace(studio, thumbnails=thumbnail_sizes("400.webp,64.webp")), generation)
+
+    assert sides() == {"first": 400, "64.webp": 64}
+
+
+def test_space_for_further_thumbnails_is_set_aside(database):
+    sizes = thumbnail_sizes("400.webp,512.png")
+    user = a_user(database)
+    a_request(database, user)
+
+    take_in(database, thumbnails=sizes)
+
+    more = sum(size.reserve_bytes for size in sizes[1:])
+    assert account(database, user)["storage_reserved"] == POSE_RESERVE_BYTES + more
 
 
 def test_the_stored_picture_is_the_one_that_the_backend_painted(studio):

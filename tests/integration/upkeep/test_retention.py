@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,12 +10,13 @@ import pytest
 from posegen.database import retention, usage
 from posegen.database.retention import Deleted
 from posegen.errors import ClaimSuperseded
-from posegen.lifecycle.verification import verify
+from posegen.images.thumbnail_sizes import thumbnail_sizes
 from posegen.studio.archives import plan_archive
 from posegen.studio.exports import derive_exports
 from posegen.studio.regeneration import regenerate
 from posegen.upkeep.reconciling import reconcile
 from posegen.upkeep.retention import RetentionRule, clean_up_images
+from posegen.upkeep.verification import verify
 from tests.builders import (
     SLUGS,
     a_user,
@@ -79,7 +81,10 @@ def pictures(store, generation):
 def shown(database, generation):
     return rows(
         database,
-        "select image_url, thumbnail_url, original_url, exports from pose_results where generation_id = %s",
+        """
+        select image_url, thumbnail_url, original_url, exports from pose_results
+        where generation_id = %s order by position
+        """,
         generation,
     )
 
@@ -210,6 +215,17 @@ def test_the_row_stays_and_tells_what_was_made_and_paid(database, studio, store)
     assert export == {"status": "completed", "object_id": None, "size": size}
     assert result(database, generation)["status"] == "completed"
     assert credits(database, user) == (70, 0, 30)
+
+
+def test_further_thumbnails_go_with_it(database, studio, store):
+    generation = finished(replace(studio, thumbnails=thumbnail_sizes("400.webp,200.png")), poses=[SLUGS[0]])
+    assert len(pictures(store, generation)) == 3
+
+    delete_now(database, store, generation)
+
+    assert pictures(store, generation) == []
+    assert value(database, "select count(*) from thumbnails") == 0
+    assert broken(database, store) == []
 
 
 def test_the_space_is_the_users_again(database, studio, store):

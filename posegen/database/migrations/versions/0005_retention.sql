@@ -31,6 +31,17 @@ update exports e set size = o.size from objects o where o.id = e.object_id;
 alter table exports add constraint a_completed_export_has_its_size check (status <> 'completed' or size is not null);
 comment on column exports.size is 'bytes; known also when the file is deleted';
 
+-- Thumbnails of further sizes ------------------------------------------------------------------------------------------
+
+create table thumbnails (
+    pose_id   uuid not null references generated_poses on delete cascade,
+    size      text not null check (size ~ '^[1-9][0-9]{1,3}\.(webp|png)$'),
+    object_id bigint not null references objects,
+    primary key (pose_id, size)
+);
+create index thumbnails_by_object on thumbnails (object_id);
+comment on table thumbnails is 'of the sizes that POSEGEN_THUMBNAILS names after the first, which generated_poses has';
+
 -- Work that ended some days ago leaves its rows, and nothing else: no events, no partition, no runs -----------------------
 
 alter table generations add column retired_at timestamptz,
@@ -55,6 +66,9 @@ begin
     end if;
     return next_sequence;
 end $$;
+
+-- The latest requests are what people ask for most.
+create index generation_requests_by_time on generation_requests (created_at desc, id);
 
 -- Who did what -------------------------------------------------------------------------------------------------------
 
@@ -207,7 +221,9 @@ create or replace view pose_results as
            p.prompt_used, p.seed as seed_used, p.control_weight, p.backend,
            p.generation_ms / 1000.0 as generation_seconds, g.status as generation_status,
            g.poses_completed, g.poses_total, p.price as credits, p.is_favourite, p.download_count,
-           p.created_at, p.completed_at, p.delete_after, p.images_deleted_at
+           p.created_at, p.completed_at, p.delete_after, p.images_deleted_at,
+           coalesce((select jsonb_object_agg(t.size, u.url) from thumbnails t join object_urls u on u.id = t.object_id
+                     where t.pose_id = p.id and p.delete_after is null), '{}') as thumbnails
     from generated_poses p
     join generations g on g.id = p.generation_id
     join library_poses l on l.slug = p.library_pose

@@ -12,7 +12,7 @@ from posegen.database.connection import Database
 from posegen.database.prepare import prepare_database
 from posegen.lifecycle import checkpoint, outcomes
 from posegen.lifecycle.invariants import INVARIANTS, Bounds
-from posegen.lifecycle.verification import verify
+from posegen.upkeep.verification import verify
 from tests.builders import (
     SLUGS,
     a_request,

@@ -1,13 +1,13 @@
 """Verifying a deployment: every invariant as a query on one snapshot, and the stores beside it.
 
-Looks and changes nothing, so it may run while work goes on. The invariants themselves lie in `invariants.py`.
+Looks and changes nothing, so it may run while work goes on. The invariants themselves lie in `posegen.lifecycle`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from psycopg.rows import class_row
 
@@ -15,8 +15,8 @@ from posegen.database.connection import Connection, Database
 from posegen.database.poses import pose_id
 from posegen.errors import ObjectCorrupt, ObjectMissing
 from posegen.lifecycle.invariants import INVARIANTS, MADE_ONCE, Bounds, Invariant
-from posegen.storage.keys import PUBLIC_FOLDERS
-from posegen.storage.protocol import ObjectEntry, ObjectStore
+from posegen.storage.protocol import ObjectStore
+from posegen.upkeep.comparison import Kind, StoredObject, Walk, differences, has_row
 
 MOST_EXAMPLES = 5
 DEFAULT_GRACE = timedelta(hours=24)
@@ -38,15 +38,6 @@ class Finding:
         self.violations += 1
         if len(self.examples) < MOST_EXAMPLES:
             self.examples.append(what)
-
-
-@dataclass(frozen=True)
-class StoredObject:
-    """An object as its row has it. `size`: bytes."""
-
-    key: str
-    size: int
-    sha256: str
 
 
 def verify(
@@ -113,80 +104,11 @@ def _compare_store(
     stored = Finding("I3", f"every row has its object in the store {store.name}, in its size")
     known = Finding("I4", f"no object in the store {store.name} is older than {_in_words(grace)} without a row")
     looking_at(stored.says)
-    with database.transaction() as connection:
-        now = _now(connection)
-        for entry, row in _side_by_side(_listed(store), _registered(connection, store)):
-            stored.checked += row is not None
-            known.checked += entry is not None
-            if entry is None and row is not None:
-                if _is_registered(database, store, row.key) and not store.exists(row.key):
-                    stored.add(f"{row.key} is not there")
-            elif row is None and entry is not None:
-                if now - entry.modified > grace and not _is_expected(database, store, entry.key, grace):
-                    known.add(f"{entry.key} of {entry.modified:%Y-%m-%d %H:%M} has no row")
-            elif entry is not None and row is not None and entry.size != row.size:
-                stored.add(f"{row.key} has {entry.size} bytes, not {row.size}")
+    walk = Walk()
+    for found in differences(database, store, grace=grace, walk=walk, overdue=grace):
+        (known if found.kind is Kind.ORPHAN else stored).add(found.says)
+    stored.checked, known.checked = walk.rows, walk.objects
     return stored, known
-
-
-def _now(connection: Connection) -> datetime:
-    row = connection.execute("select now() as now").fetchone()
-    assert row is not None, "a clock answers"
-    now: datetime = row["now"]
-    return now
-
-
-def _listed(store: ObjectStore) -> Iterator[ObjectEntry]:
-    for folder in sorted(PUBLIC_FOLDERS):
-        yield from store.list(f"{folder}/")
-
-
-def _registered(connection: Connection, store: ObjectStore) -> Iterator[StoredObject]:
-    folders = [f"{folder}/%" for folder in sorted(PUBLIC_FOLDERS)]
-    with connection.cursor(name="objects", row_factory=class_row(StoredObject)) as cursor:
-        cursor.itersize = 10_000
-        # Stores list in the order of bytes, whatever language the database sorts by.
-        yield from cursor.execute(
-            'select key, size, sha256 from objects where store = %s and key like any(%s) order by key collate "C"',
-            [store.name, folders],
-        )
-
-
-def _side_by_side(
-    entries: Iterable[ObjectEntry], rows: Iterable[StoredObject]
-) -> Iterator[tuple[ObjectEntry | None, StoredObject | None]]:
-    """Pairs with the same key, and None where one side has none; both sides come in the order of their keys."""
-    entry_left, row_left = iter(entries), iter(rows)
-    entry, row = next(entry_left, None), next(row_left, None)
-    while entry is not None or row is not None:
-        if row is None or (entry is not None and entry.key < row.key):
-            yield entry, None
-            entry = next(entry_left, None)
-        elif entry is None or row.key < entry.key:
-            yield None, row
-            row = next(row_left, None)
-        else:
-            yield entry, row
-            entry, row = next(entry_left, None), next(row_left, None)
-
-
-def _is_expected(database: Database, store: ObjectStore, key: str, grace: timedelta) -> bool:
-    """Whether there is a row now, or the object is to be deleted and that is not long overdue."""
-    with database.transaction() as connection:
-        doomed = connection.execute(
-            "select from doomed_objects where store = %s and key = %s and deleted_at is null and due > now() - %s",
-            [store.name, key, grace],
-        )
-        if doomed.fetchone() is not None:
-            return True
-    return _is_registered(database, store, key)
-
-
-def _is_registered(database: Database, store: ObjectStore, key: str) -> bool:
-    """Whether there is a row now: work goes on while we look."""
-    with database.transaction() as connection:
-        found = connection.execute("select from objects where store = %s and key = %s", [store.name, key])
-        return found.fetchone() is not None
 
 
 def _read_back(database: Database, store: ObjectStore, most: int | None) -> Finding:
@@ -203,7 +125,7 @@ def _read_back(database: Database, store: ObjectStore, most: int | None) -> Find
         except ObjectCorrupt as broken:
             finding.add(str(broken))
         except ObjectMissing:
-            if _is_registered(database, store, row.key):
+            if has_row(database, store.name, row.key):
                 finding.add(f"{row.key} is not there")
     return finding
 

@@ -1,0 +1,314 @@
+"""`posegen explain`: everything that is known of one generation, on one screen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from posegen.cli import console
+from posegen.cli.session import open_session
+from posegen.database.history import EntryRow, ExportRow, GenerationRow, PoseRow
+from posegen.lifecycle.history import History, PastClaim, Presence, history_of, look_for, stretches_of
+from posegen.storage.opening import open_stores, places_of
+from posegen.supervisor.locks import find_platform
+
+_NAME_WIDTH = 10
+
+
+def explain(
+    generation: Annotated[str, typer.Argument(help="The generation, or the beginning of its id.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document, with every row.")] = False,
+) -> None:
+    """Tell a generation's whole history: request, runs, poses, exports, credits, objects, events.
+
+    For whoever has a customer's complaint before them. Works as well when the traces of the work are gone, and when
+    the images are deleted: then it says so. Times are UTC.
+    """
+    with open_session() as session:
+        with session.database.transaction() as connection:
+            history = history_of(connection, generation)
+        presence = look_for(history.objects, open_stores(places_of(session.settings).quick()).named)
+        platform = find_platform(session.settings.posegen_home)
+    ui = None if platform is None else platform.url
+    if as_json:
+        console.print_json(_document(history, presence, ui))
+        return
+    _say_request(history.generation)
+    _say_runs(history, ui)
+    _say_poses(history.poses)
+    _say_exports(history.exports)
+    _say_credits(history)
+    _say_objects(history, presence)
+    _say_audit(history)
+    _say_events(history)
+
+
+def _say_request(row: GenerationRow) -> None:
+    console.say(
+        f"Generation {row.generation_id}: {row.status}, {row.poses_completed} of {row.poses_total} poses completed, "
+        f"{row.poses_failed} failed"
+    )
+    _line("user", f"{row.user_name or 'unknown'} ({row.user_id})")
+    asked = {
+        "poses": ", ".join(row.poses),
+        "categories": ", ".join(row.categories),
+        "prompt": row.prompt and repr(row.prompt),
+        "avatar": _facts(row.avatar),
+        "formats": ", ".join(row.formats),
+        "fit": row.fit,
+    }
+    for name, text in asked.items():
+        if text:
+            _line(name, text)
+    details = {
+        "backend": row.backend,
+        "variations": row.variations,
+        "seed": row.seed,
+        "control weight": row.control_weight,
+        "priority": row.priority,
+        "project": row.project_id,
+        "key": row.idempotency_key,
+    }
+    _line("also", _facts(details))
+    _line("times", _time_line(row))
+    if row.error_code is not None:
+        _line("error", f"{row.error_code}: {row.error_detail or ''}")
+        _line("", row.operator_message or "")
+    if row.retired_at is not None:
+        _line("retired", f"{_at(row.retired_at)}: events, partition and runs were dropped; what rows tell is below")
+
+
+def _time_line(row: GenerationRow) -> str:
+    steps = {
+        "accepted": row.queued_at,
+        "begun": row.started_at,
+        "ended": row.finished_at,
+    }
+    later = [f"{name} +{(at - row.submitted_at).total_seconds():.1f} s" for name, at in steps.items() if at is not None]
+    if row.finished_at is None and row.progressed_at is not None:
+        later.append(f"last progress {_at(row.progressed_at)}")
+    return ", ".join([f"asked {_at(row.submitted_at)}", *later])
+
+
+def _say_runs(history: History, ui: str | None) -> None:
+    row = history.generation
+    _heading(f"Runs: claims {row.dispatch}, failed attempts {row.attempts}, lost leases {row.lost_leases}")
+    if row.lease_expires_at is not None:
+        _line("lease", f"until {_at(row.lease_expires_at)}")
+    if row.status == "queued":
+        _line("waits", f"not claimed before {_at(row.not_before)}")
+    for claim in history.claims:
+        _line(f"claim {claim.dispatch or '-'}", _claim(claim))
+        if claim.run_id and ui and row.retired_at is None:
+            _line("", f"{ui}/runs/{claim.run_id}")
+    if not history.claims and row.run_id is not None:
+        _line("last run", row.run_id)
+
+
+def _claim(claim: PastClaim) -> str:
+    claimed = "" if claim.claimed_at is None else f"claimed {_at(claim.claimed_at)}, "
+    if claim.began_at is None:
+        begun = "no run has begun"
+    elif claim.claimed_at is None:
+        begun = f"begun {_at(claim.began_at)} without a claim"
+    else:
+        waited = (claim.began_at - claim.claimed_at).total_seconds()
+        begun = f"run {claim.run_id} began +{waited:.1f} s, poses completed {claim.poses}"
+    if claim.ended_at is None:
+        return f"{claimed}{begun}, not ended"
+    why = "" if claim.reason is None else f": {claim.reason}"
+    return f"{claimed}{begun}, {claim.ending} {_at(claim.ended_at)}{why}"
+
+
+def _say_poses(poses: Sequence[PoseRow]) -> None:
+    if not poses:
+        return
+    _heading("Poses, times in milliseconds")
+    rows = [
+        [
+            str(pose.position + 1),
+            pose.library_pose,
+            pose.status,
+            *(_number(each) for each in (pose.render_ms, pose.store_ms, pose.generation_ms)),
+            _clock(pose.completed_at),
+            _remarks(pose),
+        ]
+        for pose in poses
+    ]
+    _table(["#", "pose", "status", "render", "store", "in all", "at", "remarks"], rows, right={0, 3, 4, 5})
+
+
+def _remarks(pose: PoseRow) -> str:
+    said = []
+    if pose.error_code is not None:
+        said.append(f"{pose.error_code}: {pose.error_detail or ''}")
+    if pose.backend_failures:
+        said.append(f"{pose.backend_failures} calls without an answer")
+    if pose.quality_retries:
+        said.append(f"{pose.quality_retries} pictures did not pass")
+    if pose.images_deleted_at is not None:
+        said.append(f"images deleted {_at(pose.images_deleted_at)} ({pose.delete_reason})")
+    elif pose.delete_after is not None:
+        said.append(f"images hidden, deleted after {_at(pose.delete_after)} ({pose.delete_reason})")
+    return "; ".join(said)
+
+
+def _say_exports(exports: Sequence[ExportRow]) -> None:
+    if not exports:
+        return
+    _heading("Exports")
+    rows = []
+    for name, alike in groupby(sorted(exports, key=lambda export: export.format), key=lambda export: export.format):
+        each = list(alike)
+        failed = Counter(f"{export.error_code}: {export.error_detail or ''}" for export in each if export.error_code)
+        rows.append(
+            [
+                name,
+                str(sum(export.status == "completed" for export in each)),
+                str(sum(export.status == "failed" for export in each)),
+                str(sum(export.deleted_at is not None for export in each)),
+                f"{sum(export.size or 0 for export in each):,}",
+                "; ".join(f"{why} ({count})" if count > 1 else why for why, count in failed.items()),
+            ]
+        )
+    _table(["format", "completed", "failed", "deleted", "bytes", "remarks"], rows, right={1, 2, 3, 4})
+
+
+def _say_credits(history: History) -> None:
+    row = history.generation
+    _heading(
+        f"Credits: {row.credits_spent} spent, {row.credits_held} held, {row.credits_released} released, "
+        f"{row.credits_refunded} refunded"
+    )
+    rows = []
+    for (kind, actor, reason), alike in groupby(history.entries, key=_alike):
+        entries = list(alike)
+        amount = sum(entry.amount for entry in entries)
+        rows.append([_clock(entries[0].created_at), _times(kind, len(entries)), f"{amount:,}", actor, reason])
+    if rows:
+        _table(["at", "movement", "credits", "by", "reason"], rows, right={2})
+
+
+def _alike(entry: EntryRow) -> tuple[str, str, str]:
+    return entry.kind, entry.actor, entry.reason
+
+
+def _say_objects(history: History, presence: Presence) -> None:
+    size = sum(each.size for each in history.objects)
+    stores = ", ".join(f"{count} in {name}" for name, count in Counter(row.store for row in history.objects).items())
+    deleted = sum(pose.images_deleted_at is not None for pose in history.poses)
+    _heading(f"Objects: {len(history.objects)}, {size:,} bytes" + (f": {stores}" if stores else ""))
+    if deleted:
+        _line("deleted", f"the images of {deleted} poses")
+    for row in presence.missing:
+        _line("missing", f"{row.store}:{row.key}")
+    for name, why in presence.unknown.items():
+        _line("unknown", f"{name} could not be asked: {why}")
+    if history.objects and not presence.missing and not presence.unknown:
+        _line("found", "all of them are there")
+
+
+def _say_audit(history: History) -> None:
+    if history.audit:
+        _heading("Who did what")
+        _table(
+            ["at", "by", "what", "details"],
+            [[_at(row.created_at), row.actor, row.action, _facts(row.detail)] for row in history.audit],
+        )
+
+
+def _say_events(history: History) -> None:
+    if not history.events:
+        return
+    _heading("Events")
+    rows = []
+    for stretch, events in stretches_of(history.events):
+        until = "" if stretch.count == 1 else f" to {_clock(stretch.last)}"
+        details = _facts(_counted(events[0].detail)) if stretch.count == 1 else ""
+        rows.append([f"{_clock(stretch.first)}{until}", _times(stretch.kind, stretch.count), details])
+    _table(["at", "event", "details"], rows)
+
+
+def _document(history: History, presence: Presence, ui: str | None) -> dict[str, Any]:
+    linked = ui is not None and history.generation.retired_at is None
+    return {
+        "generation": vars(history.generation),
+        "claims": [
+            {**vars(claim), "url": f"{ui}/runs/{claim.run_id}" if linked and claim.run_id else None}
+            for claim in history.claims
+        ],
+        "poses": _rows(history.poses),
+        "exports": _rows(history.exports),
+        "ledger": _rows(history.entries),
+        "objects": _rows(history.objects),
+        "missing_objects": _rows(presence.missing),
+        "stores_not_asked": presence.unknown,
+        "audit": _rows(history.audit),
+        "events": _rows(history.events),
+    }
+
+
+def _rows(rows: Iterable[object]) -> list[dict[str, Any]]:
+    return [vars(row) for row in rows]
+
+
+def _heading(text: str) -> None:
+    console.say(f"\n{_plain(text)}")
+
+
+def _line(name: str, text: str) -> None:
+    console.say(f"  {name:<{_NAME_WIDTH}} {_plain(text)}")
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = ()) -> None:
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=True)
+    for place, heading in enumerate(headings):
+        # The last one says why: it is the one that is broken into lines.
+        is_last = place == len(headings) - 1
+        justify: Literal["left", "right"] = "right" if place in right else "left"
+        table.add_column(heading, justify=justify, no_wrap=not is_last, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(_plain(cell)) for cell in row))
+    console.out.print(table)
+
+
+def _facts(facts: dict[str, Any]) -> str:
+    known = {name: value for name, value in facts.items() if value not in (None, [], {}, "")}
+    return ", ".join(f"{name.replace('_', ' ')} {_shown(value)}" for name, value in known.items())
+
+
+def _shown(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _counted(detail: dict[str, Any]) -> dict[str, Any]:
+    """The details of an event, with a pose's number as the table of poses has it: from 1."""
+    return {**({"number": detail["position"] + 1} if "position" in detail else {}), **detail, "position": None}
+
+
+def _times(what: str, count: int) -> str:
+    return what if count == 1 else f"{what} ×{count}"
+
+
+def _number(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def _at(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def _clock(moment: datetime | None) -> str:
+    return "-" if moment is None else f"{moment.astimezone(UTC):%m-%d %H:%M:%S}"
+
+
+def _plain(text: str) -> str:
+    """What customers write must not tell a terminal what to do."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)

@@ -1,0 +1,112 @@
+"""Statements that say how the whole is doing: whether work moves, what fails, which objects came last.
+
+For whoever looks for what is wrong. Each reads an index over what is open or new, never a whole table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import LiteralString
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from posegen.database.connection import Connection
+
+
+@dataclass(frozen=True)
+class Movement:
+    """How many generations wait and are under way, and for how many seconds the slowest of each kind has been so.
+
+    `not_judged`: submitted; `not_claimed`: queued, due, and not held back by a breaker; `not_begun`: claimed;
+    `not_swept`: its lease ran out. None where there is none.
+    """
+
+    waiting: int
+    under_way: int
+    not_judged: float | None
+    not_claimed: float | None
+    not_begun: float | None
+    not_swept: float | None
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Generations that ended with one error code. `example`: the one that ended last."""
+
+    code: str
+    number: int
+    example: UUID
+
+
+_MOVEMENT: LiteralString = """
+select (select count(*) from generations where status in ('submitted', 'queued')) as waiting,
+       (select count(*) from generations where status in ('dispatched', 'running')) as under_way,
+       (select extract(epoch from now() - min(submitted_at)) from generations where status = 'submitted')
+           ::double precision as not_judged,
+       (select extract(epoch from now() - min(greatest(queued_at, not_before))) from generations
+        where status = 'queued' and not_before <= now()
+            and backend not in (select backend from backend_breakers where opened_at is not null))
+           ::double precision as not_claimed,
+       (select extract(epoch from now() - min(dispatched_at)) from generations where status = 'dispatched')
+           ::double precision as not_begun,
+       (select extract(epoch from now() - min(lease_expires_at)) from generations
+        where status = 'running' and lease_expires_at < now())::double precision as not_swept
+"""
+
+
+def movement(connection: Connection) -> Movement:
+    """Whether work moves, right now."""
+    with connection.cursor(row_factory=class_row(Movement)) as cursor:
+        found = cursor.execute(_MOVEMENT).fetchone()
+    assert found is not None, "it answers a row"
+    return found
+
+
+def ended_since(connection: Connection, *, seconds: float) -> int:
+    """How many generations ended in the last `seconds`."""
+    row = connection.execute(
+        "select count(*) as ended from generations where finished_at > now() - make_interval(secs => %s)", [seconds]
+    ).fetchone()
+    return int(row["ended"]) if row else 0
+
+
+def failures_since(connection: Connection, codes: Sequence[str], *, seconds: float) -> list[Failures]:
+    """The generations that ended with one of these codes in the last `seconds`, the most frequent code first."""
+    with connection.cursor(row_factory=class_row(Failures)) as cursor:
+        return cursor.execute(
+            """
+            select error_code as code, count(*) as number, (array_agg(id order by finished_at desc))[1] as example
+            from generations where finished_at > now() - make_interval(secs => %s) and error_code = any(%s)
+            group by error_code order by count(*) desc, error_code
+            """,
+            [seconds, list(codes)],
+        ).fetchall()
+
+
+def newest_keys(connection: Connection, store: str, *, most: int) -> list[str]:
+    """The keys of what was stored last in this store, the newest first."""
+    rows = connection.execute("select key from objects where store = %s order by id desc limit %s", [store, most])
+    return [row["key"] for row in rows]
+
+
+def has_more_than(connection: Connection, most: int) -> bool:
+    """Whether the ledger or the objects have more than `most` rows; nobody counts beyond it."""
+    row = connection.execute(
+        """
+        select exists (select from ledger_entries offset %(most)s) or exists (select from objects offset %(most)s)
+            as more
+        """,
+        {"most": most},
+    ).fetchone()
+    return bool(row and row["more"])
+
+
+def server_time(connection: Connection) -> datetime:
+    """What the clock of the database server says."""
+    row = connection.execute("select clock_timestamp() as now").fetchone()
+    assert row is not None, "it answers a row"
+    now: datetime = row["now"]
+    return now

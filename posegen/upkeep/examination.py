@@ -1,0 +1,271 @@
+"""Examining an installation: every part once, what is wrong with it and what mends it. It repairs nothing.
+
+What can only be seen over HTTP is in `outside.py`. `posegen doctor` shows it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import psycopg
+
+from posegen.backends.registry import open_backend
+from posegen.database import breakers, condition, stores
+from posegen.database.connection import Connection, Database
+from posegen.database.migrate import current_revision, newest_revision
+from posegen.database.server import DatabaseUrls, open_server
+from posegen.error_codes import ErrorCode
+from posegen.errors import PosegenError, StorageError
+from posegen.ledger.audit import audit
+from posegen.lifecycle.invariants import SPACE
+from posegen.settings import Settings, load_settings
+from posegen.storage.identity import is_own
+from posegen.storage.opening import open_stores, places_of
+from posegen.storage.protocol import ObjectStore
+from posegen.storage.stores import Stores
+from posegen.supervisor.locks import RunningPlatform, find_platform
+from posegen.upkeep import outside
+from posegen.upkeep.finding import Finding, Part, checked
+
+LEAST_FREE_BYTES = 1_000_000_000
+MOST_SKEW_SECONDS = 30
+# Longer than each of these takes while the platform works, with some room.
+JUDGED_SECONDS, CLAIMED_SECONDS, BEGUN_SECONDS, SWEPT_SECONDS = 60, 300, 120, 60
+FAILURES_SECONDS = 3600
+FEW_FAILURES = 3
+MOST_FAILED_SHARE = 0.2
+NEWEST_OBJECTS = 20
+# More rows than that take seconds to replay.
+MOST_AUDITED = 100_000
+# What operators can do something about; the others are the customer's, or the picture's.
+OURS = (
+    ErrorCode.BACKEND_UNAVAILABLE,
+    ErrorCode.BACKEND_RETRIES_EXCEEDED,
+    ErrorCode.STORAGE_FAILED,
+    ErrorCode.TIMED_OUT,
+    ErrorCode.POISONED,
+)
+STORE_FIXES = {
+    "local": "Look at STORAGE_LOCAL_PATH: it must be a folder of yours, the same one as before.",
+    "r2": "Look at the R2_* settings; `posegen storage init` checks bucket and token.",
+    "s3": "Look at the S3_* settings; `posegen storage init` checks bucket and credentials.",
+}
+
+
+def utc_now() -> datetime:
+    """The clock of this machine."""
+    return datetime.now(UTC)
+
+
+def examine(clock: Callable[[], datetime] = utc_now) -> list[Finding]:
+    """Everything that can be examined; what stands on a broken part is left out."""
+    try:
+        settings = load_settings()
+    except PosegenError as broken:
+        return [Finding(Part.SETTINGS, False, str(broken), "Correct or unset the variable.")]
+    findings = [
+        Finding(Part.SETTINGS, True, f"data in {settings.posegen_home}"),
+        _bytecode(),
+        _home(settings.posegen_home),
+        _disk(settings),
+        checked(Part.STORE, lambda: _store(settings), STORE_FIXES[settings.storage_mode]),
+        checked(Part.BACKEND, lambda: _backend(settings), "Set POSEGEN_BACKEND to a backend that is installed."),
+    ]
+    if not findings[2].good and settings.database_url is None:
+        return findings  # the embedded server would only say the same
+    try:
+        with open_server(settings) as urls:
+            findings.append(_database(urls))
+            if findings[-1].good:
+                findings += _what_the_database_tells(urls, settings, clock, store_is_good=findings[4].good)
+    except PosegenError as broken:
+        findings.append(_unusable(str(broken)))
+    except psycopg.Error as refused:
+        # It could be entered, but not be used.
+        findings = [finding for finding in findings if finding.part != Part.DATABASE]
+        findings.append(_unusable(" ".join(str(refused).split())))
+    return findings
+
+
+def _unusable(detail: str) -> Finding:
+    denied = "Grant what docs/how-to/database-roles.md names, or log in as the owner."
+    lost = "Mend DATABASE_URL, or unset it for the embedded server."
+    return Finding(Part.DATABASE, False, detail, denied if "permission denied" in detail else lost)
+
+
+def _bytecode() -> Finding:
+    if sys.dont_write_bytecode:
+        slow = "writes no bytecode: every start takes seconds more"
+        return Finding(Part.PYTHON, False, slow, "unset PYTHONDONTWRITEBYTECODE")
+    return Finding(Part.PYTHON, True, sys.version.split()[0])
+
+
+def _home(home: Path) -> Finding:
+    folder = _existing(home)
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        fix = "Make it a folder that this user may write to, or set POSEGEN_HOME to one."
+        return Finding(Part.HOME, False, f"nothing can be written in {folder}", fix)
+    return Finding(Part.HOME, True, "can be written to")
+
+
+def _disk(settings: Settings) -> Finding:
+    # Pictures, then what else grows there: the embedded database, logs, work in progress.
+    folders = {"pictures": settings.storage_path, "data": settings.posegen_home}
+    free = {what: shutil.disk_usage(_existing(folder)).free for what, folder in folders.items()}
+    what = min(free, key=lambda each: free[each])
+    detail = f"{free[what] / 1e9:.1f} GB free for {what}"
+    if free[what] < LEAST_FREE_BYTES:
+        variable = "STORAGE_LOCAL_PATH" if what == "pictures" else "POSEGEN_HOME"
+        return Finding(Part.DISK, False, detail, f"Free some space, or set {variable} to a larger disk.")
+    return Finding(Part.DISK, True, detail)
+
+
+def _existing(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
+def _store(settings: Settings) -> str:
+    health = open_stores(places_of(settings).quick()).current.health()
+    return f"{health.store}: write {health.write_seconds * 1000:.1f} ms, read {health.read_seconds * 1000:.1f} ms"
+
+
+def _backend(settings: Settings) -> str:
+    backend = open_backend(settings.posegen_backend)
+    return f"{backend.name} {backend.version}"
+
+
+def _database(urls: DatabaseUrls) -> Finding:
+    kind = "embedded server" if urls.embedded else "server of DATABASE_URL"
+    found, needed = current_revision(urls.application), newest_revision()
+    if found != needed:
+        return Finding(Part.DATABASE, False, f"{kind}: revision {found}, needed {needed}", "posegen db upgrade")
+    return Finding(Part.DATABASE, True, f"{kind}: revision {found}")
+
+
+def _what_the_database_tells(
+    urls: DatabaseUrls, settings: Settings, clock: Callable[[], datetime], *, store_is_good: bool
+) -> list[Finding]:
+    places = places_of(settings).quick()
+    opened = open_stores(places)
+    platform = find_platform(settings.posegen_home)
+    with Database(urls.application) as database:
+        findings = [_clock(database, clock), *_stores(database, opened)]
+        with database.transaction() as connection:
+            keys = condition.newest_keys(connection, opened.current.name, most=NEWEST_OBJECTS)
+            shown = stores.store_row(connection, opened.current.name)
+        if store_is_good:
+            findings.append(_objects(opened.current, keys))
+        with database.transaction() as connection:
+            findings += _work(connection, settings, platform, clock())
+        findings.append(_accounts(database))
+    if store_is_good:
+        findings += outside.look(
+            places, opened.current, platform, keys, base_url=None if shown is None else shown.base_url, now=clock()
+        )
+    return findings
+
+
+def _clock(database: Database, clock: Callable[[], datetime]) -> Finding:
+    with database.transaction() as connection:
+        skew = abs((condition.server_time(connection) - clock()).total_seconds())
+    if skew > MOST_SKEW_SECONDS:
+        detail = f"{skew:.0f} s away from the database server's"
+        return Finding(Part.CLOCK, False, detail, "Let both machines set their clocks by NTP.")
+    return Finding(Part.CLOCK, True, "as the database server's")
+
+
+def _stores(database: Database, opened: Stores) -> list[Finding]:
+    """Whether the current store is this database's own, and whether every store that rows need can be read."""
+    with database.transaction() as connection:
+        needed = stores.needed(connection)
+
+    def look(name: str) -> str:
+        own = is_own(database, opened.named(name))
+        return "belongs to this database" if own else "is new; gets its marker before the first object"
+
+    return [
+        checked(f"{Part.STORE} {name}", partial(look, name), STORE_FIXES.get(name, "Configure it again."))
+        for name in dict.fromkeys([opened.current.name, *needed])
+    ]
+
+
+def _objects(store: ObjectStore, keys: list[str]) -> Finding:
+    try:
+        missing = [key for key in keys if not store.exists(key)]
+    except StorageError as failure:
+        return Finding(Part.OBJECTS, False, str(failure), STORE_FIXES.get(store.name, "Look at the store."))
+    if missing:
+        detail = f"{len(missing)} of the newest {len(keys)} are missing in {store.name}, such as {missing[0]}"
+        fix = "`posegen storage reconcile` lists all; mount the right volume, or put a backup back."
+        return Finding(Part.OBJECTS, False, detail, fix)
+    return Finding(Part.OBJECTS, True, f"the newest {len(keys)} are in {store.name}")
+
+
+def _work(connection: Connection, settings: Settings, platform: RunningPlatform | None, now: datetime) -> list[Finding]:
+    moved = condition.movement(connection)
+    detail = f"{moved.waiting} waiting, {moved.under_way} under way"
+    findings = outside.look_at_platform(platform, detail, is_needed=moved.waiting + moved.under_way > 0, now=now)
+    return [*findings, _queue(moved, settings), _breakers(connection), _failures(connection)]
+
+
+def _queue(moved: condition.Movement, settings: Settings) -> Finding:
+    # With a limit for each user, work may wait beside a free slot.
+    limited = settings.posegen_max_running_per_user > 0 and moved.under_way > 0
+    is_free = moved.under_way < settings.posegen_max_running and not limited
+    slow = [
+        (moved.not_judged, JUDGED_SECONDS, "a request was not judged for {:.0f} s"),
+        (moved.not_claimed if is_free else None, CLAIMED_SECONDS, "a generation waits for {:.0f} s beside a free slot"),
+        (moved.not_begun, BEGUN_SECONDS, "the run of a claim has not begun for {:.0f} s"),
+        (moved.not_swept, SWEPT_SECONDS, "a lease ran out {:.0f} s ago and was not swept"),
+    ]
+    stuck = [says.format(seconds) for seconds, most, says in slow if seconds is not None and seconds > most]
+    if stuck:
+        fix = "Mend platform, daemon and sensors first; then `posegen up` again, and look into the folder logs."
+        return Finding(Part.QUEUE, False, "; ".join(stuck), fix)
+    return Finding(Part.QUEUE, True, "moves" if moved.waiting or moved.under_way else "is empty")
+
+
+def _breakers(connection: Connection) -> Finding:
+    left_alone = breakers.open_breakers(connection)
+    if left_alone:
+        detail = "; ".join(
+            f"{row.backend} is left alone for {max(row.wait or 0, 0):.0f} s: {row.last_error}" for row in left_alone
+        )
+        fix = "Look at the backend's credentials, limits and status page; it is tried again by itself."
+        return Finding(Part.BREAKERS, False, detail, fix)
+    return Finding(Part.BREAKERS, True, "all closed")
+
+
+def _failures(connection: Connection) -> Finding:
+    ended = condition.ended_since(connection, seconds=FAILURES_SECONDS)
+    found = condition.failures_since(connection, OURS, seconds=FAILURES_SECONDS)
+    failed = sum(each.number for each in found)
+    detail = f"{failed} of {ended} generations of the last hour"
+    if failed >= FEW_FAILURES and failed > ended * MOST_FAILED_SHARE:
+        codes = ", ".join(f"{each.code} {each.number}" for each in found)
+        fix = f"posegen explain {found[0].example}"
+        return Finding(Part.FAILURES, False, f"{detail}: {codes}", fix)
+    return Finding(Part.FAILURES, True, detail)
+
+
+def _accounts(database: Database) -> Finding:
+    with database.transaction() as connection:
+        if condition.has_more_than(connection, MOST_AUDITED):
+            return Finding(Part.ACCOUNTS, True, "too many to replay here: `posegen credits audit`, `posegen verify`")
+    with database.transaction() as connection:
+        audited = audit(connection)
+        wrong = [row["what"] for row in connection.execute(SPACE.broken).fetchall()]
+    wrong += [
+        f"{each.what} {each.id}: {each.number} is {each.recorded}, its entries give {each.replayed}"
+        for each in audited.differences
+    ]
+    if wrong:
+        fix = "`posegen credits audit` and `posegen verify` list all; somebody wrote past the doors."
+        return Finding(Part.ACCOUNTS, False, f"differences: {len(wrong)}, such as {wrong[0]}", fix)
+    return Finding(Part.ACCOUNTS, True, f"{audited.entries:,} movements give the balances of {audited.accounts:,}")

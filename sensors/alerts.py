@@ -1,0 +1,32 @@
+"""Tells the webhook of the operator what has begun to be wrong, and what is over. What that is, upkeep decides."""
+
+from functools import partial
+
+import dagster as dg
+import psycopg
+
+from posegen.errors import DatabaseUnusable, WebhookRefused
+from posegen.settings import load_settings
+from posegen.upkeep.incidents import tell
+from posegen.upkeep.webhook import post
+from resources.database import DatabaseResource
+
+
+@dg.sensor(
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Sends each incident to POSEGEN_ALERT_WEBHOOK, once when it begins and once when it is over.",
+)
+def alerts(database: DatabaseResource) -> dg.SkipReason:
+    """Starts no run. What was not accepted is tried again by the next tick."""
+    webhook = load_settings().posegen_alert_webhook
+    if webhook is None:
+        return dg.SkipReason("Nobody wants to be told: POSEGEN_ALERT_WEBHOOK is not set.")
+    try:
+        with database.open() as opened:
+            accepted = tell(opened, partial(post, webhook.get_secret_value()))
+    except WebhookRefused as refused:
+        return dg.SkipReason(f"The next tick tries again. {refused}")
+    except (psycopg.OperationalError, DatabaseUnusable) as unreachable:
+        return dg.SkipReason(f"The database does not answer; the next tick tries again. {unreachable}")
+    return dg.SkipReason(f"Messages that were accepted: {accepted}.")

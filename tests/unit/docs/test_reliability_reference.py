@@ -1,0 +1,60 @@
+"""The page about reliability: its scorecard is the one that was measured, its rules and points those of the code."""
+
+from __future__ import annotations
+
+import re
+
+from posegen.lifecycle.commit_points import CommitPoint
+from posegen.lifecycle.invariants import INVARIANTS
+from tests.documents import page
+from tests.faults.breakages import BREAKAGES
+from tests.faults.injections import KINDS
+from tests.faults.whole_platform import PLATFORM_KINDS
+
+PAGE = page("docs/reference/reliability.md")
+MEASURED = page("benchmarks/faults.md")
+OUTCOMES = (
+    *("requests lost", "double or missing charges and releases", "stale commits", "orphans after reconcile"),
+    *("corrupt reads", "backend calls for finished poses", "violations found by `posegen verify`"),
+)
+
+
+def test_the_scorecard_is_the_one_that_was_measured_and_nothing_was_broken():
+    measured = [line for line in MEASURED.text.partition("| fault |")[0].splitlines() if line.startswith("| ")]
+
+    assert [line for line in measured if line not in PAGE.text] == []
+    for outcome in OUTCOMES:
+        assert f"| {outcome} | 0 | 0 |" in PAGE.text
+
+
+def test_every_kind_of_fault_was_injected_and_survived_each_time():
+    rows = {row["fault"]: row for row in MEASURED.rows("fault")}
+
+    assert rows.keys() == {kind.replace("`", "") for kind in (*KINDS, *PLATFORM_KINDS)}
+    assert f"Each of {len(rows)} kinds of fault" in PAGE.text
+    for store in ("local", "s3"):
+        injected, survived = (
+            [int(row[f"{store}: {what}"] or 0) for row in rows.values()] for what in ("injected", "survived")
+        )
+        assert injected == survived
+        assert sum(injected) >= 500
+
+
+def test_the_rules_of_the_page_are_those_that_are_asked():
+    documented = [row["rule"] for row in PAGE.rows("rule")]
+
+    asked = {invariant.name for invariant in INVARIANTS} - {"guards"}
+    assert documented == [f"I{number}" for number in range(1, 15)]
+    # The stores beside their rows are looked at by `verification`.
+    assert asked | {"I4", "I14"} == set(documented)
+
+
+def test_the_commit_points_of_the_page_are_those_of_the_code():
+    documented = [name for row in PAGE.rows("point") for name in re.split(", ", row["point"])]
+
+    assert documented == [str(point) for point in CommitPoint]
+
+
+def test_as_many_broken_variants_are_caught_as_the_page_says():
+    assert "and six more" in " ".join(PAGE.text.split())
+    assert len(BREAKAGES) == 6 + 6
