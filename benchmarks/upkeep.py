@@ -127,6 +127,8 @@ def _pages(database: Database) -> list[Series]:
         with database.transaction() as connection:
             look(connection, generation)
 
+    with database.transaction() as connection:
+        scraped.move_mark(connection)  # as upkeep does every five minutes
     found = []
     for what, look in looks:
         once(look, chosen[0])
