@@ -1,6 +1,6 @@
 """A year of work in a database, made with SQL in minutes: a million generations with five poses of two exports each.
 
-As a platform leaves it that has been cleaned up: images of the last 90 days and of the week before, which is to be
+As a platform leaves it that has been cleaned up: images of the last 90 days and of the ten before, which are to be
 deleted; events of the last 7 days. The rows are written past every trigger, table by table, and indexed afterwards.
 """
 
@@ -14,7 +14,7 @@ from rich.progress import track
 POSES = 5
 FORMATS = ("instagram_post", "tiktok")
 DAYS = 365
-KEPT_DAYS = 97
+KEPT_DAYS = 100
 TRACED_DAYS = 7
 USERS = 2_000
 

@@ -136,27 +136,30 @@ def point_at(connection: Connection, object_id: int, store: str) -> None:
     connection.execute("update objects set store = %s where id = %s", [store, object_id])
 
 
-def due(connection: Connection, store: str, limit: int) -> list[DoomedObject]:
-    """Objects whose time has come, locked until the transaction ends: a row for one of them waits for its outcome.
+def due(connection: Connection, store: str, limit: int) -> tuple[int, list[DoomedObject]]:
+    """The next objects whose time has come, and how many were looked at; those that have a row again go off the list.
 
-    Those that have a row again are taken off the list.
+    They are locked until the transaction ends: whoever wants to give one of them a row waits for its outcome.
     """
-    connection.execute(
-        """
-        delete from doomed_objects d where d.store = %s and d.deleted_at is null and d.due <= now()
-            and exists (select from objects o where o.store = d.store and o.key = d.key)
-        """,
-        [store],
-    )
     with connection.cursor(row_factory=class_row(DoomedObject)) as cursor:
-        return cursor.execute(
+        found = cursor.execute(
             """
-            select key, size from doomed_objects d
+            select key, size from doomed_objects
             where store = %s and deleted_at is null and due <= now()
             order by due limit %s for update skip locked
             """,
             [store, limit],
         ).fetchall()
+    rows = connection.execute(
+        """
+        delete from doomed_objects d where d.store = %s and d.key = any(%s)
+            and exists (select from objects o where o.store = d.store and o.key = d.key)
+        returning d.key
+        """,
+        [store, [each.key for each in found]],
+    )
+    needed = {row["key"] for row in rows}
+    return len(found), [each for each in found if each.key not in needed]
 
 
 def note_deleted(connection: Connection, store: str, keys: Sequence[str]) -> None:

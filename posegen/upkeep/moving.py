@@ -198,8 +198,8 @@ def delete_due(database: Database, store: ObjectStore, *, batch: int = 100) -> t
     objects = size = 0
     while True:
         with database.transaction() as connection:
-            doomed = moves.due(connection, store.name, batch)
-            if not doomed:
+            looked_at, doomed = moves.due(connection, store.name, batch)
+            if not looked_at:
                 moves.forget_deleted(connection, after=timedelta(days=7))
                 return objects, size
             keys = [each.key for each in doomed]

@@ -9,9 +9,11 @@ from datetime import timedelta
 
 import pytest
 
+from posegen.database import moves
+from posegen.database.moves import DoomedObject
 from posegen.storage.keys import STORE_MARKER_KEY
 from posegen.upkeep.comparison import Kind, Walk, differences
-from posegen.upkeep.moving import Move, move_objects
+from posegen.upkeep.moving import Move, delete_due, move_objects
 from posegen.upkeep.reconciling import reconcile
 from tests.builders import execute, finished, value
 from tests.stores import keys_in, put
@@ -183,3 +185,18 @@ def test_names_that_stores_order_differently_are_no_differences(database, bucket
         walk = Walk()
         assert list(differences(database, into, grace=NOW, walk=walk)) == []
         assert (walk.rows, walk.objects) == (4, 4)
+
+
+@pytest.mark.parametrize("kind", ["store", "bucket"])
+def test_what_has_a_row_again_keeps_nothing_behind_it_from_being_deleted(database, request, stored, kind):
+    store = request.getfixturevalue(kind)
+    needed = [stored(b"needed %d" % number, into=store).key for number in range(3)]
+    gone = put(store, "poses/g/gone-0123456789ab.png", b"gone").key
+    with database.transaction() as connection:
+        for key in [*needed, gone]:
+            moves.doom(connection, store.name, [DoomedObject(key, 1)], reason="unused", grace=NOW)
+
+    assert delete_due(database, store, batch=2) == (1, 1)
+
+    assert keys_in(store, "poses") == sorted(needed)
+    assert value(database, "select count(*) from doomed_objects where deleted_at is null") == 0
