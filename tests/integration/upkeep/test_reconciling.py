@@ -198,5 +198,5 @@ def test_what_has_a_row_again_keeps_nothing_behind_it_from_being_deleted(databas
 
     assert delete_due(database, store, batch=2) == (1, 1)
 
-    assert keys_in(store, "poses") == sorted(needed)
+    assert keys_in(store, "poses/") == sorted(needed)
     assert value(database, "select count(*) from doomed_objects where deleted_at is null") == 0
