@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ from psycopg import sql
 
 from posegen.database.server import DatabaseUrls, open_server, parse_url
 from posegen.settings import Settings
+
+PATIENCE = 60.0
 
 
 @contextmanager
@@ -38,12 +41,24 @@ def fresh_database(urls: DatabaseUrls, *, template: str = "template0") -> Iterat
     """The URL of a new database, a copy of `template` with a name of its own, which is dropped afterwards."""
     name = f"test_{secrets.token_hex(6)}"
     server = parse_url(urls.application)
-    with psycopg.connect(server.on("postgres"), autocommit=True) as connection:
+    with _connected(server.on("postgres")) as connection:
         connection.execute(
             sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template))
         )
     try:
         yield server.on(name)
     finally:
-        with psycopg.connect(server.on("postgres"), autocommit=True) as connection:
+        with _connected(server.on("postgres")) as connection:
             connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+def _connected(url: str) -> psycopg.Connection:
+    """A connection to a server that a fault may have ended for a moment."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return psycopg.connect(url, autocommit=True)
+        except psycopg.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import psycopg
 
@@ -188,9 +189,11 @@ def _end_postgres(crew: Crew, number: signal.Signals) -> None:
     crew.busy_run()
     crew.wait_a_moment()
     ground = crew.world.ground
-    postmaster = find_postmaster(ground.cluster)
+    # Another episode may just have ended it, too.
+    postmaster = until(lambda: find_postmaster(ground.cluster))
     assert postmaster is not None
-    os.kill(postmaster.pid, number)
-    until(lambda: find_postmaster(ground.cluster) is None)
+    with suppress(ProcessLookupError):
+        os.kill(postmaster.pid, number)
+    until(lambda: find_postmaster(ground.cluster) != postmaster)
     time.sleep(crew.random.uniform(0, OUTAGE_SECONDS))
     ground.urls.keep_running()

@@ -39,7 +39,17 @@ def complete(database, lease, pose):
 
 def everything(database):
     """Every row that a worker could have written to."""
-    tables = ("accounts", "events", "exports", "generated_poses", "generations", "holds", "ledger_entries", "objects")
+    tables = (
+        "accounts",
+        "events",
+        "exports",
+        "generated_poses",
+        "generations",
+        "holds",
+        "ledger_entries",
+        "objects",
+        "thumbnails",
+    )
     return {table: rows(database, f"select * from {table} t order by t::text") for table in tables}
 
 
@@ -53,8 +63,14 @@ def every_write(database, lease, pose):
         "complete": lambda: complete(database, lease, pose),
         "fail": lambda: checkpoint.fail_pose(database, lease, pose, ErrorCode.BACKEND_REJECTED, "no"),
         "exports": lambda: checkpoint.record_exports(database, generation, lease, {pose.id: [export]}, store="local"),
-        "thumbnail": lambda: checkpoint.replace_thumbnail(
-            database, generation, lease, pose.id, stored_object("thumbnails/g/p-0123456789ab.webp"), store="local"
+        "thumbnail": lambda: checkpoint.replace_thumbnails(
+            database,
+            generation,
+            lease,
+            pose.id,
+            stored_object("thumbnails/g/p-0123456789ab.webp"),
+            {"200.png": stored_object("thumbnails/g/p-ba9876543210.png")},
+            store="local",
         ),
         "finish": lambda: outcomes.finish_generation(database, lease),
         "release": lambda: outcomes.release_lease(database, lease, reason="stop"),

@@ -63,6 +63,8 @@ begin
         returning last_event into next_sequence;
     if found then
         insert into events (generation_id, sequence, kind, detail) values (of_generation, next_sequence, kind, detail);
+    elsif not exists (select from generations where id = of_generation) then
+        raise exception 'there is no generation %', of_generation using errcode = 'foreign_key_violation';
     end if;
     return next_sequence;
 end $$;
