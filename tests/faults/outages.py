@@ -194,6 +194,6 @@ def _end_postgres(crew: Crew, number: signal.Signals) -> None:
     assert postmaster is not None
     with suppress(ProcessLookupError):
         os.kill(postmaster.pid, number)
-    until(lambda: find_postmaster(ground.cluster) != postmaster)
+    until(lambda: (now := find_postmaster(ground.cluster)) is None or now.pid != postmaster.pid)
     time.sleep(crew.random.uniform(0, OUTAGE_SECONDS))
     ground.urls.keep_running()
