@@ -65,8 +65,11 @@ def hide_expired(connection: Connection, *, age: timedelta, grace: timedelta, li
     """Hide one page of expired images; answers how many poses. They are deleted after `grace`."""
     return connection.execute(
         f"""
-        update generated_poses set delete_after = now() + %(grace)s::interval, delete_reason = 'expired'
-        where id in (select p.id {_EXPIRED} order by p.completed_at limit %(limit)s for update skip locked)
+        with page as materialized (
+            select p.id {_EXPIRED} order by p.completed_at limit %(limit)s for update skip locked
+        )
+        update generated_poses p set delete_after = now() + %(grace)s::interval, delete_reason = 'expired'
+        from page where p.id = page.id
         """,
         {"age": age, "grace": grace, "limit": limit},
     ).rowcount

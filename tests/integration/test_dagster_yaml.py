@@ -57,6 +57,12 @@ def test_a_lost_run_ends_some_day_but_after_our_own_leases(reference: InstanceRe
     assert monitoring["max_runtime_seconds"] > 2 * 60 * 60
 
 
+def test_a_run_that_nobody_started_is_noticed_within_two_minutes(reference: InstanceRef):
+    monitoring = reference.settings["run_monitoring"]
+
+    assert monitoring["start_timeout_seconds"] + monitoring["poll_interval_seconds"] <= 90
+
+
 def test_dagster_dev_finds_the_same_code_location_as_up():
     origins = location_origins_from_yaml_paths([str(PROJECT_ROOT / "workspace.yaml")])
 

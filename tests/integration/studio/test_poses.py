@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from itertools import pairwise
 
@@ -639,6 +640,14 @@ def test_a_cancelled_generation_charges_for_what_was_finished_and_begins_nothing
     assert credits(studio.database, user) == (10_000 - PRICE, 0, PRICE)
 
 
+def the_main_thread_waits_for_poses():
+    """Before that it hands out work, where an interrupt may meet it while it starts a thread."""
+    frame = sys._current_frames()[threading.main_thread().ident]
+    while frame is not None and frame.f_code is not wait.__code__:
+        frame = frame.f_back
+    return frame is not None
+
+
 def test_an_interrupted_worker_finishes_what_it_has_in_hand_and_begins_nothing_more(studio, backend):
     lease = running(studio.database, poses=SLUGS[:4])
     busy, interrupted = threading.Event(), threading.Event()
@@ -653,6 +662,7 @@ def test_an_interrupted_worker_finishes_what_it_has_in_hand_and_begins_nothing_m
 
     def send_the_signal():
         assert busy.wait(20)
+        until(the_main_thread_waits_for_poses)
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
     backend.before_each = render_until_interrupted
