@@ -10,7 +10,7 @@ from tests.homes import Home
 from tests.servers import remove_cluster
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """The folder, whether it is served or not."""
     home = Home(tmp_path_factory.mktemp("end-to-end") / "home")

@@ -10,7 +10,7 @@ from tests.faults.ground import new_ground
 from tests.faults.world import Ground
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     """What worlds are built on."""
     with new_ground(tmp_path_factory.mktemp("faults")) as ground:
