@@ -12,7 +12,7 @@ from posegen.storage.keys import report_key
 from posegen.storage.protocol import ObjectStore
 
 PARQUET, CSV, JSON, PNG = "application/vnd.apache.parquet", "text/csv", "application/json", "image/png"
-DAYS_PLOT, PHASES_PLOT = "days", "phases"
+DAYS_PLOT, PHASES_PLOT, POSES_PLOT = "days", "phases", "popular-poses"
 
 
 def write_report(store: ObjectStore, usage: Usage, *, report: str) -> list[str]:
@@ -24,9 +24,12 @@ def write_report(store: ObjectStore, usage: Usage, *, report: str) -> list[str]:
         table.to_parquet(parquet, index=False)
         files[name, PARQUET] = parquet.getvalue()
         files[name, CSV] = csv.encode()
-    files[DAYS_PLOT, PNG] = plots.as_png(plots.days(usage.tables["days"]))
+    if usage.period.days > 1:
+        files[DAYS_PLOT, PNG] = plots.as_png(plots.days(usage.tables["days"]))
     if len(usage.tables["phases"]):
         files[PHASES_PLOT, PNG] = plots.as_png(plots.phases(usage.tables["phases"]))
+    if len(usage.tables["poses"]):
+        files[POSES_PLOT, PNG] = plots.as_png(plots.bars(usage.tables["poses"], "library_pose", "poses"))
     for (name, content_type), data in files.items():
         store.put(report_key(report, period, name, content_type), data, content_type=content_type, create_only=False)
     return [report_key(report, period, name, content_type) for name, content_type in files]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 INK, SOFT, LINE = "#24303a", "#6b7780", "#dde3e7"
 BLUE, ORANGE, GREEN, RED = "#2f6f9f", "#e08a3c", "#4f9d69", "#c14b4b"
+SHOWN_WIDTH = 640
 _WIDE, _HALF = (9.6, 2.6), (4.7, 2.9)
 _STYLE: Any = {
     "font.family": "sans-serif", "font.size": 9, "axes.edgecolor": LINE, "axes.labelcolor": SOFT, "text.color": INK,
@@ -101,9 +102,9 @@ def as_svg(figure: Figure) -> str:
 
 
 def as_png(figure: Figure) -> bytes:
-    """The drawing as a picture, some 900 pixels wide."""
+    """The drawing as a picture, at most as wide as Dagster's pages show it without cutting it off."""
     written = io.BytesIO()
-    figure.savefig(written, format="png", dpi=96)
+    figure.savefig(written, format="png", dpi=min(96, SHOWN_WIDTH / figure.get_figwidth()))
     return written.getvalue()
 
 

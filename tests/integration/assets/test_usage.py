@@ -9,6 +9,7 @@ import dagster as dg
 import pandas as pd
 import pytest
 
+from posegen.images.validation import open_image
 from posegen_assets.usage import reports_are_current, usage_daily, usage_monthly, usage_weekly
 from resources.environment import deployment_resources
 from tests.builders import execute, finished
@@ -60,7 +61,10 @@ def test_a_day_is_written_as_parquet_csv_and_plots_and_shown_with_tables(databas
     assert metadata["generations"] == parquet["generations"][0] > 0
     assert "| generations | completed |" in metadata["totals"]
     assert metadata["plots"].count("![plot](") == 2
-    assert store.get("reports/usage_daily/2026-03-30/days.png").startswith(b"\x89PNG")
+    for plot in ("phases", "popular-poses"):
+        picture = open_image(store.get(f"reports/usage_daily/2026-03-30/{plot}.png"))
+        assert picture.shape[1] <= 640, "wider ones are cut off in the UI"
+    assert not store.exists("reports/usage_daily/2026-03-30/days.png"), "one day is one bar"
 
 
 def test_a_back_fill_writes_the_same_bytes(prepared_url, database, store, run):
