@@ -44,6 +44,17 @@ class Deleted:
         return Deleted(self.poses + other.poses, self.objects + other.objects, self.bytes + other.bytes)
 
 
+@dataclass(frozen=True)
+class HiddenPose:
+    """A pose whose images nobody sees. `images_deleted_at`: since when they cannot be had back, or None."""
+
+    id: UUID
+    position: int
+    library_pose: str
+    delete_after: datetime
+    images_deleted_at: datetime | None
+
+
 def expired(connection: Connection, *, age: timedelta) -> Due:
     """Images that nobody has marked or downloaded for so long."""
     return _due(connection, f"select p.id, p.completed_at {_EXPIRED}", {"age": age})
@@ -178,17 +189,6 @@ def hidden_poses(connection: Connection, generation_id: UUID) -> list[HiddenPose
             """,
             [generation_id],
         ).fetchall()
-
-
-@dataclass(frozen=True)
-class HiddenPose:
-    """A pose whose images nobody sees. `images_deleted_at`: since when they cannot be had back, or None."""
-
-    id: UUID
-    position: int
-    library_pose: str
-    delete_after: datetime
-    images_deleted_at: datetime | None
 
 
 def _due(connection: Connection, poses: str, values: dict[str, object]) -> Due:
