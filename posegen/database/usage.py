@@ -190,27 +190,29 @@ _STORED: LiteralString = """
         group by 1, 2, 3, 4
     )"""
 
-STORAGE = Counted(
-    ("store", "kind", "objects", "bytes", "average", "objects_added", "bytes_added"),
-    f"""
-    with {_STORED}
+_BY_KIND: LiteralString = """
     select store, kind, sum(objects)::bigint as objects, sum(bytes)::bigint as bytes,
            (sum(bytes) / sum(objects))::float8 as average,
            coalesce(sum(objects) filter (where not before), 0)::bigint as objects_added,
            coalesce(sum(bytes) filter (where not before), 0)::bigint as bytes_added
-    from kept group by store, kind order by store, kind
-    """,
-)
-
-STORAGE_USERS = Counted(
-    ("user_id", "objects", "bytes", "bytes_added"),
-    f"""
-    with {_STORED}
+    from kept group by store, kind order by store, kind"""
+_BY_USER: LiteralString = """
     select user_id::text as user_id, sum(objects)::bigint as objects, sum(bytes)::bigint as bytes,
            coalesce(sum(bytes) filter (where not before), 0)::bigint as bytes_added
-    from kept where user_id is not null group by user_id order by bytes desc, 1
-    """,
+    from kept where user_id is not null group by user_id order by bytes desc, 1"""
+
+STORAGE = Counted(
+    ("store", "kind", "objects", "bytes", "average", "objects_added", "bytes_added"), f"with {_STORED} {_BY_KIND}"
 )
+STORAGE_USERS = Counted(("user_id", "objects", "bytes", "bytes_added"), f"with {_STORED} {_BY_USER}")
+# Both of them by one walk through the objects, which takes seconds when there are millions.
+_BOTH: LiteralString = f"""
+    with {_STORED}, by_kind as ({_BY_KIND}), by_user as ({_BY_USER})
+    select 'kind' as by, row_number() over () as place, to_jsonb(by_kind) as row from by_kind
+    union all
+    select 'user', row_number() over (), to_jsonb(by_user) from by_user
+    order by 1, 2
+"""
 
 # A day counts in full, from the one on which an object was made to the one before it was deleted: so a deletion changes
 # nothing in what was said of earlier days.
@@ -280,4 +282,12 @@ def count_all(
     connection: Connection, tables: Mapping[str, Counted], *, begin: datetime, end: datetime
 ) -> dict[str, Rows]:
     """Several tables of one span, by their names."""
-    return {name: count(connection, table, begin=begin, end=end) for name, table in tables.items()}
+    together: dict[Counted, Rows] = {}
+    if {STORAGE, STORAGE_USERS} <= {*tables.values()}:
+        rows = connection.execute(_BOTH, {"begin": begin, "end": end}).fetchall()
+        for table, by in ((STORAGE, "kind"), (STORAGE_USERS, "user")):
+            together[table] = [row["row"] for row in rows if row["by"] == by]
+    return {
+        name: together[table] if table in together else count(connection, table, begin=begin, end=end)
+        for name, table in tables.items()
+    }
