@@ -159,7 +159,7 @@ def _clean_beside_claims(database: Database, store: LocalStore, poses: int) -> t
             seconds = time.monotonic() - began
             ended.set()
         beside = Series(
-            f"a claim of {CLAIMED} while the images of {done.deleted.poses:,} poses are cleaned", 50, claims.result()
+            f"a claim of {CLAIMED} while the images of {done.deleted.poses:,} poses are cleaned", None, claims.result()
         )
     console.print(beside.row())
     return [alone, beside], done.deleted.poses, seconds
