@@ -41,7 +41,8 @@ class TracesConfig(dg.Config):
 
     dry_run: bool = Field(default=False, description="Report only; nothing is dropped.")
     keep_days: float | None = Field(default=None, gt=0, description="Instead of POSEGEN_KEEP_TRACES_DAYS.")
-    most: int = Field(default=20_000, ge=1, description="Generations, designs and runs in one pass, each.")
+    # More than a night brings on one machine: what is left over every night would pile up.
+    most: int = Field(default=200_000, ge=1, description="Generations, designs and runs in one pass, each.")
 
 
 class RecountConfig(dg.Config):
