@@ -268,7 +268,7 @@ def _table(
         "|---|---:|---:|---:|---:|---:|",
         *(series.row() for series in rows),
         "",
-        f"{cleaned}, 50 in a transaction, hidden and deleted with {4} objects each. No claim waited for a lock for "
+        f"{cleaned}, 50 in a transaction, hidden and deleted with 4 objects each. No claim waited for a lock for "
         f"{LONGEST_LOCK_MS} ms: one that does ends with an error here. What takes longer waits for the disk or a core.",
         "",
         "Dagster with many live partitions, on a platform that runs (`benchmarks/many_partitions.py`):",
