@@ -41,7 +41,7 @@ class TracesConfig(dg.Config):
 
     dry_run: bool = Field(default=False, description="Report only; nothing is dropped.")
     keep_days: float | None = Field(default=None, gt=0, description="Instead of POSEGEN_KEEP_TRACES_DAYS.")
-    # More than a night brings on one machine: what is left over every night would pile up.
+    # More than a day brings on one machine: what is left over each night would pile up.
     most: int = Field(default=200_000, ge=1, description="Generations, designs and runs in one pass, each.")
 
 
