@@ -43,7 +43,7 @@ def note_found(connection: Connection, *, kind: str, subject: str, severity: str
         on conflict (kind, subject) where closed_at is null do update set seen_at = now()
         returning xmax = 0 as is_new
         """,
-        [kind, subject, severity, storable(summary)[:1000]],
+        [kind, subject, severity, storable(summary, 1000)],
     ).fetchone()
     assert found is not None, "it was just written"
     return bool(found["is_new"])

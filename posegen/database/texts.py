@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from posegen.graphemes import shorten
+
 LONGEST_DETAIL = 2000
 
 
-def storable(text: str) -> str:
-    """The text without what PostgreSQL refuses (NUL, halves of surrogate pairs), at most 2,000 characters of it.
+def storable(text: str, most: int = LONGEST_DETAIL) -> str:
+    """The text without what PostgreSQL refuses (NUL, halves of surrogate pairs), at most `most` characters of it.
 
     >>> storable("cut\\0here")
     'cut\\ufffdhere'
     """
-    return text[:LONGEST_DETAIL].encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+    return shorten(text, most).encode("utf-8", "replace").decode().replace("\0", "\ufffd")

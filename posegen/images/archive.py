@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import BinaryIO
 
 from posegen.errors import ArchiveFailed
+from posegen.graphemes import shorten
 
 CHUNK = 256 * 1024
 """Bytes that are read and handed on at once; an archive of any size takes a few of these in memory."""
@@ -185,7 +186,7 @@ def _encoded(entry: Entry) -> bytes:
     name = entry.name.encode()
     if not 0 < len(name) <= _LARGEST_16:
         raise ArchiveFailed(
-            f"A name in an archive has 1 to {_LARGEST_16:,} bytes; {entry.name[:40]!r} has {len(name):,}."
+            f"A name in an archive has 1 to {_LARGEST_16:,} bytes; {shorten(entry.name, 40)!r} has {len(name):,}."
         )
     return name
 

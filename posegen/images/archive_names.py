@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from posegen.graphemes import cut_bytes
+
 LONGEST_BYTES = 120
 """Of one part of a path, as UTF-8: short enough for three of them on any file system."""
 
@@ -26,7 +28,7 @@ def safe_part(text: str) -> str:
         "_" if each in _FORBIDDEN else each for each in plain if unicodedata.category(each) not in _INVISIBLE
     )
     # A dot in front hides a file, a dash makes it an option; Windows drops dots and spaces at the end.
-    named = _cut(kept.lstrip(" .-").rstrip(" ."), LONGEST_BYTES).rstrip(" .") or "_"
+    named = cut_bytes(kept.lstrip(" .-").rstrip(" ."), LONGEST_BYTES).rstrip(" .") or "_"
     return f"_{named}" if _DEVICE.match(named) else named
 
 
@@ -59,7 +61,3 @@ def _numbered(path: str, number: int) -> str:
     if not stem:
         stem, dot, suffix = name, "", ""
     return f"{folder}{slash}{stem}-{number}{dot}{suffix}"
-
-
-def _cut(text: str, most: int) -> str:
-    return text.encode()[:most].decode(errors="ignore")

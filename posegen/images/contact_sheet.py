@@ -11,6 +11,7 @@ from typing import Literal
 
 from PIL import Image, ImageDraw, ImageFont
 
+from posegen.graphemes import shorten
 from posegen.images.framing import Size, place
 from posegen.images.headers import read_header
 from posegen.images.pixels import EncodedImage, Pixels
@@ -176,6 +177,6 @@ def _fitted(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width
 
 def _drawable(text: str) -> str:
     """`text` on one line, in the characters that Pillow's own font has: an accent is dropped, another script is "?"."""
-    letters = unicodedata.normalize("NFKD", text[:_LONGEST_TEXT].translate(_SPELLED))
+    letters = unicodedata.normalize("NFKD", shorten(text, _LONGEST_TEXT).translate(_SPELLED))
     known = (c if " " <= c <= "~" else " " if c.isspace() else "?" for c in letters if not unicodedata.combining(c))
     return " ".join("".join(known).split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from posegen.errors import ImageInvalid
+from posegen.graphemes import shorten
 from posegen.images import jpeg_segments, png_chunks
 from posegen.images.file_bytes import SPELLED, Format, Header
 from posegen.images.jpeg_segments import walk_jpeg
@@ -46,7 +47,9 @@ def check_suffix(found: Format, suffix: str) -> None:
     """Raises `ImageInvalid` unless a file name's ending is one of `SUFFIXES`, in any case, and promises this format."""
     promised = SUFFIXES.get(suffix.lower())
     if promised is None:
-        raise ImageInvalid(f"File names of pictures end in {', '.join(SUFFIXES)}; this one ends in {suffix[:20]!r}.")
+        raise ImageInvalid(
+            f"File names of pictures end in {', '.join(SUFFIXES)}; this one ends in {shorten(suffix, 20)!r}."
+        )
     if promised != found:
         raise ImageInvalid(
             f"The file name ends in {suffix} and the file is a {SPELLED[found]}. Name it for what it is."

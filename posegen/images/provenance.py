@@ -14,6 +14,7 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape
 
 from posegen.errors import ImageInvalid
+from posegen.graphemes import shorten
 
 LARGEST_PACKET = 1024 * 1024
 """Bytes. Ours have about one kilobyte; what is larger is not read."""
@@ -145,7 +146,7 @@ class _PacketReader:
             self._take(name, attributes[f"{_RDF} resource"])
 
     def _characters(self, text: str) -> None:
-        self._text = (self._text + text)[:_LONGEST_TEXT]
+        self._text = (self._text + text)[: _LONGEST_TEXT + 1]
 
     def _end(self, name: str) -> None:
         self._path.pop()
@@ -155,7 +156,7 @@ class _PacketReader:
     def _take(self, name: str, value: str) -> None:
         """The first word on a property counts. What could move a terminal's cursor is no part of any of them."""
         key = _READ.get(name)
-        shown = "".join(character for character in value[:_LONGEST_TEXT] if character.isprintable()).strip()
+        shown = "".join(character for character in shorten(value, _LONGEST_TEXT) if character.isprintable()).strip()
         if key is not None and shown:
             self.said.setdefault(key, shown)
 

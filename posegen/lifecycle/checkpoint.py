@@ -17,6 +17,7 @@ from posegen.database.generations import Lease
 from posegen.database.poses import OpenPose
 from posegen.error_codes import ErrorCode
 from posegen.errors import ClaimSuperseded, LeaseLost
+from posegen.graphemes import shorten
 from posegen.images.measures import Passed
 from posegen.ledger import credits, quota
 from posegen.lifecycle.commit_points import CommitPoint, reached
@@ -135,7 +136,7 @@ def fail_pose(database: Database, lease: Lease, pose: OpenPose, code: ErrorCode,
             pose=str(pose.id),
             position=pose.position,
             error_code=code,
-            error_detail=detail[:500],
+            error_detail=shorten(detail, 500),
             token=lease.token,
         )
         reached(CommitPoint.BEFORE_COMMIT)

@@ -20,8 +20,10 @@ from posegen.database.connection import Connection, Database
 from posegen.database.library import StoredPose
 from posegen.database.poses import PlannedPose
 from posegen.database.queue import Submission
+from posegen.database.texts import LONGEST_DETAIL
 from posegen.error_codes import ErrorCode
 from posegen.errors import InvalidPose, RequestRefused, UnknownName
+from posegen.graphemes import shorten
 from posegen.images.platforms import Platform, reserved_bytes
 from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize
 from posegen.ledger import credits, quota
@@ -309,4 +311,4 @@ def _check_known(kind: str, names: Iterable[object], known: Collection[str], fix
 
 
 def _invalid(detail: str) -> RequestRefused:
-    return RequestRefused(ErrorCode.INVALID_REQUEST, detail[:2000])
+    return RequestRefused(ErrorCode.INVALID_REQUEST, shorten(detail, LONGEST_DETAIL))

@@ -12,6 +12,7 @@ from posegen.database.connection import Connection, Database
 from posegen.database.generations import Lease, Progress
 from posegen.error_codes import ErrorCode
 from posegen.errors import BackendHeldBack, LeaseLost
+from posegen.graphemes import shorten
 from posegen.ledger import quota
 from posegen.lifecycle.commit_points import CommitPoint, reached
 from posegen.lifecycle.rules import RetryRule
@@ -57,7 +58,12 @@ def hold_back(database: Database, lease: Lease, held: BackendHeldBack) -> bool:
         wait = held.wait + BEHIND_OTHERS_SECONDS
         generations.requeue(connection, progress, wait_seconds=wait)
         events.record(
-            connection, lease.generation_id, "held_back", backend=held.backend, reason=held.reason[:500], wait=wait
+            connection,
+            lease.generation_id,
+            "held_back",
+            backend=held.backend,
+            reason=shorten(held.reason, 500),
+            wait=wait,
         )
         return True
 
@@ -235,7 +241,13 @@ def retry_or_poison(
         connection, progress, wait_seconds=wait, attempts=int(not lost_lease), lost_leases=int(lost_lease)
     )
     events.record(
-        connection, progress.id, "requeued", reason=reason[:500], attempts=attempts, lost_leases=lost_leases, wait=wait
+        connection,
+        progress.id,
+        "requeued",
+        reason=shorten(reason, 500),
+        attempts=attempts,
+        lost_leases=lost_leases,
+        wait=wait,
     )
     return GenerationStatus.QUEUED
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
 from posegen.errors import ObjectExists, ObjectMissing, StorageError, StoreDenied, StoreFull, StoreUnavailable
+from posegen.graphemes import shorten
 
 FAILURES = (BaseError, FileNotFoundError)
 """What a call of obstore raises when the store said no, or nothing."""
@@ -84,7 +85,7 @@ def _unanswered(text: str) -> Trouble:
     """No answer came, or half of one; or nothing was sent because there was nothing to sign it with."""
     if "credential" in text.lower():
         # The provider's own words come first; its traceback stays out.
-        said = text.partition("\n")[0].rpartition("provider: ")[2][:300]
+        said = shorten(text.partition("\n")[0].rpartition("provider: ")[2], 300)
         return Trouble(StoreDenied, f"There are no credentials to sign with: {said}", passes=False)
     causes = [part for found in _CAUSE.finditer(text) for part in found.groups() if part]
     what = {"TimedOut": "no answer in time"}.get(causes[-1], causes[-1]) if causes else _last_words(text)
@@ -97,7 +98,7 @@ def _reason(status: int, code: str, text: str) -> str:
 
 
 def _last_words(text: str) -> str:
-    return text.partition("\n")[0].rpartition(": ")[2][:200]
+    return shorten(text.partition("\n")[0].rpartition(": ")[2], 200)
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str:

@@ -15,6 +15,7 @@ from uuid import UUID
 from posegen.database import archives, platforms
 from posegen.database.archives import ArchivedGeneration, FinishedPlace, StoredFile
 from posegen.errors import ArchiveFailed, GenerationUnknown, PoseNumberUnknown
+from posegen.graphemes import cut
 from posegen.images.archive import Archive, Entry
 from posegen.images.archive_names import safe_part, unique_paths
 from posegen.images.platforms import Platform, platform_named
@@ -23,6 +24,7 @@ from posegen.studio.studio import Studio
 DEFAULT_FORMATS = ("instagram_post", "tiktok")
 IMAGE = "image"
 """Stands among the formats for the pose itself, as the PNG that it was stored as."""
+_LONGEST_NAME = 60  # characters of a project's name in a folder's
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def _planned(
     present: list[tuple[FinishedPlace, StoredFile]],
     missing: tuple[Missing, ...],
 ) -> GenerationArchive:
-    folder = safe_part(f"{generation.project_id or 'poses'}"[:60]) + f"-{str(generation.id)[:8]}"
+    folder = safe_part(cut(generation.project_id or "poses", _LONGEST_NAME)) + f"-{str(generation.id)[:8]}"
     names = unique_paths(
         f"{folder}/{safe_part(f'{place.position + 1:02}-{place.library_pose}')}/{_file_name(file)}"
         for place, file in present

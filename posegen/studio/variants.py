@@ -26,6 +26,7 @@ from posegen.errors import (
     RequestRefused,
     StorageError,
 )
+from posegen.graphemes import shorten
 from posegen.images.pixels import EncodedImage, Pixels
 from posegen.images.variants import encode_variants
 from posegen.storage.keys import variant_key
@@ -135,8 +136,8 @@ def _source(studio: Studio, request: ImageRequest) -> SourcePicture:
     if source is None or not source.content_type.startswith("image/"):
         raise RequestRefused(
             ErrorCode.INVALID_REQUEST,
-            f"This user has no stored picture {request.source[:200]!r}: give a picture's URL as the views have it, or "
-            "its key.",
+            f"This user has no stored picture {shorten(request.source, 200)!r}: give a picture's URL as the views have "
+            "it, or its key.",
         )
     return source
 

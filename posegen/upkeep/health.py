@@ -8,6 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from posegen.database.health import Seen
+from posegen.graphemes import cut, shorten
 from posegen.settings import Settings
 from posegen.storage.space import Space
 
@@ -131,8 +132,8 @@ def _breakers(seen: Seen, thresholds: Thresholds) -> Iterator[HealthFinding]:
             yield HealthFinding(
                 Kind.BREAKER_OPEN,
                 f"The backend {breaker.backend} has not answered for {_time(breaker.seconds)}: "
-                f"{(breaker.last_error or 'no error is known')[:300]}",
-                breaker.backend[:200],
+                f"{shorten(breaker.last_error or 'no error is known', 300)}",
+                cut(breaker.backend, 200),
             )
 
 

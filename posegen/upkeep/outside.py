@@ -16,6 +16,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from posegen.errors import StorageError
+from posegen.graphemes import shorten
 from posegen.storage.keys import STORE_MARKER_KEY, content_type_of, is_public
 from posegen.storage.places import LOCAL, StorePlaces
 from posegen.storage.protocol import ObjectStore
@@ -106,7 +107,7 @@ def _trouble(name: str, state: Mapping[str, Any], now: float) -> str:
         return "stopped" if needed else ""
     for tick in state["ticks"]:
         if tick["status"] == "FAILURE":
-            return f"its last tick failed: {str((tick['error'] or {}).get('message', '')).strip()[:200]}"
+            return f"its last tick failed: {shorten(str((tick['error'] or {}).get('message', '')).strip(), 200)}"
         if needed and now - tick["timestamp"] > SILENT_SECONDS:
             return f"no tick for {now - tick['timestamp']:.0f} s"
     return ""

@@ -109,6 +109,15 @@ def test_the_customers_own_name_is_the_folder_and_leads_nowhere_else(studio):
         assert opened.namelist() == archive.names
 
 
+def test_a_long_name_of_the_customers_is_cut_between_characters(studio):
+    generation = finished(studio, formats=["tiktok"], project_id="e\u0301" * 29 + "🇮🇩👋🏽" * 20)
+
+    archive = plan_archive(studio, generation)
+
+    # Composed letters take one character instead of two, but the name as it was given has 60 at most.
+    assert archive.names[0].startswith(f"{'é' * 29}🇮🇩-{str(generation)[:8]}/01-")
+
+
 def test_it_is_the_same_to_the_byte_whenever_it_is_asked_for(studio):
     generation = finished(studio, poses=SLUGS[:2], formats=DEFAULTS)
 

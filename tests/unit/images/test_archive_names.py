@@ -55,9 +55,10 @@ def test_a_safe_part_is_safe_already(text):
 
 
 def test_a_long_text_is_cut_between_characters():
-    part = safe_part("夏" * 200)
-
-    assert part == "夏" * 40
+    assert safe_part("夏" * 200) == "夏" * 40
+    assert safe_part("🇮🇩" * 200) == "🇮🇩" * 15
+    assert safe_part("x" + "👋🏽" * 200) == "x" + "👋🏽" * 14
+    assert safe_part("กำ" * 200) == "กำ" * 20
 
 
 @given(
