@@ -15,13 +15,14 @@ from PIL import Image
 
 from posegen.error_codes import ErrorCode
 from posegen.errors import RequestRefused, UnknownName
+from posegen.graphemes import shorten
 from posegen.images.colours import Colour, contrast, hex_of, parse_colour
 from posegen.images.fonts import FONTS, DesignFont, font_named
 from posegen.images.pixels import Pixels
 from posegen.images.products import Product, product_named
 from posegen.images.text_layout import SetText, set_in_box, set_on_line
 from posegen.images.text_painting import Transform, paint_text
-from posegen.images.text_runs import lacking_letters, replace_missing
+from posegen.images.text_runs import FILLERS, lacking_letters, replace_missing
 
 PREVIEW_SIDE = 600
 THUMBNAIL_SIDE = 200
@@ -38,7 +39,6 @@ _LARGEST_EM = 0.6  # of the print's shorter side: a single letter need not fill 
 _LEGIBLE_POINTS = 6.0
 _LEGIBLE_CONTRAST = 2.0
 _WATERMARK_EM, _WATERMARK_OPACITY, _WATERMARK_TURN = 0.06, 0.28, 30.0
-_FILLERS = "\u115f\u1160\u3164\uffa0"  # stand for absent Korean letters, and look like boxes where they stand alone
 _NEW_LINES = ("\r\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029")
 _REFUSED_CATEGORIES = {"Cc", "Cs", "Co"}
 
@@ -227,7 +227,7 @@ def _clean(text: str, what: str, longest: int) -> str:
     for place, character in enumerate(clean):
         if unicodedata.category(character) in _REFUSED_CATEGORIES and character not in "\n\t":
             raise _refused(f"The {what} has the control character U+{ord(character):04X} at {place}: remove it.")
-    blank = str.maketrans(dict.fromkeys(f"\t{_FILLERS}", " "))
+    blank = str.maketrans(dict.fromkeys(f"\t{FILLERS}", " "))
     clean = unicodedata.normalize("NFC", clean.translate(blank)).strip()
     if not clean:
         raise _refused(f"The {what} is empty: write something.")
@@ -235,4 +235,4 @@ def _clean(text: str, what: str, longest: int) -> str:
 
 
 def _refused(detail: str) -> RequestRefused:
-    return RequestRefused(ErrorCode.INVALID_REQUEST, detail[:2000])
+    return RequestRefused(ErrorCode.INVALID_REQUEST, shorten(detail, 2000))

@@ -1,7 +1,7 @@
-"""Setting text into a box: where lines break, how large it can be, and where every glyph goes.
+"""Setting text into a box: how large it can be, and where every glyph goes.
 
-Which fonts and glyphs, is `text_runs`' business; drawing them, `text_painting`'s. Sizes and places are in the unit that
-the caller measures the box in, `y` downwards.
+Which fonts and glyphs, is `text_runs`' business; where lines break, `line_breaking`'s; drawing, `text_painting`'s.
+Sizes and places are in the unit that the caller measures the box in, `y` downwards.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from icu4py.breakers import LineBreaker
-
+from posegen.graphemes import ELLIPSIS
 from posegen.images.fonts import DesignFont
+from posegen.images.line_breaking import Atom, BrokenLines, Line, break_lines, read_atoms
 from posegen.images.text_runs import Glyph, Paragraph, read_paragraph
 
 LEADING = 1.15
@@ -23,10 +23,6 @@ _HALVINGS = 24
 _SMALLEST = 1e-4  # of the box: where the search for a size begins
 # Of the box's shorter side: a word is cut only where the whole of it would make the text smaller than this.
 _SMALLEST_WHOLE = 0.04
-# Thai, Lao, Khmer and Burmese words are found by ICU's dictionaries in every locale, Japanese phrases in this one.
-_LOCALES = {"ja": "ja-u-lw-phrase", "ko": "ko-u-lw-phrase"}
-_OTHER_LOCALES = "en"
-ELLIPSIS = "…"
 
 
 @dataclass(frozen=True)
@@ -59,39 +55,6 @@ class SetText:
         return replace(self, glyphs=glyphs, ink=ink)
 
 
-@dataclass(frozen=True)
-class _Atom:
-    """What no line break may tear: a grapheme cluster, or several that share a glyph. Lengths in ems.
-
-    `breaks`: whether a line may begin with it; `above`, `below`: its ink over and under the baseline.
-    """
-
-    start: int
-    end: int
-    width: float
-    above: float
-    below: float
-    is_space: bool
-    breaks: bool
-
-
-@dataclass(frozen=True)
-class _Line:
-    """Characters `start` to `end` of a paragraph, without the spaces at its ends."""
-
-    paragraph: int
-    start: int
-    end: int
-    above: float
-    below: float
-
-
-@dataclass(frozen=True)
-class _Broken:
-    lines: list[_Line]
-    cut_words: bool
-
-
 def set_in_box(
     text: str, font: DesignFont, width: float, height: float, *, size: float | None = None, largest: float = math.inf
 ) -> SetText:
@@ -100,7 +63,7 @@ def set_in_box(
     `size`: not larger than this; `largest`: the bound when no size is asked for. Text without any ink gives no glyphs.
     """
     paragraphs = [read_paragraph(line.strip(), font) for line in text.split("\n")]
-    atoms = [_atoms(paragraph) for paragraph in paragraphs]
+    atoms = [read_atoms(paragraph) for paragraph in paragraphs]
     bound = largest if size is None else size
     whole = _largest_size(atoms, width, height, bound, cutting=False)
     cutting = whole < min(bound, min(width, height) * _SMALLEST_WHOLE)
@@ -115,7 +78,7 @@ def set_on_line(text: str, font: DesignFont, width: float, size: float) -> SetTe
     paragraph = read_paragraph(line, font)
     glyphs = paragraph.glyphs(0, len(line))
     if _advance(glyphs) * size > width:
-        ends = [0, *(atom.end for atom in _atoms(paragraph))]
+        ends = [0, *(atom.end for atom in read_atoms(paragraph))]
         fits, too_long = 0, len(ends) - 1
         while too_long - fits > 1:
             middle = (fits + too_long) // 2
@@ -137,54 +100,7 @@ def _advance(glyphs: Sequence[Glyph]) -> float:
     return sum(glyph.advance for glyph in glyphs)
 
 
-def _atoms(paragraph: Paragraph) -> list[_Atom]:
-    text = paragraph.text
-    if not text:
-        return []
-    glyphs = paragraph.glyphs(0, len(text))
-    drawn_from = {glyph.character for glyph in glyphs}
-    starts = [start for start in paragraph.clusters[:-1] if start in drawn_from]
-    starts[0] = 0
-    owner = _owners(starts, len(text))
-    width, above, below = ([0.0] * len(starts) for _ in range(3))
-    for glyph in glyphs:
-        atom = owner[glyph.character]
-        width[atom] += glyph.advance
-        above[atom] = max(above[atom], glyph.top)
-        below[atom] = max(below[atom], -glyph.bottom)
-    opportunities = _break_opportunities(text, _LOCALES.get(paragraph.language, _OTHER_LOCALES))
-    return [
-        _Atom(
-            start=start,
-            end=end,
-            width=width[index],
-            above=above[index],
-            below=below[index],
-            is_space=text[start:end].isspace(),
-            breaks=start in opportunities,
-        )
-        for index, (start, end) in enumerate(pairwise([*starts, len(text)]))
-    ]
-
-
-def _owners(starts: Sequence[int], length: int) -> list[int]:
-    """The atom that each character belongs to."""
-    owners = []
-    for index, (start, end) in enumerate(pairwise([*starts, length])):
-        owners += [index] * (end - start)
-    return owners
-
-
-def _break_opportunities(text: str, locale: str) -> set[int]:
-    """Where UAX #14 lets a line begin. Segments are counted here: the library's own offsets are UTF-16's."""
-    places, place = set(), 0
-    for segment in LineBreaker(text, locale):
-        place += len(segment)
-        places.add(place)
-    return places
-
-
-def _largest_size(atoms: Sequence[list[_Atom]], width: float, height: float, bound: float, *, cutting: bool) -> float:
+def _largest_size(atoms: Sequence[list[Atom]], width: float, height: float, bound: float, *, cutting: bool) -> float:
     """The largest size at which everything fits, up to `bound`."""
     high = min(bound, 2 * max(width, height))
     if _fits(atoms, width, height, high, cutting=cutting):
@@ -199,86 +115,56 @@ def _largest_size(atoms: Sequence[list[_Atom]], width: float, height: float, bou
     return low
 
 
-def _fits(atoms: Sequence[list[_Atom]], width: float, height: float, size: float, *, cutting: bool) -> bool:
-    if any(atom.width * size > width for paragraph in atoms for atom in paragraph if not atom.is_space):
+def _fits(atoms: Sequence[list[Atom]], width: float, height: float, size: float, *, cutting: bool) -> bool:
+    widest = max(
+        (atom.width + atom.hyphen for paragraph in atoms for atom in paragraph if not atom.is_blank), default=0
+    )
+    if widest * size > width:
         return False
     broken = _break_all(atoms, width / size)
     return (cutting or not broken.cut_words) and _height(broken.lines) * size <= height
 
 
-def _height(lines: Sequence[_Line]) -> float:
+def _height(lines: Sequence[Line]) -> float:
     """From the top of the first line's ink to the bottom of the last one's, in ems."""
     return lines[0].above + sum(_step(upper, lower) for upper, lower in pairwise(lines)) + lines[-1].below
 
 
-def _step(upper: _Line, lower: _Line) -> float:
+def _step(upper: Line, lower: Line) -> float:
     return max(LEADING, upper.below + lower.above + _GAP)
 
 
-def _balanced(atoms: Sequence[list[_Atom]], width: float, *, cutting: bool) -> _Broken:
+def _balanced(atoms: Sequence[list[Atom]], width: float, *, cutting: bool) -> BrokenLines:
     """As few lines as `width` ems allow, each paragraph's about equally long."""
-    lines: list[_Line] = []
+    lines: list[Line] = []
     cut_words = False
     for index, paragraph in enumerate(atoms):
-        widest = _break_one(paragraph, width, index)
+        widest = break_lines(paragraph, width, index)
         low, high, best = 0.0, width, widest
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
-            tried = _break_one(paragraph, middle, index)
+            tried = break_lines(paragraph, middle, index)
             if len(tried.lines) == len(widest.lines) and (not tried.cut_words or (cutting and widest.cut_words)):
                 high, best = middle, tried
             else:
                 low = middle
         lines += best.lines
         cut_words |= best.cut_words
-    return _Broken(lines, cut_words)
+    return BrokenLines(lines, cut_words)
 
 
-def _break_all(atoms: Sequence[list[_Atom]], width: float) -> _Broken:
-    parts = [_break_one(paragraph, width, index) for index, paragraph in enumerate(atoms)]
-    return _Broken([line for part in parts for line in part.lines], any(part.cut_words for part in parts))
+def _break_all(atoms: Sequence[list[Atom]], width: float) -> BrokenLines:
+    parts = [break_lines(paragraph, width, index) for index, paragraph in enumerate(atoms)]
+    return BrokenLines([line for part in parts for line in part.lines], any(part.cut_words for part in parts))
 
 
-def _break_one(atoms: Sequence[_Atom], width: float, paragraph: int) -> _Broken:
-    """The lines of one paragraph, each as full as it gets within `width` ems. Spaces at a line's end take no room."""
-    lines: list[_Line] = []
-    cut_words = False
-    first = 0
-    while first < len(atoms) or not lines:
-        last, used, candidate = first, 0.0, None
-        while last < len(atoms):
-            atom = atoms[last]
-            if last > first and atom.breaks:
-                candidate = last
-            if last > first and not atom.is_space and used + atom.width > width:
-                break
-            used += atom.width
-            last += 1
-        else:
-            candidate = last
-        if candidate is None:
-            candidate, cut_words = last, True
-        lines.append(_line_of(atoms[first:candidate], paragraph))
-        first = candidate
-    return _Broken(lines, cut_words)
-
-
-def _line_of(atoms: Sequence[_Atom], paragraph: int) -> _Line:
-    inked = [index for index, atom in enumerate(atoms) if not atom.is_space]
-    shown = atoms[inked[0] : inked[-1] + 1] if inked else []
-    if not shown:
-        return _Line(paragraph, 0, 0, 0.0, 0.0)
-    above, below = max(atom.above for atom in shown), max(atom.below for atom in shown)
-    return _Line(paragraph, shown[0].start, shown[-1].end, above, below)
-
-
-def _centred(paragraphs: Sequence[Paragraph], broken: _Broken, width: float, height: float, size: float) -> SetText:
+def _centred(paragraphs: Sequence[Paragraph], broken: BrokenLines, width: float, height: float, size: float) -> SetText:
     """Each line in the middle by its advance, all of them by their ink; smaller where ink would leave the box."""
     glyphs: list[PlacedGlyph] = []
     baseline = 0.0
     for index, line in enumerate(broken.lines):
         baseline += _step(broken.lines[index - 1], line) if index else line.above
-        shaped = paragraphs[line.paragraph].glyphs(line.start, line.end)
+        shaped = paragraphs[line.paragraph].line(line.start, line.end)
         left = -_advance(shaped) / 2
         glyphs += [PlacedGlyph(glyph, left + glyph.x, baseline - glyph.y) for glyph in shaped]
     left, top, right, bottom = _ink(glyphs, 1.0)

@@ -30,6 +30,8 @@ _IGNORABLE = (
     *((0x202A, 0x202E), (0x2060, 0x206F), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF), (0xFFF0, 0xFFF8)),
     *((0x1D173, 0x1D17A), (0xE0000, 0xE0FFF)),
 )
+# Fonts draw dashed boxes with letters for them: marks of annotations, and of an object that was not pasted with a text.
+_BOXED = frozenset(range(0xFFF9, 0xFFFD))
 _SCRIPTS = (
     *("sans-hebrew", "sans-arabic", "sans-syriac", "sans-thaana", "sans-nko", "sans-thai", "sans-lao", "sans-khmer"),
     *("sans-myanmar", "sans-javanese", "sans-balinese", "sans-sundanese", "sans-buginese", "sans-batak"),
@@ -123,7 +125,7 @@ def _index() -> dict[str, Any]:
 
 @cache
 def _coverage() -> dict[str, frozenset[int]]:
-    return {file: _code_points(facts["coverage"]) for file, facts in _index()["fonts"].items()}
+    return {file: _code_points(facts["coverage"]) - _BOXED for file, facts in _index()["fonts"].items()}
 
 
 @cache

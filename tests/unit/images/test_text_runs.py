@@ -8,7 +8,6 @@ from posegen.images.fonts import FONTS
 from posegen.images.text_runs import (
     REPLACEMENT,
     Glyph,
-    grapheme_clusters,
     lacking_letters,
     read_paragraph,
     replace_missing,
@@ -19,23 +18,6 @@ BOLD = FONTS["noto-sans-bold"]
 
 def glyphs_of(text: str, font: str = "noto-sans-bold") -> list[Glyph]:
     return read_paragraph(text, FONTS[font]).glyphs(0, len(text))
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "👩‍👩‍👧‍👦",
-        "👍🏽",
-        "🇮🇩",
-        "1️⃣",
-        "e\u0301\u0323",
-        "กำ",
-        "नि",
-        "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
-    ],
-)
-def test_what_readers_take_for_one_character_is_one_cluster(text: str) -> None:
-    assert grapheme_clusters(text) == [text]
 
 
 @pytest.mark.parametrize("emoji", ["👩‍👩‍👧‍👦", "👍🏽", "🇮🇩", "1️⃣", "🏳️‍🌈", "🧑🏻‍🤝‍🧑🏿"])
