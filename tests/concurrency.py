@@ -10,7 +10,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PATIENCE = 20.0
+PATIENCE = 180.0
 
 
 def at_once(calls: Sequence[Callable[[], T]]) -> list[T | Exception]:

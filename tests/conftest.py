@@ -26,7 +26,12 @@ from tests.resets import keep_as_it_is, reset
 from tests.s3_server import S3Server, running_s3
 from tests.servers import fresh_database, running_postgres
 
-hypothesis.settings.register_profile("thorough", max_examples=10_000, deadline=None)
+# On a busy machine an example may take any time; what hangs is ended by pytest-timeout.
+hypothesis.settings.register_profile(
+    "usual", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.register_profile("thorough", hypothesis.settings.get_profile("usual"), max_examples=10_000)
+hypothesis.settings.load_profile("usual")
 
 BASE_URL = "https://pictures.example/media"
 MOST_CONNECTIONS = 20

@@ -65,7 +65,7 @@ class User:
         return ServerAddress(host, port, user, password, Path(sockets))
 
     def leave(self) -> None:
-        _, errors = self.process.communicate("\n", timeout=60)
+        _, errors = self.process.communicate("\n", timeout=180)
         assert self.process.returncode == 0, errors
 
     def kill(self) -> None:
@@ -79,13 +79,13 @@ StartUser = Callable[..., User]
 def end_server(home: Path) -> None:
     if (postmaster := find_server(home)) is not None:
         os.kill(postmaster.pid, signal.SIGQUIT)
-        assert wait_until(lambda: not lives(postmaster.pid), time.monotonic() + 20)
+        assert wait_until(lambda: not lives(postmaster.pid), time.monotonic() + 180)
 
 
 def kill_server(home: Path) -> None:
     pid = running(home).pid
     os.kill(pid, signal.SIGKILL)
-    assert wait_until(lambda: not lives(pid), time.monotonic() + 20)
+    assert wait_until(lambda: not lives(pid), time.monotonic() + 180)
 
 
 def record(home: Path) -> dict[str, str]:
@@ -124,7 +124,7 @@ def run_python(script: str, *arguments: str | Path) -> None:
         env={"PYTHONPATH": str(PROJECT_ROOT), "PATH": os.defpath},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -18,7 +18,7 @@ from enum import Enum
 from types import TracebackType
 
 HOST = "127.0.0.1"
-PATIENCE = 20.0
+PATIENCE = 180.0
 DRIP_SECONDS = 0.2
 _POLL_SECONDS = 0.02
 

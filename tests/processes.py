@@ -12,7 +12,7 @@ import psycopg
 from posegen.supervisor.process_groups import members
 
 
-def until(condition: Callable[[], object], seconds: float = 60) -> None:
+def until(condition: Callable[[], object], seconds: float = 180) -> None:
     """Waits until the condition holds; fails when it does not in good time."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -82,7 +82,7 @@ def running_s3(folder: Path) -> Iterator[S3Server]:
 
 def _comes_up(process: subprocess.Popen[bytes], server: S3Server) -> bool:
     """False when it ends by itself, because somebody else has taken one of its ports meanwhile."""
-    until(lambda: process.poll() is not None or _answers(server), seconds=60)
+    until(lambda: process.poll() is not None or _answers(server))
     return process.poll() is None
 
 

@@ -16,7 +16,7 @@ from psycopg import sql
 from posegen.database.server import DatabaseUrls, open_server, parse_url
 from posegen.settings import Settings
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 
 @contextmanager

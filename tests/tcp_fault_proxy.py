@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 HOST = "127.0.0.1"
-PATIENCE = 20.0
+PATIENCE = 180.0
 _CHUNK = 65536
 _COMMIT = b"COMMIT"
 

@@ -22,5 +22,5 @@ def served(application: Starlette) -> Iterator[int]:
             yield listener.getsockname()[1]
         finally:
             server.should_exit = True
-            thread.join(timeout=20)
+            thread.join(timeout=180)
             assert not thread.is_alive()

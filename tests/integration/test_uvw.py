@@ -122,7 +122,7 @@ def test_without_uv_the_first_call_installs_it_with_one_line_and_the_second_says
 def test_two_first_calls_at_the_same_time_both_work_and_leave_one_uv(machine: Machine) -> None:
     calls = [machine.start_uvw("run", "posegen", "demo") for _ in range(2)]
 
-    answers = [call.communicate(timeout=60) for call in calls]
+    answers = [call.communicate(timeout=180) for call in calls]
 
     assert [call.returncode for call in calls] == [0, 0], answers
     assert all("run posegen demo" in said for said, _ in answers)

@@ -182,7 +182,7 @@ def test_the_ids_of_one_thread_are_not_those_of_another(lines: Lines) -> None:
 
     def work(number: int) -> None:
         with bound(pose=number):
-            both_bound.wait(timeout=20)
+            both_bound.wait(timeout=180)
             structlog.get_logger().info("line", number=number)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(2)]

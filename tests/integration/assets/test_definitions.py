@@ -45,7 +45,7 @@ def facts(home: Path, visited: socket.socket) -> dict[str, Any]:
     script = Path(__file__).with_name("describe_definitions.py")
     loaded = subprocess.run(
         [sys.executable, "-W", "error", "-W", f"ignore:{WARNING_OF_ITSELF}:DeprecationWarning", script],
-        env=environment, cwd="/", capture_output=True, text=True, timeout=60, check=False,
+        env=environment, cwd="/", capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
     assert loaded.returncode == 0, loaded.stderr
     assert loaded.stderr == ""
@@ -128,7 +128,7 @@ def test_the_command_that_operators_know_finds_nothing_wrong(postgres: DatabaseU
     command = [Path(sys.executable).with_name("dagster"), "definitions", "validate"]
 
     checked = subprocess.run(
-        command, env=environment, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=60, check=False
+        command, env=environment, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=180, check=False
     )
 
     assert checked.returncode == 0, checked.stderr

@@ -39,7 +39,7 @@ def test_both_usual_formats_go_into_a_file_that_python_and_unzip_can_read(posege
         assert len(opened.namelist()) == 4
     if shutil.which("unzip") is None:
         pytest.skip("unzip is not installed here")
-    tested = subprocess.run(["unzip", "-t", out], capture_output=True, text=True, timeout=60, check=False)
+    tested = subprocess.run(["unzip", "-t", out], capture_output=True, text=True, timeout=180, check=False)
     assert tested.returncode == 0, tested.stdout
     assert "No errors detected" in tested.stdout
 

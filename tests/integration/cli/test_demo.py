@@ -32,7 +32,7 @@ def worker(studio):
     thread = threading.Thread(target=worker.work)
     thread.start()
     yield worker
-    thread.join(60)
+    thread.join(180)
 
 
 class Worker:

@@ -34,7 +34,7 @@ def test_the_variables_can_be_taken_over_by_a_shell(database, posegen, home, mon
 
     shell = subprocess.run(
         ["sh", "-c", 'eval "$1"; printf "%s\\n" "$DATABASE_URL" "$DAGSTER_HOME" "$POSEGEN_DAGSTER_DIR"', "sh", lines],
-        env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=20, check=True,
+        env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=180, check=True,
     )  # fmt: skip
 
     url, dagster_home, folder = shell.stdout.splitlines()
@@ -60,7 +60,7 @@ def test_a_password_full_of_special_characters_survives_the_shell(postgres: Data
             monkeypatch.setenv("DATABASE_URL", f"postgresql://special:{quote(password, safe='')}@{host}/{name}")
             shell = subprocess.run(
                 ["sh", "-c", 'eval "$1"; printf "%s" "$DATABASE_URL"', "sh", posegen("env").out],
-                capture_output=True, text=True, timeout=20, check=True,
+                capture_output=True, text=True, timeout=180, check=True,
             )  # fmt: skip
             with psycopg.connect(shell.stdout) as connection:
                 assert connection.execute("select current_user").fetchone() == ("special",)

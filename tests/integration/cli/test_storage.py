@@ -206,7 +206,7 @@ def test_a_url_is_public_where_the_store_is_and_signed_where_not(posegen, s3, lo
 
     assert posegen("storage", "url", KEY).out == f"/media/{KEY}\n"
     signed = posegen("storage", "url", KEY, "--store", "s3", "--seconds", 60).out.strip()
-    with urllib.request.urlopen(signed, timeout=20) as answer:
+    with urllib.request.urlopen(signed, timeout=180) as answer:
         assert answer.read() == b"picture"
     assert "signature=" in posegen("storage", "url", KEY, "--signed").out
 

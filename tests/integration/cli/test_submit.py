@@ -156,7 +156,7 @@ def test_bytes_that_are_no_text_are_told_without_a_traceback(database, home):
     environment = os.environ | {"DATABASE_URL": database.url, "POSEGEN_HOME": str(home)}
     refused = subprocess.run(
         [sys.executable, "-m", "posegen.cli.main", "submit", "--prompt", b"caf\xe9"],
-        env=environment, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=60, check=False,
+        env=environment, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
 
     assert refused.returncode == 1
@@ -198,7 +198,7 @@ def worker(studio):
     thread = threading.Thread(target=make)
     thread.start()
     yield
-    thread.join(30)
+    thread.join(180)
 
 
 def test_with_wait_it_follows_to_the_end(posegen, is_up, worker):
@@ -227,7 +227,7 @@ def test_with_wait_a_cancelled_generation_counts_as_failed(database, posegen, is
     cancelling.start()
 
     assert posegen("submit", A_POSE, "--wait").code == 3
-    cancelling.join(30)
+    cancelling.join(180)
 
 
 def test_with_wait_and_a_database_of_ones_own_it_follows_though_up_runs_elsewhere(posegen, worker):

@@ -25,7 +25,7 @@ from tests.builders import (
 )
 from tests.concurrency import until
 
-PATIENCE = 30
+PATIENCE = 180
 
 
 def lines(answer):

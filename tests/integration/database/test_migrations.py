@@ -64,7 +64,7 @@ def test_a_second_process_waits_until_the_first_has_upgraded(empty_database_url)
         second.start()
         assert not ended.wait(0.3)
         assert tables(empty_database_url) == set()
-    second.join(20)
+    second.join(180)
 
     assert ended.is_set()
     assert current_revision(empty_database_url) == newest_revision()

@@ -15,7 +15,7 @@ from tests.builders import A_POSE, SLUGS, a_request, a_user, execute, row, rows,
 def notifications(database, insert):
     with database.listening(REQUESTS_CHANNEL) as listener:
         insert()
-        return listener.wait(10)
+        return listener.wait(180)
 
 
 def test_a_plain_insert_becomes_a_submitted_generation(database):

@@ -127,7 +127,7 @@ def test_a_second_process_waits_for_the_first_one_to_have_seeded(empty_database_
             library.seed_reference_data(connection)
             second.start()
             second.join(0.3)
-        second.join(20)
+        second.join(180)
 
         assert ended == ["well"]
 

@@ -20,7 +20,7 @@ PAGE = page("docs/how-to/back-up-and-restore.md")
 
 
 def run(*command):
-    ended = subprocess.run([str(each) for each in command], capture_output=True, text=True, timeout=120, check=False)
+    ended = subprocess.run([str(each) for each in command], capture_output=True, text=True, timeout=180, check=False)
     assert ended.returncode == 0, ended.stderr
 
 

@@ -59,7 +59,7 @@ def test_every_example_of_the_page_gives_the_answer_that_the_page_shows(studio: 
     for block in PAGE.blocks():
         if block.language == "text" and block.text.startswith("Asynchronous"):
             run(psql, "select record_event('b0000000-0000-4000-8000-000000000001', 'an example')")
-            heard = next(psql.notifies(timeout=10, stop_after=1))
+            heard = next(psql.notifies(timeout=180, stop_after=1))
             assert heard.channel == EVENTS_CHANNEL
             assert re.fullmatch(r"b0000000-0000-4000-8000-000000000001:\d+", heard.payload)
         elif block.language == "text":

@@ -29,7 +29,7 @@ from tests.builders import (
     stored_object,
     value,
 )
-from tests.concurrency import at_once
+from tests.concurrency import at_once, until
 
 
 def rendered(database, design_id, size=1000):
@@ -347,6 +347,7 @@ def test_every_step_is_announced(database):
         lease = rendering_design(database)
         publish(database, lease)
 
-        heard = steps.wait(10)
+        heard: list[str] = []
+        until(lambda: len(heard) == 2 or heard.extend(steps.wait(1)))
 
     assert heard == [f"{lease.design_id}:rendering", f"{lease.design_id}:published"]

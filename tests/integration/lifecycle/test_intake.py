@@ -390,7 +390,7 @@ def test_a_request_that_is_cancelled_while_it_is_judged_ends_cancelled_with_noth
 
     monkeypatch.setattr(ledger, "hold", hold_and_be_cancelled)
     take_in(database)
-    cancelling.join(20)
+    cancelling.join(180)
 
     assert status(database, generation) == "cancelled"
     assert credits(database, user) == (10_000, 0, 0)

@@ -96,7 +96,7 @@ def test_a_worker_that_stopped_inside_a_transaction_does_not_stop_the_sweep_of_o
         connection.execute("select from generations where id = %s for update", [stuck.generation_id])
         sweeping = threading.Thread(target=lambda: swept.extend(sweep_expired_leases(database, RULE)), daemon=True)
         sweeping.start()
-        sweeping.join(10)
+        sweeping.join(180)
         assert [progress.id for progress in swept] == [other.generation_id]
 
     assert [progress.id for progress in sweep_expired_leases(database, RULE)] == [stuck.generation_id]

@@ -39,7 +39,7 @@ def worker(tmp_path: Path):
     ready = SPAWN.Event()
     process = SPAWN.Process(target=hold_and_wait, args=(tmp_path / "workers", ready), daemon=True)
     process.start()
-    assert ready.wait(30)
+    assert ready.wait(180)
     yield process
     process.kill()
     process.join()
@@ -48,7 +48,7 @@ def worker(tmp_path: Path):
 
 def kill(process) -> None:
     os.kill(process.pid, signal.SIGKILL)
-    process.join(20)
+    process.join(180)
 
 
 def test_a_worker_is_dead_when_it_was_killed_and_not_before(home, worker):

@@ -76,7 +76,7 @@ def receiver() -> Iterator[Receiver]:
         thread.start()
         yield hears
         server.shutdown()
-        thread.join(timeout=20)
+        thread.join(timeout=180)
 
 
 @pytest.fixture

@@ -106,7 +106,7 @@ def test_a_tick_that_waits_is_woken_by_a_request(database, tick, monkeypatch):
     until(lambda: value(database, "select count(*) from pg_stat_activity where application_name = 'posegen listener'"))
 
     asked = a_design(database, user)
-    thread.join(timeout=10)
+    thread.join(timeout=180)
 
     assert [designs_in(answer) for answer in answers] == [[str(asked)]]
 
@@ -118,9 +118,9 @@ def test_a_free_slot_wakes_the_sensor_while_others_wait(database, studio):
         assert listener.wait(0.2) == []
 
         a_design(database)
-        assert listener.wait(10) == [""]
+        assert listener.wait(180) == [""]
         make_design(studio, leases[1])
-        assert listener.wait(10) == [""]
+        assert listener.wait(180) == [""]
 
 
 def test_a_claim_whose_run_never_came_is_sent_again_under_the_same_key(database, instance, tick):

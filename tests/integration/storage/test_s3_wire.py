@@ -68,7 +68,7 @@ def everything(place: BucketPlace) -> None:
 
 def upload(url: str, place: BucketPlace) -> None:
     signed = urllib.parse.urlsplit(url)
-    connection = http.client.HTTPConnection(signed.netloc, timeout=20)
+    connection = http.client.HTTPConnection(signed.netloc, timeout=180)
     connection.request("PUT", f"{signed.path}?{signed.query}", BODY, {"Content-Type": PNG, "If-None-Match": "*"})
     assert connection.getresponse().status == 200
     connection.close()
@@ -316,13 +316,13 @@ store.get("poses/loaded.png"), store.head("poses/loaded.png"), list(store.list()
 store.signed_get_url("poses/loaded.png")
 print([name for name in sys.modules if name.startswith(("boto", "s3transfer"))])
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=180, check=True)
 
     assert done.stdout.strip() == "[]"
 
 
 def test_a_local_store_loads_no_s3() -> None:
     code = "import sys, posegen.storage.opening; print([n for n in sys.modules if n.startswith(('boto', 'obstore'))])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=180, check=True)
 
     assert done.stdout.strip() == "[]"

@@ -50,7 +50,7 @@ def test_what_dagsters_ui_is_told_of_the_code_location_has_no_secret(tmp_path: P
     command = [sys.executable, "-m", "tests.integration.assets.describe_definitions"]
 
     done = subprocess.run(
-        command, env=environment, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=120, check=False
+        command, env=environment, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=180, check=False
     )
 
     assert done.returncode == 0, done.stderr

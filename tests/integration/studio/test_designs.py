@@ -165,7 +165,7 @@ def test_a_render_that_is_killed_is_done_again_and_leaves_nothing_of_its_own(stu
     killed = subprocess.run(
         [sys.executable, worker, studio.database.url, tmp_path / "storage", str(lease.design_id), str(lease.claim)],
         env=environment,
-        timeout=120,
+        timeout=180,
         check=False,
     )
 

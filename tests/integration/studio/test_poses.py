@@ -172,7 +172,7 @@ def test_a_backend_that_knows_no_keypoints_is_welcome(studio, backend, monkeypat
 def test_several_poses_are_rendered_at_once(studio, backend):
     lease = running(studio.database, poses=SLUGS[:2])
     together = threading.Barrier(2)
-    backend.before_each = lambda _: together.wait(20)
+    backend.before_each = lambda _: together.wait(180)
 
     assert make(studio, lease).rendered == 2
 
@@ -394,7 +394,7 @@ def test_the_pause_between_calls_doubles_and_is_as_long_as_the_backend_asks_for(
 def test_a_backend_that_hangs_is_given_up_and_asked_again(studio, backend):
     lease = running(studio.database)
     hang, hangs = threading.Event(), iter([True])
-    backend.before_each = lambda _: next(hangs, False) and hang.wait(60)
+    backend.before_each = lambda _: next(hangs, False) and hang.wait(180)
 
     assert work(replace(studio, backend_rule=replace(PATIENT, call_seconds=0.6)), lease) == "completed"
 
@@ -473,9 +473,9 @@ def test_a_worker_that_is_asked_to_stop_does_not_sit_out_the_pause(studio, backe
 
     backend.before_each = fail
     began = time.monotonic()
-    interrupted_while(studio, lease, failed, BackendRule(first_pause=600, failures=100, longest_pause=600))
+    interrupted_while(studio, lease, failed, BackendRule(first_pause=3600, failures=100, longest_pause=3600))
 
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 300
     assert pose_statuses(studio.database, lease.generation_id) == ["running"]
     assert row(studio.database, "select status, attempts from generations") == {"status": "queued", "attempts": 0}
 
@@ -487,13 +487,13 @@ def test_a_worker_that_is_asked_to_stop_does_not_wait_long_for_a_call(studio, ba
 
     def hang_in_the_call(_):
         called.set()
-        hang.wait(60)
+        hang.wait()
 
     backend.before_each = hang_in_the_call
     began = time.monotonic()
     interrupted_while(studio, lease, called, BackendRule())
 
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 300
     hang.set()
     assert row(studio.database, "select status, attempts from generations") == {"status": "queued", "attempts": 0}
 
@@ -501,12 +501,17 @@ def test_a_worker_that_is_asked_to_stop_does_not_wait_long_for_a_call(studio, ba
 def interrupted_while(studio, lease, event, rule):
     """An attempt that gets SIGINT when the event has come."""
     interrupting = threading.Thread(
-        target=lambda: (event.wait(20), signal.pthread_kill(threading.main_thread().ident, signal.SIGINT))
+        target=lambda: (event.wait(180), signal.pthread_kill(threading.main_thread().ident, signal.SIGINT))
     )
+    # A shell's `&` leaves SIGINT ignored in all that it starts, the tests included.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     interrupting.start()
-    with pytest.raises(KeyboardInterrupt):
-        attempt_at(replace(studio, backend_rule=rule), lease)
-    interrupting.join()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            attempt_at(replace(studio, backend_rule=rule), lease)
+    finally:
+        interrupting.join()
+        signal.signal(signal.SIGINT, before)
 
 
 # --- the store fails ----------------------------------------------------------------------------------------------
@@ -658,10 +663,10 @@ def test_an_interrupted_worker_finishes_what_it_has_in_hand_and_begins_nothing_m
 
     def render_until_interrupted(recipe):
         busy.set()
-        assert interrupted.wait(20)
+        assert interrupted.wait(180)
 
     def send_the_signal():
-        assert busy.wait(20)
+        assert busy.wait(180)
         until(the_main_thread_waits_for_poses)
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
@@ -692,7 +697,7 @@ def test_a_worker_that_is_interrupted_while_it_hands_out_the_work_begins_nothing
             raise KeyboardInterrupt
         return submit(threads, *work)
 
-    backend.before_each = lambda _: handed_out.wait(20)
+    backend.before_each = lambda _: handed_out.wait(180)
     monkeypatch.setattr(ThreadPoolExecutor, "submit", submit_until_interrupted)
     with pytest.raises(KeyboardInterrupt):
         make(replace(studio, render_threads=1), lease)

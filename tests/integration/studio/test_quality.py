@@ -168,7 +168,7 @@ def test_of_two_threads_with_the_same_picture_one_is_told_that_it_has_a_copy(stu
 
     def same(recipe):
         if recipe.seed == 7:
-            together.wait(20)
+            together.wait(180)
         return painted(recipe.seed)
 
     render_as(backend, monkeypatch, same)

@@ -56,7 +56,7 @@ def send(permission, data, **headers):
     sent = {**permission.put.headers, **headers}
     request = urllib.request.Request(permission.put.url, data, sent, method="PUT")
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=180) as answer:
             return answer.status
     except urllib.error.HTTPError as refused:
         return refused.code

@@ -228,7 +228,7 @@ def test_slices_cover_every_object_once_and_can_be_moved_side_by_side(database, 
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(60)
+        worker.join(180)
     assert set(places(database).values()) == {"s3"}
     assert everything_reads(database, bucket) == 11
 
@@ -279,13 +279,13 @@ def test_a_row_waits_for_the_deletion_that_is_under_way(database, store, there, 
     class Slow(LocalStore):
         def delete(self, *keys):
             deleting.set()
-            assert go_on.wait(60)
+            assert go_on.wait(180)
             return super().delete(*keys)
 
     slow = Slow(store._root, base_url="https://pictures.example/media")
     deleter = threading.Thread(target=delete_due, args=[database, slow])
     deleter.start()
-    assert deleting.wait(60)
+    assert deleting.wait(180)
     outcome = []
 
     def register():
@@ -298,8 +298,8 @@ def test_a_row_waits_for_the_deletion_that_is_under_way(database, store, there, 
     registering = threading.Thread(target=register)
     registering.start()
     go_on.set()
-    deleter.join(60)
-    registering.join(60)
+    deleter.join(180)
+    registering.join(180)
 
     assert len(outcome) == 1, "the row would have named an object that is gone"
     assert value(database, "select count(*) from objects where store = 'local'") == 0

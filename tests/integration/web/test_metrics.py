@@ -228,7 +228,7 @@ def scrape(database: Database, tmp_path: Path) -> Any:
         route = metrics_route(partial(read_numbers, url), local_store=tmp_path / "not" / "there")
         with served(Starlette(routes=[route])) as port:
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=180) as answer:
                     return answer.status, answer.headers, answer.read().decode()
             except urllib.error.HTTPError as refused:
                 with refused:

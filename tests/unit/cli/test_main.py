@@ -118,7 +118,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
     environment = os.environ | {"POSEGEN_HOME": str(tmp_path)}
     ended = subprocess.run(
         [sys.executable, "-m", "posegen.cli.main", "--help"],
-        env=environment, cwd=PROJECT_ROOT, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+        env=environment, cwd=PROJECT_ROOT, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=180, check=False,
     )  # fmt: skip
     os.close(writing)
 

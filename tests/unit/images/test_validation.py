@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 import io
-import time
 import warnings
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from posegen.errors import ImageInvalid
 from posegen.images.color_profile import srgb_profile
@@ -108,14 +107,12 @@ def test_appended_bytes_are_refused(small, kind):
 
 
 @pytest.mark.parametrize("size", [(60_000, 60_000), (2**31 - 1, 2**31 - 1), (20_000, 20_000)])
-def test_a_bomb_is_refused_by_its_header_before_anything_is_decoded(size):
-    started = time.perf_counter()
+def test_a_bomb_is_refused_by_its_header_before_anything_is_decoded(size, monkeypatch):
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("it was decoded"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(ImageInvalid, match=f"{size[0]:,}x{size[1]:,} pixels"):
             open_image(png_that_claims(*size))
-
-    assert time.perf_counter() - started < 0.5
 
 
 def test_a_bomb_of_zeros_is_refused_by_its_pixels():

@@ -26,7 +26,7 @@ def come_by_twice(**settings: str) -> tuple[int, list[str]]:
     ended = subprocess.run(
         [sys.executable, "-c", COME_BY_TWICE],
         env={**os.environ, "PYTHONPATH": str(PROJECT_ROOT), **settings},
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
     return ended.returncode, ended.stdout.splitlines()
 

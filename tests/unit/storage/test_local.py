@@ -388,7 +388,7 @@ def test_a_writer_killed_half_way_leaves_nothing_to_see(store: LocalStore, root:
         assert writer.stdout is not None
         assert writer.stdout.readline() == "half written\n"
         writer.send_signal(signal.SIGKILL)
-        writer.wait(timeout=30)
+        writer.wait(timeout=180)
 
     (hidden,) = (root / "poses/g1").glob(".*")
     assert hidden.read_bytes() == b"half of the new picture"

@@ -60,7 +60,7 @@ def namespace() -> tuple[str, ...]:
 
 
 def run(command: list[str]) -> dict[str, list]:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

@@ -123,7 +123,7 @@ def test_no_more_requests_are_under_way_than_allowed() -> None:
         with lock:
             under_way[0] += 1
             most[0] = max(most[0], under_way[0])
-        both.wait(20)  # two are let in together, six times
+        both.wait(180)  # two are let in together, six times
         with lock:
             under_way[0] -= 1
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -21,15 +22,19 @@ Python = Callable[..., Program]
 
 MARK = "import pathlib, sys; pathlib.Path(sys.argv[1]).touch()"
 SERVES = f"import time; {MARK}; print('serving'); time.sleep(600)"
-DIES = f"import time; {MARK}; time.sleep(0.3)"
 SLEEPS = "import time; time.sleep(600)"
 LINGERS = f"import signal; signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1.5), exit())); {SLEEPS}"
-DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEPS}"
+DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SERVES}"
+
+
+def starts(child: str) -> str:
+    """Code of a program that starts `child`, which has the same arguments, and sleeps."""
+    return f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {child!r}, *sys.argv[1:]]); {SLEEPS}"
 
 
 def serves_with(child: str) -> str:
     """Code of a program that starts `child` and serves."""
-    return f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {child!r}]); {SERVES}"
+    return f"{MARK}; {starts(child)}"
 
 
 @contextmanager
@@ -56,7 +61,7 @@ def test_a_stage_starts_when_the_one_before_it_is_ready(python: Python, surround
 def test_a_stop_leaves_no_process_not_even_a_deaf_grandchild(python: Python, surroundings: Surroundings):
     happened: list[Happening] = []
     patience = Patience(idle=0.5, busy=0.5)
-    program = python("server", serves_with(DEAF))
+    program = python("server", starts(DEAF))  # ready when the grandchild is deaf
     with running([[program]], surroundings, patience=patience, report=happened.append) as supervisor:
         group = supervisor.pids()["server"]
         until(lambda: len(members(group)) == 2)
@@ -67,9 +72,13 @@ def test_a_stop_leaves_no_process_not_even_a_deaf_grandchild(python: Python, sur
 
 def test_what_dies_is_started_again_and_waits_longer_each_time(python: Python, surroundings: Surroundings):
     happened: list[Happening] = []
-    backoff = Backoff(first=0.01, longest=10)
-    with running([[python("server", DIES)]], surroundings, report=happened.append, backoff=backoff):
-        until(lambda: [happening.what for happening in happened].count("died") == 3)
+    backoff = Backoff(first=0.01, longest=10, forgiven_after=math.inf)
+    program = python("server", SERVES)
+    with running([[program]], surroundings, report=happened.append, backoff=backoff) as supervisor:
+        for life in (1, 2, 3):
+            until(lambda: [happening.what for happening in happened].count("ready") == life)  # noqa: B023
+            os.kill(supervisor.pids()["server"], signal.SIGKILL)
+            until(lambda: [happening.what for happening in happened].count("died") == life)  # noqa: B023
 
     deaths = [happening.detail for happening in happened if happening.what == "died"]
     for wait, death in zip((0.01, 0.02, 0.04), deaths, strict=False):
@@ -168,7 +177,7 @@ def test_one_signal_ends_it_also_in_the_background_of_a_shell(tmp_path: Path, nu
     with supervising_process(tmp_path, SERVES, *in_background) as (supervisor, child):
         supervisor.send_signal(number)
 
-        assert supervisor.wait(timeout=30) == 0
+        assert supervisor.wait(timeout=180) == 0
         assert members(child) == []
 
 

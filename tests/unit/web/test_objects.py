@@ -43,7 +43,7 @@ class Site:
 
     def ask(self, path: str, method: str = "GET", **headers: str) -> Answer:
         """One request; the path goes out as it is, underscores in header names become dashes."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=180)
         try:
             connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
             response = connection.getresponse()
@@ -319,7 +319,7 @@ def open_objects(site: Site) -> list[Path]:
 
 
 def wait_until_closed(site: Site) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 180
     while left := open_objects(site):
         assert time.monotonic() < deadline, f"still open: {left}"
         time.sleep(0.005)
@@ -342,7 +342,7 @@ def test_no_file_stays_open(site: Site) -> None:
 @needs_proc
 def test_a_reader_who_leaves_half_way_holds_no_file_open(site: Site) -> None:
     site.put("exports/g1/longer-0123456789ab.png", bytes(30_000_000))
-    with socket.create_connection(("127.0.0.1", site.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", site.port), timeout=180) as connection:
         connection.sendall(b"GET /media/exports/g1/longer-0123456789ab.png HTTP/1.1\r\nHost: here\r\n\r\n")
         assert connection.recv(1000).startswith(b"HTTP/1.1 200")
         assert open_objects(site) != []
@@ -415,7 +415,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(uploads: Site) -> None:
     head = f"PUT {signed.url} HTTP/1.1\r\nHost: here\r\n" + "".join(
         f"{name}: {value}\r\n" for name, value in signed.headers.items()
     )
-    with socket.create_connection(("127.0.0.1", uploads.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", uploads.port), timeout=180) as connection:
         connection.sendall(head.encode() + b"\r\n" + bytes(500))
 
     wait_until_closed(uploads)
@@ -430,7 +430,7 @@ def test_a_full_store_says_so_to_whoever_uploads(uploads: Site, monkeypatch: pyt
         raise StoreFull("no space left", store="local", key=key)
 
     monkeypatch.setattr(uploads.store, "put", full)
-    connection = http.client.HTTPConnection("127.0.0.1", uploads.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", uploads.port, timeout=180)
     connection.request("PUT", signed.url, b"1234", dict(signed.headers))
 
     assert connection.getresponse().status == 507

@@ -31,7 +31,7 @@ os.write(1, json.dumps({"filtered": is_filtered, **tried}).encode())
 def confined(deeds: str) -> dict[str, object]:
     """What became of each deed in a process that was confined before."""
     program = _PROLOGUE + deeds + _EPILOGUE
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=180)
     answer: dict[str, object] = json.loads(done.stdout)
     return answer
 
