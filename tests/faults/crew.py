@@ -23,7 +23,7 @@ ELSEWHERE = "run3"
 OPEN_AT_LEAST = 5
 MOST_POSES = 4
 # However loaded the machine is, somebody works by then, and an armed fault comes to pass.
-FIRES_WITHIN = 90.0
+FIRES_WITHIN = 300.0
 # How much longer than its lease somebody is out of reach.
 BEYOND_THE_LEASE = 0.4
 OUTAGE_SECONDS = 0.7

@@ -23,7 +23,7 @@ from typing import Any
 
 from posegen.settings import PROJECT_ROOT
 
-PATIENCE = 90.0
+PATIENCE = 300.0
 _PR_SET_PDEATHSIG = 1
 
 

@@ -35,7 +35,7 @@ from tests.tcp_fault_proxy import TcpFaultProxy
 LEASE_SECONDS = 2.0
 LIBRARY_POSE = builders.A_POSE
 SEEDS_PER_GENERATION = 100
-PATIENCE = 90.0
+PATIENCE = 300.0
 
 T = TypeVar("T")
 
