@@ -7,6 +7,7 @@ names the value that was wrong and what to do about it. No error is defined anyw
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from posegen.error_codes import ErrorCode
 
@@ -166,6 +167,18 @@ class WebhookRefused(PosegenError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"POSEGEN_ALERT_WEBHOOK has not accepted a message: {reason}.")
+
+
+class PartlyDone(PosegenError):
+    """Some of many things failed, and the others were done.
+
+    `first`: the first failure; `done`: what came of the others.
+    """
+
+    def __init__(self, first: Exception, failed: int, done: Any) -> None:
+        self.first = first
+        self.done = done
+        super().__init__(f"{failed} could not be done, the others were; the first: {type(first).__name__}: {first}")
 
 
 class LeaseLost(PosegenError):

@@ -27,6 +27,7 @@ _SAYS = {
     Kind.ACCOUNT_SPACE: "No account has nearly used up its space.",
     Kind.MOVING_PAYS: "The local store is not so large that another store pays.",
     Kind.FINDINGS: "The last verify and reconcile left nothing.",
+    Kind.STEP_FAILING: "Every step of the sensors' ticks works.",
 }
 
 

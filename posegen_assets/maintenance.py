@@ -11,6 +11,7 @@ from posegen.database.metrics import note_findings
 from posegen.lifecycle.invariants import Bounds
 from posegen.lifecycle.recovery import Decision, recover
 from posegen.lifecycle.rules import RetryRule, TimeLimits
+from posegen.lifecycle.steps import Steps
 from posegen.lifecycle.workers import WorkerHome
 from posegen.settings import load_settings
 from posegen.upkeep.verification import Finding, verify
@@ -32,8 +33,10 @@ def recovery(context: dg.AssetExecutionContext, database: DatabaseResource) -> d
     settings = load_settings()
     worker_home = WorkerHome(settings.workers_path)
     with database.open() as opened:
-        decisions = recover(opened, RetryRule.of(settings), TimeLimits.of(settings), worker_home=worker_home)
-        end_lost_runs(context.instance, opened)
+        steps = Steps(opened, "recovery")
+        rule, limits = RetryRule.of(settings), TimeLimits.of(settings)
+        decisions = steps.run("recovery", lambda: recover(opened, rule, limits, worker_home=worker_home)) or []
+        steps.run("lost_runs", lambda: end_lost_runs(context.instance, opened))
     return dg.MaterializeResult(
         metadata={
             "decisions": len(decisions),

@@ -1,16 +1,20 @@
 """The pose library as an asset: its rows, and the control maps that pose-guided models are shown."""
 
 import dagster as dg
+import structlog
 
 from posegen.database import library
+from posegen.database.failures import may_pass
 from posegen.database.library import StoredPose
-from posegen.errors import InvalidPose
+from posegen.errors import InvalidPose, PosegenError
 from posegen.studio.contact_sheets import store_library_sheet
 from posegen.studio.control_maps import ControlMap, Kind, control_maps
 from posegen.studio.studio import Studio
 from posegen_assets.ownership import CODE_VERSION, OWNERS, POSE_LIBRARY
 from resources.manifest_io_manager import Manifest
 from resources.studio import StudioResource
+
+log = structlog.get_logger(__name__)
 
 
 @dg.asset(
@@ -55,4 +59,9 @@ def _draw_all(studio: Studio, poses: list[StoredPose]) -> tuple[dict[str, dict[K
             drawn[pose.slug] = control_maps(studio, pose)
         except InvalidPose as invalid:
             unusable[pose.slug] = str(invalid)
+        except Exception as defect:  # one pose must not take the whole library with it
+            if isinstance(defect, PosegenError) or may_pass(defect):  # the store's or the database's, not the pose's
+                raise
+            log.exception("library pose not drawn", pose=pose.slug)
+            unusable[pose.slug] = f"{type(defect).__name__}: {defect}"
     return drawn, unusable

@@ -1,15 +1,21 @@
 """Tells the webhook of the operator what has begun to be wrong, and what is over. What that is, upkeep decides."""
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import dagster as dg
 import psycopg
 
+from posegen.database.connection import Database
 from posegen.errors import DatabaseUnusable, WebhookRefused
+from posegen.lifecycle.steps import Steps
 from posegen.settings import load_settings
 from posegen.upkeep.incidents import tell
 from posegen.upkeep.webhook import post
 from resources.database import DatabaseResource
+
+SENSOR = "alerts"
 
 
 @dg.sensor(
@@ -22,11 +28,17 @@ def alerts(database: DatabaseResource) -> dg.SkipReason:
     webhook = load_settings().posegen_alert_webhook
     if webhook is None:
         return dg.SkipReason("Nobody wants to be told: POSEGEN_ALERT_WEBHOOK is not set.")
+    send = partial(post, webhook.get_secret_value())
     try:
         with database.open() as opened:
-            accepted = tell(opened, partial(post, webhook.get_secret_value()))
-    except WebhookRefused as refused:
-        return dg.SkipReason(f"The next tick tries again. {refused}")
+            accepted = Steps(opened, SENSOR).run("messages", lambda: _told(opened, send)) or "none: the step failed"
     except (psycopg.OperationalError, DatabaseUnusable) as unreachable:
         return dg.SkipReason(f"The database does not answer; the next tick tries again. {unreachable}")
     return dg.SkipReason(f"Messages that were accepted: {accepted}.")
+
+
+def _told(database: Database, send: Callable[[dict[str, Any]], None]) -> str:
+    try:
+        return str(tell(database, send))
+    except WebhookRefused as refused:
+        return f"not all; the next tick tries again. {refused}"

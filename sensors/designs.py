@@ -3,7 +3,6 @@
 PostgreSQL decides what is new. A tick that finds nothing waits for a notification before it answers.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -23,6 +22,7 @@ from posegen.lifecycle.designs import (
     recover_lost_run,
     sweep_expired_leases,
 )
+from posegen.lifecycle.steps import Steps
 from posegen.settings import Settings, load_settings
 from posegen.studio.designs import clear_deleted
 from resources.database import DatabaseResource
@@ -31,6 +31,7 @@ from sensors.targets import DESIGN_CLAIM_TAG, DESIGNS, OPERATOR, RENDER_DESIGNS_
 
 log = structlog.get_logger(__name__)
 
+SENSOR = "design_requests"
 # As with generations, a short row of claims ahead keeps the slots busy between two looks.
 CLAIMS_AHEAD = 2
 
@@ -74,10 +75,18 @@ def design_requests(
 
 
 def _look(instance: dg.DagsterInstance, database: Database, studio: StudioResource, settings: Settings) -> _Found:
-    _end_lost_runs(instance, sweep_expired_leases(database, most_lost_leases=settings.posegen_max_lost_leases))
-    again = [claim for claim in claims_to_send_again(database) if _still_needs_run(instance, database, claim)]
-    new = claim_designs(database, most_under_way=settings.posegen_max_running * (1 + CLAIMS_AHEAD))
-    return _Found(again + new, _cleared(database, studio))
+    steps = Steps(database, SENSOR)
+    most_lost, most_under_way = settings.posegen_max_lost_leases, settings.posegen_max_running * (1 + CLAIMS_AHEAD)
+    swept = steps.run("recovery", lambda: sweep_expired_leases(database, most_lost_leases=most_lost)) or []
+    steps.each("lost_runs", lambda: swept, lambda progress: _end_lost_run(instance, progress))
+    old = steps.each(
+        "claims_without_run",
+        lambda: claims_to_send_again(database),
+        lambda claim: claim if _still_needs_run(instance, database, claim) else None,
+    )
+    new = steps.run("claims", lambda: claim_designs(database, most_under_way=most_under_way)) or []
+    gone = steps.run("deleted_designs", lambda: _cleared(database, studio)) or []
+    return _Found([claim for claim in old if claim is not None] + new, gone)
 
 
 def _cleared(database: Database, studio: StudioResource) -> list[UUID]:
@@ -105,13 +114,12 @@ def _still_needs_run(instance: dg.DagsterInstance, database: Database, claim: De
     return not runs
 
 
-def _end_lost_runs(instance: dg.DagsterInstance, swept: Iterable[DesignProgress]) -> None:
-    """Tell Dagster of runs that are gone, or they would keep their slots until the longest run time is over."""
-    for progress in swept:
-        run = instance.get_run_by_id(progress.run_id) if progress.run_id else None
-        log.warning("lease on a design lost", design=str(progress.id), run=progress.run_id)
-        if run is not None and not run.is_finished:
-            instance.report_run_failed(run, "The worker was silent for longer than its lease; the design goes on.")
+def _end_lost_run(instance: dg.DagsterInstance, progress: DesignProgress) -> None:
+    """Tell Dagster of a run that is gone, or it would keep its slot until the longest run time is over."""
+    log.warning("lease on a design lost", design=str(progress.id), run=progress.run_id)
+    run = instance.get_run_by_id(progress.run_id) if progress.run_id else None
+    if run is not None and not run.is_finished:
+        instance.report_run_failed(run, "The worker was silent for longer than its lease; the design goes on.")
 
 
 def _run_key(claim: DesignClaim) -> str:

@@ -9,7 +9,6 @@ from uuid import UUID
 
 import dagster as dg
 import psycopg
-import structlog
 from dagster._core.events import RunFailureReason
 from dagster._core.storage.tags import PARTITION_NAME_TAG, RUN_FAILURE_REASON_TAG
 
@@ -17,11 +16,10 @@ from posegen.database.connection import Database
 from posegen.errors import DatabaseUnusable
 from posegen.lifecycle.outcomes import cancel_run, recover_lost_run, release_interrupted_run
 from posegen.lifecycle.rules import RetryRule
+from posegen.lifecycle.steps import Steps
 from posegen.settings import load_settings
 from resources.database import DatabaseResource
 from sensors.targets import DISPATCH_TAG, OPERATOR
-
-log = structlog.get_logger(__name__)
 
 RUNS_PER_TICK = 100
 Settle = Callable[[Database, UUID, int, dg.DagsterRun], object]
@@ -34,7 +32,7 @@ Settle = Callable[[Database, UUID, int, dg.DagsterRun], object]
 )
 def failed_runs(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult | dg.SkipReason:
     """A run that failed at work has settled its generation by itself; before and between its assets it could not."""
-    return _each_ended_run(context, database, dg.DagsterEventType.RUN_FAILURE, _put_back)
+    return _each_ended_run(context, database, "failed_runs", dg.DagsterEventType.RUN_FAILURE, _put_back)
 
 
 @dg.sensor(
@@ -47,7 +45,7 @@ def cancelled_runs(context: dg.SensorEvaluationContext, database: DatabaseResour
 
     A run at work hears it by itself, and cancels its generation before it ends. This is for the others.
     """
-    return _each_ended_run(context, database, dg.DagsterEventType.RUN_CANCELED, _cancel)
+    return _each_ended_run(context, database, "cancelled_runs", dg.DagsterEventType.RUN_CANCELED, _cancel)
 
 
 def _put_back(database: Database, generation_id: UUID, dispatch: int, run: dg.DagsterRun) -> None:
@@ -71,18 +69,24 @@ def _cancel(database: Database, generation_id: UUID, dispatch: int, _: dg.Dagste
 
 
 def _each_ended_run(
-    context: dg.SensorEvaluationContext, database: DatabaseResource, event: dg.DagsterEventType, settle: Settle
+    context: dg.SensorEvaluationContext,
+    database: DatabaseResource,
+    sensor: str,
+    event: dg.DagsterEventType,
+    settle: Settle,
 ) -> dg.SensorResult | dg.SkipReason:
     ended = context.instance.fetch_run_status_changes(event, RUNS_PER_TICK, cursor=context.cursor, ascending=True)
     ids = [record.run_id for record in ended.records]
     if not ids:
         return dg.SkipReason("No run has ended so since the last tick.")
-    runs = {run.run_id: run for run in context.instance.get_runs(filters=dg.RunsFilter(run_ids=ids))}
     try:
         with database.open() as opened:
-            for run_id in ids:
-                if run_id in runs:
-                    _settle_one(opened, runs[run_id], settle)
+            steps = Steps(opened, sensor)
+            runs = steps.each("read_runs", lambda: ids, context.instance.get_run_by_id)
+            if not runs:
+                return dg.SkipReason(f"{len(ids)} ended runs cannot be read; the next tick tries again.")
+            # What could not be settled counts as seen all the same: what it leaves open is recovered by its lease.
+            steps.each("settle", lambda: [run for run in runs if run], lambda run: _settle_one(opened, run, settle))
     except (psycopg.OperationalError, DatabaseUnusable) as unreachable:
         return dg.SkipReason(f"The database does not answer; the next tick tries again. {unreachable}")
     return dg.SensorResult(
@@ -92,14 +96,8 @@ def _each_ended_run(
 
 def _settle_one(database: Database, run: dg.DagsterRun, settle: Settle) -> None:
     claim = _claim_of(run)
-    if claim is None:
-        return
-    try:
+    if claim is not None:
         settle(database, *claim, run)
-    except (psycopg.OperationalError, DatabaseUnusable):
-        raise
-    except Exception:  # a defect that one run meets must not hold up the others for ever
-        log.exception("ended run not settled", run=run.run_id, generation=str(claim[0]))
 
 
 def _claim_of(run: dg.DagsterRun) -> tuple[UUID, int] | None:

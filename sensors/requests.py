@@ -22,11 +22,13 @@ from posegen.lifecycle.limits import LARGEST_SEED
 from posegen.lifecycle.outcomes import cancel_run, recover_lost_run
 from posegen.lifecycle.recovery import recover
 from posegen.lifecycle.rules import IntakeLimits, Prices, RetryRule, TimeLimits
+from posegen.lifecycle.steps import Apart, Steps
 from posegen.lifecycle.workers import WorkerHome
 from posegen.settings import Settings, load_settings
 from resources.database import DatabaseResource
 from sensors.targets import GENERATE_JOB, GENERATIONS, OPERATOR, run_key, run_request
 
+SENSOR = "generation_requests"
 INTAKE_PER_TICK = 500
 # Dagster looks at its sensors every 5 s; a short row of claims ahead keeps the slots busy in between.
 CLAIMS_AHEAD = 2
@@ -60,9 +62,22 @@ def generation_requests(
 
 def _claims_now(instance: dg.DagsterInstance, database: Database, settings: Settings) -> list[Claim]:
     rule = RetryRule.of(settings)
-    recover(database, rule, TimeLimits.of(settings), worker_home=WorkerHome(settings.workers_path))
-    end_lost_runs(instance, database)
-    take_in(
+    steps = Steps(database, SENSOR)
+    worker_home = WorkerHome(settings.workers_path)
+    steps.run("recovery", lambda: recover(database, rule, TimeLimits.of(settings), worker_home=worker_home))
+    steps.run("lost_runs", lambda: end_lost_runs(instance, database))
+    steps.run("intake", lambda: _take_in(database, settings))
+    old = steps.each(
+        "claims_without_run",
+        lambda: claims_to_send_again(database),
+        lambda claim: claim if _still_needs_run(instance, database, claim, rule) else None,
+    )
+    new = steps.run("claims", lambda: _claim(database, settings)) or []
+    return [claim for claim in old if claim is not None] + new
+
+
+def _take_in(database: Database, settings: Settings) -> int:
+    return take_in(
         database,
         default_backend=settings.posegen_backend,
         prices=Prices.of(settings),
@@ -71,8 +86,10 @@ def _claims_now(instance: dg.DagsterInstance, database: Database, settings: Sett
         limits=IntakeLimits.of(settings),
         thumbnails=thumbnail_sizes(settings.posegen_thumbnails),
     )
-    again = [claim for claim in claims_to_send_again(database) if _still_needs_run(instance, database, claim, rule)]
-    return again + claim_next(
+
+
+def _claim(database: Database, settings: Settings) -> list[Claim]:
+    return claim_next(
         database,
         most_running=settings.posegen_max_running * (1 + CLAIMS_AHEAD),
         most_running_per_user=settings.posegen_max_running_per_user,
@@ -90,16 +107,21 @@ def _still_needs_run(instance: dg.DagsterInstance, database: Database, claim: Cl
     return not runs
 
 
-def end_lost_runs(instance: dg.DagsterInstance, database: Database) -> None:
+def end_lost_runs(instance: dg.DagsterInstance, database: Database) -> int:
     """Tell Dagster of runs that lost their generation, or they would keep their slots until their longest time is over.
 
-    What takes a generation away notes its run in the same transaction; whoever dies here leaves it to the next tick.
+    What takes a generation away notes its run in the same transaction; a process that dies here leaves it to the next
+    tick. Returns how many runs Dagster knows of now; raises `PartlyDone` when it could not be told of some.
     """
     with database.transaction() as connection:
         lost = recovery.lost_runs(connection)
+    apart, told = Apart(), 0
     for each in lost:
-        run = instance.get_run_by_id(each.run_id)
-        if run is not None and not run.is_finished:
-            instance.report_run_failed(run, f"The generation was taken away from this run: {each.reason}.")
-        with database.transaction() as connection:
-            recovery.forget_lost_run(connection, each.run_id)
+        with apart.each():
+            run = instance.get_run_by_id(each.run_id)
+            if run is not None and not run.is_finished:
+                instance.report_run_failed(run, f"The generation was taken away from this run: {each.reason}.")
+            with database.transaction() as connection:
+                recovery.forget_lost_run(connection, each.run_id)
+            told += 1
+    return apart.settle(told)

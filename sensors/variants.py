@@ -12,10 +12,13 @@ from dagster._core.storage.tags import RUN_KEY_TAG
 from posegen.database.connection import Database
 from posegen.errors import DatabaseUnusable
 from posegen.lifecycle.rules import RetryRule
+from posegen.lifecycle.steps import Steps
 from posegen.settings import load_settings
 from posegen.studio.variant_requests import claim_waiting, claims_to_send_again, lose_claim, sweep_lost
 from resources.database import DatabaseResource
 from sensors.targets import CLAIM_TAG, VARIANTS_JOB
+
+SENSOR = "image_requests"
 
 
 @dg.sensor(
@@ -28,18 +31,25 @@ def image_requests(context: dg.SensorEvaluationContext, database: DatabaseResour
     """One run for each claim; the cursor plays no part."""
     try:
         with database.open() as opened:
-            rule = RetryRule.of(load_settings())
-            sweep_lost(opened, rule)
-            sent = claims_to_send_again(opened)
-            claims = [claim for claim in sent if _still_needs_run(context.instance, opened, claim, rule)]
-            new = claim_waiting(opened)
+            claims = _look(context.instance, opened)
     except (psycopg.OperationalError, DatabaseUnusable) as unreachable:
         return dg.SkipReason(f"The database does not answer; the next tick tries again. {unreachable}")
-    if new is not None:
-        claims.append(new)
     if not claims:
         return dg.SkipReason("Nothing to start: no image request is waiting, or enough are being made.")
     return dg.SensorResult(run_requests=[_run_request(claim) for claim in claims])
+
+
+def _look(instance: dg.DagsterInstance, database: Database) -> list[UUID]:
+    rule = RetryRule.of(load_settings())
+    steps = Steps(database, SENSOR)
+    steps.run("recovery", lambda: sweep_lost(database, rule))
+    old = steps.each(
+        "claims_without_run",
+        lambda: claims_to_send_again(database),
+        lambda claim: claim if _still_needs_run(instance, database, claim, rule) else None,
+    )
+    new = steps.run("claims", lambda: claim_waiting(database))
+    return [claim for claim in (*old, new) if claim is not None]
 
 
 def _still_needs_run(instance: dg.DagsterInstance, database: Database, claim: UUID, rule: RetryRule) -> bool:

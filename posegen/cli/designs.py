@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from posegen.cli import console
@@ -175,8 +176,8 @@ def _print(result: dict[str, Any], *, as_json: bool) -> None:
     table.add_row(
         str(result["design_id"]),
         result["status"],
-        result["product_type"],
-        result["font"],
+        escape(result["product_type"]),
+        escape(result["font"]),
         "-" if size is None else f"{size:.1f}",
     )
     console.out.print(table)

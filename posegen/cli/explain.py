@@ -13,8 +13,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from posegen.cli import console
+from posegen.cli.plain import plain
 from posegen.cli.session import open_session
 from posegen.database.history import EntryRow, ExportRow, GenerationRow, PoseRow
+from posegen.database.json_documents import UnreadableJson
 from posegen.lifecycle.history import History, PastClaim, Presence, history_of, look_for, stretches_of
 from posegen.storage.opening import open_stores, places_of
 from posegen.supervisor.locks import find_platform
@@ -57,11 +59,11 @@ def _say_request(row: GenerationRow) -> None:
     )
     _line("user", f"{row.user_name or 'unknown'} ({row.user_id})")
     asked = {
-        "poses": ", ".join(row.poses),
-        "categories": ", ".join(row.categories),
+        "poses": _shown(row.poses),
+        "categories": _shown(row.categories),
         "prompt": row.prompt and repr(row.prompt),
         "avatar": _facts(row.avatar),
-        "formats": ", ".join(row.formats),
+        "formats": _shown(row.formats),
         "fit": row.fit,
     }
     for name, text in asked.items():
@@ -260,11 +262,11 @@ def _rows(rows: Iterable[object]) -> list[dict[str, Any]]:
 
 
 def _heading(text: str) -> None:
-    console.say(f"\n{_plain(text)}")
+    console.say(f"\n{text}")
 
 
 def _line(name: str, text: str) -> None:
-    console.say(f"  {name:<{_NAME_WIDTH}} {_plain(text)}")
+    console.say(f"  {name:<{_NAME_WIDTH}} {text}")
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = ()) -> None:
@@ -275,11 +277,13 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: Ite
         justify: Literal["left", "right"] = "right" if place in right else "left"
         table.add_column(heading, justify=justify, no_wrap=not is_last, overflow="fold")
     for row in rows:
-        table.add_row(*(escape(_plain(cell)) for cell in row))
+        table.add_row(*(escape(plain(cell)) for cell in row))
     console.out.print(table)
 
 
-def _facts(facts: dict[str, Any]) -> str:
+def _facts(facts: dict[str, Any] | UnreadableJson) -> str:
+    if isinstance(facts, UnreadableJson):
+        return str(facts)
     known = {name: value for name, value in facts.items() if value not in (None, [], {}, "")}
     return ", ".join(f"{name.replace('_', ' ')} {_shown(value)}" for name, value in known.items())
 
@@ -307,8 +311,3 @@ def _at(moment: datetime) -> str:
 
 def _clock(moment: datetime | None) -> str:
     return "-" if moment is None else f"{moment.astimezone(UTC):%m-%d %H:%M:%S}"
-
-
-def _plain(text: str) -> str:
-    """What customers write must not tell a terminal what to do."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)

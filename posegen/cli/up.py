@@ -14,6 +14,7 @@ from posegen.cli.actors import somebody
 from posegen.cli.session import Session, open_session
 from posegen.lifecycle.recovery import recover
 from posegen.lifecycle.rules import RetryRule, TimeLimits
+from posegen.lifecycle.steps import Steps
 from posegen.lifecycle.workers import WorkerHome
 from posegen.storage.opening import places_of
 from posegen.supervisor.environment import child_environment
@@ -78,7 +79,11 @@ def _recover(session: Session) -> None:
     """What was under way when the machine went down need not wait until everything is up."""
     settings = session.settings
     worker_home = WorkerHome(settings.workers_path)
-    for decision in recover(session.database, RetryRule.of(settings), TimeLimits.of(settings), worker_home=worker_home):
+    rule, limits = RetryRule.of(settings), TimeLimits.of(settings)
+    # What one generation meets must not keep the platform down.
+    steps = Steps(session.database, "up")
+    decided = steps.run("recovery", lambda: recover(session.database, rule, limits, worker_home=worker_home))
+    for decision in decided or []:
         console.say(f"Generation {decision.generation_id} is {decision.status} again: {decision.reason}.")
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import typer
 
 from posegen.cli import console
+from posegen.cli.plain import plain, plain_json
 from posegen.cli.requests import GENERATION_FAILED
 from posegen.cli.session import open_session
 from posegen.database.events import Event
@@ -36,7 +37,7 @@ def watch(
     try:
         with open_session() as session:
             for event in events_of(session.database, generation, after=after, keep_running=session.urls.keep_running):
-                print(_as_json(event) if as_json else _in_words(event), flush=True)
+                print(plain_json(_as_json(event)) if as_json else plain(_in_words(event)), flush=True)
                 last = event.sequence
             with session.database.transaction() as connection:
                 row = connection.execute("select status from generations where id = %s", [generation]).fetchone()

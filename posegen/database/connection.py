@@ -13,8 +13,10 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import DictRow, dict_row
+from psycopg.types.json import set_json_loads
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from posegen.database.json_documents import read_json
 from posegen.errors import DatabaseUnusable
 
 Connection = psycopg.Connection[DictRow]
@@ -92,6 +94,7 @@ class Database:
             yield Listener(connection)
 
     def _configure(self, connection: Connection) -> None:
+        set_json_loads(read_json, connection)
         milliseconds = str(round(self._idle_seconds * 1000))
         connection.execute("select set_config('idle_in_transaction_session_timeout', %s, false)", [milliseconds])
         connection.commit()

@@ -119,13 +119,13 @@ def waiting_ids(connection: Connection, limit: int) -> list[UUID]:
     return [row["id"] for row in rows]
 
 
-def lock_waiting(connection: Connection, design_id: UUID) -> DesignRequest | None:
-    """The request behind a draft that nobody has claimed, locked; None when somebody came first."""
-    with connection.cursor(row_factory=class_row(DesignRequest)) as cursor:
-        return cursor.execute(
-            _REQUEST + " where d.id = %s and d.status = 'draft' and d.claimed_at is null for update of d skip locked",
-            [design_id],
-        ).fetchone()
+def lock_waiting(connection: Connection, design_id: UUID) -> bool:
+    """Lock a draft that no other process has claimed; its request is not read."""
+    found = connection.execute(
+        "select from designs where id = %s and status = 'draft' and claimed_at is null for update skip locked",
+        [design_id],
+    )
+    return found.fetchone() is not None
 
 
 def request_of(connection: Connection, design_id: UUID) -> DesignRequest | None:

@@ -26,6 +26,10 @@ class Event:
     detail: dict[str, Any]
     created_at: datetime
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.detail, dict):
+            object.__setattr__(self, "detail", {"unreadable": str(self.detail)})
+
 
 def record(connection: Connection, generation_id: UUID, kind: str, **detail: object) -> None:
     """Add an event in the same transaction as the change that it tells of."""

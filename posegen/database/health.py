@@ -10,6 +10,7 @@ from psycopg.rows import class_row
 
 from posegen.database.connection import Connection
 from posegen.database.metrics import LastLook
+from posegen.database.steps import FailingStep, failing_steps
 
 T = TypeVar("T")
 
@@ -63,6 +64,7 @@ class Seen:
     full_accounts: int
     local: LocalObjects
     looks: Sequence[LastLook]
+    failing_steps: Sequence[FailingStep] = ()
 
 
 def look(connection: Connection, *, not_ours: Sequence[str], account_share: float, move_poses: int) -> Seen:
@@ -105,6 +107,7 @@ def look(connection: Connection, *, not_ours: Sequence[str], account_share: floa
         ).number,
         local=_local(connection, move_poses),
         looks=_all(connection, LastLook, "select look, findings, looked_at from upkeep_findings order by look"),
+        failing_steps=failing_steps(connection),
     )
 
 

@@ -15,6 +15,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from posegen.database.connection import Connection
+from posegen.database.json_documents import UnreadableJson
 
 _ID_DIGITS = 32
 _BEGINNING = re.compile(r"[0-9a-f-]+", re.ASCII)
@@ -32,7 +33,7 @@ class GenerationRow:
     poses: list[str]
     categories: list[str]
     prompt: str | None
-    avatar: dict[str, Any]
+    avatar: dict[str, Any] | UnreadableJson
     variations: int
     seed: int | None
     formats: list[str]
@@ -132,7 +133,7 @@ class AuditRow:
 
     actor: str
     action: str
-    detail: dict[str, Any]
+    detail: dict[str, Any] | UnreadableJson
     created_at: datetime
 
 

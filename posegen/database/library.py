@@ -12,6 +12,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from posegen.database.connection import Connection
+from posegen.database.json_documents import UnreadableJson
 from posegen.error_codes import ERROR_TEXTS
 from posegen.poses.avatar import AVATAR_ATTRIBUTES
 from posegen.poses.library import CATEGORIES, LIBRARY
@@ -27,7 +28,7 @@ class StoredPose:
     tags: list[str]
     description: str
     difficulty: str
-    specification: dict[str, Any]
+    specification: dict[str, Any] | UnreadableJson
     built_in: bool
     enabled: bool
 

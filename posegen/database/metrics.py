@@ -82,6 +82,16 @@ class OpenIncidents:
 
 
 @dataclass(frozen=True)
+class StepFailures:
+    """How often a step of a sensor's tick has failed since ever, and whether it fails now."""
+
+    tick: str
+    step: str
+    failures: int
+    is_failing: bool
+
+
+@dataclass(frozen=True)
 class Numbers:
     """All of it, as it was at one moment. `breakers`: whether the breaker of a backend is open."""
 
@@ -95,6 +105,7 @@ class Numbers:
     credits_held: int
     looks: list[LastLook]
     incidents: list[OpenIncidents]
+    steps: list[StepFailures]
 
 
 # Index `generations_submitted`; of `generations_queued` all entries, as many as wait.
@@ -184,6 +195,12 @@ _TRAFFIC: LiteralString = """
     from store_traffic group by store, operation order by store, operation
 """
 
+# One row for each cause that was ever met.
+_STEPS: LiteralString = """
+    select tick, step, sum(failures)::bigint as failures, bool_or(failing_since is not null) as is_failing
+    from step_failures group by tick, step order by tick, step
+"""
+
 _INCIDENTS: LiteralString = """
     select kind, severity, count(*) as incidents from incidents where closed_at is null
     group by kind, severity order by kind, severity
@@ -227,6 +244,7 @@ def numbers(connection: Connection) -> Numbers:
         credits_held=_value(connection, "select coalesce(sum(credits_held), 0)::bigint as value from accounts"),
         looks=_rows(connection, LastLook, "select look, findings, looked_at from upkeep_findings order by look"),
         incidents=_rows(connection, OpenIncidents, _INCIDENTS),
+        steps=_rows(connection, StepFailures, _STEPS),
     )
 
 

@@ -6,10 +6,12 @@ Whoever judges a request or makes an export reads them here; only starting up re
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from psycopg.rows import class_row
 
 from posegen.database.connection import Connection
+from posegen.images.platform_file import problem_of
 from posegen.images.platforms import PLATFORMS, Platform
 
 _COLUMNS = "name, width, height, reserve_bytes, source, max_bytes, fit, background, quality, dpi, read_on"
@@ -42,8 +44,22 @@ def seed_platforms(connection: Connection, own: Iterable[Platform] | None = None
         )
 
 
-def stored_platforms(connection: Connection) -> dict[str, Platform]:
-    """Every platform by its name, the built-in ones first."""
+@dataclass(frozen=True)
+class JudgedPlatforms:
+    """The platforms of the table, by their names. `unusable`: why no export can be made for one."""
+
+    usable: dict[str, Platform]
+    unusable: dict[str, str]
+
+
+def judged_platforms(connection: Connection) -> JudgedPlatforms:
+    """Every platform, the built-in ones first; the table may hold what no file of operators could."""
     with connection.cursor(row_factory=class_row(Platform)) as cursor:
         rows = cursor.execute(f"select {_COLUMNS} from platforms order by built_in desc, name").fetchall()
-    return {platform.name: platform for platform in rows}
+    problems = {platform.name: problem for platform in rows if (problem := problem_of(platform)) is not None}
+    return JudgedPlatforms({each.name: each for each in rows if each.name not in problems}, problems)
+
+
+def stored_platforms(connection: Connection) -> dict[str, Platform]:
+    """Every platform that exports can be made for, by its name, the built-in ones first."""
+    return judged_platforms(connection).usable

@@ -14,6 +14,7 @@ from psycopg.rows import class_row
 
 from posegen.database.connection import Connection
 from posegen.database.generations import Claim
+from posegen.database.json_documents import UnreadableJson
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Submission:
     poses: list[str]
     categories: list[str]
     prompt: str | None
-    avatar: dict[str, Any]
+    avatar: dict[str, Any] | UnreadableJson
     variations: int
     seed: int | None
     formats: list[str]
@@ -48,18 +49,26 @@ def submitted_ids(connection: Connection, limit: int) -> list[UUID]:
     return [row["id"] for row in rows]
 
 
-def lock_submission(connection: Connection, generation_id: UUID) -> Submission | None:
-    """The request behind a generation that is still submitted and that nobody else is judging right now."""
+def lock_submitted(connection: Connection, generation_id: UUID) -> bool:
+    """Lock a generation that is still submitted and that no other process judges; its request is not read."""
+    found = connection.execute(
+        "select from generations where id = %s and status = 'submitted' for update skip locked", [generation_id]
+    )
+    return found.fetchone() is not None
+
+
+def submission_of(connection: Connection, generation_id: UUID) -> Submission:
+    """The request behind a generation. What a client has sent may make this raise."""
     with connection.cursor(row_factory=class_row(Submission)) as cursor:
-        return cursor.execute(
+        found = cursor.execute(
             """
-            select r.id, r.user_id, r.poses, r.categories, r.prompt, r.avatar, r.variations, r.seed, r.formats,
-                   r.backend, r.control_weight
-            from generations g join generation_requests r on r.id = g.id
-            where g.id = %s and g.status = 'submitted' for update of g skip locked
+            select id, user_id, poses, categories, prompt, avatar, variations, seed, formats, backend, control_weight
+            from generation_requests where id = %s
             """,
             [generation_id],
         ).fetchone()
+    assert found is not None, "a generation has its request"
+    return found
 
 
 def enqueue(connection: Connection, submission: Submission, *, poses: int, backend: str, reserved: int) -> None:

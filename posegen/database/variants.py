@@ -55,9 +55,15 @@ class ImageRequest:
 
     id: UUID
     user_id: UUID
+    attempts: int
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a request asks for: variants of `source`, a key or a URL, for `tool`."""
+
     tool: str
     source: str
-    attempts: int
 
 
 @dataclass(frozen=True)
@@ -166,19 +172,30 @@ def claims_without_run(connection: Connection, *, older_than_seconds: float) -> 
 
 
 def begin(connection: Connection, claim: UUID, *, lease_seconds: float) -> list[ImageRequest]:
-    """Start to work on what was claimed; what is left of the claim, the oldest first."""
+    """Start to work on what was claimed; what is left of the claim, the oldest first.
+
+    What clients wrote is read one by one, by `wish_of`.
+    """
     with connection.cursor(row_factory=class_row(ImageRequest)) as cursor:
         return cursor.execute(
             """
             with begun as (
                 update image_variants v set status = 'running', lease_expires_at = now() + make_interval(secs => %s)
-                from image_requests r where r.id = v.id and v.claim = %s and v.status = 'dispatched'
-                returning v.id, v.user_id, r.tool, r.source, v.attempts, v.submitted_at
+                where v.claim = %s and v.status = 'dispatched'
+                returning v.id, v.user_id, v.attempts, v.submitted_at
             )
-            select id, user_id, tool, source, attempts from begun order by submitted_at, id
+            select id, user_id, attempts from begun order by submitted_at, id
             """,
             [lease_seconds, claim],
         ).fetchall()
+
+
+def wish_of(connection: Connection, request_id: UUID) -> Wish:
+    """What a request asks for."""
+    with connection.cursor(row_factory=class_row(Wish)) as cursor:
+        found = cursor.execute("select tool, source from image_requests where id = %s", [request_id]).fetchone()
+    assert found is not None, "a request never goes"
+    return found
 
 
 def renew(connection: Connection, claim: UUID, request_id: UUID, *, lease_seconds: float) -> bool:

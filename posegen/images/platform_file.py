@@ -1,4 +1,5 @@
-"""Operators' own platforms: a TOML file, one table for each, checked as a whole when a process starts.
+"""Operators' own platforms: a TOML file, one table for each, checked as a whole when a process starts; and rows of the
+table `platforms`, checked by the same rules one by one.
 
 What a platform is, and those that every Posegen has, live in `platforms`.
 """
@@ -18,6 +19,8 @@ from posegen.images.platforms import EXTEND, PLATFORMS, Platform
 
 MOST_PIXELS = 20_000_000
 MOST_ASPECT = 10
+RESERVES = (20_000, 100_000_000)
+"""Bytes that may be set aside for one export."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _NOISE = 1.25  # bytes: more than a pixel of pure noise takes at any size at quality 90
 _HEADER = 20_000  # bytes: profile and provenance
@@ -30,7 +33,7 @@ class _Rules(BaseModel):
 
     width: int = Field(ge=16, le=8192, description="Pixels, 16 to 8192.")
     height: int = Field(ge=16, le=8192, description="Pixels, 16 to 8192.")
-    source: str = Field(min_length=1, description="The page or document that the rule was read in.")
+    source: str = Field(min_length=1, max_length=2000, description="The page or document that the rule was read in.")
     read_on: str = Field(pattern=r"^20\d\d-(0[1-9]|1[0-2])$", description='When it was read, such as "2026-11".')
     fit: Literal["figure", "contain", "cover"] = Field("figure", description='"figure", "contain" or "cover".')
     background: str = Field(
@@ -62,6 +65,22 @@ def own_platforms(file: Path | None) -> list[Platform] | None:
     return own
 
 
+def problem_of(platform: Platform) -> str | None:
+    """Why no export can be made for a platform of the table, or None."""
+    values = {name: getattr(platform, name) for name in _Rules.model_fields}
+    try:
+        _check_name(platform.name)
+        _check_rules(values)
+    except ValidationError as invalid:
+        return "; ".join(sentence.removeprefix(": ") for sentence in _sentences(invalid))[:1000]
+    except ValueError as wrong:
+        return str(wrong)
+    low, high = RESERVES
+    if not low <= platform.reserve_bytes <= high:
+        return f"reserve_bytes is {platform.reserve_bytes:,}; {low:,} to {high:,} can be set aside."
+    return None
+
+
 def _tables(file: Path) -> dict[str, Any]:
     """The file as TOML has it."""
     try:
@@ -77,19 +96,30 @@ def _tables(file: Path) -> dict[str, Any]:
 
 def _platform(name: str, values: object) -> Platform:
     """Raises `ValueError` with a sentence, or pydantic's `ValidationError`."""
-    if not _NAME.fullmatch(name):
-        raise ValueError("a name has lower-case letters, digits and _, begins with a letter, and is 63 long at most.")
+    _check_name(name)
     if name in PLATFORMS:
         raise ValueError("this name is built in. Choose another one.")
     if not isinstance(values, dict):
         raise ValueError(f"{values!r} is no table. Begin it with a line [{name}].")
+    rules = _check_rules(values)
+    pixels = rules.width * rules.height
+    return Platform(name=name, reserve_bytes=round(pixels * _NOISE) + _HEADER, **rules.model_dump())
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ValueError("a name has lower-case letters, digits and _, begins with a letter, and is 63 long at most.")
+
+
+def _check_rules(values: dict[str, Any]) -> _Rules:
+    """Raises `ValueError` with a sentence, or pydantic's `ValidationError`."""
     rules = _Rules.model_validate(values)
     pixels, (shorter, longer) = rules.width * rules.height, sorted((rules.width, rules.height))
     if pixels > MOST_PIXELS:
         raise ValueError(f"{rules.width}x{rules.height} are {pixels:,} pixels; {MOST_PIXELS:,} are the most.")
     if longer > shorter * MOST_ASPECT:
         raise ValueError(f"{rules.width}x{rules.height}: one side may be {MOST_ASPECT} times the other at most.")
-    return Platform(name=name, reserve_bytes=round(pixels * _NOISE) + _HEADER, **rules.model_dump())
+    return rules
 
 
 def _sentences(invalid: ValidationError) -> Iterator[str]:

@@ -10,17 +10,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-import psycopg
 import structlog
 
 from posegen.database import designs, objects
 from posegen.database.connection import Connection, Database
 from posegen.database.designs import DesignClaim, DesignFiles, DesignLease, DesignProgress
+from posegen.database.failures import may_pass
 from posegen.error_codes import ErrorCode
 from posegen.errors import ClaimSuperseded, DesignUnknown, LeaseLost, RequestRefused
 from posegen.images.designs import judge_design
 from posegen.ledger import credits, quota
 from posegen.lifecycle.commit_points import CommitPoint, reached
+from posegen.lifecycle.steps import Apart
 from posegen.storage.protocol import ObjectInfo
 
 log = structlog.get_logger(__name__)
@@ -44,7 +45,11 @@ class RenderedDesign:
 
 
 def claim_designs(database: Database, *, most_under_way: int) -> list[DesignClaim]:
-    """Judge and claim drafts, as many as there are free slots; one that cannot be made fails here, with its reason."""
+    """Judge and claim drafts, as many as there are free slots; one that cannot be made fails here, with its reason.
+
+    Raises `PartlyDone` with the claims when some drafts could not be judged now.
+    """
+    apart = Apart()
     with database.transaction() as connection:
         designs.lock_claiming(connection)
         free = most_under_way - designs.count_under_way(connection)
@@ -52,10 +57,11 @@ def claim_designs(database: Database, *, most_under_way: int) -> list[DesignClai
         for design_id in designs.waiting_ids(connection, _JUDGED_PER_TICK) if free > 0 else []:
             if len(claims) >= free:
                 break
-            claim = _judge_and_claim(connection, design_id)
-            if claim is not None:
-                claims.append(claim)
-        return claims
+            with apart.each(), connection.transaction():
+                claim = _judge_and_claim(connection, design_id)
+                if claim is not None:
+                    claims.append(claim)
+    return apart.settle(claims)
 
 
 def claim_design(database: Database, design_id: UUID) -> DesignClaim | None:
@@ -164,39 +170,57 @@ def cancel_claim(database: Database, claim: DesignClaim, *, actor: str) -> bool:
 
 
 def sweep_expired_leases(database: Database, *, most_lost_leases: int) -> list[DesignProgress]:
-    """Put back every design whose worker was silent for longer than its lease; answers what they were."""
+    """Put back every design whose worker was silent for longer than its lease; answers what they were.
+
+    Raises `PartlyDone` when some could not be put back, after all others were.
+    """
+    apart = Apart()
+    swept: list[DesignProgress] = []
     with database.transaction() as connection:
-        expired = designs.lock_expired(connection, _SWEPT_PER_TICK)
-        for progress in expired:
-            if progress.lost_leases + 1 >= most_lost_leases:
-                detail = f"given up after {progress.lost_leases + 1} workers were lost while they rendered it"
-                designs.fail(connection, progress.id, code=ErrorCode.POISONED, detail=detail)
-            else:
-                designs.put_back(connection, progress.id, wait_seconds=0, detail="the lease ran out", lost_leases=1)
-        return expired
+        for progress in designs.lock_expired(connection, _SWEPT_PER_TICK):
+            with apart.each(), connection.transaction():
+                _sweep(connection, progress, most_lost_leases)
+                swept.append(progress)
+    return apart.settle(swept)
+
+
+def _sweep(connection: Connection, progress: DesignProgress, most_lost_leases: int) -> None:
+    if progress.lost_leases + 1 >= most_lost_leases:
+        detail = f"given up after {progress.lost_leases + 1} workers were lost while they rendered it"
+        designs.fail(connection, progress.id, code=ErrorCode.POISONED, detail=detail)
+    else:
+        designs.put_back(connection, progress.id, wait_seconds=0, detail="the lease ran out", lost_leases=1)
 
 
 def _judge_and_claim(connection: Connection, design_id: UUID) -> DesignClaim | None:
-    request = designs.lock_waiting(connection, design_id)
-    if request is None:
+    if not designs.lock_waiting(connection, design_id):
         return None
     try:
-        judge_design(request)
-        if credits.balance_of(connection, request.user_id) is None:
-            raise RequestRefused(
-                ErrorCode.INVALID_REQUEST, f"There is no user {request.user_id}: insert the user before the request."
-            )
+        with connection.transaction():
+            _judge(connection, design_id)
     except RequestRefused as refusal:
         designs.fail(connection, design_id, code=refusal.code, detail=refusal.detail)
         return None
-    except psycopg.Error:  # trouble with the server passes, a refusal would stay
-        raise
-    except Exception as defect:  # a request that meets a defect of ours must not stop the others
+    except Exception as defect:
+        if may_pass(defect):  # trouble with the server passes, a refusal would stay
+            raise
+        # A request that cannot be read, or that meets a defect of ours, must not stop the others.
         log.exception("a design was not judged", design=str(design_id))
         detail = f"Intake met a defect: {type(defect).__name__}: {defect}"
         designs.fail(connection, design_id, code=ErrorCode.POISONED, detail=detail)
         return None
     return designs.claim(connection, design_id)
+
+
+def _judge(connection: Connection, design_id: UUID) -> None:
+    """Raises `RequestRefused`, and whatever reading the request raises."""
+    request = designs.request_of(connection, design_id)
+    assert request is not None, "its row is locked"
+    judge_design(request)
+    if credits.balance_of(connection, request.user_id) is None:
+        raise RequestRefused(
+            ErrorCode.INVALID_REQUEST, f"There is no user {request.user_id}: insert the user before the request."
+        )
 
 
 def _retry_or_fail(connection: Connection, progress: DesignProgress, code: ErrorCode, reason: str) -> None:

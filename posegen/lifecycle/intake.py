@@ -7,16 +7,17 @@ after the hold.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from uuid import UUID
 
-import psycopg
 import structlog
 
 from posegen.backends.registry import BACKENDS, open_backend
 from posegen.database import events, generations, library, platforms, poses, queue
 from posegen.database.connection import Connection, Database
+from posegen.database.failures import may_pass
+from posegen.database.json_documents import UnreadableJson
 from posegen.database.library import StoredPose
 from posegen.database.poses import PlannedPose
 from posegen.database.queue import Submission
@@ -27,8 +28,17 @@ from posegen.graphemes import shorten
 from posegen.images.platforms import Platform, reserved_bytes
 from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize
 from posegen.ledger import credits, quota
-from posegen.lifecycle.limits import LARGEST_SEED, LONGEST_PROMPT, MOST_POSES, POSE_RESERVE_BYTES
+from posegen.lifecycle.limits import (
+    LARGEST_SEED,
+    LONGEST_POSE_DESCRIPTION,
+    LONGEST_POSE_NAME,
+    LONGEST_POSE_TAGS,
+    LONGEST_PROMPT,
+    MOST_POSES,
+    POSE_RESERVE_BYTES,
+)
 from posegen.lifecycle.rules import IntakeLimits, Prices
+from posegen.lifecycle.steps import Apart
 from posegen.poses.avatar import Avatar
 from posegen.poses.library import LibraryPose
 from posegen.poses.prompts import choose_pose, describe
@@ -43,7 +53,8 @@ _HOUR_SECONDS = 3600.0
 class Catalogue:
     """What can be asked for, and at what price.
 
-    `unusable`: why a stored pose cannot be drawn, by its slug; `hosted`: the backends that bill us for each call.
+    `unusable`: why a stored pose cannot be drawn, by its slug; `unusable_platforms`: the same, by their names;
+    `hosted`: the backends that bill us for each call.
     """
 
     poses: dict[str, LibraryPose]
@@ -54,6 +65,7 @@ class Catalogue:
     hosted: frozenset[str]
     prices: Prices
     thumbnails: tuple[ThumbnailSize, ...] = (STANDARD,)
+    unusable_platforms: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def more_bytes(self) -> int:
@@ -70,18 +82,14 @@ class Catalogue:
         thumbnails: tuple[ThumbnailSize, ...] = (STANDARD,),
     ) -> Catalogue:
         """The catalogue as the database has it now."""
-        drawable, unusable = {}, {}
-        for stored in library.stored_poses(connection):
-            if stored.enabled:
-                try:
-                    drawable[stored.slug] = _library_pose(stored)
-                except InvalidPose as invalid:
-                    unusable[stored.slug] = str(invalid)
+        drawable, unusable = usable_poses(library.stored_poses(connection))
+        judged = platforms.judged_platforms(connection)
         return cls(
             poses=drawable,
             unusable=unusable,
             categories=library.stored_categories(connection),
-            platforms=platforms.stored_platforms(connection),
+            platforms=judged.usable,
+            unusable_platforms=judged.unusable,
             default_backend=default_backend,
             hosted=frozenset(name for name in BACKENDS if open_backend(name).capabilities.costs_money),
             prices=prices,
@@ -108,7 +116,7 @@ def judge(submission: Submission, catalogue: Catalogue, *, fresh_seed: int) -> P
     avatar = _known_avatar(submission.avatar)
     backend = submission.backend or catalogue.default_backend
     _check_known("backend", [backend], BACKENDS, "leave it out for the default")
-    _check_known("format", submission.formats, catalogue.platforms, "the table platforms lists them")
+    _check_formats(submission.formats, catalogue)
     chosen = _chosen_poses(submission, catalogue, prompt)
     count = len(chosen) * submission.variations
     if not 1 <= count <= MOST_POSES:
@@ -157,7 +165,8 @@ def take_in(
 ) -> int:
     """Judge what was submitted, `limit` generations at most, and answer how many were judged.
 
-    `thumbnails`: what each pose will have, for the space that is set aside.
+    `thumbnails`: what each pose will have, for the space that is set aside. Raises `PartlyDone` when some could not be
+    judged now, after all others were.
     """
     with database.transaction() as connection:
         waiting = queue.submitted_ids(connection, limit)
@@ -166,7 +175,11 @@ def take_in(
         catalogue = Catalogue.read(connection, default_backend=default_backend, prices=prices, thumbnails=thumbnails)
         intake = _Intake(catalogue, limits, draw_seed)
         intake.count_room(connection)
-    return sum(_take_in_one(database, generation_id, intake) for generation_id in waiting)
+    apart, judged = Apart(), 0
+    for generation_id in waiting:
+        with apart.each():
+            judged += _take_in_one(database, generation_id, intake)
+    return apart.settle(judged)
 
 
 class _Intake:
@@ -200,17 +213,17 @@ class _Intake:
 def _take_in_one(database: Database, generation_id: UUID, intake: _Intake) -> bool:
     """Whether it was judged here; False when another process came first."""
     with database.transaction() as connection:
-        submission = queue.lock_submission(connection, generation_id)
-        if submission is None:
+        if not queue.lock_submitted(connection, generation_id):
             return False
         try:
             with connection.transaction():
-                intake.accept(connection, submission)
+                intake.accept(connection, queue.submission_of(connection, generation_id))
         except RequestRefused as refusal:
             _refuse(connection, generation_id, refusal)
-        except psycopg.OperationalError:  # trouble with the server passes, a refusal would stay
-            raise
-        except Exception as defect:  # a request that meets a defect of ours must not stop the others
+        except Exception as defect:
+            if may_pass(defect):  # trouble with the server passes, a refusal would stay
+                raise
+            # A request that cannot be read, or that meets a defect of ours, must not stop the others.
             log.exception("intake failed", generation=str(generation_id))
             detail = f"Intake met a defect: {type(defect).__name__}: {defect}"
             _refuse(connection, generation_id, RequestRefused(ErrorCode.POISONED, detail))
@@ -265,7 +278,9 @@ def _clean_prompt(prompt: str | None) -> str | None:
     return prompt.strip()
 
 
-def _known_avatar(attributes: dict[str, object]) -> Avatar:
+def _known_avatar(attributes: dict[str, object] | UnreadableJson) -> Avatar:
+    if isinstance(attributes, UnreadableJson):
+        raise _invalid(f"The avatar is {attributes}.")
     try:
         return Avatar.from_json(attributes)
     except UnknownName as unknown:
@@ -291,7 +306,29 @@ def _chosen_poses(submission: Submission, catalogue: Catalogue, prompt: str | No
     return list({pose.slug: pose for pose in named}.values())
 
 
+def usable_poses(stored: Iterable[StoredPose]) -> tuple[dict[str, LibraryPose], dict[str, str]]:
+    """Of the enabled poses those that can be drawn, and why the others cannot, by their slugs."""
+    drawable, unusable = {}, {}
+    for each in stored:
+        if each.enabled:
+            try:
+                drawable[each.slug] = _library_pose(each)
+            except InvalidPose as invalid:
+                unusable[each.slug] = str(invalid)
+            except Exception as defect:  # one pose must not take the whole library with it
+                log.exception("library pose not read", pose=each.slug)
+                unusable[each.slug] = f"{type(defect).__name__}: {defect}"
+    return drawable, unusable
+
+
 def _library_pose(stored: StoredPose) -> LibraryPose:
+    if len(stored.name) > LONGEST_POSE_NAME or len(stored.description) > LONGEST_POSE_DESCRIPTION:
+        raise InvalidPose(
+            f"The name has {len(stored.name):,} characters and the description {len(stored.description):,}; "
+            f"{LONGEST_POSE_NAME:,} and {LONGEST_POSE_DESCRIPTION:,} are the most."
+        )
+    if not all(isinstance(tag, str) for tag in stored.tags) or sum(map(len, stored.tags)) > LONGEST_POSE_TAGS:
+        raise InvalidPose(f"The tags must be a list of texts of {LONGEST_POSE_TAGS:,} characters together.")
     return LibraryPose(
         slug=stored.slug,
         name=stored.name,
@@ -301,6 +338,14 @@ def _library_pose(stored: StoredPose) -> LibraryPose:
         difficulty=stored.difficulty,
         specification=PoseSpecification.from_json(stored.specification),
     )
+
+
+def _check_formats(names: Iterable[object], catalogue: Catalogue) -> None:
+    known = {*catalogue.platforms, *catalogue.unusable_platforms}
+    _check_known("format", names, known, "the table platforms lists them")
+    for name in names:
+        if isinstance(name, str) and name in catalogue.unusable_platforms:
+            raise _invalid(f"The format {name!r} cannot be made: {catalogue.unusable_platforms[name]}")
 
 
 def _check_known(kind: str, names: Iterable[object], known: Collection[str], fix: str) -> None:

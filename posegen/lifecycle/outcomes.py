@@ -16,6 +16,7 @@ from posegen.graphemes import shorten
 from posegen.ledger import quota
 from posegen.lifecycle.commit_points import CommitPoint, reached
 from posegen.lifecycle.rules import RetryRule
+from posegen.lifecycle.steps import Apart
 from posegen.states import GenerationStatus
 
 # So much later than the breaker allows does a generation come back that has just met it: another one tries first.
@@ -118,18 +119,20 @@ def sweep_expired_leases(database: Database, rule: RetryRule) -> list[Progress]:
     """Put back every generation whose worker has been silent for longer than its lease; answers what they were.
 
     One that somebody has locked is left to the next sweep: a worker that hangs must not make the sweep hang.
+    Raises `PartlyDone` when some could not be put back, after all others were.
     """
     with database.transaction() as connection:
         expired = recovery.expired_ids(connection)
-    swept = []
+    apart = Apart()
+    swept: list[Progress] = []
     for generation_id in expired:
-        with database.transaction() as connection:
+        with apart.each(), database.transaction() as connection:
             progress = recovery.lock_where(connection, generation_id, recovery.EXPIRED, {})
             if progress is None:
                 continue
             take_away(connection, progress, rule, reason="the lease ran out", lost_lease=True)
             swept.append(progress)
-    return swept
+    return apart.settle(swept)
 
 
 def take_away(

@@ -6,8 +6,9 @@ the database's clock and from file locks that the kernel drops; never from what 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import LiteralString
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from posegen.database.generations import Progress, progress_of
 from posegen.error_codes import ErrorCode
 from posegen.lifecycle import outcomes
 from posegen.lifecycle.rules import RetryRule, TimeLimits
+from posegen.lifecycle.steps import Apart
 from posegen.lifecycle.workers import WorkerHome
 from posegen.states import GenerationStatus
 
@@ -42,24 +44,25 @@ def recover(
 ) -> list[Decision]:
     """One pass over everything that is under way; doing it again, or in two places at once, changes nothing more.
 
-    `worker_home`: where the runs of this machine hold their locks.
+    `worker_home`: where the runs of this machine hold their locks. Raises `PartlyDone` with the decisions when some
+    generations could not be recovered, after all others were.
     """
     with database.transaction() as connection:
         need = recovery.need(connection, asdict(limits))
         here = None if worker_home is None else worker_home.id
         at_work = [] if here is None else recovery.running_in(connection, here)
-    decisions: list[Decision] = []
+    each = _OneByOne(database, rule, limits)
     if worker_home is not None and at_work:
-        decisions += _bury_the_dead(database, rule, worker_home, at_work)
+        each.bury_the_dead(worker_home, at_work)
     if need.expired:
-        decisions += _sweep(database, rule)
+        each.sweep()
     if need.stalled:
-        decisions += _stir_the_stalled(database, rule, limits)
+        each.stir_the_stalled()
     if need.overdue:
-        decisions += _end_the_overdue(database, limits)
+        each.end_the_overdue()
     if need.abandoned:
-        decisions += _end_the_abandoned(database, limits)
-    for decision in decisions:
+        each.end_the_abandoned()
+    for decision in each.decisions:
         log.warning(
             "recovered",
             generation=str(decision.generation_id),
@@ -67,69 +70,73 @@ def recover(
             reason=decision.reason,
             run=decision.run_id,
         )
-    return decisions
+    return each.apart.settle(each.decisions)
 
 
-def _bury_the_dead(
-    database: Database, rule: RetryRule, home: WorkerHome, at_work: Sequence[Progress]
-) -> Iterator[Decision]:
-    """Workers of this machine that are surely dead: their leases need not run out."""
-    for progress in at_work:
-        if progress.run_id is None or not home.is_dead(progress.run_id):
-            continue
-        with database.transaction() as connection:
-            still = recovery.lock_at_work(connection, progress)
-            if still is not None:
-                reason = "its worker has died"
-                status = outcomes.take_away(connection, still, rule, reason=reason, lost_lease=True)
-                yield Decision(still.id, status, reason, still.run_id)
+class _OneByOne:
+    """A pass of recovery: each generation in a transaction of its own, whatever the one before it met."""
 
+    def __init__(self, database: Database, rule: RetryRule, limits: TimeLimits) -> None:
+        self.decisions: list[Decision] = []
+        self.apart = Apart()
+        self._database = database
+        self._rule = rule
+        self._limits = limits
 
-def _sweep(database: Database, rule: RetryRule) -> Iterator[Decision]:
-    for progress in outcomes.sweep_expired_leases(database, rule):
-        with database.transaction() as connection:
-            now = progress_of(connection, progress.id)
-        if now is not None:
-            yield Decision(progress.id, now.status, "the lease ran out", progress.run_id)
+    def bury_the_dead(self, home: WorkerHome, at_work: Sequence[Progress]) -> None:
+        """Workers of this machine that are surely dead: their leases need not run out."""
+        for progress in at_work:
+            if progress.run_id is None or not home.is_dead(progress.run_id):
+                continue
+            with self.apart.each(), self._database.transaction() as connection:
+                still = recovery.lock_at_work(connection, progress)
+                if still is not None:
+                    self._take_away(connection, still, "its worker has died", lost_lease=True)
 
+    def sweep(self) -> None:
+        """Workers that were silent for longer than their leases."""
+        swept = self.apart.done_of(lambda: outcomes.sweep_expired_leases(self._database, self._rule))
+        for progress in swept:
+            with self.apart.each(), self._database.transaction() as connection:
+                now = progress_of(connection, progress.id)
+                if now is not None:
+                    self.decisions.append(Decision(progress.id, now.status, "the lease ran out", progress.run_id))
 
-def _stir_the_stalled(database: Database, rule: RetryRule, limits: TimeLimits) -> Iterator[Decision]:
-    """A worker that renews its lease and gets nowhere: another one goes on from the checkpoint."""
-    reason = f"no progress for {limits.stall:g} s"
-    for connection, progress in _each(database, recovery.STALLED, limits):
-        status = outcomes.take_away(connection, progress, rule, reason=reason, lost_lease=False)
-        yield Decision(progress.id, status, reason, progress.run_id)
+    def stir_the_stalled(self) -> None:
+        """A worker that renews its lease and gets nowhere: another one goes on from the checkpoint."""
+        reason = f"no progress for {self._limits.stall:g} s"
+        self._each(recovery.STALLED, partial(self._take_away, reason=reason, lost_lease=False))
 
+    def end_the_overdue(self) -> None:
+        """What has taken longer than it may."""
+        reason = f"it has not ended {self._limits.total:g} s after its start, outages of its backend left out"
+        self._each(recovery.OVERDUE, partial(self._end, code=ErrorCode.TIMED_OUT, reason=reason))
 
-def _end_the_overdue(database: Database, limits: TimeLimits) -> Iterator[Decision]:
-    reason = f"it has not ended {limits.total:g} s after its start, outages of its backend left out"
-    for connection, progress in _each(database, recovery.OVERDUE, limits):
-        yield _ended(connection, progress, ErrorCode.TIMED_OUT, reason)
+    def end_the_abandoned(self) -> None:
+        """What waits for a backend that has been left alone for too long."""
+        reason = f"its backend has not answered anybody for {self._limits.outage:g} s"
+        self._each(recovery.ABANDONED, partial(self._end, code=ErrorCode.BACKEND_UNAVAILABLE, reason=reason))
 
+    def _each(self, condition: LiteralString, decide: Callable[[Connection, Progress], None]) -> None:
+        """Each generation that meets the condition, locked in a transaction of its own."""
+        values = asdict(self._limits)
+        with self._database.transaction() as connection:
+            found = recovery.ids_where(connection, condition, values, MOST_AT_ONCE)
+        for generation_id in found:
+            with self.apart.each(), self._database.transaction() as connection:
+                progress = recovery.lock_where(connection, generation_id, condition, values)
+                if progress is not None:
+                    decide(connection, progress)
 
-def _end_the_abandoned(database: Database, limits: TimeLimits) -> Iterator[Decision]:
-    reason = f"its backend has not answered anybody for {limits.outage:g} s"
-    for connection, progress in _each(database, recovery.ABANDONED, limits):
-        yield _ended(connection, progress, ErrorCode.BACKEND_UNAVAILABLE, reason)
+    def _take_away(self, connection: Connection, progress: Progress, reason: str, *, lost_lease: bool) -> None:
+        status = outcomes.take_away(connection, progress, self._rule, reason=reason, lost_lease=lost_lease)
+        self.decisions.append(Decision(progress.id, status, reason, progress.run_id))
 
-
-def _ended(connection: Connection, progress: Progress, code: ErrorCode, reason: str) -> Decision:
-    at_work = progress.status in (GenerationStatus.DISPATCHED, GenerationStatus.RUNNING)
-    run_id = progress.run_id if at_work else None
-    if run_id is not None:
-        recovery.note_lost_run(connection, run_id, progress.id, reason)
-    status = GenerationStatus.PARTIAL if progress.poses_completed else GenerationStatus.FAILED
-    outcomes.end(connection, progress, status, code, reason, reason=f"generation ended: {code}")
-    return Decision(progress.id, status, reason, run_id)
-
-
-def _each(database: Database, condition: LiteralString, limits: TimeLimits) -> Iterator[tuple[Connection, Progress]]:
-    """Each generation that meets the condition, locked in a transaction of its own."""
-    values = asdict(limits)
-    with database.transaction() as connection:
-        found = recovery.ids_where(connection, condition, values, MOST_AT_ONCE)
-    for generation_id in found:
-        with database.transaction() as connection:
-            progress = recovery.lock_where(connection, generation_id, condition, values)
-            if progress is not None:
-                yield connection, progress
+    def _end(self, connection: Connection, progress: Progress, code: ErrorCode, reason: str) -> None:
+        at_work = progress.status in (GenerationStatus.DISPATCHED, GenerationStatus.RUNNING)
+        run_id = progress.run_id if at_work else None
+        if run_id is not None:
+            recovery.note_lost_run(connection, run_id, progress.id, reason)
+        status = GenerationStatus.PARTIAL if progress.poses_completed else GenerationStatus.FAILED
+        outcomes.end(connection, progress, status, code, reason, reason=f"generation ended: {code}")
+        self.decisions.append(Decision(progress.id, status, reason, run_id))

@@ -5,6 +5,7 @@ It holds numbers and names only. Frames and the meaning of the angles are told i
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ LIFT_LIMITS = (0.0, 1.5)
 CAMERA_PITCH_LIMITS = (-30.0, 60.0)
 GAZE_LIMITS = (-35.0, 35.0)
 FULL_TURN = (-180.0, 180.0)
+MOST_PROPS = 32
 _PROP_SIZE_LIMITS = (0.005, 10.0)
 _PROP_OFFSET_LIMITS = (-3.0, 3.0)
 
@@ -35,10 +37,10 @@ class PropUse:
 
     def __post_init__(self) -> None:
         if self.kind not in PROPS:
-            raise InvalidPose(f"There is no prop {self.kind!r}; known: {', '.join(PROPS)}.")
+            raise InvalidPose(f"There is no prop {_short(self.kind)}; known: {', '.join(PROPS)}.")
         if self.at not in PROPS[self.kind].anchors:
             anchors = ", ".join(PROPS[self.kind].anchors)
-            raise InvalidPose(f"A {self.kind} cannot be used at {self.at!r}; it can at: {anchors}.")
+            raise InvalidPose(f"A {self.kind} cannot be used at {_short(self.at)}; it can at: {anchors}.")
         if self.size is not None:
             object.__setattr__(self, "size", _triple(f"{self.kind} size", self.size, _PROP_SIZE_LIMITS))
         object.__setattr__(self, "turn", _triple(f"{self.kind} turn", self.turn, FULL_TURN))
@@ -117,8 +119,18 @@ class PoseSpecification:
         known = _object("A pose specification", document, cls.__dataclass_fields__)
         if "props" in known:
             uses = _length("props", known["props"], None)
+            if len(uses) > MOST_PROPS:
+                raise InvalidPose(f"There are {len(uses):,} props; {MOST_PROPS} are the most.")
             known["props"] = tuple(_prop_from_json(use) for use in uses)
         return cls(**known)
+
+
+def _short(value: Any) -> str:
+    """What a message shows of a value that may be of any size."""
+    shown = reprlib.Repr()
+    shown.maxstring = shown.maxother = shown.maxlong = 200
+    shown.maxlist = shown.maxdict = shown.maxtuple = 10
+    return shown.repr(value)
 
 
 def _prop_json(use: PropUse) -> dict[str, Any]:
@@ -130,22 +142,22 @@ def _prop_from_json(document: Any) -> PropUse:
     known = _object("A prop", document, PropUse.__dataclass_fields__)
     for name in ("kind", "at"):
         if not isinstance(known.get(name), str):
-            raise InvalidPose(f"A prop needs a text for {name!r}; this one has {known.get(name)!r}.")
+            raise InvalidPose(f"A prop needs a text for {name!r}; this one has {_short(known.get(name))}.")
     return PropUse(**known)
 
 
 def _object(what: str, document: Any, names: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(document, Mapping):
-        raise InvalidPose(f"{what} must be a JSON object, not {document!r}.")
+        raise InvalidPose(f"{what} must be a JSON object, not {_short(document)}.")
     for key in document:
         if key not in names:
-            raise InvalidPose(f"{what} has no field {key!r}; known: {', '.join(names)}.")
+            raise InvalidPose(f"{what} has no field {_short(key)}; known: {', '.join(names)}.")
     return dict(document)
 
 
 def _clean_angles(angles: Any) -> dict[str, Angles]:
     if not isinstance(angles, Mapping):
-        raise InvalidPose(f"Angles must map joints to (flexion, abduction, rotation), not be {angles!r}.")
+        raise InvalidPose(f"Angles must map joints to (flexion, abduction, rotation), not be {_short(angles)}.")
     cleaned: dict[str, Angles] = {}
     for joint, triple in angles.items():
         flexion, abduction, rotation = _length(f"The angles of {joint}", triple, 3)
@@ -159,7 +171,7 @@ def _clean_angles(angles: Any) -> dict[str, Angles]:
 def _number(name: str, value: Any, limits: tuple[float, float]) -> float:
     low, high = limits
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidPose(f"{name} is {value!r}; it must be a number between {low:g} and {high:g}.")
+        raise InvalidPose(f"{name} is {_short(value)}; it must be a number between {low:g} and {high:g}.")
     if not low <= value <= high:
         raise InvalidPose(f"{name} is {value:g}; it must lie between {low:g} and {high:g}.")
     return float(value) + 0.0  # turns -0.0 into 0.0, so that equal poses give equal JSON
@@ -173,14 +185,14 @@ def _triple(name: str, value: Any, limits: tuple[float, float]) -> Vector:
 def _length(name: str, value: Any, length: int | None) -> list[Any]:
     if not isinstance(value, list | tuple) or (length is not None and len(value) != length):
         wanted = "a list" if length is None else f"a list of {length} values"
-        raise InvalidPose(f"{name} must be {wanted}, not {value!r}.")
+        raise InvalidPose(f"{name} must be {wanted}, not {_short(value)}.")
     return list(value)
 
 
 def _names(kind: str, values: Any, known: tuple[str, ...], length: int) -> tuple[Any, ...]:
     for value in _length(f"The {kind}s", values, length):
         if value not in known:
-            raise InvalidPose(f"There is no {kind} {value!r}; known: {', '.join(known)}.")
+            raise InvalidPose(f"There is no {kind} {_short(value)}; known: {', '.join(known)}.")
     return tuple(values)
 
 

@@ -40,6 +40,7 @@ def control_maps(studio: Studio, pose: StoredPose, *, side: int = SIDE) -> dict[
 
     Raises `InvalidPose` for a stored specification that the skeleton cannot take.
     """
+    PoseSpecification.from_json(pose.specification)  # what it refuses may not even be JSON
     drawn_by = json.dumps([Mannequin().version, pose.specification], sort_keys=True)
     fingerprint = hashlib.sha256(drawn_by.encode()).hexdigest()
     found: dict[Kind, ControlMap] = {}

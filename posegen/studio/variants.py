@@ -14,6 +14,7 @@ import psycopg
 import structlog
 
 from posegen.database import variants
+from posegen.database.failures import is_lost
 from posegen.database.variants import ImageRequest, SourcePicture
 from posegen.error_codes import ErrorCode
 from posegen.errors import (
@@ -78,7 +79,7 @@ def _give_back(studio: Studio, claim: UUID) -> None:
 
 def _make_one(studio: Studio, claim: UUID, request: ImageRequest, decode: Decode) -> str:
     """The field of `VariantsMade` that this request counts for."""
-    bound = log.bind(request=str(request.id), tool=request.tool)
+    bound = log.bind(request=str(request.id))
     try:
         variant_requests.keep(studio.database, claim, request, lease_seconds=studio.lease_seconds)
         code, detail, may_pass = _attempt(studio, claim, request, decode)
@@ -110,9 +111,11 @@ def _attempt(studio: Studio, claim: UUID, request: ImageRequest, decode: Decode)
         return ErrorCode.STORAGE_FAILED, str(gone), False
     except StorageError as silent:
         return ErrorCode.STORAGE_FAILED, str(silent), True
-    except (psycopg.OperationalError, DatabaseUnusable, LeaseLost):
+    except LeaseLost:
         raise
     except Exception as defect:  # whatever one request meets must not stop the others
+        if is_lost(defect):
+            raise
         log.exception("variants met a defect", request=str(request.id))
         return ErrorCode.POISONED, f"{type(defect).__name__}: {defect}", True
     return None, "", False
@@ -120,31 +123,33 @@ def _attempt(studio: Studio, claim: UUID, request: ImageRequest, decode: Decode)
 
 def _make_and_store(studio: Studio, claim: UUID, request: ImageRequest, decode: Decode) -> None:
     variant_requests.check_user(studio.database, request)
-    source = _source(studio, request)
+    with studio.database.transaction() as connection:
+        wish = variants.wish_of(connection, request.id)
+    source = _source(studio, request.user_id, wish.source)
     file = studio.read(source.store, source.key, source.sha256)
     packet = carried_packet(file, is_ours=source.generation_id is not None)
     encoded = encode_variants(decode(file, PurePosixPath(source.key).suffix), xmp=packet)
-    normal, high_quality = (_put(studio, request, image) for image in (encoded.normal, encoded.high_quality))
+    normal, high_quality = (_put(studio, request, wish.tool, image) for image in (encoded.normal, encoded.high_quality))
     variant_requests.complete(
         studio.database, claim, request, (normal, high_quality), encoded.normal, store=studio.store.name
     )
 
 
-def _source(studio: Studio, request: ImageRequest) -> SourcePicture:
+def _source(studio: Studio, user_id: UUID, asked_for: str) -> SourcePicture:
     with studio.database.transaction() as connection:
-        source = variants.source_picture(connection, request.user_id, request.source)
+        source = variants.source_picture(connection, user_id, asked_for)
     if source is None or not source.content_type.startswith("image/"):
         raise RequestRefused(
             ErrorCode.INVALID_REQUEST,
-            f"This user has no stored picture {shorten(request.source, 200)!r}: give a picture's URL as the views have "
-            "it, or its key.",
+            f"This user has no stored picture {shorten(asked_for, 200)!r}: give a picture's URL as the views have it, "
+            "or its key.",
         )
     return source
 
 
-def _put(studio: Studio, request: ImageRequest, image: EncodedImage) -> ObjectInfo:
+def _put(studio: Studio, request: ImageRequest, tool: str, image: EncodedImage) -> ObjectInfo:
     return studio.put_verified(
-        lambda sha256: variant_key(request.tool, request.user_id, request.id, sha256, content_type=image.content_type),
+        lambda sha256: variant_key(tool, request.user_id, request.id, sha256, content_type=image.content_type),
         image.data,
         image.content_type,
     )

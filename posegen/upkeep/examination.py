@@ -16,13 +16,16 @@ from pathlib import Path
 import psycopg
 
 from posegen.backends.registry import open_backend
-from posegen.database import breakers, condition, stores
+from posegen.database import breakers, condition, steps, stores
 from posegen.database.connection import Connection, Database
+from posegen.database.library import stored_poses
 from posegen.database.migrate import current_revision, newest_revision
+from posegen.database.platforms import judged_platforms
 from posegen.database.server import DatabaseUrls, open_server
 from posegen.error_codes import ErrorCode
 from posegen.errors import PosegenError, StorageError
 from posegen.ledger.audit import audit
+from posegen.lifecycle.intake import usable_poses
 from posegen.lifecycle.invariants import SPACE
 from posegen.settings import Settings, load_settings
 from posegen.storage.identity import is_own
@@ -211,7 +214,14 @@ def _work(connection: Connection, settings: Settings, platform: RunningPlatform 
     moved = condition.movement(connection)
     detail = f"{moved.waiting} waiting, {moved.under_way} under way"
     findings = outside.look_at_platform(platform, detail, is_needed=moved.waiting + moved.under_way > 0, now=now)
-    return [*findings, _queue(moved, settings), _breakers(connection), _failures(connection)]
+    return [
+        *findings,
+        _queue(moved, settings),
+        _steps(connection),
+        _lists(connection),
+        _breakers(connection),
+        _failures(connection),
+    ]
 
 
 def _queue(moved: condition.Movement, settings: Settings) -> Finding:
@@ -229,6 +239,26 @@ def _queue(moved: condition.Movement, settings: Settings) -> Finding:
         fix = "Mend platform, daemon and sensors first; then `posegen up` again, and look into the folder logs."
         return Finding(Part.QUEUE, False, "; ".join(stuck), fix)
     return Finding(Part.QUEUE, True, "moves" if moved.waiting or moved.under_way else "is empty")
+
+
+def _steps(connection: Connection) -> Finding:
+    failing = steps.failing_steps(connection)
+    if failing:
+        fix = "The log of the code server has the traceback; the other steps go on. Mend or remove what it names."
+        return Finding(Part.STEPS, False, "; ".join(each.summary for each in failing), fix)
+    return Finding(Part.STEPS, True, "every step of the sensors works")
+
+
+def _lists(connection: Connection) -> Finding:
+    """Library poses and platforms that are left out, because nothing can be made of their rows."""
+    drawable, poses = usable_poses(stored_poses(connection))
+    judged = judged_platforms(connection)
+    left_out = [f"pose {slug}: {why[:200]}" for slug, why in poses.items()]
+    left_out += [f"platform {name[:63]!r}: {why[:200]}" for name, why in judged.unusable.items()]
+    if left_out:
+        detail = f"left out: {len(left_out)}, such as {left_out[0]}"
+        return Finding(Part.LISTS, False, detail, "Correct the row of library_poses or platforms, or disable the pose.")
+    return Finding(Part.LISTS, True, f"{len(drawable)} poses and {len(judged.usable)} platforms can be asked for")
 
 
 def _breakers(connection: Connection) -> Finding:

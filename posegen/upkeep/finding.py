@@ -25,6 +25,8 @@ class Part(StrEnum):
     DAEMON = "daemon"
     SENSORS = "sensors"
     QUEUE = "queue"
+    STEPS = "steps"
+    LISTS = "lists"
     BREAKERS = "breakers"
     FAILURES = "failures"
     ACCOUNTS = "accounts"

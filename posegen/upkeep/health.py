@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from posegen.database import steps
 from posegen.database.health import Seen
 from posegen.graphemes import cut, shorten
 from posegen.settings import Settings
@@ -25,6 +26,7 @@ class Kind(StrEnum):
     ACCOUNT_SPACE = "account_space"
     MOVING_PAYS = "moving_pays"
     FINDINGS = "findings"
+    STEP_FAILING = steps.INCIDENT
 
 
 class Severity(StrEnum):
@@ -42,6 +44,7 @@ SEVERITIES = {
     Kind.ACCOUNT_SPACE: Severity.WARNING,
     Kind.MOVING_PAYS: Severity.WARNING,
     Kind.FINDINGS: Severity.CRITICAL,
+    Kind.STEP_FAILING: Severity.CRITICAL,
 }
 
 
@@ -102,6 +105,7 @@ def judge(seen: Seen, space: Space, thresholds: Thresholds) -> list[HealthFindin
         *_space(seen, space, thresholds),
         *_moving(seen, thresholds),
         *_looks(seen),
+        *(HealthFinding(Kind.STEP_FAILING, step.summary, step.subject) for step in seen.failing_steps),
     ]
 
 

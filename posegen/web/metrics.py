@@ -125,6 +125,19 @@ def _of_generations(numbers: Numbers) -> Iterator[Metric]:
         [((each.kind, each.severity), each.incidents) for each in numbers.incidents],
         ["kind", "severity"],
     )
+    steps = [((each.tick, each.step), each) for each in numbers.steps]
+    yield _counter(
+        "posegen_step_failures",
+        "Failures of a step of a sensor's tick; the other steps went on.",
+        [(labels, each.failures) for labels, each in steps],
+        ["sensor", "step"],
+    )
+    yield _gauge(
+        "posegen_step_failing",
+        "Whether the step fails now, of those that have ever failed.",
+        [(labels, int(each.is_failing)) for labels, each in steps],
+        ["sensor", "step"],
+    )
 
 
 def _of_backends(numbers: Numbers) -> Iterator[Metric]:

@@ -21,7 +21,7 @@ from tests.builders import a_request, a_user, claimed, execute, finished, queued
 
 PARTS = [
     *("settings", "python", "home", "disk", "store", "backend", "database", "clock", "store local", "objects"),
-    *("platform", "queue", "breakers", "failures", "accounts"),
+    *("platform", "queue", "steps", "lists", "breakers", "failures", "accounts"),
 ]
 
 

@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from posegen.database import poses
 from posegen.database.connection import Database
+from posegen.errors import PartlyDone
 from posegen.images.platforms import reserved_bytes
 from posegen.ledger import credits as ledger
 from posegen.lifecycle import claims
@@ -342,8 +343,9 @@ def test_trouble_with_the_database_refuses_nobody(database):
     ):
         connection.execute("select from accounts where user_id = %s for update", [user])
 
-        with pytest.raises(psycopg.OperationalError):
+        with pytest.raises(PartlyDone) as passing:
             take_in(impatient)
+        assert isinstance(passing.value.first, psycopg.OperationalError)
 
     assert status(database, generation) == "submitted"
     take_in(database)

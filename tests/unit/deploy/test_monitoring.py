@@ -11,7 +11,16 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from posegen.database.metrics import LastLook, Latencies, Numbers, OpenIncidents, StoreTraffic, Tally, Waiting
+from posegen.database.metrics import (
+    LastLook,
+    Latencies,
+    Numbers,
+    OpenIncidents,
+    StepFailures,
+    StoreTraffic,
+    Tally,
+    Waiting,
+)
 from posegen.error_codes import NOT_OURS, ErrorCode
 from posegen.states import GenerationStatus
 from posegen.storage.space import Space
@@ -38,6 +47,7 @@ NUMBERS = Numbers(
     credits_held=1,
     looks=[LastLook("verify", 1, datetime.now(UTC))],
     incidents=[OpenIncidents("queue_age", "critical", 1)],
+    steps=[StepFailures("generation_requests", "intake", 1, True)],
 )
 
 
