@@ -110,7 +110,7 @@ def _table(outcome: Outcome, columns: int, commands: int, cpu: float) -> str:
     written, refused = outcome.written.total(), outcome.refused.total()
     slowest, usual = max(outcome.healthy_seconds), statistics.median(outcome.healthy_seconds)
     lines = [
-        f"Python {platform.python_version()}, {os.cpu_count()} cores.",
+        f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[2]:.0f}.",
         "",
         f"**{written + refused:,} rows with any value in {columns} columns: {refused:,} refused by the database, "
         f"{written:,} written; 0 stops, 0 defects, 0 tracebacks of {commands} commands. "

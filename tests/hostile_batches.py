@@ -63,15 +63,15 @@ class Batches:
     def run(self, source: Iterator[HostileRow], count: int) -> None:
         """One batch of so many rows, and a healthy generation, design and variant behind them."""
         self._write(list(islice(source, count)))
-        began = time.monotonic()
+        began, cpu = time.monotonic(), time.process_time()
         generation = a_request(self._database, self._customer)
         design = a_design(self._database, self._customer)
         self._make_generation(generation)
         self._make_design(design)
         self._make_variants(generation)
-        took = time.monotonic() - began
-        assert took < HEALTHY_SECONDS, f"healthy work took {took:.1f} s"
-        self.outcome.healthy_seconds.append(took)
+        # Of the processor's time, because others may need the machine; how long it took is written down.
+        assert (used := time.process_time() - cpu) < HEALTHY_SECONDS, f"healthy work took {used:.1f} s of CPU"
+        self.outcome.healthy_seconds.append(time.monotonic() - began)
         self._judge()
         self._clear()
 

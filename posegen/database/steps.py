@@ -59,7 +59,7 @@ def note_failure(connection: Connection, tick: str, step: str, *, cause: str, de
             )
             select noted.*, (select failing_since from before) is null as is_new from noted
             """,
-            {"tick": tick, "step": step, "cause": storable(cause)[:300], "detail": storable(detail)},
+            {"tick": tick, "step": step, "cause": storable(cause)[:300], "detail": storable(" ".join(detail.split()))},
         ).fetchone()
     assert noted is not None, "it was just written"
     incidents.note_found(connection, kind=INCIDENT, subject=noted.subject, severity="critical", summary=noted.summary)

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from posegen.errors import SettingsInvalid
 from posegen.images.exports import Source, encode_export, plan_exports
-from posegen.images.platform_file import own_platforms
-from posegen.images.platforms import EXTEND
+from posegen.images.platform_file import own_platforms, problem_of
+from posegen.images.platforms import EXTEND, PLATFORMS
 
 GOOD = """
 [instagram_portrait]
@@ -137,3 +138,40 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, content, words):
         own_platforms(file)
 
     assert str(file) in str(refused.value)
+
+
+# --- rows of the table ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("platform", PLATFORMS.values(), ids=lambda platform: platform.name)
+def test_every_built_in_platform_can_be_used(platform):
+    assert problem_of(platform) is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"name": ""}, "a name has lower-case letters"),
+        ({"name": "x" * 64}, "a name has lower-case letters"),
+        ({"name": "\x1b[2J"}, "a name has lower-case letters"),
+        ({"width": 2**31 - 1}, "width = 2147483647"),
+        ({"width": 8192, "height": 8192}, "67,108,864 pixels"),
+        ({"width": 8192, "height": 16}, "10 times the other"),
+        ({"dpi": 0}, "dpi = 0"),
+        ({"dpi": -1}, "dpi = -1"),
+        ({"max_bytes": -1}, "max_bytes = -1"),
+        ({"quality": 100}, "quality = 100"),
+        ({"source": ""}, "source = ''"),
+        ({"source": "x" * 100_000}, "source = "),
+        ({"read_on": "soon"}, "read_on = 'soon'"),
+        ({"background": "red"}, "background = 'red'"),
+        ({"reserve_bytes": 1}, "reserve_bytes is 1"),
+        ({"reserve_bytes": 2**63 - 1}, "reserve_bytes is 9,223,372,036,854,775,807"),
+    ],
+)
+def test_a_row_that_no_file_could_give_has_its_reason(changed, words):
+    problem = problem_of(replace(PLATFORMS["tiktok"], **changed))
+
+    assert problem is not None
+    assert words in problem
+    assert len(problem) <= 1000

@@ -7,11 +7,13 @@ from uuid import UUID
 
 import pytest
 
+from posegen.database.json_documents import UnreadableJson
+from posegen.database.library import StoredPose
 from posegen.database.queue import Submission
 from posegen.error_codes import ErrorCode
 from posegen.errors import RequestRefused
 from posegen.images.platforms import PLATFORMS, reserved_bytes
-from posegen.lifecycle.intake import Catalogue, Plan, judge
+from posegen.lifecycle.intake import Catalogue, Plan, judge, usable_poses
 from posegen.lifecycle.limits import POSE_RESERVE_BYTES
 from posegen.lifecycle.rules import Prices
 from posegen.poses.library import CATEGORIES, LIBRARY
@@ -242,3 +244,60 @@ def test_a_refusal_names_the_value_and_the_fix(fields, value, fix):
 
 def test_a_refusal_stays_readable_however_long_the_value_is():
     assert len(refusal(poses=["x" * 100_000])) <= 2000
+
+
+# --- rows that no INSERT could write today --------------------------------------------------------------------------
+
+STORED = StoredPose("mine", "Mine", CATEGORY, ["tag"], "as I like it", "easy", {}, built_in=False, enabled=True)
+
+
+def test_an_avatar_that_cannot_be_read_is_refused_with_its_reason() -> None:
+    assert refusal(poses=[FIRST], avatar=UnreadableJson("it has a number of 5,000 digits")) == (
+        "The avatar is JSON that cannot be read: it has a number of 5,000 digits."
+    )
+
+
+@pytest.mark.parametrize("value", [[], ["tan"], {"a": 1}, 10**299, None, True, "x" * 100_000, [[[[[]]]]] * 1000])
+def test_any_value_of_an_attribute_is_refused_in_few_words(value: object) -> None:
+    detail = refusal(poses=[FIRST], avatar={"skin": value})
+
+    assert detail.startswith("There is no value of the avatar attribute skin")
+    assert len(detail) <= 2000
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"name": "x" * 201}, "The name has 201 characters"),
+        ({"description": "x" * 2001}, "the description 2,001"),
+        ({"tags": [None]}, "The tags must be a list of texts"),
+        ({"tags": [["a"], ["b"]]}, "The tags must be a list of texts"),
+        ({"tags": ["x" * 10_001]}, "The tags must be a list of texts"),
+        ({"specification": UnreadableJson("it is nested too deep")}, "it is nested too deep"),
+        ({"specification": ["no object"]}, "must be a JSON object"),
+        ({"specification": {"lift": 10**299}}, "lift is 1e+299"),
+        ({"specification": {"lift": float("inf")}}, "lift is inf"),
+        ({"specification": {"lift": "x" * 100_000}}, "lift is 'xxx"),
+        ({"specification": {"angles": [[[]]] * 1000}}, "Angles must map joints"),
+        ({"specification": {"angles": {"neck": {}}}}, "The angles of neck"),
+        ({"specification": {"hands": [[], {}]}}, "There is no hand shape []"),
+        ({"specification": {"props": [{"kind": [], "at": 1}]}}, "A prop needs a text for 'kind'"),
+        ({"specification": {"props": [{"kind": "ball", "at": "left_hand"}] * 33}}, "There are 33 props; 32"),
+        ({"specification": None}, "must be a JSON object"),
+        ({"tags": None}, "TypeError"),  # whatever else a row may hold one day
+    ],
+)
+def test_a_library_pose_that_cannot_be_drawn_is_left_out_alone(changed: dict[str, object], words: str) -> None:
+    good = replace(STORED, slug="good")
+    drawable, unusable = usable_poses([replace(STORED, **changed), good, replace(STORED, slug="off", enabled=False)])
+
+    assert list(drawable) == ["good"]
+    assert words in unusable["mine"]
+    assert len(unusable["mine"]) < 1000
+
+
+def test_a_format_whose_platform_cannot_be_used_is_refused_with_the_reason() -> None:
+    catalogue = replace(CATALOGUE, unusable_platforms={"huge": "width = 2147483647"})
+
+    with pytest.raises(RequestRefused, match="The format 'huge' cannot be made: width = 2147483647"):
+        judge(a_submission(poses=[FIRST], formats=["huge"]), catalogue, fresh_seed=1)
