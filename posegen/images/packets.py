@@ -1,6 +1,6 @@
 """Finding the XMP packet in a PNG, JPEG or WebP by walking its parts: nothing is decoded, and little of it is read.
 
-What the packet says is read in `provenance`.
+What the packet says is read in `xmp` and `provenance`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from posegen.images.provenance import LARGEST_PACKET
+from posegen.images.png_text import raw_profile
+from posegen.images.xmp import LARGEST_PACKET
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+_PNG_TEXTS = {b"iTXt", b"tEXt", b"zTXt"}
 _PNG_KEYWORD = b"XML:com.adobe.xmp\0"
 _JPEG_PREFIX = b"http://ns.adobe.com/xap/1.0/\0"
 _JPEG_APP1, _JPEG_SCAN = 0xE1, 0xDA
@@ -44,12 +46,22 @@ def _in_png(file: BinaryIO) -> Iterator[bytes]:
         if len(head) < 8 or head[4:] == b"IEND":
             return
         size = int.from_bytes(head[:4], "big")
-        if head[4:] == b"iTXt" and (packet := _png_text(file.read(min(size, LARGEST_PACKET)))) is not None:
+        if head[4:] in _PNG_TEXTS and (packet := _png_text(head[4:], file.read(min(size, LARGEST_PACKET)))) is not None:
             yield packet
         at += 12 + size
 
 
-def _png_text(chunk: bytes) -> bytes | None:
+def _png_text(name: bytes, chunk: bytes) -> bytes | None:
+    """The packet in a text chunk of this name: under XMP's own keyword, or as ImageMagick writes it."""
+    if name == b"iTXt":
+        return _international_text(chunk)
+    kind, content = raw_profile(name, chunk, 2 * LARGEST_PACKET) or (b"", b"")
+    if kind == b"app1" and content.startswith(_JPEG_PREFIX):
+        return content.removeprefix(_JPEG_PREFIX)
+    return content if kind == b"xmp" else None
+
+
+def _international_text(chunk: bytes) -> bytes | None:
     """The text of an iTXt chunk under XMP's keyword: two flags, then language and translated keyword, then it."""
     if not chunk.startswith(_PNG_KEYWORD):
         return None

@@ -6,24 +6,16 @@ The packet is put into files by `png`, `jpeg_header` and `thumbnails`, and found
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from xml.parsers import expat
 from xml.sax.saxutils import escape
 
-from posegen.errors import ImageInvalid
 from posegen.graphemes import shorten
+from posegen.images.xmp import LONGEST_TEXT, RDF, read_properties
 
-LARGEST_PACKET = 1024 * 1024
-"""Bytes. Ours have about one kilobyte; what is larger is not read."""
-
-_DEEPEST = 64
-_LONGEST_TEXT = 1000
 _RECIPE_HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
-_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _NAMESPACES = {
     "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
     "xmp": "http://ns.adobe.com/xap/1.0/",
@@ -35,7 +27,7 @@ _SOURCE, _TOOL, _CREATED, _RECIPE = (
     ("xmp", "CreateDate"),
     ("posegen", "RecipeHash"),
 )
-_READ = {f"{_NAMESPACES[prefix]} {name}": (prefix, name) for prefix, name in (_SOURCE, _TOOL, _CREATED, _RECIPE)}
+_READ = {pair: f"{_NAMESPACES[pair[0]]} {pair[1]}" for pair in (_SOURCE, _TOOL, _CREATED, _RECIPE)}
 
 
 class DigitalSource(StrEnum):
@@ -72,7 +64,7 @@ class Provenance:
 
 
 def write_packet(provenance: Provenance) -> bytes:
-    """The XMP packet that says this. Equal provenance gives equal bytes, about one kilobyte of UTF-8."""
+    """The XMP packet that says this: UTF-8, about one kilobyte, of even length. Equal provenance gives equal bytes."""
     created = provenance.created and provenance.created.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     said = {
         _SOURCE: provenance.digital_source,
@@ -87,7 +79,7 @@ def write_packet(provenance: Provenance) -> bytes:
     lines = [
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>',  # the same for every packet there is
         '<x:xmpmeta xmlns:x="adobe:ns:meta/">',
-        f' <rdf:RDF xmlns:rdf="{_RDF}">',
+        f' <rdf:RDF xmlns:rdf="{RDF}">',
         '  <rdf:Description rdf:about=""',
         "\n".join(spaces) + ">",
         *properties,
@@ -96,19 +88,17 @@ def write_packet(provenance: Provenance) -> bytes:
         "</x:xmpmeta>",
         '<?xpacket end="r"?>',
     ]
-    return "\n".join(lines).encode()
+    packet = "\n".join(lines).encode()
+    if len(packet) % 2 == 0:
+        return packet
+    # A WebP pads a chunk of odd length with a zero, which ImageMagick reads as a part of the packet and complains of.
+    return packet.replace(b"\n<?xpacket end", b"\n\n<?xpacket end")
 
 
 def read_packet(packet: bytes) -> Provenance:
     """What a packet says, whoever wrote it. Raises `ImageInvalid` for one that is no XML, or hostile."""
-    if len(packet) > LARGEST_PACKET:
-        raise ImageInvalid(f"The XMP has {len(packet):,} bytes; at most {LARGEST_PACKET:,} are read.")
-    reader = _PacketReader()
-    try:
-        reader.read(packet)
-    except (expat.ExpatError, ValueError, LookupError) as broken:
-        raise ImageInvalid(f"The XMP cannot be read: {broken}.") from None
-    said = reader.said
+    found = read_properties(packet, _READ.values())
+    said = {pair: shorten(found[name], LONGEST_TEXT) for pair, name in _READ.items() if name in found}
     recipe_hash = said.get(_RECIPE, "")
     return Provenance(
         digital_source=said.get(_SOURCE),
@@ -116,52 +106,6 @@ def read_packet(packet: bytes) -> Provenance:
         recipe_hash=recipe_hash if _RECIPE_HASH.fullmatch(recipe_hash) else None,
         created=_as_time(said.get(_CREATED, "")),
     )
-
-
-class _PacketReader:
-    """Collects the properties that matter, however they are written: as elements, attributes or resources."""
-
-    def __init__(self) -> None:
-        self.said: dict[tuple[str, str], str] = {}
-        self._path: list[str] = []
-        self._text = ""
-        self._parser = expat.ParserCreate(namespace_separator=" ")
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._characters
-        self._parser.StartDoctypeDeclHandler = self._refuse_doctype
-
-    def read(self, packet: bytes) -> None:
-        self._parser.Parse(packet.strip(b"\0 \r\n\t"), True)
-
-    def _start(self, name: str, attributes: Mapping[str, str]) -> None:
-        self._path.append(name)
-        if len(self._path) > _DEEPEST:
-            raise ValueError(f"its elements are nested more than {_DEEPEST} deep")
-        self._text = ""
-        if name == f"{_RDF} Description":
-            for attribute, value in attributes.items():
-                self._take(attribute, value)
-        elif f"{_RDF} resource" in attributes:
-            self._take(name, attributes[f"{_RDF} resource"])
-
-    def _characters(self, text: str) -> None:
-        self._text = (self._text + text)[: _LONGEST_TEXT + 1]
-
-    def _end(self, name: str) -> None:
-        self._path.pop()
-        self._take(name, self._text)
-        self._text = ""
-
-    def _take(self, name: str, value: str) -> None:
-        """The first word on a property counts. What could move a terminal's cursor is no part of any of them."""
-        key = _READ.get(name)
-        shown = "".join(character for character in shorten(value, _LONGEST_TEXT) if character.isprintable()).strip()
-        if key is not None and shown:
-            self.said.setdefault(key, shown)
-
-    def _refuse_doctype(self, *_: object) -> None:
-        raise ValueError("it declares a document type, which no XMP has")
 
 
 def _as_time(text: str) -> datetime | None:

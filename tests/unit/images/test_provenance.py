@@ -18,13 +18,14 @@ from posegen.errors import ImageInvalid
 from posegen.images.packets import find_packet
 from posegen.images.png import encode_png
 from posegen.images.provenance import (
-    LARGEST_PACKET,
     DigitalSource,
     Provenance,
     digital_source_of,
     read_packet,
     write_packet,
 )
+from posegen.images.xmp import LARGEST_PACKET
+from tests.orientations import png_with, raw_profile
 
 OURS = Provenance(
     digital_source=DigitalSource.TRAINED_MODEL,
@@ -84,6 +85,15 @@ def test_the_packet_names_the_iptc_term_in_its_own_namespace():
     assert len(packet) < 2000
 
 
+@given(st.text(max_size=40))
+def test_a_packet_has_an_even_number_of_bytes(generator):
+    """ImageMagick takes the byte that pads a chunk of a WebP for a part of the packet."""
+    packet = write_packet(replace(OURS, generator=generator))
+
+    assert len(packet) % 2 == 0
+    assert packet.endswith(b'\n<?xpacket end="r"?>')
+
+
 def test_the_mannequin_draws_and_what_is_not_known_counts_as_a_trained_model():
     assert digital_source_of("mannequin") is DigitalSource.DRAWN
     assert digital_source_of("huggingface") is DigitalSource.TRAINED_MODEL
@@ -117,6 +127,15 @@ def test_a_compressed_packet_of_another_program_is_found():
     Image.fromarray(PIXELS).save(file, "PNG", pnginfo=chunks)
 
     assert find_packet(file) == write_packet(OURS)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_packet_that_imagemagick_has_written_again_is_found(compressed):
+    packet = write_packet(OURS)
+    for kind, content in (("xmp", packet), ("APP1", b"http://ns.adobe.com/xap/1.0/\0" + packet)):
+        file = png_with(raw_profile(kind, content, compressed=compressed))
+
+        assert find_packet(io.BytesIO(file)) == packet
 
 
 def test_a_packet_that_unpacks_to_gigabytes_is_cut_off():
