@@ -9,11 +9,15 @@ from __future__ import annotations
 import contextlib
 import io
 
-from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError
 
 from posegen.errors import ImageInvalid
 from posegen.images.color_profile import srgb_profile
 from posegen.images.file_bytes import SPELLED, Header
+from posegen.images.orientation import orientation_of
+from posegen.images.packets import find_packet
+from posegen.images.png_parts import take_apart
+from posegen.images.png_pixels import eight_bit_png
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -24,6 +28,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_LYING = 5  # and above: width and height change places
 _GROUND = "#ffffff"
 _PROFILE_HEADER = 128  # bytes
 _PROFILE_MODES = {b"GRAY": {"L", "LA"}, b"RGB ": {"RGB", "RGBA"}, b"CMYK": {"CMYK"}}
@@ -59,33 +64,21 @@ def decode_upright(data: bytes, header: Header, at_least: tuple[int, int] | None
 def _decode(
     data: bytes, header: Header, at_least: tuple[int, int] | None
 ) -> tuple[Image.Image, Image.Transpose | None]:
-    with Image.open(io.BytesIO(data), formats=[header.format]) as image:
+    parts = take_apart(data) if header.format == "PNG" else None
+    with Image.open(io.BytesIO(data if parts is None else parts.picture), formats=[header.format]) as image:
         if image.size != (header.width, header.height):
             raise ImageInvalid(f"The {header} says elsewhere that it has {image.width:,}x{image.height:,}.")
         frames = getattr(image, "n_frames", 1)
         if frames != 1:
             raise ImageInvalid(f"The {SPELLED[header.format]} holds {frames} pictures; send one with a single picture.")
+        exif = image.info.get("exif") if parts is None else parts.exif
+        orientation = orientation_of(exif, find_packet(io.BytesIO(data)))
         if at_least is not None:
-            image.draft(None, at_least)
+            image.draft(None, at_least if orientation < _LYING else at_least[::-1])
         image.load()
-        return _flat(_in_srgb(_eight_bit(image), image.info.get("icc_profile"))), _turn(image)
-
-
-def _turn(image: Image.Image) -> Image.Transpose | None:
-    with contextlib.suppress(Exception):  # EXIF that is none does no harm
-        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    return None
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """In one of the modes L, LA, RGB, RGBA and CMYK."""
-    if image.mode == "I;16":
-        return image.point(lambda level: level / 256).convert("L")
-    if image.mode == "P":
-        return image.convert("RGBA" if "transparency" in image.info else "RGB")
-    if image.mode in ("L", "RGB") and "transparency" in image.info:
-        return image.convert("LA" if image.mode == "L" else "RGBA")
-    return image.convert("L") if image.mode == "1" else image
+        profile = image.info.get("icc_profile") if parts is None else parts.profile
+        plain = image if parts is None else eight_bit_png(image, parts)
+        return _flat(_in_srgb(plain, profile)), _TURNS.get(orientation)
 
 
 def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
@@ -112,7 +105,7 @@ def _converted(image: Image.Image, profile: bytes) -> Image.Image:
         converted = _converted(image.getchannel("L"), profile)
         converted.putalpha(image.getchannel("A"))
         return converted
-    source, target = (ImageCms.ImageCmsProfile(io.BytesIO(each)) for each in (profile, srgb_profile()))
+    source, target = (ImageCms.getOpenProfile(io.BytesIO(each)) for each in (profile, srgb_profile()))
     in_place = image.mode in ("RGB", "RGBA")
     converted_image = ImageCms.profileToProfile(
         image,

@@ -8,12 +8,14 @@ from posegen.errors import ImageInvalid
 from posegen.images.file_bytes import MOST_EXTRA_BYTES, Header, big, check_extra, moving, part, trailing
 
 MAGIC = b"\x89PNG\r\n\x1a\n"
+CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+"""Samples of a pixel, by colour type."""
 MOST_CHUNKS = 20_000
 """Encoders split the picture into chunks of 8 kB and more; 20,000 are 10 MB in chunks of 500 bytes."""
 
 _BIT_DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}
-_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _PALETTE = 3
+_MOST_ENTRIES = 256
 _OF_THE_PICTURE = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
 _OF_MOTION = {b"acTL", b"fcTL", b"fdAT"}
 _ANCILLARY = 0x20  # in the first letter of a chunk's name
@@ -65,6 +67,8 @@ class _Walk:
         self._check_order(name)
         if name == b"IHDR":
             self._header, self._colour_type = _read_header(payload)
+        elif name == b"PLTE":
+            self._check_palette(payload)
         elif name not in _OF_THE_PICTURE:
             self._take_extra(name, payload)
         self._seen.add(name)
@@ -89,6 +93,13 @@ class _Walk:
             if self._colour_type == _PALETTE and b"PLTE" not in self._seen:
                 raise ImageInvalid("The PNG has colours out of a palette, and no palette.")
 
+    def _check_palette(self, payload: bytes) -> None:
+        """A palette that merely recommends colours may have any length; it is left aside."""
+        if self._colour_type == _PALETTE and (len(payload) % 3 or not 1 <= len(payload) // 3 <= _MOST_ENTRIES):
+            raise ImageInvalid(
+                f"The PNG's palette has {len(payload):,} bytes; 3 for each of 1 to {_MOST_ENTRIES} colours are right."
+            )
+
     def _take_extra(self, name: bytes, payload: bytes) -> None:
         self._extra += 12 + len(payload)
         check_extra("PNG", self._extra)
@@ -107,7 +118,7 @@ def _read_header(payload: bytes) -> tuple[Header, int]:
     bits, colour_type, compression, filtering, interlacing = payload[8:]
     if bits not in _BIT_DEPTHS.get(colour_type, ()) or compression or filtering or interlacing > 1:
         raise ImageInvalid(f"The PNG's header names a kind of picture that does not exist: {payload[8:].hex(' ')}.")
-    pixel_bytes = max(1, _CHANNELS[colour_type] * bits // 8)
+    pixel_bytes = max(1, CHANNELS[colour_type] * bits // 8)
     return Header("PNG", big(payload, 0, 4), big(payload, 4, 4), pixel_bytes), colour_type
 
 

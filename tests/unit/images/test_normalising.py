@@ -147,6 +147,8 @@ def test_a_grey_profile_is_honoured():
         icc_profiles.wide_rgb().replace(b"mntr", b"link"),
         icc_profiles.wide_rgb().replace(b"acsp", b"ACSP"),
         icc_profiles.wide_rgb()[:140] + bytes(len(icc_profiles.wide_rgb()) - 140),
+        icc_profiles.wide_rgb()[:128] + b"\xff" * (len(icc_profiles.wide_rgb()) - 128),
+        icc_profiles.wide_rgb().replace(b"RGB XYZ ", b"Lab XYZ "),
     ],
 )
 def test_a_profile_that_does_not_fit_is_left_aside(profile):
@@ -204,9 +206,9 @@ def test_a_file_is_opened_as_the_format_it_was_found_to_be_and_no_other():
 
 def test_a_second_picture_that_the_walk_has_missed_is_refused_all_the_same():
     file = io.BytesIO()
-    Image.fromarray(small_picture()).save(file, "PNG", save_all=True, append_images=[Image.new("RGB", SIDE)])
+    Image.fromarray(small_picture()).save(file, "WEBP", save_all=True, append_images=[Image.new("RGB", SIDE)])
     with pytest.raises(ImageInvalid, match="holds 2 pictures"):
-        decode_upright(file.getvalue(), Header("PNG", *SIDE))
+        decode_upright(file.getvalue(), Header("WEBP", *SIDE))
 
 
 def test_too_little_memory_is_a_refusal(monkeypatch):
