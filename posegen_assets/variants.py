@@ -42,5 +42,5 @@ def _make(studio: Studio, tag: str | None) -> VariantsMade:
     claim = claim_waiting(studio.database) if tag is None else UUID(tag)
     if claim is None:
         return VariantsMade()
-    with DecoderPool() as decoders:
+    with DecoderPool.of_our_own() as decoders:
         return make_variants(studio, claim, decoders.decode)

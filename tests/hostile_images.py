@@ -461,7 +461,7 @@ def _other_files() -> Iterable[Hostile]:
     ):
         yield Hostile(name, make, suffix, no_picture)
     yield Hostile(
-        "more than 10 MB", lambda: encoded("PNG") + bytes(10_000_000), ".png", "10,0.* bytes; at most 10,000,000"
+        "more than 10 MiB", lambda: encoded("PNG") + bytes(10_485_760), ".png", "10,4.* bytes; at most 10,485,760"
     )
     for kind, suffix in (("PNG", ".jpg"), ("JPEG", ".png"), ("WEBP", ".jpeg"), ("PNG", ".webp")):
         yield Hostile(

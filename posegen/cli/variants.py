@@ -61,7 +61,7 @@ def _made(session: Session, source: str, tool: str, user: UUID | None) -> Varian
         request = variants.insert_image_request(connection, asking, tool, meant)
     claim = claim_request(session.database, request)
     if claim is not None:
-        with DecoderPool() as decoders:
+        with DecoderPool.of_our_own() as decoders:
             make_variants(session.studio(), claim, decoders.decode)
     return _ended(session, request)
 

@@ -73,6 +73,12 @@ class FinishedPose:
     recipe_hash: str
     asked_at: datetime
 
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Width and height in pixels, as its recipe has them; None for an adopted picture, which may have any."""
+        width, height = self.recipe.get("width"), self.recipe.get("height")
+        return None if width is None or height is None else (width, height)
+
 
 @dataclass(frozen=True)
 class PoseResult:

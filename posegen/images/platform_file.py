@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from posegen.errors import SettingsInvalid
 from posegen.images.platforms import EXTEND, PLATFORMS, Platform
+from posegen.images.validation import OF_OUR_OWN
 
-MOST_PIXELS = 20_000_000
+MOST_PIXELS = OF_OUR_OWN.max_pixels
 MOST_ASPECT = 10
 RESERVES = (20_000, 100_000_000)
 """Bytes that may be set aside for one export."""

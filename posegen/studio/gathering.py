@@ -13,7 +13,6 @@ from posegen.database.poses import FinishedPose
 from posegen.errors import ImageInvalid
 from posegen.images.platforms import Platform
 from posegen.images.validation import open_image
-from posegen.studio.poses import SIDE
 from posegen.studio.studio import Studio
 
 
@@ -42,7 +41,7 @@ def gather_files(studio: Studio, generation_id: UUID, folder: Path) -> list[Gath
         place = folder / f"{pose.position + 1:02}-{pose.library_pose}"
         image = (pose.image_store, pose.image_key, pose.image_sha256)
         thumbnail = (pose.thumbnail_store, pose.thumbnail_key, pose.thumbnail_sha256)
-        gathered.append(_gather(studio, image, place, pose, "image", (SIDE, SIDE)))
+        gathered.append(_gather(studio, image, place, pose, "image", pose.size))
         gathered.append(_gather(studio, thumbnail, place, pose, "thumbnail", None))
         gathered += [
             _gather(studio, _stored(row), place, pose, row.format, _size_of(row, known))

@@ -13,7 +13,6 @@ from posegen.database.connection import Connection
 from posegen.database.generations import Progress
 from posegen.errors import GenerationUnknown, ImageInvalid, StorageError
 from posegen.images.headers import read_header
-from posegen.studio.poses import SIDE
 from posegen.studio.quality import problems_of
 from posegen.studio.studio import Studio
 
@@ -54,7 +53,7 @@ def inspect_poses(studio: Studio, generation_id: UUID) -> Inspection:
         finished = poses.finished_poses(connection, generation_id)
     problems = []
     for pose in finished:
-        problems += _look(studio, pose.image_store, pose.image_key, pose.image_sha256, (SIDE, SIDE))
+        problems += _look(studio, pose.image_store, pose.image_key, pose.image_sha256, pose.size)
         problems += _look(studio, pose.thumbnail_store, pose.thumbnail_key, pose.thumbnail_sha256, None)
     return Inspection(looked_at=2 * len(finished), problems=problems)
 

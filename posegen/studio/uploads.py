@@ -19,13 +19,14 @@ from posegen.database.uploads import Upload
 from posegen.errors import ImageInvalid, ObjectMissing, RequestRefused, UnknownName, UploadRefused
 from posegen.images.pixels import Pixels
 from posegen.images.png import encode_png
+from posegen.images.validation import FROM_OUTSIDE
 from posegen.ledger import quota
 from posegen.storage.keys import upload_key, uploaded_key
 from posegen.storage.protocol import SIGNED_SECONDS, SignedPut
 from posegen.studio.studio import Studio
 
-LARGEST = 10 * 1024 * 1024
-"""Bytes of an upload at most."""
+LARGEST = FROM_OUTSIDE.max_bytes
+"""Bytes of an upload at most; the database has the same number."""
 CONTENT_TYPES = ("image/png", "image/jpeg", "image/webp")
 _QUALITY = 95
 
@@ -84,7 +85,7 @@ def complete_upload(studio: Studio, upload_id: UUID, decode: Decode) -> Upload:
     try:
         if len(data) != upload.size:
             raise ImageInvalid(f"{len(data):,} bytes or more came, {upload.size:,} were announced.")
-        _keep(studio, upload, _encoded(decode(data, PurePosixPath(upload.key).suffix), upload.content_type))
+        _keep(studio, upload, encode_upload(decode(data, PurePosixPath(upload.key).suffix), upload.content_type))
     except (ImageInvalid, RequestRefused) as refused:
         with studio.database.transaction() as connection:
             uploads.reject(connection, upload_id, str(refused))
@@ -107,8 +108,11 @@ def _keep(studio: Studio, upload: Upload, encoded: tuple[bytes, str]) -> None:
         uploads.complete(connection, upload.id, object_id)
 
 
-def _encoded(pixels: Pixels, content_type: str) -> tuple[bytes, str]:
-    """PNG stays PNG; whatever may have lost something before becomes a JPEG that loses no more to look at."""
+def encode_upload(pixels: Pixels, content_type: str) -> tuple[bytes, str]:
+    """The file that is kept of an upload, and its content type.
+
+    PNG stays PNG; what may have lost something before becomes a JPEG that loses no more to look at, and may be larger.
+    """
     if content_type == "image/png":
         return encode_png(pixels).data, content_type
     written = io.BytesIO()

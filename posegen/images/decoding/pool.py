@@ -13,11 +13,11 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 
 from posegen.errors import DecoderUnavailable
-from posegen.images.decoding.process import Allowance, DecoderProcess
+from posegen.images.decoding.process import FOR_OUR_OWN, Allowance, DecoderProcess
 from posegen.images.file_bytes import Header
 from posegen.images.framing import Size
 from posegen.images.pixels import Pixels
-from posegen.images.validation import FROM_OUTSIDE, Limits, examine
+from posegen.images.validation import FROM_OUTSIDE, OF_OUR_OWN, Limits, examine
 
 _MOST_JOBS = 1_000
 """After which a process makes room for a fresh one."""
@@ -38,6 +38,11 @@ class DecoderPool:
         self._limits = limits
         self._allowance = allowance or Allowance()
         self._of_process: dict[int, _Decoders] = {}
+
+    @classmethod
+    def of_our_own(cls) -> DecoderPool:
+        """A pool for what the stores hold: files that we have written may be larger than what is taken from outside."""
+        return cls(limits=OF_OUR_OWN, allowance=FOR_OUR_OWN)
 
     def __enter__(self) -> DecoderPool:
         return self

@@ -290,7 +290,7 @@ def test_drops_that_keep_coming_end_it_too(liar, what):
 @pytest.mark.parametrize(
     ("death", "raised", "words"),
     [
-        (b"signal SIGPROF", ImageInvalid, "takes more than 2 s of computing"),
+        (b"signal SIGPROF", ImageInvalid, "takes more than 4 s of computing"),
         (b"signal SIGSEGV", ImageInvalid, r"PNG of 32x32 pixels breaks the decoder \(exit code -11\)"),
         (b"signal SIGKILL", DecoderUnavailable, "was killed"),
     ],

@@ -25,7 +25,7 @@ from tests.concurrency import at_once
 
 @pytest.fixture(scope="module")
 def decoders() -> Iterator[DecoderPool]:
-    with DecoderPool() as pool:
+    with DecoderPool.of_our_own() as pool:
         yield pool
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 
 from posegen.images import jpeg_segments, png_chunks, webp_chunks
-from posegen.images.decoding.process import Allowance
+from posegen.images.decoding.process import FOR_OUR_OWN, Allowance
 from posegen.images.file_bytes import MOST_EXTRA_BYTES
 from posegen.images.headers import SUFFIXES
 from posegen.images.measures import FigureMeasures, Measures
 from posegen.images.quality import COPY_DISTANCE, Bounds
-from posegen.images.validation import FROM_OUTSIDE
+from posegen.images.validation import FROM_OUTSIDE, OF_OUR_OWN
 from tests.documents import page
 from tests.hostile_images import corpus
 
@@ -20,7 +20,7 @@ LIMITS = {row["rule"]: row["limit"] for row in PAGE.rows("rule")}
 
 def test_the_limits_of_the_page_are_those_of_the_code() -> None:
     limits = FROM_OUTSIDE
-    assert LIMITS["file"] == f"at most {limits.max_bytes:,} bytes"
+    assert LIMITS["file"] == f"at most {limits.max_bytes:,} bytes ({limits.max_bytes // 2**20} MiB)"
     assert LIMITS["pixels"].startswith(f"at most {limits.max_pixels:,} ")
     assert LIMITS["each side"] == f"{limits.min_side} to {limits.max_side:,}"
     assert LIMITS["one side to the other"] == f"at most {limits.max_aspect:g} times"
@@ -43,6 +43,19 @@ def test_a_picture_may_take_what_the_page_says() -> None:
         "computing": f"{allowance.cpu_seconds:g} s",
         "time on the clock": f"{allowance.wall_seconds:g} s",
     }
+
+
+def test_files_of_our_own_may_be_and_take_what_the_page_says() -> None:
+    text = " ".join(PAGE.text.split())
+    limits, allowance = OF_OUR_OWN, FOR_OUR_OWN
+    assert (
+        f"may therefore have {limits.max_pixels:,} pixels and four bytes for each of them ({limits.max_bytes:,})"
+        in text
+    )
+    assert (
+        f"may take {allowance.memory_bytes // 10**6} MB, {allowance.cpu_seconds:g} s of computing and "
+        f"{allowance.wall_seconds:g} s on the clock" in text
+    )
 
 
 def test_the_bounds_of_the_gate_are_those_of_the_page() -> None:
