@@ -91,7 +91,7 @@ def write_packet(provenance: Provenance) -> bytes:
     packet = "\n".join(lines).encode()
     if len(packet) % 2 == 0:
         return packet
-    # A WebP pads a chunk of odd length with a zero, which ImageMagick reads as a part of the packet and complains of.
+    # A WebP pads a chunk of odd length with a zero, which some readers take for a part of the packet.
     return packet.replace(b"\n<?xpacket end", b"\n\n<?xpacket end")
 
 

@@ -87,7 +87,7 @@ def test_the_packet_names_the_iptc_term_in_its_own_namespace():
 
 @given(st.text(max_size=40))
 def test_a_packet_has_an_even_number_of_bytes(generator):
-    """ImageMagick takes the byte that pads a chunk of a WebP for a part of the packet."""
+    """A WebP pads any other, and some readers take the padding for a part of the packet."""
     packet = write_packet(replace(OURS, generator=generator))
 
     assert len(packet) % 2 == 0
