@@ -21,6 +21,7 @@ from posegen.errors import InvalidPose, UnknownName
 from posegen.images.contact_sheet import Tile, contact_sheet
 from posegen.images.pixels import Pixels
 from posegen.images.png import encode_png
+from posegen.lifecycle.intake import usable_poses
 from posegen.poses.control_maps import depth_map, openpose_map
 from posegen.poses.keypoints import openpose_json
 from posegen.studio.control_maps import render_library_pose
@@ -52,6 +53,8 @@ def list_poses(
     for pose in poses:
         table.add_row(pose.slug, pose.category, pose.difficulty, escape(pose.description))
     console.out.print(table)
+    for slug, why in usable_poses(poses)[1].items():
+        console.complain(f"{slug} cannot be drawn: {why}")
 
 
 @app.command()

@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from posegen.database.connection import Connection
+from posegen.database.json_documents import as_object
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,9 @@ class AuditLine:
     action: str
     subject: str
     detail: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "detail", as_object(self.detail))
 
 
 def record(connection: Connection, *, actor: str, action: str, subject: str, detail: Mapping[str, Any]) -> None:
@@ -60,4 +64,4 @@ def latest_detail(connection: Connection, *, action: str, subject: str) -> dict[
         "select detail from audit_entries where action = %s and subject = %s order by id desc limit 1",
         [action, subject],
     ).fetchone()
-    return None if row is None else row["detail"]
+    return None if row is None else as_object(row["detail"])

@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from posegen.database.connection import Connection
+from posegen.database.json_documents import as_object
 from posegen.database.texts import storable
 
 EVENTS_CHANNEL = "posegen_events"
@@ -27,8 +28,7 @@ class Event:
     created_at: datetime
 
     def __post_init__(self) -> None:
-        if not isinstance(self.detail, dict):
-            object.__setattr__(self, "detail", {"unreadable": str(self.detail)})
+        object.__setattr__(self, "detail", as_object(self.detail))
 
 
 def record(connection: Connection, generation_id: UUID, kind: str, **detail: object) -> None:

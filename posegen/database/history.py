@@ -15,7 +15,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from posegen.database.connection import Connection
-from posegen.database.json_documents import UnreadableJson
+from posegen.database.json_documents import UnreadableJson, as_object
 
 _ID_DIGITS = 32
 _BEGINNING = re.compile(r"[0-9a-f-]+", re.ASCII)
@@ -133,8 +133,11 @@ class AuditRow:
 
     actor: str
     action: str
-    detail: dict[str, Any] | UnreadableJson
+    detail: dict[str, Any]
     created_at: datetime
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "detail", as_object(self.detail))
 
 
 def ids_beginning_with(connection: Connection, beginning: str, *, most: int) -> list[UUID]:

@@ -43,6 +43,15 @@ def read_json(data: str | bytes) -> Any:
     return _TOO_DEEP if _is_too_deep(document) else document
 
 
+def as_object(document: Any) -> dict[str, Any]:
+    """A document that should be an object; another one, or one that cannot be read, as the only value of an object.
+
+    >>> as_object({"skin": "tan"}), as_object([1])
+    ({'skin': 'tan'}, {'unreadable': '[1]'})
+    """
+    return document if isinstance(document, dict) else {"unreadable": str(document)}
+
+
 _TOO_DEEP = UnreadableJson(f"it is nested too deep; {DEEPEST} levels are read")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from posegen.database import audit
 from posegen.database.connection import Connection
+from posegen.database.json_documents import as_object
 from posegen.settings import Settings, is_secret
 
 ACTION = "settings_changed"
@@ -21,7 +22,7 @@ def record_settings(connection: Connection, settings: Settings, *, actor: str) -
     """
     values = shown_settings(settings)
     last = audit.latest_detail(connection, action=ACTION, subject=SUBJECT)
-    before = {} if last is None else last["values"]
+    before = as_object({} if last is None else last.get("values"))
     changed = {
         name: [before.get(name), values.get(name)]
         for name in sorted({*before, *values})
