@@ -36,7 +36,7 @@ def audit(
     for line in lines:
         detail = ", ".join(f"{name} {_shown(value)}" for name, value in line.detail.items() if name != "values")
         table.add_row(
-            f"{line.created_at:%Y-%m-%d %H:%M:%S}",
+            console.utc(line.created_at),
             escape(line.actor),
             line.action,
             escape(line.subject),

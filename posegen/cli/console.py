@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from posegen.cli.plain import PlainConsole, plain, plain_json
@@ -26,3 +27,8 @@ def say(message: str) -> None:
 def print_json(document: Any) -> None:
     """One JSON document on standard output; ids and times are written as text."""
     print(plain_json(json.dumps(document, indent=2, default=str, ensure_ascii=False)))
+
+
+def utc(moment: datetime, pattern: str = "%Y-%m-%d %H:%M:%S") -> str:
+    """A moment as the tables show it, whatever time zone it comes in."""
+    return moment.astimezone(UTC).strftime(pattern)

@@ -126,7 +126,11 @@ def _movements(entries: list[Entry]) -> Table:
     for entry in entries:
         what = f"{entry.reason} ({str(entry.generation_id)[:8]})" if entry.generation_id else entry.reason
         table.add_row(
-            f"{entry.created_at:%m-%d %H:%M:%S}", entry.kind, f"{entry.amount:,}", escape(what), escape(entry.actor)
+            console.utc(entry.created_at, "%m-%d %H:%M:%S"),
+            entry.kind,
+            f"{entry.amount:,}",
+            escape(what),
+            escape(entry.actor),
         )
     return table
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import groupby
 from typing import Annotated, Any, Literal
 
@@ -306,8 +306,8 @@ def _number(value: int | None) -> str:
 
 
 def _at(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    return console.utc(moment)
 
 
 def _clock(moment: datetime | None) -> str:
-    return "-" if moment is None else f"{moment.astimezone(UTC):%m-%d %H:%M:%S}"
+    return "-" if moment is None else console.utc(moment, "%m-%d %H:%M:%S")

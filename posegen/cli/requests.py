@@ -228,7 +228,7 @@ def _print(results: list[GenerationResult]) -> None:
         table.add_row(
             str(result.generation_id),
             str(result.status),
-            f"{result.created_at:%m-%d %H:%M}",
+            console.utc(result.created_at, "%m-%d %H:%M"),
             f"{result.poses_completed}/{result.poses_total}",
             str(result.credits_spent),
             "-" if result.seconds_to_finish is None else f"{result.seconds_to_finish:.1f}",

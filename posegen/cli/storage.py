@@ -117,11 +117,11 @@ def ls(
         if shown == limit:
             console.err.print(f"There are more: --after KEY or --limit, which is {limit} now.")
             break
-        when = entry.modified.astimezone(UTC)
         if as_json:
-            print(json.dumps({"key": entry.key, "size": entry.size, "modified": when.isoformat()}))
+            modified = entry.modified.astimezone(UTC).isoformat()
+            print(json.dumps({"key": entry.key, "size": entry.size, "modified": modified}))
         else:
-            console.say(f"{entry.size:>12,}  {when:%Y-%m-%d %H:%M:%S}  {entry.key}")
+            console.say(f"{entry.size:>12,}  {console.utc(entry.modified)}  {entry.key}")
 
 
 @app.command()

@@ -57,7 +57,10 @@ def _as_json(event: Event) -> str:
 
 def _in_words(event: Event) -> str:
     facts = "  ".join(f"{name}={_short(fact)}" for name, fact in event.detail.items() if fact not in (None, [], ""))
-    return f"{event.sequence:>4}  {event.created_at:%H:%M:%S.%f}"[:-3] + f"  {event.kind:<16} {facts}".rstrip()
+    return (
+        f"{event.sequence:>4}  {console.utc(event.created_at, '%H:%M:%S.%f')}"[:-3]
+        + f"  {event.kind:<16} {facts}".rstrip()
+    )
 
 
 def _short(fact: object) -> str:
