@@ -16,6 +16,7 @@ from posegen.cli.session import Session, open_session
 from posegen.database.uploads import Upload
 from posegen.errors import UploadRefused
 from posegen.images.decoding.pool import DecoderPool
+from posegen.proxies import open_url
 from posegen.storage.protocol import LONGEST_SIGNED_SECONDS, SIGNED_SECONDS
 from posegen.studio.uploads import begin_upload, complete_upload
 from posegen.supervisor.locks import find_platform
@@ -74,7 +75,7 @@ def file(
 
 def _put(url: str, data: bytes, headers: dict[str, str]) -> None:
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, data, headers, method="PUT"), timeout=60):
+        with open_url(urllib.request.Request(url, data, headers, method="PUT"), seconds=60):
             pass
     except urllib.error.HTTPError as refused:
         raise UploadRefused(f"The store answers {refused.code} {refused.reason}.") from None

@@ -18,6 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from posegen.errors import StoreDenied, StoreUnavailable
+from posegen.proxies import is_this_machine, open_url
 from posegen.storage.places import R2, BucketPlace, Credentials
 from posegen.storage.protocol import ObjectStore, Unfinished
 
@@ -53,6 +54,8 @@ class BucketAdministration:
             config=Config(
                 signature_version="s3v4",
                 s3={"addressing_style": "path"},
+                # Without it, boto3 reads the environment.
+                proxies={} if is_this_machine(place.endpoint) else None,
                 connect_timeout=5,
                 read_timeout=30,
                 retries={"mode": "standard", "max_attempts": 4},
@@ -230,7 +233,7 @@ _AWS_POLICY = """\
 def _answers_strangers(url: str) -> bool:
     """Whether the URL answers somebody who signs nothing."""
     try:
-        with urllib.request.urlopen(url, timeout=_PROBE_SECONDS):
+        with open_url(urllib.request.Request(url), seconds=_PROBE_SECONDS):
             return True
     except (urllib.error.URLError, TimeoutError, ValueError):
         return False

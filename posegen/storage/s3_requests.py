@@ -19,6 +19,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from posegen.errors import ObjectExists, ObjectMissing
+from posegen.proxies import is_this_machine
 from posegen.storage.credentials import as_obstore_wants, credentials_source
 from posegen.storage.places import BucketPlace, Credentials
 from posegen.storage.s3_attempts import Attempts
@@ -27,6 +28,7 @@ from posegen.storage.streams import check_bytes
 
 if TYPE_CHECKING:
     from obstore import Attributes, GetOptions, ObjectMeta
+    from obstore.store import ClientConfig
 
 T = TypeVar("T")
 
@@ -221,6 +223,7 @@ class S3Requests:
                 "connect_timeout": timedelta(seconds=limits.connect),
                 "timeout": timedelta(seconds=limits.request),
                 "user_agent": "posegen",
+                **_proxy_options(place.endpoint),
             },
             retry_config={
                 "max_retries": 10 if retry_seconds else 0,
@@ -233,3 +236,10 @@ class S3Requests:
             },
             credential_provider=provider,  # type: ignore[arg-type]  # a plain function is what it calls
         )
+
+
+def _proxy_options(endpoint: str) -> ClientConfig:
+    """Without any, the client follows the environment; with a proxy that no host goes through, it does not."""
+    if not is_this_machine(endpoint):
+        return {}
+    return {"proxy_url": "http://127.0.0.1:9", "proxy_excludes": "0.0.0.0/0,::/0,*"}

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 
 from posegen.errors import PosegenError
+from posegen.proxies import open_url
 from posegen.settings import PROJECT_ROOT, Settings
 from posegen.supervisor.locks import hold_home
 from posegen.supervisor.ports import choose_port, url_of
@@ -194,7 +195,7 @@ def _daemon_beats(url: str, since: float) -> bool:
         f"{url}/graphql", json.dumps({"query": HEARTBEATS}).encode(), {"Content-Type": "application/json"}
     )
     try:
-        with urllib.request.urlopen(question, timeout=5) as answer:
+        with open_url(question, seconds=5) as answer:
             found = json.load(answer)
         statuses = found["data"]["instance"]["daemonHealth"]["allDaemonStatuses"]
     except (OSError, ValueError, KeyError, TypeError):

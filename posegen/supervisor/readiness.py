@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import http.client
 import socket
-import urllib.error
 import urllib.request
 from pathlib import Path
+
+from posegen.proxies import open_url
 
 ANSWER_SECONDS = 2
 
@@ -14,7 +15,7 @@ ANSWER_SECONDS = 2
 def answers_http(url: str) -> bool:
     """Whether a GET of `url` succeeds."""
     try:
-        with urllib.request.urlopen(url, timeout=ANSWER_SECONDS) as answer:
+        with open_url(urllib.request.Request(url), seconds=ANSWER_SECONDS) as answer:
             return bool(answer.status == http.client.OK)
     except (OSError, http.client.HTTPException):
         return False

@@ -17,6 +17,7 @@ from typing import Any
 
 from posegen.errors import StorageError
 from posegen.graphemes import shorten
+from posegen.proxies import open_url
 from posegen.storage.keys import STORE_MARKER_KEY, content_type_of, is_public
 from posegen.storage.places import LOCAL, StorePlaces
 from posegen.storage.protocol import ObjectStore
@@ -225,7 +226,7 @@ def _ask(
     sent = {**(headers or {}), **({"Content-Type": "application/json"} if body else {})}
     question = urllib.request.Request(url, body, sent, method=method)
     try:
-        with urllib.request.urlopen(question, timeout=ANSWER_SECONDS) as answer:
+        with open_url(question, seconds=ANSWER_SECONDS) as answer:
             return Reply(answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.read())
     except urllib.error.HTTPError as refused:
         with refused:

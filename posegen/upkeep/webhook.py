@@ -9,6 +9,7 @@ import urllib.request
 from typing import Any
 
 from posegen.errors import WebhookRefused
+from posegen.proxies import open_url
 
 TIMEOUT_SECONDS = 10.0
 
@@ -32,7 +33,7 @@ def post(url: str, body: dict[str, Any], *, seconds: float = TIMEOUT_SECONDS) ->
         method="POST",
     )
     try:
-        with urllib.request.build_opener(_NoRedirects).open(request, timeout=seconds):
+        with open_url(request, seconds=seconds, handlers=(_NoRedirects,)):
             return
     except urllib.error.HTTPError as refused:
         with refused:
