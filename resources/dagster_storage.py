@@ -13,10 +13,12 @@ from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 from dagster_postgres.utils import create_pg_engine
 from dagster_postgres.version import __version__ as dagster_postgres_version
-from sqlalchemy.engine import Engine
+from sqlalchemy import event
+from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.pool import NullPool
 
-from posegen.database.connection import LIVENESS
+from posegen.database import session
+from posegen.database.session import CONNECT_OPTIONS
 from posegen.errors import PlatformUnusable
 
 KEPT_OPEN = 5
@@ -59,8 +61,21 @@ def pooled_engine(postgres_url: str) -> Engine:
         pool_pre_ping=True,
         pool_size=KEPT_OPEN,
         max_overflow=MOST_CONNECTIONS - KEPT_OPEN,
-        connect_args={"fallback_application_name": "dagster", **LIVENESS},
+        connect_args={"fallback_application_name": "dagster"},
     )
+
+
+@event.listens_for(Engine, "do_connect")
+def _connect_as_needed(_: Dialect, __: object, ___: object, options: dict[str, Any]) -> None:
+    """For every engine of a process with this storage: upstream makes its tables with engines of its own."""
+    options.update(CONNECT_OPTIONS)
+
+
+@event.listens_for(Engine, "connect", insert=True)
+def _configure(connection: Any, _: object) -> None:
+    """Before SQLAlchemy looks at the session for itself: it remembers the schema that it finds."""
+    # psycopg2 reads this one as it connects and quotes strings by it; changed now, it would quote wrongly.
+    session.configure(connection, standard_conforming_strings=None)
 
 
 def _share_pool(storage: object, engine: Engine) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from posegen.database.server import DatabaseUrls, open_server, parse_url
+from posegen.database.server import DatabaseUrls, open_server
+from posegen.database.server_url import parse_url
 from posegen.settings import Settings
 
 PATIENCE = 180.0

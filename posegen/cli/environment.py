@@ -19,7 +19,8 @@ def env(
     """Print the connection string and Dagster's variables for a shell.
 
     `eval "$(posegen env)"`, and `psql "$DATABASE_URL"` or `dagster dev` work, as long as the server runs: the embedded
-    one lives as long as a `posegen` command uses it. `posegen up` does, and so does `posegen db serve`.
+    one lives as long as a `posegen` command uses it. `posegen up` does, and so does `posegen db serve`. Variables of
+    libpq that would lead elsewhere, such as PGHOSTADDR, are unset.
     """
     settings = load_settings()
     with open_server(settings) as urls:
@@ -27,5 +28,7 @@ def env(
     if as_json:
         console.print_json(variables)
         return
+    for name in urls.ignored:
+        print(f"unset {name}")
     for name, value in variables.items():
         print(f"export {name}={shlex.quote(value)}")

@@ -35,6 +35,7 @@ from posegen.cli import (
     verify,
     watch,
 )
+from posegen.database.failures import describe
 from posegen.errors import PosegenError
 
 USER_ERROR = 1
@@ -85,8 +86,8 @@ def main() -> None:
     except PosegenError as error:
         console.complain(str(error))
         sys.exit(USER_ERROR)
-    except psycopg.OperationalError as lost:
-        console.complain(f"The database server does not answer any more: {lost} `posegen doctor` checks the parts.")
+    except psycopg.Error as failed:
+        console.complain(describe(failed))
         sys.exit(USER_ERROR)
     except BrokenPipeError:
         # Whoever read our output has seen enough.

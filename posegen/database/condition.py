@@ -11,9 +11,10 @@ from datetime import datetime
 from typing import LiteralString
 from uuid import UUID
 
+import psycopg
 from psycopg.rows import class_row
 
-from posegen.database.connection import Connection
+from posegen.database.connection import Connection, Database
 
 
 @dataclass(frozen=True)
@@ -110,3 +111,18 @@ def server_time(connection: Connection) -> datetime:
     assert row is not None, "it answers a row"
     now: datetime = row["now"]
     return now
+
+
+def try_to_write(database: Database) -> None:
+    """Write some pages and take them back. Raises `psycopg.Error` when the server takes no writes or its disk is full.
+
+    A user without the right to temporary tables is let off.
+    """
+    with database.transaction() as connection:
+        row = connection.execute("select has_database_privilege(current_database(), 'temporary') as may").fetchone()
+        if row is not None and row["may"]:
+            # Larger than the room that is left in the pages of the catalogue.
+            connection.execute(
+                "create temporary table written on commit drop as select md5(n::text) from generate_series(1, 2000) n"
+            )
+        raise psycopg.Rollback

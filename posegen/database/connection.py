@@ -16,20 +16,12 @@ from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import set_json_loads
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from posegen.database import session
 from posegen.database.json_documents import read_json
+from posegen.database.session import CONNECT_OPTIONS, CONNECT_SECONDS
 from posegen.errors import DatabaseUnusable
 
 Connection = psycopg.Connection[DictRow]
-
-CONNECT_SECONDS = 10
-LIVENESS: dict[str, Any] = {
-    "keepalives": 1,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 4,
-    "tcp_user_timeout": 30_000,
-}
-"""For libpq: a server that is gone without a word is noticed within 30 s, where Linux alone waits for up to 2 hours."""
 
 
 class Database:
@@ -53,12 +45,7 @@ class Database:
             # A restarted server leaves dead connections in the pool; the check costs one round trip.
             check=ConnectionPool.check_connection,
             configure=self._configure,
-            kwargs={
-                "row_factory": dict_row,
-                "application_name": "posegen",
-                "connect_timeout": CONNECT_SECONDS,
-                **LIVENESS,
-            },
+            kwargs={"row_factory": dict_row, "application_name": "posegen", **CONNECT_OPTIONS},
             timeout=CONNECT_SECONDS * 2,
             reconnect_timeout=CONNECT_SECONDS,
         )
@@ -83,21 +70,13 @@ class Database:
     @contextmanager
     def listening(self, channel: str) -> Iterator[Listener]:
         """A connection of its own that hears what is notified on `channel`."""
-        with psycopg.connect(
-            self.url,
-            autocommit=True,
-            application_name="posegen listener",
-            connect_timeout=CONNECT_SECONDS,
-            **LIVENESS,
-        ) as connection:
+        with session.connect(self.url, application="posegen listener", row_factory=dict_row) as connection:
             connection.execute(psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(channel)))
             yield Listener(connection)
 
     def _configure(self, connection: Connection) -> None:
         set_json_loads(read_json, connection)
-        milliseconds = str(round(self._idle_seconds * 1000))
-        connection.execute("select set_config('idle_in_transaction_session_timeout', %s, false)", [milliseconds])
-        connection.commit()
+        session.configure(connection, idle_in_transaction_session_timeout=f"{self._idle_seconds * 1000:.0f}")
 
     def close(self) -> None:
         """Give every connection back to the server."""

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, LiteralString
 
-import psycopg
 from psycopg.rows import class_row, dict_row
 
-from posegen.database.connection import LIVENESS, Connection
+from posegen.database import session
+from posegen.database.connection import Connection
 
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 5
@@ -212,14 +212,13 @@ def read_numbers(url: str) -> Numbers:
 
     Raises `psycopg.Error` when the database does not answer in time.
     """
-    with psycopg.connect(
+    with session.connect(
         url,
-        autocommit=False,
+        application="posegen metrics",
         row_factory=dict_row,
-        application_name="posegen metrics",
-        connect_timeout=CONNECT_SECONDS,
-        options=f"-c statement_timeout={STATEMENT_SECONDS}s",
-        **LIVENESS,
+        autocommit=False,
+        connect_seconds=CONNECT_SECONDS,
+        statement_timeout=f"{STATEMENT_SECONDS}s",
     ) as connection:
         connection.execute("set transaction isolation level repeatable read read only")
         return numbers(connection)

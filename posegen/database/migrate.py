@@ -14,24 +14,38 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
+from posegen.database import session
+from posegen.database.failures import describe
+from posegen.database.session import CONNECT_OPTIONS
 from posegen.errors import DatabaseUnusable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # Two processes may start at once; the second waits for the first and then finds nothing to do.
 _UPGRADE_LOCK = 0x706F7365
+LOCK_TIMEOUT = "60s"
 
 
 def upgrade_schema(url: str) -> str:
-    """Run the migrations that are missing, each process in turn, and answer the revision that holds now.
+    """Run the migrations that are missing, each process in turn, and return the revision that holds now.
 
-    Raises `DatabaseUnusable` for a revision that this version does not know.
+    Raises `DatabaseUnusable` for a revision that this version does not know, and for what the server refuses.
     """
+    try:
+        _upgrade(url)
+    except sqlalchemy.exc.DBAPIError as refused:
+        raise DatabaseUnusable(f"The schema of the database is not upgraded. {_described(refused)}") from refused
+    return newest_revision()
+
+
+def _upgrade(url: str) -> None:
     config = Config()
     # A percent sign in the path would be taken for the beginning of a variable.
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     with _connect(url) as connection, connection.begin():
         connection.execute(sqlalchemy.text("select pg_advisory_xact_lock(:lock)"), {"lock": _UPGRADE_LOCK})
         config.attributes["connection"] = connection
+        # Whoever waits for a table's lock lets everybody wait behind it.
+        connection.execute(sqlalchemy.text("select set_config('lock_timeout', :time, true)"), {"time": LOCK_TIMEOUT})
         try:
             command.upgrade(config, "head")
         except CommandError as unknown:
@@ -39,7 +53,6 @@ def upgrade_schema(url: str) -> str:
                 f"The database was made by another version of Posegen: {unknown}. Use the version that made it, or a "
                 "newer one."
             ) from unknown
-    return newest_revision()
 
 
 def current_revision(url: str) -> str | None:
@@ -51,8 +64,7 @@ def current_revision(url: str) -> str | None:
         with _connect(url) as connection:
             return MigrationContext.configure(connection).get_current_revision()
     except sqlalchemy.exc.DBAPIError as refused:
-        said = " ".join(str(refused.orig).split())
-        raise DatabaseUnusable(f"The revision of the database cannot be read: {said}.") from refused
+        raise DatabaseUnusable(f"The revision of the database cannot be read. {_described(refused)}") from refused
 
 
 def newest_revision() -> str:
@@ -64,6 +76,14 @@ def newest_revision() -> str:
 
 def _connect(url: str) -> sqlalchemy.Connection:
     engine = sqlalchemy.create_engine(
-        sqlalchemy.make_url(url).set(drivername="postgresql+psycopg"), poolclass=sqlalchemy.NullPool
+        sqlalchemy.make_url(url).set(drivername="postgresql+psycopg"),
+        poolclass=sqlalchemy.NullPool,
+        connect_args={"application_name": "posegen migrations", **CONNECT_OPTIONS},
     )
+    # Before SQLAlchemy looks at the session for itself.
+    sqlalchemy.event.listen(engine, "connect", lambda opened, _: session.configure(opened), insert=True)
     return engine.connect()
+
+
+def _described(refused: sqlalchemy.exc.DBAPIError) -> str:
+    return describe(refused.orig) if isinstance(refused.orig, Exception) else str(refused)

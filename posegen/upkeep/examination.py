@@ -18,6 +18,7 @@ import psycopg
 from posegen.backends.registry import open_backend
 from posegen.database import breakers, condition, steps, stores
 from posegen.database.connection import Connection, Database
+from posegen.database.failures import describe
 from posegen.database.library import stored_poses
 from posegen.database.migrate import current_revision, newest_revision
 from posegen.database.platforms import judged_platforms
@@ -92,14 +93,14 @@ def examine(clock: Callable[[], datetime] = utc_now) -> list[Finding]:
     except psycopg.Error as refused:
         # It could be entered, but not be used.
         findings = [finding for finding in findings if finding.part != Part.DATABASE]
-        findings.append(_unusable(" ".join(str(refused).split())))
+        findings.append(_unusable(describe(refused)))
     return findings
 
 
 def _unusable(detail: str) -> Finding:
     denied = "Grant what docs/how-to/database-roles.md names, or log in as the owner."
     lost = "Mend DATABASE_URL, or unset it for the embedded server."
-    return Finding(Part.DATABASE, False, detail, denied if "permission denied" in detail else lost)
+    return Finding(Part.DATABASE, False, detail, denied if "lacks a right" in detail else lost)
 
 
 def _bytecode() -> Finding:
@@ -148,6 +149,8 @@ def _database(urls: DatabaseUrls) -> Finding:
     found, needed = current_revision(urls.application), newest_revision()
     if found != needed:
         return Finding(Part.DATABASE, False, f"{kind}: revision {found}, needed {needed}", "posegen db upgrade")
+    with Database(urls.application) as database:
+        condition.try_to_write(database)
     return Finding(Part.DATABASE, True, f"{kind}: revision {found}")
 
 

@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 from posegen.backends.breaker import BackendRule, Breaker
 from posegen.database.connection import Database
 from posegen.database.prepare import prepare_database
-from posegen.database.server import parse_url
+from posegen.database.server_url import parse_url
 from posegen.errors import BackendHeldBack, BackendUnavailable
 from posegen.lifecycle import claims, outcomes
 from posegen.lifecycle.invariants import Bounds

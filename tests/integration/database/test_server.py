@@ -18,7 +18,8 @@ from psycopg import sql
 
 from posegen.database.cluster import find_postmaster
 from posegen.database.embedded import EmbeddedServer
-from posegen.database.server import DatabaseUrls, open_server, parse_url
+from posegen.database.server import DatabaseUrls, open_server
+from posegen.database.server_url import parse_url
 from posegen.errors import DatabaseUnusable
 from posegen.settings import Settings
 from tests.servers import remove_cluster

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 
 from posegen.database.server import DatabaseUrls
+from posegen.database.session import SESSION_SETTINGS
 from posegen.errors import SettingsInvalid
 from posegen.setting_names import OTHER_NAMES
 from posegen.settings import PROJECT_ROOT, Settings, load_settings
@@ -93,3 +94,8 @@ def test_every_other_name_is_on_the_page() -> None:
     assert list(documented) == list(OTHER_NAMES)
     for name, others in OTHER_NAMES.items():
         assert documented[name].split("; ")[0].split(", ") == list(others)
+
+
+def test_the_settings_of_sessions_are_those_of_the_page() -> None:
+    documented = {row["setting"]: row["value"].replace("(empty)", "") for row in PAGE.rows("setting")}
+    assert documented == dict(SESSION_SETTINGS)
