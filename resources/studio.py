@@ -11,6 +11,7 @@ import structlog
 from posegen.backends.breaker import BackendRule
 from posegen.backends.registry import open_backend
 from posegen.database.connection import Database
+from posegen.database.failures import AWAY
 from posegen.database.traffic import add_traffic
 from posegen.errors import DatabaseUnusable
 from posegen.images.thumbnail_sizes import thumbnail_sizes
@@ -77,7 +78,7 @@ def _traffic_noted(database: Database, stores: Stores) -> Iterator[None]:
     """Write down what the stores were asked for in the block, also when it fails."""
     try:
         yield
-    except (psycopg.OperationalError, DatabaseUnusable):
+    except AWAY:
         raise  # the database is away: to wait for it once more would only hold up whoever hears of that
     except BaseException:
         _note_traffic(database, stores)

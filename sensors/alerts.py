@@ -5,10 +5,10 @@ from functools import partial
 from typing import Any
 
 import dagster as dg
-import psycopg
 
 from posegen.database.connection import Database
-from posegen.errors import DatabaseUnusable, WebhookRefused
+from posegen.database.failures import AWAY, describe
+from posegen.errors import WebhookRefused
 from posegen.lifecycle.steps import Steps
 from posegen.settings import load_settings
 from posegen.upkeep.incidents import tell
@@ -32,8 +32,8 @@ def alerts(database: DatabaseResource) -> dg.SkipReason:
     try:
         with database.open() as opened:
             accepted = Steps(opened, SENSOR).run("messages", lambda: _told(opened, send)) or "none: the step failed"
-    except (psycopg.OperationalError, DatabaseUnusable) as unreachable:
-        return dg.SkipReason(f"The database does not answer; the next tick tries again. {unreachable}")
+    except AWAY as unusable:
+        return dg.SkipReason(f"The next tick tries again. {describe(unusable)}")
     return dg.SkipReason(f"Messages that were accepted: {accepted}.")
 
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import dagster as dg
-import psycopg
 import structlog
 from dagster._core.storage.tags import RUN_KEY_TAG
 
 from posegen.database import designs
 from posegen.database.connection import Database
 from posegen.database.designs import REQUESTS_CHANNEL, DesignClaim, DesignProgress
-from posegen.errors import DatabaseUnusable, StorageError
+from posegen.database.failures import AWAY, describe
+from posegen.errors import StorageError
 from posegen.lifecycle.designs import (
     cancel_claim,
     claim_designs,
@@ -60,8 +60,8 @@ def design_requests(
             found = _look(context.instance, opened, studio, settings)
             if found == _Found() and listener.wait(settings.posegen_listen_seconds):
                 found = _look(context.instance, opened, studio, settings)
-    except (psycopg.OperationalError, DatabaseUnusable) as unreachable:
-        return dg.SkipReason(f"The database does not answer; the next tick tries again. {unreachable}")
+    except AWAY as unusable:
+        return dg.SkipReason(f"The next tick tries again. {describe(unusable)}")
     if found == _Found():
         return dg.SkipReason("Nothing to start: no design is waiting, or enough are being rendered.")
     partitions: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from uuid import UUID
 
 import dagster as dg
-import psycopg
 from dagster._core.events import RunFailureReason
 from dagster._core.storage.tags import PARTITION_NAME_TAG, RUN_FAILURE_REASON_TAG
 
 from posegen.database.connection import Database
-from posegen.errors import DatabaseUnusable
+from posegen.database.failures import AWAY, describe
 from posegen.lifecycle.outcomes import cancel_run, recover_lost_run, release_interrupted_run
 from posegen.lifecycle.rules import RetryRule
 from posegen.lifecycle.steps import Steps
@@ -87,8 +86,8 @@ def _each_ended_run(
                 return dg.SkipReason(f"{len(ids)} ended runs cannot be read; the next tick tries again.")
             # What could not be settled counts as seen all the same: what it leaves open is recovered by its lease.
             steps.each("settle", lambda: [run for run in runs if run], lambda run: _settle_one(opened, run, settle))
-    except (psycopg.OperationalError, DatabaseUnusable) as unreachable:
-        return dg.SkipReason(f"The database does not answer; the next tick tries again. {unreachable}")
+    except AWAY as unusable:
+        return dg.SkipReason(f"The next tick tries again. {describe(unusable)}")
     return dg.SensorResult(
         skip_reason=f"{len(ids)} ended {'run was' if len(ids) == 1 else 'runs were'} looked at.", cursor=ended.cursor
     )

@@ -7,14 +7,13 @@ answers, so that a request does not wait for Dagster's next look.
 import secrets
 
 import dagster as dg
-import psycopg
 from dagster._core.storage.tags import RUN_KEY_TAG
 
 from posegen.database import recovery
 from posegen.database.connection import Database
 from posegen.database.events import REQUESTS_CHANNEL
+from posegen.database.failures import AWAY, describe
 from posegen.database.generations import Claim
-from posegen.errors import DatabaseUnusable
 from posegen.images.thumbnail_sizes import thumbnail_sizes
 from posegen.lifecycle.claims import claim_next, claims_to_send_again
 from posegen.lifecycle.intake import take_in
@@ -50,8 +49,8 @@ def generation_requests(
             claims = _claims_now(context.instance, opened, settings)
             if not claims and listener.wait(settings.posegen_listen_seconds):
                 claims = _claims_now(context.instance, opened, settings)
-    except (psycopg.OperationalError, DatabaseUnusable) as unreachable:
-        return dg.SkipReason(f"The database does not answer; the next tick tries again. {unreachable}")
+    except AWAY as unusable:
+        return dg.SkipReason(f"The next tick tries again. {describe(unusable)}")
     if not claims:
         return dg.SkipReason("Nothing to start: no request is waiting, or every slot is taken.")
     return dg.SensorResult(

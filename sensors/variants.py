@@ -6,11 +6,10 @@ PostgreSQL decides what is new and who has it; one run makes a whole claim.
 from uuid import UUID
 
 import dagster as dg
-import psycopg
 from dagster._core.storage.tags import RUN_KEY_TAG
 
 from posegen.database.connection import Database
-from posegen.errors import DatabaseUnusable
+from posegen.database.failures import AWAY, describe
 from posegen.lifecycle.rules import RetryRule
 from posegen.lifecycle.steps import Steps
 from posegen.settings import load_settings
@@ -32,8 +31,8 @@ def image_requests(context: dg.SensorEvaluationContext, database: DatabaseResour
     try:
         with database.open() as opened:
             claims = _look(context.instance, opened)
-    except (psycopg.OperationalError, DatabaseUnusable) as unreachable:
-        return dg.SkipReason(f"The database does not answer; the next tick tries again. {unreachable}")
+    except AWAY as unusable:
+        return dg.SkipReason(f"The next tick tries again. {describe(unusable)}")
     if not claims:
         return dg.SkipReason("Nothing to start: no image request is waiting, or enough are being made.")
     return dg.SensorResult(run_requests=[_run_request(claim) for claim in claims])

@@ -29,8 +29,8 @@ CONFLICTS = (errors.SerializationFailure, errors.DeadlockDetected)
 """The server rolled a transaction back because of another one that ran beside it. It can be run again at once. These
 are `OperationalError`s: catch them before `AWAY`."""
 
-# Connection exceptions; shutdown, crash, not ready, dropped; no connections left, a full disk; a session that was silent
-# too long; no writes.
+# Connection exceptions; shutdown, crash, not ready, dropped; no connection left, a full disk; a session that was silent
+# for too long; no writes.
 _LOST_STATES = ("08", "57P01", "57P02", "57P03", "57P04", "57P05", "53100", "53300", "25P03", "25006")
 # Rolled back or deadlocked, no resources, a lock or a cancelled statement, an error of the server's own system.
 _PASSING_CLASSES = ("40", "53", "55", "57", "58")
@@ -90,8 +90,8 @@ def is_lost(error: BaseException) -> bool:
     >>> is_lost(psycopg.OperationalError("connection refused")), is_lost(psycopg.errors.ProgramLimitExceeded())
     (True, False)
     """
-    if isinstance(error, DatabaseUnusable):
-        return True
+    if not isinstance(error, psycopg.Error):
+        return isinstance(error, DatabaseUnusable)
     if not isinstance(error, AWAY):
         return False
     return error.sqlstate is None or error.sqlstate.startswith(_LOST_STATES)

@@ -12,6 +12,7 @@ from typing import Literal
 from uuid import UUID
 
 from posegen.database import events, exports, generations, objects, poses, quality
+from posegen.database.conflicts import again_after_conflict
 from posegen.database.connection import Connection, Database
 from posegen.database.generations import Lease
 from posegen.database.poses import OpenPose
@@ -65,6 +66,7 @@ class FailedExport:
     detail: str
 
 
+@again_after_conflict
 def begin_pose(database: Database, lease: Lease, pose: OpenPose) -> None:
     """Mark a pose as being made. Raises `LeaseLost`."""
     with database.transaction() as connection:
@@ -73,6 +75,7 @@ def begin_pose(database: Database, lease: Lease, pose: OpenPose) -> None:
             raise _lost(lease)
 
 
+@again_after_conflict
 def count_backend_failure(database: Database, lease: Lease, pose: OpenPose) -> int:
     """Count a call for this pose that its backend did not answer; how many there are by now. Raises `LeaseLost`."""
     with database.transaction() as connection:
@@ -80,6 +83,7 @@ def count_backend_failure(database: Database, lease: Lease, pose: OpenPose) -> i
         return poses.count_backend_failure(connection, pose.id)
 
 
+@again_after_conflict
 def complete_pose(database: Database, lease: Lease, pose: OpenPose, made: MadePose, *, store: str) -> None:
     """Pose, objects, charge, quota, progress and event in one transaction. Raises `LeaseLost`."""
     with database.transaction() as connection:
@@ -119,6 +123,7 @@ def complete_pose(database: Database, lease: Lease, pose: OpenPose, made: MadePo
     reached(CommitPoint.AFTER_COMMIT)
 
 
+@again_after_conflict
 def fail_pose(database: Database, lease: Lease, pose: OpenPose, code: ErrorCode, detail: str) -> None:
     """Give a pose up and its credits back. Raises `LeaseLost`."""
     with database.transaction() as connection:
@@ -143,6 +148,7 @@ def fail_pose(database: Database, lease: Lease, pose: OpenPose, code: ErrorCode,
     reached(CommitPoint.AFTER_COMMIT)
 
 
+@again_after_conflict
 def record_exports(
     database: Database,
     generation_id: UUID,
@@ -197,6 +203,7 @@ def _record_exports_of(
     )
 
 
+@again_after_conflict
 def replace_thumbnails(
     database: Database,
     generation_id: UUID,
@@ -223,6 +230,7 @@ def replace_thumbnails(
         )
 
 
+@again_after_conflict
 def put_contact_sheet(
     database: Database, generation_id: UUID, lease: Lease | None, sheet: ObjectInfo, *, store: str
 ) -> None:

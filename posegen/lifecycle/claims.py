@@ -6,6 +6,7 @@ from collections import Counter
 from uuid import UUID
 
 from posegen.database import breakers, events, generations, queue
+from posegen.database.conflicts import again_after_conflict
 from posegen.database.connection import Connection, Database
 from posegen.database.generations import Claim, Lease
 from posegen.errors import ClaimSuperseded, GenerationCancelled, GenerationUnknown
@@ -14,6 +15,7 @@ from posegen.states import GenerationStatus
 RUN_SHOULD_HAVE_STARTED_SECONDS = 10.0
 
 
+@again_after_conflict
 def claim_next(database: Database, *, most_running: int, most_running_per_user: int = 0) -> list[Claim]:
     """Claim queued generations in fair order, as many as there are free slots.
 
@@ -54,12 +56,14 @@ def _claim(connection: Connection, free: int, under_way: Counter[UUID], most_per
     return claims
 
 
+@again_after_conflict
 def claims_to_send_again(database: Database) -> list[Claim]:
     """Claims whose run has not begun in time; sending the same run key again is harmless when the run exists."""
     with database.transaction() as connection:
         return queue.claims_without_run(connection, older_than_seconds=RUN_SHOULD_HAVE_STARTED_SECONDS)
 
 
+@again_after_conflict
 def start_work(
     database: Database,
     generation_id: UUID,
@@ -105,6 +109,7 @@ def start_work(
         return lease
 
 
+@again_after_conflict
 def resume_work(database: Database, generation_id: UUID, *, run_id: str) -> Lease | None:
     """The lease that this run took earlier, or None when the generation has ended.
 

@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 
 from posegen.database import designs, objects
+from posegen.database.conflicts import again_after_conflict
 from posegen.database.connection import Connection, Database
 from posegen.database.designs import DesignClaim, DesignFiles, DesignLease, DesignProgress
 from posegen.database.failures import may_pass
@@ -44,6 +45,7 @@ class RenderedDesign:
     warnings: Sequence[str]
 
 
+@again_after_conflict
 def claim_designs(database: Database, *, most_under_way: int) -> list[DesignClaim]:
     """Judge and claim drafts, as many as there are free slots; one that cannot be made fails here, with its reason.
 
@@ -64,18 +66,21 @@ def claim_designs(database: Database, *, most_under_way: int) -> list[DesignClai
     return apart.settle(claims)
 
 
+@again_after_conflict
 def claim_design(database: Database, design_id: UUID) -> DesignClaim | None:
     """Judge and claim this draft, if nobody else has: None then, and when it cannot be made."""
     with database.transaction() as connection:
         return _judge_and_claim(connection, design_id)
 
 
+@again_after_conflict
 def claims_to_send_again(database: Database) -> list[DesignClaim]:
     """Claims whose run has not begun in time; sending the same run key again is harmless when the run exists."""
     with database.transaction() as connection:
         return designs.claims_without_run(connection, older_than_seconds=RUN_SHOULD_HAVE_STARTED_SECONDS)
 
 
+@again_after_conflict
 def start_design(
     database: Database, design_id: UUID, *, claim: int | None, run_id: str, lease_seconds: float
 ) -> DesignLease | None:
@@ -102,6 +107,7 @@ def start_design(
         return lease
 
 
+@again_after_conflict
 def publish(database: Database, lease: DesignLease, rendered: RenderedDesign, *, store: str) -> None:
     """Objects, quota and state in one transaction.
 
@@ -122,6 +128,7 @@ def publish(database: Database, lease: DesignLease, rendered: RenderedDesign, *,
     reached(CommitPoint.AFTER_COMMIT)
 
 
+@again_after_conflict
 def refuse(database: Database, lease: DesignLease, refusal: RequestRefused) -> bool:
     """End a design that cannot be made, whatever is tried; False when it is no longer ours."""
     with _ours(database, lease) as connection:
@@ -131,6 +138,7 @@ def refuse(database: Database, lease: DesignLease, refusal: RequestRefused) -> b
         return True
 
 
+@again_after_conflict
 def retry_after_error(database: Database, lease: DesignLease, *, code: ErrorCode, reason: str) -> bool:
     """Let a design wait for another attempt, or end it with `code` after the last; False when it is no longer ours."""
     with _ours(database, lease) as connection:
@@ -140,6 +148,7 @@ def retry_after_error(database: Database, lease: DesignLease, *, code: ErrorCode
         return True
 
 
+@again_after_conflict
 def release(database: Database, lease: DesignLease) -> bool:
     """Put a design back because its worker is asked to stop; burns no attempt."""
     with _ours(database, lease) as connection:
@@ -149,6 +158,7 @@ def release(database: Database, lease: DesignLease) -> bool:
         return True
 
 
+@again_after_conflict
 def recover_lost_run(database: Database, claim: DesignClaim, *, reason: str) -> bool:
     """Put back a draft whose run has ended before it began to work."""
     with database.transaction() as connection:
@@ -159,6 +169,7 @@ def recover_lost_run(database: Database, claim: DesignClaim, *, reason: str) -> 
         return True
 
 
+@again_after_conflict
 def cancel_claim(database: Database, claim: DesignClaim, *, actor: str) -> bool:
     """End a draft whose run somebody has cancelled before it began."""
     with database.transaction() as connection:
@@ -169,6 +180,7 @@ def cancel_claim(database: Database, claim: DesignClaim, *, actor: str) -> bool:
         return True
 
 
+@again_after_conflict
 def sweep_expired_leases(database: Database, *, most_lost_leases: int) -> list[DesignProgress]:
     """Put back every design whose worker was silent for longer than its lease; answers what they were.
 

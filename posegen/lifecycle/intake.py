@@ -15,6 +15,7 @@ import structlog
 
 from posegen.backends.registry import BACKENDS, open_backend
 from posegen.database import events, generations, library, platforms, poses, queue
+from posegen.database.conflicts import again_after_conflict
 from posegen.database.connection import Connection, Database
 from posegen.database.failures import may_pass
 from posegen.database.json_documents import UnreadableJson
@@ -210,6 +211,7 @@ class _Intake:
             self._room -= 1
 
 
+@again_after_conflict
 def _take_in_one(database: Database, generation_id: UUID, intake: _Intake) -> bool:
     """Whether it was judged here; False when another process came first."""
     with database.transaction() as connection:

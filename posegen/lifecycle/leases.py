@@ -10,6 +10,7 @@ import psycopg
 import structlog
 
 from posegen.database import generations
+from posegen.database.conflicts import again_after_conflict
 from posegen.database.connection import Database
 from posegen.database.generations import Lease
 from posegen.errors import DatabaseUnusable, LeaseLost
@@ -60,8 +61,7 @@ class LeaseKeeper:
     def _renew(self) -> None:
         asked_at = time.monotonic()
         try:
-            with self._database.transaction() as connection:
-                held = generations.renew(connection, self.lease, lease_seconds=self._lease_seconds)
+            held = _renew(self._database, self.lease, self._lease_seconds)
         except (psycopg.Error, DatabaseUnusable) as unreachable:
             log.warning("lease not renewed", generation=str(self.lease.generation_id), reason=str(unreachable))
             return
@@ -69,3 +69,10 @@ class LeaseKeeper:
             self._runs_out_at = asked_at + self._lease_seconds
         else:
             self._lost.set()
+
+
+@again_after_conflict
+def _renew(database: Database, lease: Lease, seconds: float) -> bool:
+    """Whether the lease was still ours."""
+    with database.transaction() as connection:
+        return generations.renew(connection, lease, lease_seconds=seconds)

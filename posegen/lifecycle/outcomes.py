@@ -8,6 +8,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from posegen.database import events, exports, generations, poses, recovery
+from posegen.database.conflicts import again_after_conflict
 from posegen.database.connection import Connection, Database
 from posegen.database.generations import Lease, Progress
 from posegen.error_codes import ErrorCode
@@ -23,6 +24,7 @@ from posegen.states import GenerationStatus
 BEHIND_OTHERS_SECONDS = 5.0
 
 
+@again_after_conflict
 def finish_generation(database: Database, lease: Lease) -> GenerationStatus:
     """End a generation whose poses and exports are done, and give back what was not used. Raises `LeaseLost`."""
     with database.transaction() as connection:
@@ -37,6 +39,7 @@ def finish_generation(database: Database, lease: Lease) -> GenerationStatus:
     return status
 
 
+@again_after_conflict
 def release_lease(database: Database, lease: Lease, *, reason: str) -> bool:
     """Put a generation back into the queue because its worker is asked to stop; burns no attempt."""
     with database.transaction() as connection:
@@ -50,6 +53,7 @@ def release_lease(database: Database, lease: Lease, *, reason: str) -> bool:
     return True
 
 
+@again_after_conflict
 def hold_back(database: Database, lease: Lease, held: BackendHeldBack) -> bool:
     """Put a generation back into the queue until its backend may be tried again; burns no attempt."""
     with database.transaction() as connection:
@@ -81,6 +85,7 @@ def retry_after_lost_contact(database: Database, lease: Lease, rule: RetryRule, 
     return _settle(database, lease, rule, reason=reason, lost_lease=True)
 
 
+@again_after_conflict
 def recover_lost_run(
     database: Database,
     generation_id: UUID,
@@ -104,6 +109,7 @@ def recover_lost_run(
         return True
 
 
+@again_after_conflict
 def release_interrupted_run(database: Database, generation_id: UUID, dispatch: int, *, run_id: str) -> bool:
     """Put back a generation whose run was asked to stop before it began or between two assets; burns no attempt."""
     with database.transaction() as connection:
@@ -144,12 +150,14 @@ def take_away(
     return retry_or_poison(connection, progress, rule, reason=reason, lost_lease=lost_lease)
 
 
+@again_after_conflict
 def cancel(database: Database, generation_id: UUID, *, actor: str) -> bool:
     """Cancel a generation that has not ended; finished poses stay and stay paid for."""
     with database.transaction() as connection:
         return _cancel(connection, generation_id, actor)
 
 
+@again_after_conflict
 def cancel_run(database: Database, generation_id: UUID, dispatch: int, *, actor: str) -> bool:
     """Cancel a generation whose run was cancelled, unless another run has it by now."""
     with database.transaction() as connection:
@@ -159,6 +167,7 @@ def cancel_run(database: Database, generation_id: UUID, dispatch: int, *, actor:
         return _cancel(connection, generation_id, actor)
 
 
+@again_after_conflict
 def cancel_work(database: Database, lease: Lease, *, actor: str) -> bool:
     """Cancel the generation that this lease is for; False when somebody else has it by now."""
     with database.transaction() as connection:
@@ -188,6 +197,7 @@ def _left_open(connection: Connection, generation_id: UUID, dispatch: int, run_i
     return progress if never_began or left_open else None
 
 
+@again_after_conflict
 def _settle(
     database: Database,
     lease: Lease,

@@ -10,12 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from uuid import UUID
 
-import psycopg
-
 from posegen.database import events, generations
 from posegen.database.connection import Database
 from posegen.database.events import EVENTS_CHANNEL, Event
-from posegen.errors import DatabaseUnusable, GenerationUnknown
+from posegen.database.failures import AWAY
+from posegen.errors import GenerationUnknown
 
 # Without a hint for so long, we look for ourselves.
 LOOK_SECONDS = 2.0
@@ -42,7 +41,7 @@ def watch(
                         return
                     keep_running()
                     _wait_for(generation_id, hints.wait)
-        except (psycopg.OperationalError, DatabaseUnusable):
+        except AWAY:
             time.sleep(_PAUSE_SECONDS)
             keep_running()
 

@@ -12,6 +12,7 @@ import structlog
 
 from posegen.database import generations
 from posegen.database.connection import Database
+from posegen.database.failures import AWAY, CONFLICTS, TAKES_NO_WRITES, describe
 from posegen.database.generations import Lease
 from posegen.error_codes import ErrorCode
 from posegen.errors import (
@@ -39,7 +40,8 @@ log = structlog.get_logger(__name__)
 _PAUSE_SECONDS = 0.5
 # What a worker gives a database that is away, so that its generation need not wait for the lease to run out.
 _SETTLE_SECONDS = 15.0
-_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, DatabaseUnusable)
+# What it gives one that answers and takes no writes: nothing else can be done meanwhile, and nothing is lost.
+_NO_WRITES_SECONDS = 600.0
 
 
 @contextmanager
@@ -54,8 +56,10 @@ def at_work(
     """Keep the lease during the block.
 
     An error puts the generation back for another attempt, or ends it after the last one. A database that went away, or
-    a backend that is left alone, puts it back and counts no error. A lost lease changes nothing: somebody else has the
-    word. Raises `GenerationCancelled` instead of `LeaseLost` when that was somebody who cancelled it.
+    a backend that is left alone, puts it back and counts no error. Transactions that were rolled back because of
+    others, and a database that took no writes for a while, cost no lost lease either. After a lost lease nothing is
+    written; another worker owns the generation. Raises `GenerationCancelled` instead of `LeaseLost` when the generation
+    was cancelled.
 
     An interrupt (the process is asked to stop) puts it back at once and burns no attempt; but when `cancelled_by` names
     somebody, it was their word to cancel, and the generation is cancelled.
@@ -72,7 +76,16 @@ def at_work(
         reason = str(error)
         _settle(lambda: retry_after_error(database, lease, rule, reason=reason, code=ErrorCode.STORAGE_FAILED), lease)
         raise
-    except _AWAY as away:
+    except CONFLICTS as conflict:
+        reason = f"rolled back again and again: {describe(conflict)}"
+        _settle(partial(release_lease, database, lease, reason=reason), lease)
+        raise
+    except TAKES_NO_WRITES as refused:
+        reason = describe(refused)
+        log.warning("waiting for the database", generation=str(lease.generation_id), reason=reason)
+        _settle(partial(release_lease, database, lease, reason=reason), lease, patience=_NO_WRITES_SECONDS)
+        raise
+    except AWAY as away:
         reason = f"the database was away: {away}"
         _settle(lambda: retry_after_lost_contact(database, lease, rule, reason=reason), lease)
         raise
@@ -89,13 +102,13 @@ def at_work(
         raise
 
 
-def _settle(decide: Callable[[], bool], lease: Lease) -> None:
+def _settle(decide: Callable[[], bool], lease: Lease, *, patience: float = _SETTLE_SECONDS) -> None:
     """Write down what follows. Where the database stays away, the lease runs out by itself."""
-    deadline = time.monotonic() + _SETTLE_SECONDS
+    deadline = time.monotonic() + patience
     while True:
         try:
             decide()
-        except _AWAY as away:
+        except AWAY as away:
             if time.monotonic() < deadline:
                 time.sleep(_PAUSE_SECONDS)
                 continue
@@ -126,7 +139,7 @@ def _as_cancelled(database: Database, lease: Lease, lost: LeaseLost) -> LeaseLos
     try:
         with database.transaction() as connection:
             progress = generations.progress_of(connection, lease.generation_id)
-    except _AWAY:
+    except AWAY:
         return lost
     if progress is not None and progress.status is GenerationStatus.CANCELLED:
         return GenerationCancelled(lease.generation_id)

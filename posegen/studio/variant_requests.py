@@ -8,6 +8,7 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 from posegen.database import objects, variants
+from posegen.database.conflicts import again_after_conflict
 from posegen.database.connection import Database
 from posegen.database.variants import ImageRequest
 from posegen.error_codes import ErrorCode
@@ -24,6 +25,7 @@ MOST_CLAIMS = 2
 RUN_SHOULD_HAVE_STARTED_SECONDS = 10
 
 
+@again_after_conflict
 def claim_waiting(database: Database, *, limit: int = REQUESTS_PER_CLAIM) -> UUID | None:
     """Claim what waits, for one run; None when nothing does or enough is under way."""
     claim = uuid4()
@@ -34,6 +36,7 @@ def claim_waiting(database: Database, *, limit: int = REQUESTS_PER_CLAIM) -> UUI
         return claim if variants.claim_waiting(connection, claim, limit) else None
 
 
+@again_after_conflict
 def claim_request(database: Database, request_id: UUID) -> UUID | None:
     """Claim one request, whatever else waits; None when somebody has it already."""
     claim = uuid4()
@@ -41,18 +44,21 @@ def claim_request(database: Database, request_id: UUID) -> UUID | None:
         return claim if variants.claim_one(connection, claim, request_id) else None
 
 
+@again_after_conflict
 def claims_to_send_again(database: Database) -> list[UUID]:
     """Claims whose run has not begun in time; sending the same run key again is harmless when the run exists."""
     with database.transaction() as connection:
         return variants.claims_without_run(connection, older_than_seconds=RUN_SHOULD_HAVE_STARTED_SECONDS)
 
 
+@again_after_conflict
 def begin(database: Database, claim: UUID, *, lease_seconds: float) -> list[ImageRequest]:
     """Start to work on a claim; nothing is left of it when it was swept or another run came first."""
     with database.transaction() as connection:
         return variants.begin(connection, claim, lease_seconds=lease_seconds)
 
 
+@again_after_conflict
 def keep(database: Database, claim: UUID, request: ImageRequest, *, lease_seconds: float) -> None:
     """Prolong the lease before the next request is made. Raises `LeaseLost` when it is no longer ours."""
     with database.transaction() as connection:
@@ -60,24 +66,28 @@ def keep(database: Database, claim: UUID, request: ImageRequest, *, lease_second
             raise _lost(request)
 
 
+@again_after_conflict
 def release(database: Database, claim: UUID) -> int:
     """Give back what is left of a claim, at no attempt; answers how many requests."""
     with database.transaction() as connection:
         return variants.release(connection, claim)
 
 
+@again_after_conflict
 def sweep_lost(database: Database, rule: RetryRule) -> int:
     """Put back what lost its worker; answers how many requests."""
     with database.transaction() as connection:
         return variants.sweep_expired(connection, most_lost_leases=rule.most_lost_leases)
 
 
+@again_after_conflict
 def lose_claim(database: Database, claim: UUID, rule: RetryRule) -> int:
     """Put back a claim whose run has ended before it began; answers how many requests."""
     with database.transaction() as connection:
         return variants.lose_claim(connection, claim, most_lost_leases=rule.most_lost_leases)
 
 
+@again_after_conflict
 def check_user(database: Database, request: ImageRequest) -> None:
     """Raises `RequestRefused` when there is no such user."""
     with database.transaction() as connection:
@@ -87,6 +97,7 @@ def check_user(database: Database, request: ImageRequest) -> None:
             )
 
 
+@again_after_conflict
 def complete(
     database: Database,
     claim: UUID,
@@ -119,6 +130,7 @@ def complete(
             raise _lost(request)
 
 
+@again_after_conflict
 def fail(database: Database, claim: UUID, request: ImageRequest, code: ErrorCode, detail: str) -> None:
     """End a request that can never be made. Raises `LeaseLost`."""
     with database.transaction() as connection:
@@ -126,6 +138,7 @@ def fail(database: Database, claim: UUID, request: ImageRequest, code: ErrorCode
             raise _lost(request)
 
 
+@again_after_conflict
 def try_again(
     database: Database, claim: UUID, request: ImageRequest, rule: RetryRule, code: ErrorCode, detail: str
 ) -> bool:

@@ -204,7 +204,7 @@ def test_nobody_is_told_of_what_was_over_for_a_day(database, receiver, tick) -> 
 
 def test_a_tick_without_its_database_waits_for_the_next_one(tick, monkeypatch) -> None:
     monkeypatch.setattr("posegen.database.connection.CONNECT_SECONDS", 1)
-    assert "the next tick tries again" in tick("postgresql://nobody:secret-word@127.0.0.1:9/nowhere")
+    assert "next tick tries again" in tick("postgresql://nobody:secret-word@127.0.0.1:9/nowhere")
 
 
 def test_two_ticks_at_once_tell_of_an_incident_once(database, receiver, tick) -> None:
