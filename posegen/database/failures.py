@@ -92,8 +92,8 @@ def is_lost(error: BaseException) -> bool:
     """
     if not isinstance(error, psycopg.Error):
         return isinstance(error, DatabaseUnusable)
-    if not isinstance(error, AWAY):
-        return False
+    if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | errors.ReadOnlySqlTransaction):
+        return isinstance(error, errors.IdleInTransactionSessionTimeout)
     return error.sqlstate is None or error.sqlstate.startswith(_LOST_STATES)
 
 
