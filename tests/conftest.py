@@ -5,6 +5,7 @@ How a test builds its world is in `builders.py`.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -32,6 +33,10 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.register_profile("thorough", hypothesis.settings.get_profile("usual"), max_examples=10_000)
 hypothesis.settings.load_profile("usual")
+
+# A shell's `&` leaves SIGINT ignored in all that it starts, and Dagster then ignores SIGTERM, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 BASE_URL = "https://pictures.example/media"
 MOST_CONNECTIONS = 20

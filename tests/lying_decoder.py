@@ -19,7 +19,7 @@ LIES = {
 
 
 def _drip(channel: io.FileIO, at_once: bytes, drops: bytes) -> None:
-    """Each byte in time, and all of them never."""
+    """Each byte in time, and all of them never: ten take longer than any test allows."""
     channel.write(at_once)
     for drop in drops:
         channel.write(bytes([drop]))

@@ -194,7 +194,7 @@ class HostedBackend:
     """
 
     port: int
-    seconds: float = 2.0
+    seconds: float = 60.0
     checked: Callable[[], float] = lambda: 0.0
 
     name = "mannequin"

@@ -23,7 +23,7 @@ from tests.faults.far_end import FarEnd
 from tests.faults.nursery import Nursery
 from tests.faults.promises import AUDIT
 from tests.faults.worker import bucket_place
-from tests.faults.world import LEASE_SECONDS, PATIENCE, Ground, World
+from tests.faults.world import CALL_SECONDS, LEASE_SECONDS, PATIENCE, Ground, World
 from tests.s3_server import HOST, S3Server
 from tests.servers import fresh_database, running_postgres
 
@@ -46,6 +46,7 @@ def new_world(
     name: str,
     *,
     lease_seconds: float = LEASE_SECONDS,
+    call_seconds: float = CALL_SECONDS,
     patience: float = PATIENCE,
     breakage: str = "",
     disk_megabytes: int = 0,
@@ -53,8 +54,8 @@ def new_world(
 ) -> Iterator[World]:
     """A world of its own, whole or broken.
 
-    `patience`: how long its requests may take to end; `disk_megabytes`: its store lies on a small disk of its own;
-    `in_bucket`: it is a bucket behind an S3 API instead.
+    `call_seconds`: how long its workers wait for a picture; `patience`: how long its requests may take to end;
+    `disk_megabytes`: its store lies on a small disk of its own; `in_bucket`: it is a bucket behind an S3 API instead.
     """
     folder = ground.folder / name.replace(" ", "-").replace("'", "")
     folder.mkdir()
@@ -81,6 +82,7 @@ def new_world(
             far_end=ends.enter_context(FarEnd()),
             user=builders.a_user(database, credits=10_000_000, storage_limit=10**13),
             lease_seconds=lease_seconds,
+            call_seconds=call_seconds,
             patience=patience,
             breakage=breakage,
             disk=disk,

@@ -6,6 +6,6 @@ from posegen.backends.registry import BACKENDS
 from posegen_assets.definitions import defs
 from tests.faults.far_end import HostedBackend
 
-BACKENDS["mannequin"] = lambda: HostedBackend(int(os.environ["POSEGEN_TESTS_FAR_END"]))  # type: ignore[assignment]
+BACKENDS["mannequin"] = lambda: HostedBackend(int(os.environ["POSEGEN_TESTS_FAR_END"]), seconds=2.0)  # type: ignore[assignment]
 
 __all__ = ["defs"]

@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from time import time as true_time
@@ -53,7 +53,7 @@ PAUSE = 0.05
 IDLE_SECONDS = 1.0
 # Leases are lost here by the dozen, which is no reason to give a generation up.
 RULE = RetryRule(most_attempts=1000, most_lost_leases=1000, first_wait=0.1)
-BACKEND_RULE = BackendRule(call_seconds=2, first_pause=0.05, longest_pause=2, breaker_seconds=0.5)
+BACKEND_RULE = BackendRule(first_pause=0.05, longest_pause=2, breaker_seconds=0.5)
 CLEANED_SOON = RetentionRule(images=timedelta(seconds=0.3), grace=timedelta(seconds=0.2), traces=timedelta(seconds=0.6))
 STORE_LIMITS = RequestLimits(connect=1, request=1.5, total=4, first_pause=0.05, longest_pause=0.3)
 
@@ -73,6 +73,7 @@ class Orders:
         point: the commit point that it dies at, or stops at with `stops`; `:2` for the second time.
         clock_ahead: seconds that its clock is ahead. `clock_rate`: seconds of its clock in one of ours.
         breakage: what is broken in it, see `breakages.py`.
+        call_seconds: how long it waits for a picture.
         ticks: file that a sensor adds a byte to after each pass.
     """
 
@@ -82,6 +83,7 @@ class Orders:
     store: str
     far_end: int
     lease_seconds: float
+    call_seconds: float
     bucket: str = ""
     endpoint: str = ""
     namespace: int = 0
@@ -126,11 +128,11 @@ def be_a_worker(orders_given: dict[str, Any]) -> None:
             _run(Studio(
                 database=database,
                 store=_store(orders),
-                open_backend=lambda _: HostedBackend(orders.far_end, checked=checked.get),
+                open_backend=lambda _: HostedBackend(orders.far_end, orders.call_seconds, checked.get),
                 render_threads=orders.threads,
                 lease_seconds=orders.lease_seconds,
                 retry_rule=RULE,
-                backend_rule=BACKEND_RULE,
+                backend_rule=replace(BACKEND_RULE, call_seconds=orders.call_seconds),
                 quality_retries=0,
                 worker_home=WorkerHome(Path(orders.machine)) if orders.machine else None,
             ), orders.name)  # fmt: skip

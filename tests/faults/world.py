@@ -33,6 +33,8 @@ from tests.s3_server import S3Server
 from tests.tcp_fault_proxy import TcpFaultProxy
 
 LEASE_SECONDS = 2.0
+CALL_SECONDS = 60.0
+"""Enough for any picture: a test that counts calls must not see one repeated because the machine is busy."""
 LIBRARY_POSE = builders.A_POSE
 SEEDS_PER_GENERATION = 100
 PATIENCE = 300.0
@@ -72,6 +74,7 @@ class World:
     far_end: FarEnd
     user: UUID
     lease_seconds: float
+    call_seconds: float
     patience: float
     breakage: str
     disk: PrivateDisk | None
@@ -156,6 +159,7 @@ class World:
             "namespace": 0 if self.disk is None else self.disk.pid,
             "far_end": self.far_end.port,
             "lease_seconds": self.lease_seconds,
+            "call_seconds": self.call_seconds,
             "breakage": self.breakage,
             "ticks": str(self.folder / f"{name}.ticks"),
             **given,

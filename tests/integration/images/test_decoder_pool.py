@@ -172,12 +172,12 @@ def test_a_picture_that_takes_too_much_computing_is_refused_and_the_process_repl
 
 
 def test_a_process_that_does_not_answer_in_time_is_killed():
-    with DecoderPool(allowance=Allowance(wall_seconds=4)) as pool:
+    with DecoderPool(allowance=Allowance(wall_seconds=3)) as pool:
         pool.decode(SMALL)
         first = pid_of(pool)
         os.kill(first, signal.SIGSTOP)
 
-        with pytest.raises(ImageInvalid, match="was not decoded in 4 s"):
+        with pytest.raises(ImageInvalid, match="was not decoded in 3 s"):
             pool.decode(SMALL)
 
         assert not is_alive(first)
@@ -250,7 +250,7 @@ def test_a_process_that_does_not_come_up_is_told_with_its_exit_code(pool, monkey
 @pytest.fixture
 def liar(monkeypatch) -> Iterator[DecoderProcess]:
     monkeypatch.setattr(process_module, "_MODULE", "tests.lying_decoder")
-    process = DecoderProcess(Allowance(wall_seconds=4))
+    process = DecoderProcess(Allowance(wall_seconds=3))
     yield process
     process.close()
 
@@ -273,7 +273,7 @@ def test_a_sentence_is_shown_without_what_could_do_harm(liar):
 
 
 def test_silence_ends_it(liar):
-    with pytest.raises(ImageInvalid, match="not decoded in 4 s"):
+    with pytest.raises(ImageInvalid, match="not decoded in 3 s"):
         liar.decode(b"silence", Header("PNG", 32, 32), None)
 
     assert not is_alive(liar.pid)
@@ -281,7 +281,7 @@ def test_silence_ends_it(liar):
 
 @pytest.mark.parametrize("what", [b"drops of a sentence", b"drops of pixels"])
 def test_drops_that_keep_coming_end_it_too(liar, what):
-    with pytest.raises(ImageInvalid, match="not decoded in 4 s"):
+    with pytest.raises(ImageInvalid, match="not decoded in 3 s"):
         liar.decode(what, Header("PNG", 32, 32), None)
 
     assert not is_alive(liar.pid)

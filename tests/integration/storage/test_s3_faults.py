@@ -25,7 +25,7 @@ BODY = bytes(range(256)) * 1000
 STREAM = BODY * 12  # 3 MB: spooled to disk
 LARGE = BODY * 80  # 20 MB: read in two pieces
 PATIENT = RequestLimits(connect=10.0, request=1.0, total=180.0, first_pause=0.01, longest_pause=0.1)
-UNHURRIED = replace(PATIENT, request=180.0)
+UNHURRIED = replace(PATIENT, request=60.0, total=600.0)
 HASTY = RequestLimits(connect=0.4, request=0.4, total=0.9, first_pause=0.01, longest_pause=0.05)
 
 

@@ -9,12 +9,11 @@ from posegen.supervisor.signals import stop_on_signals
 
 
 @pytest.fixture(autouse=True)
-def _signals_of_a_terminal() -> Iterator[None]:
-    """Also where the tests themselves run under `nohup` or behind a shell's `&`, which leave signals ignored."""
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGHUP, signal.SIGINT)}
+def _without_nohup() -> Iterator[None]:
+    """Where the tests themselves run under `nohup`, SIGHUP is ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
