@@ -129,6 +129,15 @@ class NothingToRestore(PosegenError):
         super().__init__(f"No images of generation {generation_id} can be restored: {why}.")
 
 
+class NoVariants(PosegenError):
+    """None of the image requests has variants that could be deleted."""
+
+    def __init__(self, requests: Sequence[object]) -> None:
+        self.requests = requests
+        named = ", ".join(map(str, requests))
+        super().__init__(f"No variants to delete: {named} are unknown, are not completed, or were deleted before.")
+
+
 class DesignUnknown(PosegenError):
     """No design has this id, or it was deleted."""
 

@@ -23,6 +23,8 @@ from posegen.errors import SettingsInvalid, UnknownName
 from posegen.images.thumbnail_sizes import thumbnail_sizes
 from posegen.setting_names import name_in_use, values_by_other_names
 
+LONGEST_GRACE_HOURS = 87_600
+"""3,650 days: what `delete_images` allows at most, so that every date that follows can be read and shown."""
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 _BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 _URL = r"^https?://[^\s/@?#]+(/[^\s?#]*)?$"
@@ -168,7 +170,10 @@ class Settings(BaseSettings):
         default=7, gt=0, description="Days after which events, partitions and runs of ended work go; its rows stay."
     )
     posegen_delete_grace_hours: float = Field(
-        default=24, ge=0, description="Hours in which images that were deleted can be had back."
+        default=24,
+        ge=0,
+        le=LONGEST_GRACE_HOURS,
+        description="Hours in which images that were deleted can be had back; ten years at most.",
     )
     posegen_credit_value: Decimal = Field(
         default=Decimal(0), ge=0, description="US dollars that a customer pays for a credit; 0 shows no margin."

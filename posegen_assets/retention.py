@@ -15,7 +15,7 @@ from posegen.database import retention
 from posegen.database.connection import Database
 from posegen.database.retention import Due
 from posegen.ledger import quota
-from posegen.settings import load_settings
+from posegen.settings import LONGEST_GRACE_HOURS, load_settings
 from posegen.upkeep.retention import RetentionRule, clean_up_images
 from posegen_assets.ownership import CODE_VERSION, OWNERS, UPKEEP
 from resources.database import DatabaseResource
@@ -32,7 +32,9 @@ class ImagesConfig(dg.Config):
 
     dry_run: bool = Field(default=False, description="Report only; nothing is hidden or deleted.")
     keep_days: float | None = Field(default=None, gt=0, description="Instead of POSEGEN_KEEP_IMAGES_DAYS.")
-    grace_hours: float | None = Field(default=None, ge=0, description="Instead of POSEGEN_DELETE_GRACE_HOURS.")
+    grace_hours: float | None = Field(
+        default=None, ge=0, le=LONGEST_GRACE_HOURS, description="Instead of POSEGEN_DELETE_GRACE_HOURS."
+    )
     most_poses: int | None = Field(default=None, ge=1, description="Hide and delete the images of so many poses each.")
 
 

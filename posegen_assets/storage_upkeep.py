@@ -68,6 +68,7 @@ class MoveConfig(dg.Config):
     slice_size: int = Field(default=2000, ge=1, description="Objects in one step.")
     grace_hours: float = Field(default=24, ge=0, description="How long the old copies stay.")
     read_back: bool = Field(default=False, description="Read every copy again before it counts.")
+    delete_files: bool = Field(default=False, description="Old copies go even where they are adopted files.")
 
 
 @dg.op(out=dg.DynamicOut(dict), description="Cuts what is to be moved into slices.")
@@ -132,6 +133,7 @@ def _move(studio: Studio, work: MoveConfig) -> Move:
         studio.store_named(work.target),
         grace=timedelta(hours=work.grace_hours),
         read_back=work.read_back,
+        delete_files=work.delete_files,
     )
 
 

@@ -12,9 +12,10 @@ from posegen.cli import console
 from posegen.cli.actors import ACTOR, somebody
 from posegen.cli.picking import POSES, numbers
 from posegen.cli.session import Session, open_session
-from posegen.database import retention
-from posegen.database.results import pose_results, results_of
+from posegen.database import adopted_files, retention
+from posegen.database.results import results_of
 from posegen.errors import GenerationUnknown, NothingToDelete, NothingToRestore, PoseNumberUnknown
+from posegen.settings import LONGEST_GRACE_HOURS
 
 _GENERATION = Annotated[UUID, typer.Argument(help="A generation that has ended; `posegen status` lists the latest.")]
 _AS_JSON = Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")]
@@ -26,16 +27,22 @@ def delete(
     grace_hours: Annotated[
         float | None,
         typer.Option(
-            help="Hours in which they can be had back; without it POSEGEN_DELETE_GRACE_HOURS.", min=0, max=8760
+            help="Hours in which they can be had back; without it POSEGEN_DELETE_GRACE_HOURS.",
+            min=0,
+            max=LONGEST_GRACE_HOURS,
         ),
     ] = None,
+    delete_files: Annotated[
+        bool, typer.Option("--delete-files", help="Files that were adopted where they lie go, too.")
+    ] = False,
     actor: ACTOR = None,
     as_json: _AS_JSON = False,
 ) -> None:
-    """Delete the images of a generation with their thumbnails and exports. `posegen restore` takes it back for a day.
+    """Delete the images of a generation and all that was made of them. `posegen restore` takes it back for a day.
 
-    They are hidden from every view at once, and deleted from the store when the time of grace is over. What they cost
-    stays paid; rows, ledger and audit stay as they are. Exit code 1 when there is nothing to delete.
+    Thumbnails, exports and variants go with them. They are hidden from every view at once, and deleted from the store
+    when the time of grace is over; files that were adopted where they lie stay there without --delete-files. What they
+    cost stays paid; rows, ledger and audit stay as they are. Exit code 1 when there is nothing to delete.
     """
     with open_session() as session:
         grace = timedelta(
@@ -44,15 +51,26 @@ def delete(
         chosen = _chosen(session, generation, poses)
         with session.database.transaction() as connection:
             hidden = retention.hide(connection, chosen, actor=actor or somebody("delete"), grace=grace)
-    if not hidden:
+            released = adopted_files.let_go_with(connection, chosen) if delete_files else 0
+            kept = adopted_files.count_of_poses(connection, chosen)
+    if not hidden and not released:
         raise NothingToDelete(generation)
     if as_json:
-        console.print_json({"generation": generation, "poses_hidden": hidden, "grace_seconds": grace.total_seconds()})
+        console.print_json(
+            {
+                "generation": generation,
+                "poses_hidden": hidden,
+                "grace_seconds": grace.total_seconds(),
+                "adopted_files_kept": kept,
+            }
+        )
     else:
         console.say(
             f"The images of {_poses(hidden)} are hidden, and deleted in {grace.total_seconds() / 3600:g} hours. "
             f"Until then: posegen restore {generation}"
         )
+        if kept:
+            console.say(f"Adopted files that stay where they are: {kept}. --delete-files deletes them, too.")
 
 
 def restore(generation: _GENERATION, poses: POSES = None, actor: ACTOR = None, as_json: _AS_JSON = False) -> None:
@@ -78,11 +96,7 @@ def _chosen(session: Session, generation: UUID, poses: str | None) -> list[UUID]
     with session.database.transaction() as connection:
         if not results_of(connection, [generation]):
             raise GenerationUnknown(generation)
-        completed = {
-            row["position"] + 1: row["pose_id"]
-            for row in pose_results(connection, generation)
-            if row["status"] == "completed"
-        }
+        completed = {position + 1: pose for position, pose in retention.completed_poses(connection, generation).items()}
     for number in wanted or ():
         if number not in completed:
             raise PoseNumberUnknown(number, list(completed))

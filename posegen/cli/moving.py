@@ -11,7 +11,7 @@ from rich.table import Column, Table
 
 from posegen.cli import console
 from posegen.cli.session import Session, open_session
-from posegen.database import moves
+from posegen.database import adopted_files, moves
 from posegen.storage.identity import require_own
 from posegen.upkeep.moving import Move, Moved, delete_due, move_manifests, move_objects
 from posegen.upkeep.reconciling import Reconciled
@@ -33,13 +33,17 @@ def migrate(
         float | None, typer.Option("--rate", help="Megabytes a second at most, over all threads.")
     ] = None,
     threads: Annotated[int, typer.Option(help="Objects copied at once.", min=1, max=64)] = 8,
+    delete_files: Annotated[
+        bool, typer.Option("--delete-files", help="Old copies go even where they are files that were adopted in place.")
+    ] = False,
     as_json: _AS_JSON = False,
 ) -> None:
     """Move every object to another store while work goes on.
 
     Set STORAGE_MODE to the new store first, so that new objects go there. Every object stays readable at every moment,
-    every copy is verified, and old copies stay for the grace period. Killed and run again, it goes on where it was;
-    back is the same command the other way. Exit code 1 when something could not be moved.
+    every copy is verified, and old copies stay for the grace period; files that were adopted where they lie stay for
+    good without --delete-files. Killed and run again, it goes on where it was; back is the same command the other way.
+    Exit code 1 when something could not be moved.
     """
     if to == from_:
         raise typer.BadParameter(f"{to} is where the objects are.", param_hint="--to")
@@ -53,19 +57,23 @@ def migrate(
                 f"New objects still go to {session.settings.storage_mode}: set STORAGE_MODE={to} as well."
             )
         rate = None if mb_per_second is None else mb_per_second * 1e6
-        move = Move(source, target, timedelta(hours=grace_hours), read_back, rate, threads)
+        move = Move(source, target, timedelta(hours=grace_hours), read_back, rate, threads, delete_files)
         moved = _move(session, move, quiet=as_json)
         manifests = move_manifests(source, target)
         gone, _ = delete_due(session.database, source)
         with session.database.transaction() as connection:
             left, _ = moves.still_to_move(connection, from_)
+            kept = adopted_files.count_in(connection, from_)
     if as_json:
-        console.print_json({**vars(moved), "manifests": manifests, "left": left, "old_copies_deleted": gone})
+        said = {"manifests": manifests, "left": left, "old_copies_deleted": gone, "adopted_files_kept": kept}
+        console.print_json({**vars(moved), **said})
     else:
         console.say(
             f"{moved.objects:,} objects, {moved.bytes / 1e6:,.1f} MB from {from_} to {to}; {moved.was_there:,} of them "
             f"were there already. {manifests:,} manifests copied. {left:,} objects are still in {from_}."
         )
+        if kept:
+            console.say(f"{kept:,} files that were adopted where they lie stay in {from_}: --delete-files.")
     for problem in moved.problems:
         console.complain(problem)
     if moved.problems or left:

@@ -26,6 +26,7 @@ from posegen.storage.opening import open_stores, places_of
 from posegen.storage.protocol import ObjectStore
 from posegen.storage.stores import Stores
 from posegen.studio.studio import Studio
+from posegen.upkeep.moving import delete_due
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,11 @@ class Session:
         with self.database.transaction() as connection:
             needed = stores.needed(connection)
         return [self.store, *(self.stores.named(name) for name in needed if name != self.store.name)]
+
+    def delete_due(self) -> None:
+        """Delete what is doomed and due from every store that rows need, without waiting for the nightly clean-up."""
+        for store in self.stores_in_use():
+            delete_due(self.database, store)
 
     def studio(self) -> Studio:
         """What pictures are made with, in this process. Raises `StoreMistaken`."""

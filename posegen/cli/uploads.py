@@ -12,7 +12,9 @@ from uuid import UUID
 import typer
 
 from posegen.cli import console
+from posegen.cli.actors import ACTOR, somebody
 from posegen.cli.session import Session, open_session
+from posegen.database import uploads
 from posegen.database.uploads import Upload
 from posegen.errors import UploadRefused
 from posegen.images.decoding.pool import DecoderPool
@@ -71,6 +73,26 @@ def file(
         permission = begin_upload(studio, user, content_type=content_type, size=len(data))
         _put(_reachable(session, permission.put.url), data, dict(permission.put.headers))
         _say(session, complete_upload(studio, permission.upload, decoders.decode), as_json=as_json)
+
+
+@app.command()
+def delete(
+    upload: Annotated[UUID, typer.Argument(help="The upload, completed or pending.")],
+    actor: ACTOR = None,
+    as_json: _AS_JSON = False,
+) -> None:
+    """Delete an upload and the variants that were made of it, for good. Exit code 1 when there is no such upload."""
+    with open_session() as session:
+        with session.database.transaction() as connection:
+            if not uploads.delete(connection, upload, actor=actor or somebody("upload delete")):
+                raise UploadRefused(
+                    f"There is no upload {upload} to delete: it is unknown, or has ended without a file."
+                )
+        session.delete_due()
+    if as_json:
+        console.print_json({"upload": upload, "deleted": True})
+    else:
+        console.say(f"Upload {upload} is deleted, and what was made of it.")
 
 
 def _put(url: str, data: bytes, headers: dict[str, str]) -> None:

@@ -1,21 +1,23 @@
-"""`posegen variants`: a stored picture as a JPEG and as a WebP of high quality, made now."""
+"""`posegen variants`: a stored picture as a JPEG and as a WebP of high quality, made now; and deleting them."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path, PurePosixPath
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
+from typer.core import TyperGroup
 
 from posegen.cli import console
+from posegen.cli.actors import ACTOR, somebody
 from posegen.cli.session import Session, open_session
-from posegen.database import recipes, variants
+from posegen.database import recipes, variant_sources, variants
 from posegen.database.connection import Connection
 from posegen.database.variants import VariantResult
 from posegen.error_codes import ErrorCode
-from posegen.errors import RequestRefused
+from posegen.errors import NoVariants, RequestRefused
 from posegen.images.decoding.pool import DecoderPool
 from posegen.studio.variant_requests import claim_request
 from posegen.studio.variants import make_variants
@@ -25,6 +27,23 @@ _LONGEST_WAIT = 600.0
 _LOOK_SECONDS = 0.5
 
 
+class _Variants(TyperGroup):
+    """What does not begin with the name of a command is what variants are made of."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in {*self.commands, "--help"}:
+            args = ["make", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_Variants,
+    help="A stored picture as a JPEG and as a WebP of high quality: `posegen variants SOURCE` makes them.",
+    no_args_is_help=True,
+)
+
+
+@app.command("make")
 def variants_of(
     source: Annotated[str, typer.Argument(help="A stored picture: its URL, its key, or the id of a pose.")],
     tool: Annotated[str, typer.Option(help="What asks: a name that becomes part of the keys.")] = "cli",
@@ -48,10 +67,32 @@ def variants_of(
         raise typer.Exit(FAILED)
 
 
+@app.command()
+def delete(
+    requests: Annotated[list[UUID], typer.Argument(metavar="REQUEST...", help="The ids of their image requests.")],
+    actor: ACTOR = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")] = False,
+) -> None:
+    """Delete variants, and variants of these variants, for good. The picture that they are made of stays.
+
+    Exit code 1 when none of them has files.
+    """
+    with open_session() as session:
+        with session.database.transaction() as connection:
+            deleted = variants.delete(connection, requests, actor=actor or somebody("variants delete"))
+        if not deleted:
+            raise NoVariants(requests)
+        session.delete_due()
+    if as_json:
+        console.print_json({"requests_deleted": deleted})
+    else:
+        console.say(f"The variants of {deleted} {'request' if deleted == 1 else 'requests'} are deleted.")
+
+
 def _made(session: Session, source: str, tool: str, user: UUID | None) -> VariantResult:
     with session.database.transaction() as connection:
         meant = _key_of_pose(connection, source)
-        asking = user or variants.owner_of(connection, meant)
+        asking = user or variant_sources.owner_of(connection, meant)
         if asking is None:
             raise RequestRefused(
                 ErrorCode.INVALID_REQUEST,

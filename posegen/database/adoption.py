@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from posegen.database import events, objects
+from posegen.database import adopted_files, events, objects
 from posegen.database.connection import Connection
 from posegen.database.poses import pose_id
 from posegen.ledger import credits, quota
@@ -20,12 +21,17 @@ LIBRARY_POSE = "adopted"
 
 @dataclass(frozen=True)
 class AdoptedPose:
-    """A picture and its thumbnail, both stored. `origin`: what it was called before."""
+    """A picture and its thumbnail, both stored. `origin`: what it was called before; `made_at`: the file's time.
+
+    `kept`: keys of files of the operator, which stay when the pose is deleted.
+    """
 
     origin: str
     recipe_hash: str
     image: ObjectInfo
     thumbnail: ObjectInfo
+    made_at: datetime
+    kept: tuple[str, ...] = ()
 
 
 def is_known(connection: Connection, generation_id: UUID) -> bool:
@@ -33,10 +39,19 @@ def is_known(connection: Connection, generation_id: UUID) -> bool:
     return connection.execute("select from generations where id = %s", [generation_id]).fetchone() is not None
 
 
-def adopt(connection: Connection, user: UUID, generation_id: UUID, poses: Sequence[AdoptedPose], *, store: str) -> None:
+def adopt(
+    connection: Connection,
+    user: UUID,
+    generation_id: UUID,
+    poses: Sequence[AdoptedPose],
+    *,
+    store: str,
+    expires: bool,
+) -> None:
     """Write down a generation with its poses, objects, ledger entries and events, as if it had just been completed.
 
-    Raises `RequestRefused` (quota_exceeded) when the user has no room for them.
+    Its pictures are as old as their files, and expire only with `expires`; the generation itself begins and ends now,
+    so that reports of past days stay as they are. Raises `RequestRefused` (quota_exceeded) when the user has no room.
     """
     _library_pose(connection)
     connection.execute(
@@ -56,7 +71,7 @@ def adopt(connection: Connection, user: UUID, generation_id: UUID, poses: Sequen
     )
     events.record(connection, generation_id, "started", token=1)
     for position, pose in enumerate(poses):
-        _adopt_pose(connection, user, generation_id, position, pose, store)
+        _adopt_pose(connection, user, generation_id, position, pose, store, expires=expires)
     connection.execute(
         "update generations set status = 'completed', lease_expires_at = null, finished_at = now() where id = %s",
         [generation_id],
@@ -65,7 +80,14 @@ def adopt(connection: Connection, user: UUID, generation_id: UUID, poses: Sequen
 
 
 def _adopt_pose(
-    connection: Connection, user: UUID, generation_id: UUID, position: int, pose: AdoptedPose, store: str
+    connection: Connection,
+    user: UUID,
+    generation_id: UUID,
+    position: int,
+    pose: AdoptedPose,
+    store: str,
+    *,
+    expires: bool,
 ) -> None:
     made = pose_id(generation_id, position)
     image, thumbnail = (
@@ -75,12 +97,13 @@ def _adopt_pose(
         """
         insert into generated_poses (id, generation_id, position, library_pose, variation, seed, prompt_used,
             control_weight, backend, price, status, recipe, recipe_hash, image_object, original_object,
-            thumbnail_object, completed_at)
-        values (%s, %s, %s, %s, 0, 0, '', 1, 'adopted', 0, 'completed', %s, %s, %s, %s, %s, now())
+            thumbnail_object, completed_at, expires)
+        values (%s, %s, %s, %s, 0, 0, '', 1, 'adopted', 0, 'completed', %s, %s, %s, %s, %s, %s, %s)
         """,
         [made, generation_id, position, LIBRARY_POSE, Jsonb({"adopted": pose.origin}), pose.recipe_hash, image, image,
-         thumbnail],
+         thumbnail, pose.made_at, expires],
     )  # fmt: skip
+    adopted_files.keep(connection, store, pose.kept, pose=made)
     credits.capture(connection, generation_id, made)
     events.record(connection, generation_id, "pose_completed", pose=str(made), position=position, credits=0, token=1)
 

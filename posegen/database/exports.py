@@ -77,14 +77,14 @@ def put_failure(connection: Connection, pose: UUID, name: str, *, code: str, det
 
 
 def exports_of(connection: Connection, generation_id: UUID) -> list[ExportRow]:
-    """The exports of a generation, by pose and format."""
+    """The exports of a generation's shown poses, by pose and format."""
     with connection.cursor(row_factory=class_row(ExportRow)) as cursor:
         return cursor.execute(
             """
             select e.pose_id, p.position, e.format, e.status, e.width, e.height, e.fit, e.effective_ppi, o.store, o.key,
                    o.sha256, o.size, e.error_code, e.error_detail
             from exports e join generated_poses p on p.id = e.pose_id left join objects o on o.id = e.object_id
-            where p.generation_id = %s order by p.position, e.format
+            where p.generation_id = %s and p.delete_after is null order by p.position, e.format
             """,
             [generation_id],
         ).fetchall()

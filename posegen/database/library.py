@@ -154,3 +154,14 @@ def put_control_map(
         """,
         [slug, kind, width, height, specification_hash, object_id],
     )
+
+
+def put_sheet(connection: Connection, object_id: int) -> None:
+    """Let this object be the contact sheet of the library; an earlier one is left to the reconcile pass."""
+    connection.execute(
+        """
+        insert into library_sheet (object_id) values (%s)
+        on conflict (the_only_one) do update set object_id = excluded.object_id
+        """,
+        [object_id],
+    )

@@ -9,6 +9,7 @@ from typing import Literal
 
 from psycopg.rows import class_row
 
+from posegen.database import adopted_files
 from posegen.database.connection import Connection
 
 Reason = Literal["moved", "orphan", "unused"]
@@ -77,9 +78,12 @@ def take_off_the_list(connection: Connection, store: str, keys: Sequence[str]) -
 
 
 def flip(
-    connection: Connection, ids: Sequence[int], *, source: str, target: str, grace: timedelta
+    connection: Connection, ids: Sequence[int], *, source: str, target: str, grace: timedelta, delete_files: bool
 ) -> list[DoomedObject]:
-    """Let rows say that their objects are in `target` now, and doom the old copies; answers those."""
+    """Let rows say that their objects are in `target` now, and doom the old copies; returns all of them.
+
+    An old copy that is an adopted file stays, unless `delete_files`.
+    """
     connection.execute(
         """
         select merge_objects(o.id, twin.id) from objects o
@@ -93,6 +97,8 @@ def flip(
             "update objects set store = %s where id = any(%s) and store = %s returning key, size",
             [target, list(ids), source],
         ).fetchall()
+    if delete_files:
+        adopted_files.let_go(connection, source, [each.key for each in flipped])
     doom(connection, source, flipped, reason="moved", grace=grace)
     return flipped
 
@@ -100,7 +106,7 @@ def flip(
 def doom(
     connection: Connection, store: str, objects: Sequence[DoomedObject], *, reason: Reason, grace: timedelta
 ) -> None:
-    """Note objects that may be deleted after a while. One that has a row by then stays."""
+    """Note objects that may be deleted after a while. One that has a row by then stays, and so do adopted files."""
     connection.execute(
         """
         insert into doomed_objects (store, key, size, reason, due)

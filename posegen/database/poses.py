@@ -164,6 +164,14 @@ def finished_poses(connection: Connection, generation_id: UUID) -> list[Finished
         ).fetchall()
 
 
+def hold_shown(connection: Connection, poses: Sequence[UUID]) -> bool:
+    """Lock these poses until the transaction ends, so that none can be hidden; False when one is hidden already."""
+    shown = connection.execute(
+        "select from generated_poses where id = any(%s) and delete_after is null order by id for share", [list(poses)]
+    )
+    return shown.rowcount == len(set(poses))
+
+
 def begin(connection: Connection, pose: UUID) -> bool:
     """Mark a pose as being made; False when it has ended already."""
     return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, LiteralString
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -18,7 +19,7 @@ _NOW = timedelta(0)
 _EXPIRED = """
     from generated_poses p
     where p.status = 'completed' and p.delete_after is null and not p.is_favourite and p.download_count = 0
-        and p.completed_at < now() - %(age)s::interval
+        and p.expires and p.completed_at < now() - %(age)s::interval
 """
 _FORGOTTEN_MEASURES = "brightness = null, contrast = null, sharpness = null, noise = null, perceptual_hash = null"
 
@@ -46,12 +47,10 @@ class Deleted:
 
 @dataclass(frozen=True)
 class HiddenPose:
-    """A pose whose images nobody sees. `images_deleted_at`: since when they cannot be had back, or None."""
+    """A pose whose images are hidden. `images_deleted_at`: since when they cannot be had back, or None."""
 
     id: UUID
     position: int
-    library_pose: str
-    delete_after: datetime
     images_deleted_at: datetime | None
 
 
@@ -87,7 +86,7 @@ def hide_expired(connection: Connection, *, age: timedelta, grace: timedelta, li
 
 
 def delete_hidden(connection: Connection, *, limit: int) -> Deleted:
-    """Delete the rows of one page of images whose grace is over, and doom their objects.
+    """Delete the rows of one page of images whose grace is over, and doom their objects and all that was made of them.
 
     Rows go first, objects later: so no row is ever without its object. The poses stay, without recipe and keypoints.
     """
@@ -122,9 +121,36 @@ def delete_hidden(connection: Connection, *, limit: int) -> Deleted:
         """,
         [poses],
     )
-    named |= _sheets_without_pictures(connection, sorted({row["generation_id"] for row in rows}))
-    gone = _delete_objects(connection, sorted(named - {None}))
-    return Deleted(len(poses), len(gone), sum(each.size for each in gone))
+    named |= _take_sheets(connection, sorted({row["generation_id"] for row in rows}))
+    gone = _drop_variants(connection, "pose_id = any(%s)", [poses])
+    gone += connection.execute("select * from drop_objects(%s)", [sorted(named - {None})]).fetchall()
+    return Deleted(len(poses), len(gone), sum(each["size"] for each in gone))
+
+
+def delete_leftover_variants(connection: Connection, *, limit: int) -> Deleted:
+    """Delete one page of variants whose pictures are gone: those that earlier versions have left."""
+    gone = _drop_variants(
+        connection,
+        """
+        id in (
+            select v.id from image_variants v
+            left join generated_poses p on p.id = v.pose_id
+            left join uploads u on u.id = v.upload_id
+            left join image_variants source on source.id = v.variant_id
+            where v.status = 'completed' and v.deleted_at is null
+                and (p.images_deleted_at is not null or u.status = 'deleted' or source.deleted_at is not null)
+            limit %s)
+        """,
+        [limit],
+    )
+    return Deleted(0, len(gone), sum(each["size"] for each in gone))
+
+
+def _drop_variants(connection: Connection, which: LiteralString, values: list[object]) -> list[dict[str, Any]]:
+    """Delete these variants; returns store, key and size of their objects."""
+    return connection.execute(
+        f"select * from drop_variants(array(select id from image_variants where {which}))", values
+    ).fetchall()
 
 
 def generations_to_retire(connection: Connection, *, age: timedelta, limit: int) -> list[UUID]:
@@ -179,12 +205,21 @@ def restore(connection: Connection, poses: Sequence[UUID], *, actor: str) -> int
     return int(row["restored"])
 
 
+def completed_poses(connection: Connection, generation_id: UUID) -> dict[int, UUID]:
+    """The completed poses of a generation by their positions, hidden or not."""
+    rows = connection.execute(
+        "select position, id from generated_poses where generation_id = %s and status = 'completed' order by position",
+        [generation_id],
+    )
+    return {row["position"]: row["id"] for row in rows}
+
+
 def hidden_poses(connection: Connection, generation_id: UUID) -> list[HiddenPose]:
     """The poses of a generation whose images are hidden or deleted."""
     with connection.cursor(row_factory=class_row(HiddenPose)) as cursor:
         return cursor.execute(
             """
-            select id, position, library_pose, delete_after, images_deleted_at from generated_poses
+            select id, position, images_deleted_at from generated_poses
             where generation_id = %s and delete_after is not null order by position
             """,
             [generation_id],
@@ -202,6 +237,9 @@ def _due(connection: Connection, poses: str, values: dict[str, object]) -> Due:
             select o.size from due join thumbnails t on t.pose_id = due.id join objects o on o.id = t.object_id
             union all
             select o.size from due join exports e on e.pose_id = due.id join objects o on o.id = e.object_id
+            union all
+            select o.size from due join image_variants v on v.pose_id = due.id and v.deleted_at is null
+            join objects o on o.id in (v.normal_object, v.high_quality_object)
         )
         select (select count(*) from due) as poses, (select coalesce(sum(size), 0)::bigint from named) as bytes,
                (select min(completed_at) from due) as oldest
@@ -212,42 +250,32 @@ def _due(connection: Connection, poses: str, values: dict[str, object]) -> Due:
     return Due(row["poses"], row["bytes"], row["oldest"])
 
 
-def _sheets_without_pictures(connection: Connection, generations: Sequence[UUID]) -> set[int]:
-    """Take the contact sheets from generations that have no picture any more; answers their objects.
+def _take_sheets(connection: Connection, generations: Sequence[UUID]) -> set[int]:
+    """Take the contact sheets from generations of which a picture was deleted; returns their objects.
 
-    Their manifests go as well: they name nothing that is there.
+    A sheet shows the deleted pictures. The manifests of generations without any picture go as well: they name nothing
+    that is there.
     """
+    sheets = connection.execute(
+        """
+        with before as (select id, contact_sheet_object from generations where id = any(%s) for update)
+        update generations g set contact_sheet_object = null from before where g.id = before.id
+        returning before.contact_sheet_object
+        """,
+        [list(generations)],
+    ).fetchall()
     bare = connection.execute(
         """
-        select g.id, g.contact_sheet_object from generations g
-        where g.id = any(%s) and not exists (
+        select g.id from generations g where g.id = any(%s) and not exists (
             select from generated_poses p where p.generation_id = g.id and p.image_object is not null)
         """,
         [list(generations)],
     ).fetchall()
-    ids = [row["id"] for row in bare]
-    connection.execute("update generations set contact_sheet_object = null where id = any(%s)", [ids])
     manifests = [
-        DoomedObject(manifest_key(asset, str(generation)), 0)
-        for generation in ids
+        DoomedObject(manifest_key(asset, str(row["id"])), 0)
+        for row in bare
         for asset in ("generated_poses", "thumbnails", "exports")
     ]
     for row in connection.execute("select name from stores order by name").fetchall() if manifests else ():
         moves.doom(connection, row["name"], manifests, reason="unused", grace=_NOW)
-    return {row["contact_sheet_object"] for row in bare}
-
-
-def _delete_objects(connection: Connection, ids: Sequence[int]) -> list[DoomedObject]:
-    """Delete the rows of objects that nothing else points at, and doom the objects; answers these."""
-    rows = connection.execute(
-        """
-        delete from objects where id in (select id from unused_among(%s)) returning store, key, size
-        """,
-        [list(ids)],
-    ).fetchall()
-    doomed: dict[str, list[DoomedObject]] = {}
-    for row in rows:
-        doomed.setdefault(row["store"], []).append(DoomedObject(row["key"], row["size"]))
-    for store, gone in sorted(doomed.items()):
-        moves.doom(connection, store, gone, reason="unused", grace=_NOW)
-    return [each for gone in doomed.values() for each in gone]
+    return {row["contact_sheet_object"] for row in sheets}

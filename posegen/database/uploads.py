@@ -96,3 +96,10 @@ def expire(connection: Connection) -> dict[str, list[DoomedObject]]:
     for row in rows:
         expired.setdefault(row["store"], []).append(DoomedObject(row["key"], row["size"]))
     return expired
+
+
+def delete(connection: Connection, upload: UUID, *, actor: str) -> bool:
+    """Delete an upload with its variants, for good; False when there is none that could be."""
+    row = connection.execute("select delete_upload(%s, %s) as deleted", [upload, actor]).fetchone()
+    assert row is not None, "a function returns a row"
+    return bool(row["deleted"])

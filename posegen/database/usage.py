@@ -178,10 +178,8 @@ BACKENDS = Counted(
 
 _STORED: LiteralString = """
     kept as (
-        select o.store, split_part(o.key, '/', 1) as kind, g.user_id, o.created_at < %(begin)s as before,
-               count(*) as objects, sum(o.size) as bytes
-        from objects o left join generations g on g.id = o.generation_id
-        where o.created_at < %(end)s group by 1, 2, 3, 4
+        select store, kind, owner as user_id, created_at < %(begin)s as before, count(*) as objects, sum(size) as bytes
+        from owned_objects where created_at < %(end)s group by 1, 2, 3, 4
         union all
         select store, kind, user_id, created_on < (%(begin)s at time zone 'utc')::date, sum(objects), sum(bytes)
         from deleted_objects_by_day

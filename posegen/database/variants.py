@@ -5,6 +5,7 @@ Functions take an open transaction; which of them belong together is decided in 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import LiteralString
@@ -15,24 +16,9 @@ from psycopg.rows import class_row
 
 from posegen.database.connection import Connection
 from posegen.database.texts import storable
+from posegen.database.variant_sources import SourcePicture
 from posegen.error_codes import ErrorCode
 from posegen.errors import RequestRefused
-
-_MEANT: LiteralString = """
-    with meant as (
-        select %(source)s as key
-        union
-        select substr(%(source)s, length(rtrim(base_url, '/')) + 2) from stores
-        where starts_with(%(source)s, rtrim(base_url, '/') || '/')
-    ), found as (
-        select o.id, o.store, o.key, o.sha256, o.content_type, o.generation_id,
-               coalesce(o.user_id, g.user_id) as owner
-        from meant cross join stores s
-        join objects o on o.store = s.name and o.key = meant.key
-        left join generations g on g.id = o.generation_id
-    )
-"""
-"""`found`: what a key or a URL stands for, in whatever stores it is, with its owner."""
 
 _LOST: LiteralString = """
     update image_variants v set claim = null, lease_expires_at = null, lost_leases = lost_leases + 1,
@@ -67,14 +53,12 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class SourcePicture:
-    """A stored object that variants may be made of. `generation_id`: None where it belongs to no generation."""
+class StoredVariant:
+    """An object of finished variants."""
 
     store: str
     key: str
     sha256: str
-    content_type: str
-    generation_id: UUID | None
 
 
 @dataclass(frozen=True)
@@ -96,6 +80,7 @@ class VariantResult:
     high_quality_bytes: int | None
     created_at: datetime
     finished_at: datetime | None
+    deleted_at: datetime | None
 
 
 def insert_image_request(connection: Connection, user_id: UUID, tool: str, source: str) -> UUID:
@@ -212,42 +197,31 @@ def renew(connection: Connection, claim: UUID, request_id: UUID, *, lease_second
     )
 
 
-def source_picture(connection: Connection, user_id: UUID, source: str) -> SourcePicture | None:
-    """The object that a user means by a key or a URL: one of their own, or a control map, which are everybody's.
-
-    When several stores have the key, the newest object counts.
-    """
-    with connection.cursor(row_factory=class_row(SourcePicture)) as cursor:
-        return cursor.execute(
-            _MEANT
-            + """
-            select store, key, sha256, content_type, generation_id from found
-            where owner = %(user)s or (owner is null and starts_with(key, 'controlnet/'))
-            order by id desc limit 1
-            """,
-            {"source": source, "user": user_id},
-        ).fetchone()
-
-
 def complete(
     connection: Connection,
     claim: UUID,
     request_id: UUID,
     *,
+    source: SourcePicture,
     normal_object: int,
     high_quality_object: int,
     width: int,
     height: int,
 ) -> bool:
-    """Write down finished variants; False when the request is no longer ours."""
+    """Write down finished variants and what they are made of; False when the request is no longer ours."""
     return (
         connection.execute(
             """
             update image_variants set status = 'completed', normal_object = %s, high_quality_object = %s, width = %s,
-                height = %s, claim = null, lease_expires_at = null, finished_at = now()
+                height = %s, pose_id = %s, design_id = %s, upload_id = %s, variant_id = %s, claim = null,
+                lease_expires_at = null, finished_at = now()
             where id = %s and claim = %s and status = 'running'
             """,
-            [normal_object, high_quality_object, width, height, request_id, claim],
+            [
+                *(normal_object, high_quality_object, width, height),
+                *(source.pose_id, source.design_id, source.upload_id, source.variant_id),
+                *(request_id, claim),
+            ],
         ).rowcount
         == 1
     )
@@ -318,22 +292,21 @@ def result_of(connection: Connection, request_id: UUID) -> VariantResult | None:
         return cursor.execute("select * from variant_results where request_id = %s", [request_id]).fetchone()
 
 
-def stored_variants(connection: Connection, request_id: UUID) -> list[SourcePicture]:
+def delete(connection: Connection, requests: Sequence[UUID], *, actor: str) -> int:
+    """Delete variants and what was made of them, for good; returns how many of these there were."""
+    row = connection.execute("select delete_variants(%s, %s) as deleted", [list(requests), actor]).fetchone()
+    assert row is not None, "a function returns a row"
+    return int(row["deleted"])
+
+
+def stored_variants(connection: Connection, request_id: UUID) -> list[StoredVariant]:
     """The objects of finished variants: normal and high quality."""
-    with connection.cursor(row_factory=class_row(SourcePicture)) as cursor:
+    with connection.cursor(row_factory=class_row(StoredVariant)) as cursor:
         return cursor.execute(
             """
-            select o.store, o.key, o.sha256, o.content_type, o.generation_id
+            select o.store, o.key, o.sha256
             from image_variants v join objects o on o.id in (v.normal_object, v.high_quality_object)
             where v.id = %s order by o.id = v.high_quality_object
             """,
             [request_id],
         ).fetchall()
-
-
-def owner_of(connection: Connection, source: str) -> UUID | None:
-    """Whose picture a key or a URL stands for, or None when it is nobody's."""
-    row = connection.execute(
-        _MEANT + "select owner from found where owner is not null order by id desc limit 1", {"source": source}
-    ).fetchone()
-    return None if row is None else UUID(str(row["owner"]))

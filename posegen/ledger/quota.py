@@ -97,16 +97,13 @@ class Recounted:
 
 
 _WRONG: LiteralString = """
-    select a.user_id, a.storage_used as used_before, coalesce(o.used, 0)::bigint as used,
+    select a.user_id, a.storage_used as used_before, coalesce(o.bytes, 0) as used,
            a.storage_reserved as reserved_before, coalesce(g.reserved, 0)::bigint as reserved
     from accounts a
     left join (select user_id, sum(storage_reserved) as reserved from generations group by user_id) g
         on g.user_id = a.user_id
-    left join (
-        select coalesce(o.user_id, g.user_id) as user_id, sum(o.size) as used
-        from objects o left join generations g on g.id = o.generation_id group by 1
-    ) o on o.user_id = a.user_id
-    where (a.storage_used, a.storage_reserved) is distinct from (coalesce(o.used, 0), coalesce(g.reserved, 0))
+    left join space_by_user o on o.user_id = a.user_id
+    where (a.storage_used, a.storage_reserved) is distinct from (coalesce(o.bytes, 0), coalesce(g.reserved, 0))
 """
 
 

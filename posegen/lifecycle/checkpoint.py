@@ -232,12 +232,24 @@ def replace_thumbnails(
 
 @again_after_conflict
 def put_contact_sheet(
-    database: Database, generation_id: UUID, lease: Lease | None, sheet: ObjectInfo, *, store: str
-) -> None:
-    """Let a generation have this contact sheet. It is made for people who look on, and counts against no quota."""
+    database: Database,
+    generation_id: UUID,
+    lease: Lease | None,
+    sheet: ObjectInfo,
+    *,
+    shows: Sequence[UUID],
+    store: str,
+) -> bool:
+    """Let a generation have this contact sheet. It is made for people who look on, and counts against no quota.
+
+    `shows`: the poses on it. False, and nothing is written, when one of them was hidden since the sheet was drawn.
+    """
     with _fenced(database, generation_id, lease) as connection:
+        if not poses.hold_shown(connection, shows):
+            return False
         object_id, _ = objects.register(connection, store, sheet, generation_id=None)
         generations.put_contact_sheet(connection, generation_id, object_id)
+        return True
 
 
 @contextmanager

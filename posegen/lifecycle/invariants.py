@@ -1,4 +1,4 @@
-"""The invariants I1 to I14 of the design, each as a query that counts what it looked at and names what breaks it.
+"""The invariants of the design and I15, each as a query that counts what it looked at and names what breaks it.
 
 What no query can see, such as bytes in a store, is looked at in `posegen.upkeep.verification`, which also runs these.
 """
@@ -200,16 +200,13 @@ SPACE = Invariant(
     "select count(*) from accounts",
     """
     select format('account %s has %s bytes used, %s reserved, %s at most; its objects have %s, its generations %s',
-                  a.user_id, a.storage_used, a.storage_reserved, a.storage_limit, coalesce(o.used, 0),
+                  a.user_id, a.storage_used, a.storage_reserved, a.storage_limit, coalesce(o.bytes, 0),
                   coalesce(g.reserved, 0)) as what
     from accounts a
     left join (select user_id, sum(storage_reserved) as reserved from generations group by user_id) g
         on g.user_id = a.user_id
-    left join (
-        select coalesce(o.user_id, g.user_id) as user_id, sum(o.size) as used
-        from objects o left join generations g on g.id = o.generation_id group by 1
-    ) o on o.user_id = a.user_id
-    where a.storage_used <> coalesce(o.used, 0) or a.storage_reserved <> coalesce(g.reserved, 0)
+    left join space_by_user o on o.user_id = a.user_id
+    where a.storage_used <> coalesce(o.bytes, 0) or a.storage_reserved <> coalesce(g.reserved, 0)
         or a.storage_used + a.storage_reserved > a.storage_limit
     """,
 )
@@ -292,14 +289,44 @@ COUNTED = Invariant(
     """,
 )
 
+DERIVED = Invariant(
+    "I15",
+    "what was made of a picture is shown and stored no longer than the picture",
+    "select count(*) from image_variants where status = 'completed'",
+    """
+    select format('variants %s are stored, and the images of pose %s are deleted', v.id, p.id) as what
+    from image_variants v join generated_poses p on p.id = v.pose_id
+    where v.status = 'completed' and v.deleted_at is null and p.images_deleted_at is not null
+    union all
+    select format('variants %s are shown, and pose %s is hidden', r.request_id, p.id)
+    from variant_results r join image_variants v on v.id = r.request_id join generated_poses p on p.id = v.pose_id
+    where p.delete_after is not null and num_nonnulls(r.normal_url, r.high_quality_url) > 0
+    union all
+    select format('variants %s are stored, and upload %s is deleted', v.id, u.id)
+    from image_variants v join uploads u on u.id = v.upload_id
+    where v.status = 'completed' and v.deleted_at is null and u.status = 'deleted'
+    union all
+    select format('variants %s are stored, and the variants %s that they are made of are deleted', v.id, source.id)
+    from image_variants v join image_variants source on source.id = v.variant_id
+    where v.status = 'completed' and v.deleted_at is null and source.deleted_at is not null
+    union all
+    select format('thumbnail %s of pose %s is stored, and its images are deleted', t.size, p.id)
+    from thumbnails t join generated_poses p on p.id = t.pose_id where p.images_deleted_at is not null
+    union all
+    select format('the contact sheet of generation %s shows pose %s, whose images are deleted', g.id, p.id)
+    from generations g join objects o on o.id = g.contact_sheet_object
+    join generated_poses p on p.generation_id = g.id and p.images_deleted_at > o.created_at
+    """,
+)
+
 GUARDS = Invariant(
     "guards",
     "every trigger and unique index that the rules above stand on is in force",
-    "select 11",
+    "select 12",
     """
     select format('the trigger %s is missing or disabled', wanted) as what
     from unnest(array['ledger_is_append_only', 'ledger_is_never_emptied', 'a_request_never_changes',
-                      'a_request_becomes_a_generation', 'balances_follow']) wanted
+                      'a_request_becomes_a_generation', 'balances_follow', 'adopted_files_are_kept']) wanted
     where not exists (select from pg_trigger where tgname = wanted and tgenabled in ('O', 'A'))
     union all
     select format('the trigger guard_status of %s is missing or disabled', wanted)
@@ -327,5 +354,6 @@ INVARIANTS = (
     BOUNDED,
     SWEPT,
     COUNTED,
+    DERIVED,
     GUARDS,
 )

@@ -18,6 +18,9 @@ MAX_SEGMENTS = 16
 PUBLIC_FOLDERS = frozenset({"poses", "thumbnails", "exports", "variants", "controlnet", "designs"})
 """First parts of the keys that a web page may show to anybody who has the URL."""
 
+PRIVATE_FOLDERS = frozenset({"prints", "uploads"})
+"""First parts of the keys of objects that only a signed URL shows."""
+
 STORE_MARKER_KEY = "posegen-store.json"
 """The object that says which database a store belongs to."""
 UNREGISTERED_FOLDERS = frozenset({"manifests", "reports", "health", "compute-logs"})
@@ -50,6 +53,7 @@ _DEVICES = frozenset(
 )
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _CONTENT_HASH = re.compile(r".+-(?P<hash>[0-9a-f]{12})\.[a-z0-9]+", re.ASCII)
+_PENDING_UPLOAD = re.compile(r"uploads/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[a-z0-9]+", re.ASCII)
 # Its last group looks like a content hash, but names no content.
 _UUID_NAME = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[a-z0-9]+", re.ASCII)
 
@@ -197,6 +201,14 @@ def is_public(key: str) -> bool:
 def is_registered(key: str) -> bool:
     """Whether an object under this key should have a row in the table `objects`."""
     return key != STORE_MARKER_KEY and key.partition("/")[0] not in UNREGISTERED_FOLDERS
+
+
+def is_composed(key: str) -> bool:
+    """Whether the key has a form that this module composes for objects: what has another was put there by others."""
+    folder = key.partition("/")[0]
+    if folder not in PUBLIC_FOLDERS | PRIVATE_FOLDERS:
+        return False
+    return content_hash_of(key) is not None or _PENDING_UPLOAD.fullmatch(key) is not None
 
 
 def content_type_of(key: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from PIL import Image
 
-from posegen.database import objects, poses
+from posegen.database import library, objects, poses
 from posegen.database.generations import Lease
+from posegen.database.poses import FinishedPose
 from posegen.images.contact_sheet import Tile, contact_sheet, encode_sheet
 from posegen.lifecycle import checkpoint
 from posegen.storage.keys import contact_sheet_key, library_sheet_key
@@ -20,35 +21,29 @@ SHEET_WIDTH = 640
 
 
 def draw_contact_sheet(studio: Studio, generation_id: UUID, *, width: int = SHEET_WIDTH) -> Image.Image | None:
-    """The completed poses of a generation with their names and seeds, or None when there is none."""
-    with studio.database.transaction() as connection:
-        finished = poses.finished_poses(connection, generation_id)
-    if not finished:
-        return None
-    tiles = [
-        Tile(
-            studio.read(pose.thumbnail_store, pose.thumbnail_key, pose.thumbnail_sha256),
-            label=pose.library_pose,
-            detail=f"seed {pose.seed}",
-        )
-        for pose in finished
-    ]
-    return contact_sheet(tiles, width=width)
+    """The shown poses of a generation with their names and seeds, or None when there is none."""
+    return _drawn(studio, _shown(studio, generation_id), width)
 
 
 def store_contact_sheet(studio: Studio, generation_id: UUID, lease: Lease | None) -> str | None:
-    """Store the sheet beside the thumbnails and answer where a browser finds it; None when there is no pose.
+    """Store the sheet beside the thumbnails; returns where a browser finds it.
 
-    Without a lease the generation must have ended. Raises `LeaseLost`.
+    None when there is no pose, or when one was hidden while the sheet was drawn. Without a lease the generation must
+    have ended. Raises `LeaseLost`.
     """
-    sheet = draw_contact_sheet(studio, generation_id)
+    shown = _shown(studio, generation_id)
+    sheet = _drawn(studio, shown, SHEET_WIDTH)
     if sheet is None:
         return None
     encoded = encode_sheet(sheet, "jpeg")
     stored = studio.put_verified(
         lambda sha256: contact_sheet_key(generation_id, sha256), encoded.data, encoded.content_type
     )
-    checkpoint.put_contact_sheet(studio.database, generation_id, lease, stored, store=studio.store.name)
+    shows = [pose.id for pose in shown]
+    if not checkpoint.put_contact_sheet(
+        studio.database, generation_id, lease, stored, shows=shows, store=studio.store.name
+    ):
+        return None
     return studio.url_to_look_at(stored.key)
 
 
@@ -58,5 +53,25 @@ def store_library_sheet(studio: Studio, maps: Mapping[str, ControlMap]) -> str:
     encoded = encode_sheet(contact_sheet(tiles, width=SHEET_WIDTH), "jpeg")
     stored = studio.put_verified(library_sheet_key, encoded.data, encoded.content_type)
     with studio.database.transaction() as connection:
-        objects.register(connection, studio.store.name, stored, generation_id=None)
+        object_id, _ = objects.register(connection, studio.store.name, stored, generation_id=None)
+        library.put_sheet(connection, object_id)
     return studio.url_to_look_at(stored.key)
+
+
+def _shown(studio: Studio, generation_id: UUID) -> list[FinishedPose]:
+    with studio.database.transaction() as connection:
+        return poses.finished_poses(connection, generation_id)
+
+
+def _drawn(studio: Studio, shown: Sequence[FinishedPose], width: int) -> Image.Image | None:
+    if not shown:
+        return None
+    tiles = [
+        Tile(
+            studio.read(pose.thumbnail_store, pose.thumbnail_key, pose.thumbnail_sha256),
+            label=pose.library_pose,
+            detail=f"seed {pose.seed}",
+        )
+        for pose in shown
+    ]
+    return contact_sheet(tiles, width=width)

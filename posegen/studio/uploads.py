@@ -105,7 +105,8 @@ def _keep(studio: Studio, upload: Upload, encoded: tuple[bytes, str]) -> None:
         )
         if is_new:
             quota.use(connection, upload.user_id, stored.size)
-        uploads.complete(connection, upload.id, object_id)
+        if not uploads.complete(connection, upload.id, object_id):
+            raise UploadRefused(f"Upload {upload.id} has ended meanwhile: begin another one.")
 
 
 def encode_upload(pixels: Pixels, content_type: str) -> tuple[bytes, str]:

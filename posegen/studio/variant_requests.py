@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
-from posegen.database import objects, variants
+from posegen.database import objects, variant_sources, variants
 from posegen.database.conflicts import again_after_conflict
 from posegen.database.connection import Database
+from posegen.database.variant_sources import SourcePicture
 from posegen.database.variants import ImageRequest
 from posegen.error_codes import ErrorCode
 from posegen.errors import LeaseLost, RequestRefused
@@ -105,13 +106,21 @@ def complete(
     stored: tuple[ObjectInfo, ObjectInfo],
     normal: EncodedImage,
     *,
+    source: SourcePicture,
     store: str,
 ) -> None:
     """Both objects, the user's space and the end of the request in one transaction.
 
-    `stored`: normal and high quality. Raises `LeaseLost`, and `RequestRefused` (quota_exceeded).
+    `stored`: normal and high quality. Raises `LeaseLost`, and `RequestRefused`: quota_exceeded, or invalid_request when
+    the picture was hidden or deleted meanwhile.
     """
     with database.transaction() as connection:
+        if not variant_sources.hold_source(connection, source):
+            raise RequestRefused(
+                ErrorCode.INVALID_REQUEST,
+                f"The picture {source.key} was hidden or deleted before its variants were made: restore it, and ask "
+                "again.",
+            )
         ids = []
         for each in stored:
             object_id, is_new = objects.register(connection, store, each, generation_id=None, user_id=request.user_id)
@@ -122,6 +131,7 @@ def complete(
             connection,
             claim,
             request.id,
+            source=source,
             normal_object=ids[0],
             high_quality_object=ids[1],
             width=normal.width,

@@ -13,9 +13,10 @@ from uuid import UUID
 import psycopg
 import structlog
 
-from posegen.database import variants
+from posegen.database import variant_sources, variants
 from posegen.database.failures import is_lost
-from posegen.database.variants import ImageRequest, SourcePicture
+from posegen.database.variant_sources import SourcePicture
+from posegen.database.variants import ImageRequest
 from posegen.error_codes import ErrorCode
 from posegen.errors import (
     DatabaseUnusable,
@@ -131,13 +132,13 @@ def _make_and_store(studio: Studio, claim: UUID, request: ImageRequest, decode: 
     encoded = encode_variants(decode(file, PurePosixPath(source.key).suffix), xmp=packet)
     normal, high_quality = (_put(studio, request, wish.tool, image) for image in (encoded.normal, encoded.high_quality))
     variant_requests.complete(
-        studio.database, claim, request, (normal, high_quality), encoded.normal, store=studio.store.name
+        studio.database, claim, request, (normal, high_quality), encoded.normal, source=source, store=studio.store.name
     )
 
 
 def _source(studio: Studio, user_id: UUID, asked_for: str) -> SourcePicture:
     with studio.database.transaction() as connection:
-        source = variants.source_picture(connection, user_id, asked_for)
+        source = variant_sources.source_picture(connection, user_id, asked_for)
     if source is None or not source.content_type.startswith("image/"):
         raise RequestRefused(
             ErrorCode.INVALID_REQUEST,

@@ -10,7 +10,9 @@ from enum import StrEnum
 from psycopg.rows import class_row
 
 from posegen.database.connection import Connection, Database
-from posegen.storage.keys import is_registered
+from posegen.errors import ObjectMissing
+from posegen.storage.hashing import fingerprint
+from posegen.storage.keys import content_hash_of, is_composed, is_registered
 from posegen.storage.protocol import ObjectEntry, ObjectStore
 
 
@@ -18,6 +20,7 @@ class Kind(StrEnum):
     """What may be different."""
 
     ORPHAN = "orphan"
+    FOREIGN = "foreign"
     LOST = "lost"
     SIZE = "size"
 
@@ -55,7 +58,8 @@ def differences(
     """Every difference between a store and its rows.
 
     An object without a row counts once it is older than `grace`: a worker stores first and writes its row then. One
-    that is to be deleted does not count; with `overdue` it does when that should have happened so long ago.
+    that is to be deleted does not count; with `overdue` it does when that should have happened so long ago. A file
+    that Posegen has not written is foreign; one that was adopted where it lies does not count.
     """
     with database.transaction() as connection:
         now = _now(connection)
@@ -75,13 +79,14 @@ def has_row(database: Database, store: str, key: str) -> bool:
 
 
 def _is_accounted_for(database: Database, store: str, key: str, overdue: timedelta | None) -> bool:
-    """Whether there is a row now, or a date on which the object goes that is not long past."""
+    """Whether there is a row now, a date on which the object goes that is not long past, or an adopted file."""
     with database.transaction() as connection:
         found = connection.execute(
             """
             select from objects where store = %(store)s and key = %(key)s union all
             select from doomed_objects where store = %(store)s and key = %(key)s and deleted_at is null
                 and (%(overdue)s::interval is null or due > now() - %(overdue)s::interval)
+            union all select from adopted_files where store = %(store)s and key = %(key)s
             """,
             {"store": store, "key": key, "overdue": overdue},
         )
@@ -118,7 +123,22 @@ def _difference(
     assert entry is not None, "one side has something"
     if entry.modified >= before or _is_accounted_for(database, store.name, entry.key, overdue):
         return None
-    return Difference(Kind.ORPHAN, entry.key, entry.size, f"{entry.key} of {entry.modified:%Y-%m-%d %H:%M} has no row")
+    kind = Kind.ORPHAN if _is_written_by_posegen(store, entry.key) else Kind.FOREIGN
+    return Difference(kind, entry.key, entry.size, f"{entry.key} of {entry.modified:%Y-%m-%d %H:%M} has no row")
+
+
+def _is_written_by_posegen(store: ObjectStore, key: str) -> bool:
+    """Whether the key ends in the hash of what lies there. Names of others may look alike, and never do that.
+
+    What a client has put under a signed URL has no hash in its key.
+    """
+    if not is_composed(key):
+        return False
+    wanted = content_hash_of(key)
+    try:
+        return wanted is None or fingerprint(store.get(key)).sha256.startswith(wanted)
+    except ObjectMissing:  # deleted since it was listed
+        return False
 
 
 def _listed(store: ObjectStore) -> Iterator[ObjectEntry]:

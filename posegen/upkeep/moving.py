@@ -46,7 +46,8 @@ class Move:
     """How objects are moved.
 
     `grace`: how long old copies stay; `read_back`: read every copy again from the target; `bytes_per_second`: the most
-    that is copied, over all threads; `threads`: objects at once.
+    that is copied, over all threads; `threads`: objects at once; `delete_files`: old copies go even where they are
+    files that were adopted where they lie.
     """
 
     source: ObjectStore
@@ -55,6 +56,7 @@ class Move:
     read_back: bool = False
     bytes_per_second: float | None = None
     threads: int = 8
+    delete_files: bool = False
 
 
 def move_objects(
@@ -163,7 +165,12 @@ def _flip(
                 # Found there by the put and deleted since by somebody else: the next pass copies it again.
                 whole = [each.id for each, copy in copied.values() if not (copy.skipped and each.key in deleted)]
                 flipped = moves.flip(
-                    connection, whole, source=move.source.name, target=move.target.name, grace=move.grace
+                    connection,
+                    whole,
+                    source=move.source.name,
+                    target=move.target.name,
+                    grace=move.grace,
+                    delete_files=move.delete_files,
                 )
             break
         except UniqueViolation:  # the same object was just registered in the target by somebody who works

@@ -1,7 +1,7 @@
 """Reconciling: what lies in the stores and what rows say of it, brought together again. Twice changes nothing more.
 
 It reports; with `repair` it acts where that can lose nothing: orphans, unused rows, what killed writers left, and rows
-whose object lies in another store. What is lost or damaged for good is named with its fix.
+whose object lies in another store. What is lost or damaged for good is named with its fix. Foreign files are named.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ _BATCH = 1000
 
 _SAYS = {
     "orphan": "objects without a row",
+    "foreign": "files that Posegen has not written",
     "unused": "rows that nothing points at",
     "unfinished": "uploads that a killed writer left",
     "lost": "rows without their object",
@@ -31,6 +32,7 @@ _SAYS = {
     "hash": "objects with other bytes than their row",
 }
 _FIXES = {
+    "foreign": "nothing: they are left alone; `posegen storage adopt` takes pictures in",
     "lost": "restore them from a backup; exports and thumbnails can be made again with `posegen regenerate`",
     "size": "delete the object and restore it from a backup",
     "hash": "delete the object and restore it from a backup",
@@ -79,8 +81,8 @@ class Reconciled:
 
     @property
     def left(self) -> int:
-        """How many findings are not in order."""
-        return sum(each.number - each.repaired for each in self.found)
+        """How many findings are not in order; foreign files are."""
+        return sum(each.number - each.repaired for each in self.found if each.kind != Kind.FOREIGN)
 
 
 def reconcile(

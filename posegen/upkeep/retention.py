@@ -87,11 +87,22 @@ def clean_up_images(
         on_page(gone.poses)
         if gone.poses < limit:
             break
+    deleted += _delete_leftovers(database, page)
     objects = size = 0
     for store in stores:
         number, freed = delete_due(database, store)
         objects, size = objects + number, size + freed
     return ImagesPass(expired, due, hidden, deleted, objects, size)
+
+
+def _delete_leftovers(database: Database, page: int) -> Deleted:
+    deleted = Deleted()
+    while True:
+        with database.transaction() as connection:
+            gone = retention.delete_leftover_variants(connection, limit=page)
+        if not gone.objects:
+            return deleted
+        deleted += gone
 
 
 def _pages(most: int | None, page: int) -> Iterator[int]:

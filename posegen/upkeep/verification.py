@@ -102,11 +102,14 @@ def _compare_store(
 ) -> tuple[Finding, Finding]:
     """Rows without their object, and objects without a row, by one walk through both in the order of their keys."""
     stored = Finding("I3", f"every row has its object in the store {store.name}, in its size")
-    known = Finding("I4", f"no object in the store {store.name} is older than {_in_words(grace)} without a row")
+    known = Finding(
+        "I4", f"no object of Posegen's in the store {store.name} is older than {_in_words(grace)} without a row"
+    )
     looking_at(stored.says)
     walk = Walk()
     for found in differences(database, store, grace=grace, walk=walk, overdue=grace):
-        (known if found.kind is Kind.ORPHAN else stored).add(found.says)
+        if found.kind is not Kind.FOREIGN:
+            (known if found.kind is Kind.ORPHAN else stored).add(found.says)
     stored.checked, known.checked = walk.rows, walk.objects
     return stored, known
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import dagster as dg
 import numpy as np
@@ -13,7 +14,9 @@ from posegen.images.validation import open_image
 from posegen.poses.control_maps import decode_joints
 from posegen.poses.library import LIBRARY
 from posegen.storage.keys import manifest_key
+from posegen.studio.contact_sheets import store_library_sheet
 from posegen.studio.control_maps import control_maps, render_library_pose
+from posegen.upkeep.reconciling import reconcile
 from tests.builders import execute, rows, value
 from tests.conftest import BASE_URL
 from tests.deployments import QUIET, Run, ignore_warning_of_nested_resources
@@ -158,3 +161,16 @@ def test_control_maps_count_against_nobodys_quota(studio, database, pose):
     control_maps(studio, pose, side=64)
 
     assert value(database, "select count(*) from objects where generation_id is not null") == 0
+
+
+def test_the_sheet_outlives_the_reconcile_pass_until_another_one_is_drawn(studio, database, store, pose):
+    def draw(side):
+        return store_library_sheet(studio, {pose.slug: control_maps(studio, pose, side=side)["depth"]})
+
+    first = draw(64).removeprefix(BASE_URL + "/")
+    reconcile(database, [store], grace=timedelta(0), repair=True)
+    assert store.exists(first)
+
+    second = draw(128).removeprefix(BASE_URL + "/")
+    reconcile(database, [store], grace=timedelta(0), repair=True)
+    assert (store.exists(first), store.exists(second)) == (False, True)

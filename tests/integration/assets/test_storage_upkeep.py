@@ -41,7 +41,7 @@ def reconciled(result):
 
 def test_a_dry_run_names_what_a_run_then_deletes(database, studio, deployment, store, run_job):
     finished(studio, poses=["star-jump"])
-    left = store.put("exports/g/nobodys-0123456789ab.png", b"nobody's", content_type="image/png")
+    left = store.put("exports/g/nobodys-766d63f03321.png", b"nobody's", content_type="image/png")
 
     shown = reconciled(run_job("reconcile", {"reconciled_storage": {"config": {"dry_run": True, "grace_hours": 0}}}))
 

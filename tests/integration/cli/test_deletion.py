@@ -6,7 +6,9 @@ from uuid import uuid4
 
 from posegen.database.connection import Database
 from posegen.settings import Settings
+from posegen.upkeep.retention import RetentionRule, clean_up_images
 from posegen.upkeep.settings_history import record_settings
+from tests.adopted import FOLDER, adopt, fill
 from tests.builders import SLUGS, execute, finished, rows, running, value
 
 
@@ -42,6 +44,7 @@ def test_scripts_read_json(studio, posegen):
         "generation": str(generation),
         "poses_hidden": 2,
         "grace_seconds": 3600.0,
+        "adopted_files_kept": 0,
     }
     assert posegen("restore", generation, "--json").json == {
         "generation": str(generation),
@@ -71,6 +74,23 @@ def test_what_is_deleted_for_good_is_said_to_be(database, studio, posegen):
     assert "the time of grace of 1 is over" in " ".join(nothing.err.split())
 
 
+def test_rows_that_are_hidden_for_ever_are_passed_over_and_had_back(database, studio, store, posegen):
+    """As earlier versions have written them."""
+    generation = finished(studio, poses=SLUGS[:3])
+    execute(
+        database,
+        """
+        update generated_poses set delete_reason = 'asked',
+            delete_after = (array['infinity', '12000-01-01', '9999-12-31'])[position + 1]::timestamptz
+        """,
+    )
+
+    assert clean_up_images(database, [store], RetentionRule()).due.poses == 0
+    assert posegen("delete", generation).code == 1, "they are hidden already"
+    assert "of 3 poses are there again" in posegen("restore", generation).out
+    assert hidden(database, generation) == []
+
+
 def test_mistakes_are_named(database, studio, posegen):
     at_work = running(database).generation_id
     generation = finished(studio, poses=SLUGS[:1])
@@ -83,6 +103,17 @@ def test_mistakes_are_named(database, studio, posegen):
     ]:
         done = posegen(*arguments)
         assert (done.code, said in done.err) == (1, True), done.err
+
+
+def test_adopted_files_are_said_to_stay_unless_they_are_to_go(studio, store, posegen):
+    files = fill(store._root)
+    adopt(studio, store._root)
+
+    kept = posegen("delete", FOLDER, "--poses", 1)
+    assert "Adopted files that stay where they are: 2. --delete-files" in kept.out
+    assert posegen("delete", FOLDER, "--json").json["adopted_files_kept"] == 3
+    assert "stay" not in posegen("delete", FOLDER, "--delete-files", "--grace-hours", 0).out
+    assert all(file.exists() for file in files), "they go with the clean-up"
 
 
 def test_the_audit_says_who_deleted_restored_granted_and_refunded(studio, posegen):

@@ -99,7 +99,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_moved(
 
 
 def test_reconcile_reports_first_and_acts_when_it_is_told_to(posegen, generation, store):
-    left = store.put("exports/g/nobodys-0123456789ab.png", b"nobody's", content_type="image/png")
+    left = store.put("exports/g/nobodys-766d63f03321.png", b"nobody's", content_type="image/png")
 
     report = posegen("storage", "reconcile", "--grace", 0)
 

@@ -6,8 +6,11 @@ from uuid import uuid4
 
 import pytest
 
+from posegen.database import objects, uploads
 from posegen.images.validation import open_image
+from posegen.ledger import quota
 from tests.builders import a_user, finished, row
+from tests.stores import keys_in
 
 
 @pytest.fixture
@@ -63,3 +66,39 @@ def test_a_tool_that_is_no_name_is_a_mistake(posegen, studio, pose):
 
 def test_a_user_who_does_not_exist_fails(posegen, studio, pose):
     assert posegen("variants", pose["image_url"], "--user", uuid4()).code == 3
+
+
+def test_they_are_deleted_by_their_request_and_the_picture_stays(posegen, studio, pose):
+    made = posegen("variants", pose["pose_id"], "--json").json
+    again = posegen("variants", "make", pose["pose_id"], "--json").json
+
+    deleted = posegen("variants", "delete", made["request_id"])
+
+    assert (deleted.code, deleted.out) == (0, "The variants of 1 request are deleted.\n")
+    assert {key.rpartition("/")[2][:36] for key in keys_in(studio.store, "variants/")} == {again["request_id"]}
+    assert row(studio.database, "select image_url from pose_results")["image_url"] == pose["image_url"]
+    nothing = posegen("variants", "delete", made["request_id"], width=300)
+    assert (nothing.code, "were deleted before" in nothing.err) == (1, True)
+    assert posegen("variants", "delete", again["request_id"], made["request_id"], "--json").json == {
+        "requests_deleted": 1
+    }
+
+
+def test_an_upload_is_deleted_by_its_id(posegen, studio, pose):
+    upload, key = uuid4(), "uploads/{}-0123456789ab.png"
+    stored = studio.store.put(key.format(upload), b"picture", content_type="image/png")
+    with studio.database.transaction() as connection:
+        uploads.begin(
+            connection, upload, pose["user_id"], content_type="image/png", size=7, store="local", key="x", seconds=60
+        )
+        made, _ = objects.register(connection, "local", stored, generation_id=None, user_id=pose["user_id"])
+        quota.use(connection, pose["user_id"], 7)
+        uploads.complete(connection, upload, made)
+
+    assert posegen("upload", "delete", upload, "--actor", "Ayu").out == (
+        f"Upload {upload} is deleted, and what was made of it.\n"
+    )
+
+    assert not studio.store.exists(stored.key)
+    assert posegen("upload", "delete", upload).code == 1
+    assert posegen("audit", "--action", "upload_deleted", "--json").json[0]["actor"] == "Ayu"

@@ -20,7 +20,9 @@ from posegen.lifecycle import claims, outcomes
 from posegen.lifecycle.invariants import Bounds
 from posegen.lifecycle.recovery import recover
 from posegen.lifecycle.rules import RetryRule, TimeLimits
+from posegen.upkeep.retention import RetentionRule, clean_up_images
 from posegen.upkeep.verification import verify
+from tests.adopted import adopt, fill
 from tests.builders import A_POSE, SLUGS, a_request, a_user, expire_lease, queued, result, started, take_in, value, work
 from tests.conftest import BASE_URL
 from tests.documents import page
@@ -89,6 +91,12 @@ def test_a_web_backend_asks_cancels_and_reads(owner, studio, login):
             {"pose": pose["pose_id"]},
         ).fetchone()
         assert counted == {"favourite": True, "downloads": 1}
+        gone = web.execute(
+            "select delete_images(array[%(pose)s::uuid]) as hidden, restore_images(array[%(pose)s::uuid]) as shown, "
+            "delete_variants('{}') as variants, delete_upload(gen_random_uuid()) as upload",
+            {"pose": pose["pose_id"]},
+        ).fetchone()
+        assert gone == {"hidden": 1, "shown": 1, "variants": 0, "upload": False}
         (someone,) = web.execute("insert into users (name) values ('Budi') returning id")
         (account,) = web.execute("select credits_available from accounts where user_id = %s", [someone["id"]])
         assert account == {"credits_available": 0}
@@ -113,6 +121,9 @@ def test_a_web_backend_moves_no_credits_and_touches_no_table_of_ours(owner, logi
         "insert into generations (id, user_id, priority) values (gen_random_uuid(), gen_random_uuid(), 0)",
         "update accounts set storage_limit = 0",
         "update generation_requests set seed = 1",
+        "select drop_variants('{}')",
+        "select drop_objects('{}')",
+        "update adopted_files set deletable = true",
         "delete from generation_requests",
         "insert into events (generation_id, sequence, kind) select id, 99, 'completed' from generation_requests",
         "create table mine (x integer)",
@@ -177,6 +188,12 @@ def test_a_worker_does_all_that_posegen_does(owner, studio, login):
             breaker.failed(BackendUnavailable("503"))
         breaker.answered()
         assert not any(finding.violations for finding in verify(database, [working.store], bounds=Bounds()))
+        value(
+            owner, "select delete_images(array_agg(id), 'Ayu', '0') from generated_poses where generation_id = %s", made
+        )
+        assert clean_up_images(database, [working.store], RetentionRule()).deleted.poses == 2
+        fill(working.store._root)
+        assert adopt(working, working.store._root, user).poses == 2
 
     assert (result(owner, made)["credits_spent"], result(owner, cancelled)["credits_released"]) == (60, 60)
 

@@ -248,7 +248,11 @@ def test_the_arguments_of_submit_generation_are_on_the_page(database: Database) 
 
 
 @pytest.mark.parametrize(
-    "name", ["grant_credits", "refund_poses", "cancel_generation", "set_favourite", "record_download"]
+    "name",
+    [
+        *("grant_credits", "refund_poses", "cancel_generation", "set_favourite", "record_download"),
+        *("restore_images", "delete_variants", "delete_upload"),
+    ],
 )
 def test_the_signature_of_a_function_is_on_the_page(database: Database, name: str) -> None:
     found = value(database, "select pg_get_function_arguments(oid) from pg_proc where proname = %s", name)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from posegen.images.decoding.pool import DecoderPool
-from posegen.studio.adoption import adopt_tree
+from posegen.studio.adoption import Adoption, adopt_tree
 from posegen.upkeep.reconciling import reconcile
 from posegen.upkeep.verification import verify
 from tests.builders import a_user, account, rows, value
@@ -49,7 +50,7 @@ def test_every_picture_becomes_a_completed_pose_that_cost_nothing(database, stud
     root, in_place = tree
     user = a_user(database)
 
-    adopted = adopt_tree(studio, root, user, decode, in_place=in_place)
+    adopted = adopt_tree(studio, Adoption(root, user, in_place), decode)
 
     assert (adopted.generations, adopted.poses, adopted.problems) == (2, 4, [])
     found = rows(database, "select generation_id::text, status, image_url, thumbnail_url, credits from pose_results")
@@ -68,7 +69,7 @@ def test_in_place_nothing_is_copied_and_by_copy_the_tree_stays_as_it_was(databas
     root, in_place = tree
     before = {path: path.read_bytes() for path in root.rglob("*.png")}
 
-    adopt_tree(studio, root, a_user(database), decode, in_place=in_place)
+    adopt_tree(studio, Adoption(root, a_user(database), in_place), decode)
 
     assert {path: path.read_bytes() for path in before} == before
     in_poses = keys_in(store, "poses/")
@@ -83,12 +84,12 @@ def test_in_place_nothing_is_copied_and_by_copy_the_tree_stays_as_it_was(databas
 def test_done_again_it_adopts_only_what_is_new(database, studio, tree, decode):
     root, in_place = tree
     user = a_user(database)
-    adopt_tree(studio, root, user, decode, in_place=in_place)
+    adopt_tree(studio, Adoption(root, user, in_place), decode)
     late = root / "poses" / str(uuid4()) / "late.png"
     late.parent.mkdir()
     late.write_bytes(encoded("PNG"))
 
-    again = adopt_tree(studio, root, user, decode, in_place=in_place)
+    again = adopt_tree(studio, Adoption(root, user, in_place), decode)
 
     assert (again.generations, again.known) == (1, 2)
     assert value(database, "select count(*) from generations") == 3
@@ -98,7 +99,7 @@ def test_what_is_no_picture_is_named_and_left_out(database, studio, tree, decode
     root, in_place = tree
     (root / "poses" / GENERATION / "broken.png").write_bytes(b"no picture")
 
-    adopted = adopt_tree(studio, root, a_user(database), decode, in_place=in_place)
+    adopted = adopt_tree(studio, Adoption(root, a_user(database), in_place), decode)
 
     assert adopted.poses == 4
     assert len(adopted.problems) == 1
@@ -109,7 +110,7 @@ def test_a_name_that_is_no_key_is_named_in_place_and_no_matter_by_copy(database,
     root, in_place = tree
     (root / "poses" / GENERATION / "With Spaces.png").write_bytes(encoded("PNG"))
 
-    adopted = adopt_tree(studio, root, a_user(database), decode, in_place=in_place)
+    adopted = adopt_tree(studio, Adoption(root, a_user(database), in_place), decode)
 
     assert adopted.poses == (4 if in_place else 5)
     assert [problem for problem in adopted.problems if "With Spaces" in problem] == adopted.problems
@@ -120,7 +121,7 @@ def test_a_user_without_room_gets_nothing_and_is_told(database, studio, tree, de
     root, in_place = tree
     user = a_user(database, storage_limit=100)
 
-    adopted = adopt_tree(studio, root, user, decode, in_place=in_place)
+    adopted = adopt_tree(studio, Adoption(root, user, in_place), decode)
 
     assert (adopted.generations, len(adopted.problems)) == (0, 2)
     assert "quota_exceeded" in adopted.problems[0]
@@ -128,15 +129,31 @@ def test_a_user_without_room_gets_nothing_and_is_told(database, studio, tree, de
     assert account(database, user)["storage_used"] == 0
 
 
-def test_the_command_sees_by_itself_whether_the_tree_is_the_stores_own(database, store, tmp_path, monkeypatch, capsys):
+def test_the_command_says_what_will_be_true_and_counts_first(database, store, tmp_path, monkeypatch, capsys):
     shell = Shell(monkeypatch, capsys)
     monkeypatch.setenv("DATABASE_URL", database.url)
     monkeypatch.setenv("POSEGEN_HOME", str(tmp_path))
     user = a_user(database)
     fill(store._root)
+    fill(tmp_path / "elsewhere")
+    for file in store._root.rglob("*.png"):
+        os.utime(file, (1e9, 1e9))
 
-    answer = shell("storage", "adopt", store._root, "--user", user, "--json")
+    dry = shell("storage", "adopt", store._root, "--user", user, "--expire", "--dry-run")
+    assert "its files become objects where they are, and stay when a pose is deleted" in dry.err
+    assert "Unused pictures are hidden, then deleted, 90 days after their file was written" in dry.err
+    assert "Dry run: 2 generations with 4 poses" in dry.out
+    assert "7 files are kept when their poses go" in dry.out
+    assert "4 poses are older than that already: the next clean-up hides them" in dry.out
+    assert value(database, "select count(*) from generations") == 0
 
-    assert answer.code == 0
-    assert (answer.json["in_place"], answer.json["poses"]) == (True, 4)
+    copied = shell("storage", "adopt", tmp_path / "elsewhere", "--user", user, "--dry-run")
+    assert "copied into the store; the folder stays as it is. The pictures do not expire." in copied.err
+    assert "kept" not in copied.out
+
+    answer = shell("storage", "adopt", store._root, "--user", user, "--delete-files", "--json")
+    assert "are deleted with their poses" in answer.err
+    assert (answer.code, answer.json["in_place"], answer.json["poses"]) == (0, True, 4)
+    assert answer.json["files_kept"] == 0
+    assert value(database, "select count(*) from generated_poses where expires") == 0
     assert shell("storage", "adopt", tmp_path / "nowhere", "--user", user).code == 2

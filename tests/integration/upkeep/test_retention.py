@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 
 from posegen.database import retention, usage
@@ -12,6 +13,7 @@ from posegen.database.retention import Deleted
 from posegen.errors import ClaimSuperseded
 from posegen.images.thumbnail_sizes import thumbnail_sizes
 from posegen.studio.archives import plan_archive
+from posegen.studio.contact_sheets import store_contact_sheet
 from posegen.studio.exports import derive_exports
 from posegen.studio.regeneration import regenerate
 from posegen.upkeep.reconciling import reconcile
@@ -196,9 +198,39 @@ def test_what_is_at_work_cannot_be_deleted(database):
     assert hide(database, lease.generation_id, grace=NOW) == 0
 
 
-def test_a_grace_in_the_past_is_refused(database):
-    with pytest.raises(Exception, match="name one of 0 or more"):
-        execute(database, "select delete_images('{}', 'Ayu', interval '-1 hour')")
+REFUSED = {
+    "-1 hour": "-01:00:00",
+    "-infinity": "-infinity",
+    "infinity": "infinity",
+    "10000 years": "10000 years",
+    "300000 years": "300000 years",
+    "90000000 hours": "90000000:00:00",
+    "3650 days 1 microsecond": "3650 days 00:00:00.000001",
+    "12 years": "12 years",
+    None: "NULL",
+}
+
+
+def test_a_grace_that_is_no_time_to_come_or_too_long_is_refused_by_its_value(database, studio):
+    generation = finished(studio, poses=[SLUGS[0]])
+    pose = value(database, "select id from generated_poses")
+
+    for grace, said in REFUSED.items():
+        with pytest.raises(psycopg.errors.CheckViolation) as refused:
+            execute(database, "select delete_images(array[%s::uuid], 'Ayu', %s::interval)", pose, grace)
+        assert f"a grace of {said} is refused: name one of 0 or more, and of 3650 days at most" in str(refused.value)
+
+    assert all(each["image_url"] for each in shown(database, generation))
+
+
+def test_the_longest_grace_can_be_read_and_taken_back(database, studio):
+    generation = finished(studio, poses=[SLUGS[0]])
+    pose = value(database, "select id from generated_poses")
+
+    for grace in ("0", "3650 days", "10 years", "87600 hours"):
+        assert value(database, "select delete_images(array[%s::uuid], 'Ayu', %s::interval)", pose, grace) == 1
+        assert value(database, "select delete_after from pose_results").year < 2100
+        assert restore(database, generation) == 1
 
 
 def test_the_row_stays_and_tells_what_was_made_and_paid(database, studio, store):
@@ -238,31 +270,22 @@ def test_the_space_is_the_users_again(database, studio, store):
     assert account(database, user)["storage_used"] == of_kept
 
 
-def test_contact_sheet_and_manifests_go_with_the_last_picture(database, studio, store):
+def test_the_contact_sheet_goes_with_the_first_picture_and_the_manifests_with_the_last(database, studio, store):
     generation = finished(studio, poses=SLUGS[:2])
-    sheet = store.put(f"poses/{generation}/contact-sheet-0123456789ab.jpg", b"sheet", content_type="image/jpeg")
+    assert store_contact_sheet(studio, generation, None)
+    sheet = value(database, "select key from objects o join generations g on g.contact_sheet_object = o.id")
     manifest = store.put(f"manifests/exports/{generation}.json", b"{}", content_type="application/json")
-    execute(
-        database,
-        """
-        with sheet as (
-            insert into objects (store, key, sha256, crc32, size, content_type)
-            values ('local', %s, %s, 0, 5, 'image/jpeg') returning id
-        )
-        update generations set contact_sheet_object = (select id from sheet)
-        """,
-        sheet.key,
-        sheet.sha256,
-    )
-
-    hide(database, generation, grace=NOW, positions=[0])
+    hide(database, generation, positions=[0])
+    assert store.exists(sheet), "a restore shows everything again"
+    let_grace_pass(database)
     clean_up_images(database, [store], RULE)
-    assert store.exists(sheet.key)
+    assert not store.exists(sheet), "it shows what is deleted"
     assert store.exists(manifest.key)
+    assert store_contact_sheet(studio, generation, None), "another one, of what is left"
 
     delete_now(database, store, generation)
 
-    assert not store.exists(sheet.key)
+    assert [key for key in keys_in(store) if "sheet" in key] == []
     assert not store.exists(manifest.key)
     assert reconcile(database, [store], grace=NOW).found == []
 

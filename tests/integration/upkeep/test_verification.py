@@ -136,6 +136,22 @@ DAMAGES = {
     ),
     "an attempt that nobody has seen": ("I13", "update generations set attempts = attempts + 1"),
 }
+HIDDEN = """
+update generated_poses set delete_after = now(), delete_reason = 'asked', images_deleted_at = now() + interval '1 s',
+    image_object = null, original_object = null, thumbnail_object = null
+"""
+DAMAGES |= {
+    "a contact sheet of a picture that is deleted": (
+        "I15",
+        "update generations set contact_sheet_object = (select min(id) from objects)",
+        HIDDEN,
+    ),
+    "a further thumbnail of a picture that is deleted": (
+        "I15",
+        "insert into thumbnails (pose_id, size, object_id) select id, '200.png', thumbnail_object from generated_poses",
+        HIDDEN,
+    ),
+}
 TWICE = """
 insert into ledger_entries (kind, user_id, source, target, amount, generation_id, pose_id, reason, actor)
 select kind, user_id, source, target, amount, generation_id, pose_id, reason, actor from ledger_entries
@@ -203,10 +219,10 @@ def test_a_flipped_bit_is_named(studio):
 
 def test_an_object_without_a_row_is_named_when_its_time_is_over(studio):
     finished(studio)
-    studio.store.put("poses/nobody/nothing-0123456789ab.png", b"left behind", content_type="image/png")
+    studio.store.put("poses/nobody/nothing-6b56f89a918f.png", b"left behind", content_type="image/png")
 
     assert found(studio) == {}
-    assert "nothing-0123456789ab.png" in found(studio, grace=AT_ONCE)["I4"][0]
+    assert "nothing-6b56f89a918f.png" in found(studio, grace=AT_ONCE)["I4"][0]
 
 
 def test_the_bounds_are_those_that_it_was_told(studio):
