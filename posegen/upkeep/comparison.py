@@ -79,7 +79,9 @@ def has_row(database: Database, store: str, key: str) -> bool:
 
 
 def _is_accounted_for(database: Database, store: str, key: str, overdue: timedelta | None) -> bool:
-    """Whether there is a row now, a date on which the object goes that is not long past, or an adopted file."""
+    """Whether there is a row now, a date on which the object goes that is not long past, an adopted file, or an upload
+    that may still be completed.
+    """
     with database.transaction() as connection:
         found = connection.execute(
             """
@@ -87,6 +89,8 @@ def _is_accounted_for(database: Database, store: str, key: str, overdue: timedel
             select from doomed_objects where store = %(store)s and key = %(key)s and deleted_at is null
                 and (%(overdue)s::interval is null or due > now() - %(overdue)s::interval)
             union all select from adopted_files where store = %(store)s and key = %(key)s
+            union all select from uploads
+            where store = %(store)s and key = %(key)s and status = 'pending' and expires_at > now()
             """,
             {"store": store, "key": key, "overdue": overdue},
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import urllib.error
 import urllib.request
 from dataclasses import replace
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -18,7 +19,7 @@ from posegen.storage.local import LocalStore
 from posegen.storage.s3 import BucketStore
 from posegen.studio.uploads import LARGEST, begin_upload, complete_upload
 from posegen.upkeep.moving import delete_due
-from posegen.upkeep.reconciling import expire_uploads
+from posegen.upkeep.reconciling import expire_uploads, reconcile
 from posegen.web.objects import object_routes
 from tests.builders import a_user, account, execute, row, value
 from tests.hostile_images import corpus, encoded, small_picture
@@ -225,3 +226,12 @@ def test_a_decoder_that_fails_for_another_reason_keeps_the_upload_open(open_stud
     with pytest.raises(UploadRefused):
         complete_upload(open_studio, permission.upload, refuse)
     assert keys_in(open_studio.store, "uploads/") == []
+
+
+def test_a_clean_up_leaves_what_a_client_may_still_complete(open_studio, database, decode):
+    permission = permitted(open_studio)
+    send(permission, PNG)
+
+    reconcile(database, [open_studio.store], grace=timedelta(0), repair=True)
+
+    assert complete_upload(open_studio, permission.upload, decode).status == "completed"
