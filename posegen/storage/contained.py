@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
+from posegen.folders import make_folders
+
 FILE_MODE = 0o644
 FOLDER_MODE = 0o755
 _PRUNE_RACES = 100
@@ -171,11 +173,10 @@ def _open_root(root: Path, *, create: bool) -> int:
     except FileNotFoundError:
         if not create:
             raise
-    for missing in reversed([folder for folder in (root, *root.parents) if not folder.exists()]):
-        with suppress(FileExistsError):
-            missing.mkdir()
-            missing.chmod(FOLDER_MODE)
-            _sync_folder(missing.parent)
+    missing = [folder for folder in (root, *root.parents) if not folder.exists()]
+    make_folders(root, lambda _: FOLDER_MODE)
+    for made in missing:
+        _sync_folder(made.parent)
     return os.open(root, _OPEN_ROOT)
 
 

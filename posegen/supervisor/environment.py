@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from posegen.database.server import DatabaseUrls
 from posegen.settings import PROJECT_ROOT, Settings
@@ -32,8 +33,10 @@ def child_environment(inherited: Mapping[str, str], settings: Settings, urls: Da
     PYTHONDONTWRITEBYTECODE stays as the user has it, although every start is several times slower with it.
     """
     paths = [str(PROJECT_ROOT), *filter(None, [inherited.get("PYTHONPATH")])]
+    places = _places(settings)
     return {
-        **inherited,
+        **{name: value for name, value in inherited.items() if name.upper() not in places},
+        **places,
         **dagster_environment(settings, urls),
         "PYTHONPATH": os.pathsep.join(paths),
         # What a run prints should be in the log when its process is killed.
@@ -41,3 +44,9 @@ def child_environment(inherited: Mapping[str, str], settings: Settings, urls: Da
         # A run makes prints in several threads; with an arena of glibc's for each it takes 50 MB more at its peak.
         "MALLOC_ARENA_MAX": inherited.get("MALLOC_ARENA_MAX", "2"),
     }
+
+
+def _places(settings: Settings) -> dict[str, str]:
+    """The settings that are paths, made absolute: the processes work in another folder than the command."""
+    values = {name: getattr(settings, name) for name in Settings.model_fields}
+    return {name.upper(): str(value) for name, value in values.items() if isinstance(value, Path)}

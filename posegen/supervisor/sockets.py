@@ -5,14 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import stat
-import tempfile
 from pathlib import Path
 
 from posegen.errors import PlatformUnusable
+from posegen.folders import LONGEST_SOCKET_PATH, keep_folder, make_folders, short_place
 
-# macOS takes 103 bytes, Linux 107.
-LONGEST_PATH = 103
 LONGEST_NAME = "code-4194304.sock"
 # gRPC reads the path as part of a URL.
 PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]+")
@@ -25,9 +22,9 @@ def code_server_socket(home: Path, pid: int) -> Path:
     Raises `PlatformUnusable` when that folder belongs to somebody else.
     """
     folder = home / "run"
-    if len(os.fsencode(folder / LONGEST_NAME)) > LONGEST_PATH or not PLAIN_PATH.fullmatch(str(folder)):
+    if len(os.fsencode(folder / LONGEST_NAME)) > LONGEST_SOCKET_PATH or not PLAIN_PATH.fullmatch(str(folder)):
         name = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
-        folder = Path(tempfile.gettempdir()) / f"posegen-{os.getuid()}-{name}"
+        folder = short_place() / f"posegen-{os.geteuid()}-{name}"
     _make_private(folder)
     for stale in folder.glob("code-*.sock"):
         stale.unlink()
@@ -35,8 +32,14 @@ def code_server_socket(home: Path, pid: int) -> Path:
 
 
 def _make_private(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise PlatformUnusable(f"{folder} should be a folder of ours, and belongs to user {found.st_uid}. Remove it.")
+    try:
+        make_folders(folder.parent, lambda mode: mode)
+        ours = keep_folder(folder, 0o700)
+    except OSError as refused:
+        raise PlatformUnusable(
+            f"The code server needs a folder for its socket, and {folder} cannot be made: {refused.strerror}. Make "
+            f"{folder.parent} a folder that this user may write to."
+        ) from refused
+    if not ours:
+        raise PlatformUnusable(f"{folder} should be a folder of ours that no other user may write to. Remove it.")
     folder.chmod(0o700)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -210,3 +213,66 @@ def test_called_from_elsewhere_through_a_link_it_still_means_its_own_checkout(ma
 
     assert f"arguments: --project {machine.checkout} run posegen demo" in answer.stdout
     assert f"folder: {machine.home}" in answer.stdout
+
+
+@dataclass
+class ReadOnly:
+    """A checkout that its user may not write to."""
+
+    folder: Path
+
+    def uvw(self, **variables: str) -> subprocess.CompletedProcess[str]:
+        environment = {"PATH": f"{self.folder}/programs:/usr/bin:/bin", "HOME": "/nonexistent", **variables}
+        return subprocess.run(
+            [self.folder / "checkout" / "uvw", "run", "posegen", "demo"],
+            env=environment,
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
+            user=65534,
+            group=65534,
+            extra_groups=[],
+        )
+
+
+@pytest.fixture
+def read_only() -> Iterator[ReadOnly]:
+    if os.geteuid() != 0:
+        pytest.skip("only root makes a checkout that its user may not write to")
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    for name in ("checkout", "programs"):
+        (folder / name).mkdir(mode=0o755)
+    shutil.copy(PROJECT_ROOT / "uvw", folder / "checkout")
+    (folder / "programs" / "uv").write_text(
+        SPEAKING_UV + 'echo "sync: ${UV_NO_SYNC:-yes}, cache: ${UV_NO_CACHE:-no}"\n'
+    )
+    (folder / "programs" / "uv").chmod(0o755)
+    yield ReadOnly(folder)
+    shutil.rmtree(folder)
+
+
+def test_a_read_only_checkout_without_packages_says_where_they_may_go(read_only: ReadOnly) -> None:
+    answer = read_only.uvw()
+
+    assert answer.returncode == 1
+    assert "cannot be written to. Set UV_PROJECT_ENVIRONMENT to a new folder" in answer.stderr
+    assert read_only.uvw(UV_PROJECT_ENVIRONMENT="/var/tmp/packages").returncode == 0
+
+
+def test_the_packages_of_a_read_only_checkout_are_used_as_they_are(read_only: ReadOnly) -> None:
+    (read_only.folder / "checkout" / ".venv" / "bin").mkdir(parents=True)
+    (read_only.folder / "checkout" / ".venv" / "bin" / "python").symlink_to("/bin/true")
+
+    assert "sync: 1, cache: 1" in read_only.uvw().stdout
+    assert "sync: yes, cache: 1" in read_only.uvw(UV_PROJECT_ENVIRONMENT="/var/tmp/packages").stdout
+
+
+def test_a_read_only_checkout_without_uv_says_what_to_do(read_only: ReadOnly) -> None:
+    (read_only.folder / "programs" / "uv").unlink()
+
+    answer = read_only.uvw()
+
+    assert answer.returncode == 1
+    assert answer.stderr.splitlines()[-1].endswith("may not write to. Install uv yourself.")

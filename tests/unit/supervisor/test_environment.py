@@ -43,3 +43,18 @@ def test_children_keep_what_the_user_has_set(settings: Settings):
     assert environment["PYTHONPATH"] == f"{PROJECT_ROOT}:/mine"
     assert inherited.items() - {("PYTHONPATH", "/mine")} <= environment.items()
     assert environment["POSEGEN_DAGSTER_DATABASE_URL"] == URLS.dagster
+
+
+def test_children_find_the_folders_of_the_command_whatever_their_own_folder_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    inherited = {"POSEGEN_HOME": "here/", "storage_local_path": "there", "UPLOAD_DIR": "elsewhere"}
+    settings = Settings(posegen_home=Path("here/"), storage_local_path=Path("there"))
+
+    environment = child_environment(inherited, settings, URLS)
+
+    assert environment["POSEGEN_HOME"] == str(tmp_path / "here")
+    assert environment["STORAGE_LOCAL_PATH"] == str(tmp_path / "there")
+    assert "storage_local_path" not in environment
+    assert "POSEGEN_PLATFORMS_FILE" not in environment

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from posegen.errors import PlatformUnusable
-from posegen.supervisor.sockets import LONGEST_PATH, code_server_socket
+from posegen.folders import LONGEST_SOCKET_PATH
+from posegen.supervisor.sockets import code_server_socket
 
 
 @pytest.mark.parametrize("name", ["short", "x" * 120, "with space", "umläut", "100%"])
 def test_every_data_folder_has_a_socket_that_its_owner_alone_can_reach(tmp_path: Path, name: str):
     path = code_server_socket(tmp_path / name, pid=4_194_304)
     try:
-        assert len(os.fsencode(path)) <= LONGEST_PATH
+        assert len(os.fsencode(path)) <= LONGEST_SOCKET_PATH
         assert set(str(path)).isdisjoint(" %ä")
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
         assert code_server_socket(tmp_path / name, pid=1).parent == path.parent, "a successor has to find it again"
@@ -40,8 +41,23 @@ def test_two_data_folders_never_share_a_socket(tmp_path: Path):
     assert paths[0] != paths[1]
 
 
+def test_a_long_or_missing_tmpdir_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    chosen = code_server_socket(tmp_path / ("x" * 120), pid=1)
+    for tmpdir in (tmp_path / ("t" * 120), tmp_path / "missing"):
+        monkeypatch.setattr(tempfile, "tempdir", str(tmpdir))
+        assert code_server_socket(tmp_path / ("x" * 120), pid=1) == chosen
+    shutil.rmtree(chosen.parent)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path):
+    (tmp_path / "file").touch()
+
+    with pytest.raises(PlatformUnusable, match="file"):
+        code_server_socket(tmp_path / "file" / "home", pid=1)
+
+
 def test_a_link_in_the_place_of_our_folder_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("posegen.folders.SHORT_PLACES", (tmp_path,))
     path = code_server_socket(Path("/" + "x" * 120), pid=1)
     path.parent.rmdir()
     (tmp_path / "elsewhere").mkdir()

