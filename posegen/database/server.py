@@ -84,8 +84,8 @@ def address_url(address: ServerAddress, database: str = APPLICATION_DATABASE) ->
 def _prepare(url: ServerUrl, dagster_database: str, *, embedded: bool) -> DatabaseUrls:
     if dagster_database == url.database:
         raise DatabaseUnusable(
-            f"Dagster needs a database of its own, and both DATABASE_URL and DAGSTER_DATABASE name {url.database!r}. "
-            "Set DAGSTER_DATABASE to another name."
+            f"Dagster needs a database of its own, and DAGSTER_DATABASE names the application's, {url.database!r}. Set "
+            "DAGSTER_DATABASE to another name."
         )
     for database in (url.database, dagster_database):
         _ensure_database(url, database)

@@ -56,7 +56,8 @@ OURS = (
     ErrorCode.POISONED,
 )
 STORE_FIXES = {
-    "local": "Look at STORAGE_LOCAL_PATH: it must be a folder of yours, the same one as before.",
+    "local": "Look at STORAGE_LOCAL_PATH, or without it at the folder storage in POSEGEN_HOME: it must be a folder of "
+    "yours, the same one as before.",
     "r2": "Look at the R2_* settings; `posegen storage init` checks bucket and token.",
     "s3": "Look at the S3_* settings; `posegen storage init` checks bucket and credentials.",
 }
@@ -72,7 +73,7 @@ def examine(clock: Callable[[], datetime] = utc_now) -> list[Finding]:
     try:
         settings = load_settings()
     except PosegenError as broken:
-        return [Finding(Part.SETTINGS, False, str(broken), "Correct or unset the variable.")]
+        return [Finding(Part.SETTINGS, False, str(broken), "Correct, set or unset the variables that are named.")]
     findings = [
         Finding(Part.SETTINGS, True, f"data in {settings.posegen_home}"),
         _bytecode(),
@@ -89,24 +90,29 @@ def examine(clock: Callable[[], datetime] = utc_now) -> list[Finding]:
             if findings[-1].good:
                 findings += _what_the_database_tells(urls, settings, clock, store_is_good=findings[4].good)
     except PosegenError as broken:
-        findings.append(_unusable(str(broken)))
+        findings.append(_unusable(str(broken), settings))
     except psycopg.Error as refused:
         # It could be entered, but not be used.
         findings = [finding for finding in findings if finding.part != Part.DATABASE]
-        findings.append(_unusable(describe(refused)))
+        findings.append(_unusable(describe(refused), settings))
     return findings
 
 
-def _unusable(detail: str) -> Finding:
-    denied = "Grant what docs/how-to/database-roles.md names, or log in as the owner."
-    lost = "Mend DATABASE_URL, or unset it for the embedded server."
-    return Finding(Part.DATABASE, False, detail, denied if "lacks a right" in detail else lost)
+def _unusable(detail: str, settings: Settings) -> Finding:
+    if settings.database_url is None:
+        folder = settings.posegen_home / "postgres"
+        fix = f"Do what the message says. The files of the embedded server are in {folder}."
+    elif "lacks a right" in detail:
+        fix = "Grant what docs/how-to/database-roles.md names, or log in as the owner."
+    else:
+        fix = "Mend DATABASE_URL, or unset it for the embedded server."
+    return Finding(Part.DATABASE, False, detail, fix)
 
 
 def _bytecode() -> Finding:
     if sys.dont_write_bytecode:
         slow = "writes no bytecode: every start takes seconds more"
-        return Finding(Part.PYTHON, False, slow, "unset PYTHONDONTWRITEBYTECODE")
+        return Finding(Part.PYTHON, False, slow, "Unset PYTHONDONTWRITEBYTECODE, and start Python without -B.")
     return Finding(Part.PYTHON, True, sys.version.split()[0])
 
 
@@ -120,7 +126,9 @@ def _home(home: Path) -> Finding:
 
 def _disk(settings: Settings) -> Finding:
     # Pictures, then what else grows there: the embedded database, logs, work in progress.
-    folders = {"pictures": settings.storage_path, "data": settings.posegen_home}
+    folders = {"data": settings.posegen_home}
+    if settings.storage_mode == "local":
+        folders = {"pictures": settings.storage_path, **folders}
     free = {what: shutil.disk_usage(_existing(folder)).free for what, folder in folders.items()}
     what = min(free, key=lambda each: free[each])
     detail = f"{free[what] / 1e9:.1f} GB free for {what}"
@@ -208,7 +216,8 @@ def _objects(store: ObjectStore, keys: list[str]) -> Finding:
         return Finding(Part.OBJECTS, False, str(failure), STORE_FIXES.get(store.name, "Look at the store."))
     if missing:
         detail = f"{len(missing)} of the newest {len(keys)} are missing in {store.name}, such as {missing[0]}"
-        fix = "`posegen storage reconcile` lists all; mount the right volume, or put a backup back."
+        volume = "mount the right volume" if store.name == "local" else "look whether the bucket is the right one"
+        fix = f"`posegen storage reconcile` lists all; {volume}, or put a backup back."
         return Finding(Part.OBJECTS, False, detail, fix)
     return Finding(Part.OBJECTS, True, f"the newest {len(keys)} are in {store.name}")
 

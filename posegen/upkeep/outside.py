@@ -19,7 +19,7 @@ from posegen.errors import StorageError
 from posegen.graphemes import shorten
 from posegen.proxies import open_url
 from posegen.storage.keys import STORE_MARKER_KEY, content_type_of, is_public
-from posegen.storage.places import LOCAL, StorePlaces
+from posegen.storage.places import LOCAL, R2, S3, StorePlaces
 from posegen.storage.protocol import ObjectStore
 from posegen.supervisor.locks import RunningPlatform
 from posegen.upkeep.finding import Finding, Part
@@ -44,6 +44,7 @@ query {
 """
 _LOGS = "Its log is in the folder logs of POSEGEN_HOME; stop `posegen up` and start it again."
 _NOWHERE = "poses/doctor.png"
+_SHOWN_UNDER = {LOCAL: "STORAGE_BASE_URL", R2: "R2_PUBLIC_URL", S3: "CDN_DOMAIN and S3_PUBLIC_BUCKET"}
 
 
 @dataclass(frozen=True)
@@ -142,12 +143,12 @@ def look(
         if bucket is None
         else f"{bucket.endpoint}/{bucket.bucket}/{_NOWHERE}"
     )
-    return [*findings, _cors(target, origins)]
+    return [*findings, _cors(target, origins, store.name)]
 
 
 def _pictures(store: ObjectStore, server: str, keys: Sequence[str]) -> Finding:
     key = next((key for key in keys if is_public(key) and content_type_of(key).startswith("image/")), None)
-    fix = "Look at STORAGE_BASE_URL, R2_PUBLIC_URL or CDN_DOMAIN, and at what stands before the server."
+    fix = f"Look at {_SHOWN_UNDER.get(store.name, 'the store')}, and at what stands before the server."
     try:
         url = _absolute(server, store.public_url(key or _NOWHERE) or store.signed_get_url(key or _NOWHERE))
         reply = _ask(url)
@@ -166,31 +167,31 @@ def _uploads(store: ObjectStore, server: str, now: datetime) -> Finding:
     try:
         reply = _ask(_absolute(server, store.signed_get_url(STORE_MARKER_KEY)))
     except (_NoAnswerError, StorageError) as failure:
-        return Finding(Part.UPLOADS, False, str(failure), "Look at the store and at STORAGE_SIGNING_SECRET.")
+        return Finding(Part.UPLOADS, False, str(failure), _signing_fix(store))
     skew = _skew(reply, now)
     if skew > MOST_SKEW_SECONDS:
         detail = f"the server's clock is {skew:.0f} s away: signed URLs are refused"
         return Finding(Part.UPLOADS, False, detail, "Let this machine set its clock by NTP.")
     if reply.status not in {200, 404}:
         detail = f"what is signed here is answered with {reply.status}"
-        fix = (
-            "Give all processes one STORAGE_SIGNING_SECRET, and start `posegen up` again."
-            if store.name == LOCAL
-            else "Look at the credentials; `posegen storage init` prints what they need."
-        )
-        return Finding(Part.UPLOADS, False, detail, fix)
+        return Finding(Part.UPLOADS, False, detail, _signing_fix(store))
     return Finding(Part.UPLOADS, True, "signed URLs are taken")
 
 
-def _cors(url: str, origins: Sequence[str]) -> Finding:
+def _signing_fix(store: ObjectStore) -> str:
+    if store.name == LOCAL:
+        return "Give all processes one STORAGE_SIGNING_SECRET, and start `posegen up` again."
+    return "Look at the credentials; `posegen storage init` prints what they need."
+
+
+def _cors(url: str, origins: Sequence[str], store: str) -> Finding:
     if not origins:
         return Finding(Part.CORS, True, "CORS_ORIGINS names nobody: pages of other origins cannot upload")
     refused = [origin for origin in origins if not _is_allowed(url, origin)]
     if refused:
         detail = f"pages of {', '.join(refused)} may not upload"
-        return Finding(
-            Part.CORS, False, detail, "`posegen storage init` sets a bucket's; else start `posegen up` again."
-        )
+        fix = "Start `posegen up` again." if store == LOCAL else "`posegen storage init` sets those of the bucket."
+        return Finding(Part.CORS, False, detail, fix)
     return Finding(Part.CORS, True, f"{', '.join(origins)} may upload")
 
 

@@ -70,7 +70,7 @@ def test_a_setting_that_cannot_be_used(posegen, monkeypatch):
 def test_python_that_writes_no_bytecode(posegen, monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
-    assert the_bad_one(posegen("doctor", "--json"))["fix"] == "unset PYTHONDONTWRITEBYTECODE"
+    assert the_bad_one(posegen("doctor", "--json"))["fix"].startswith("Unset PYTHONDONTWRITEBYTECODE")
 
 
 def test_a_disk_that_is_nearly_full(posegen, monkeypatch):
@@ -158,6 +158,38 @@ def test_a_database_that_cannot_be_reached(posegen, monkeypatch):
     assert "cannot be reached" in bad["detail"]
     assert "DATABASE_URL" in bad["fix"]
     assert "secret-word" not in answer.out + answer.err
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [("postgres/connection.json", "damaged"), ("postgres/users.lock/", ""), ("postgres", "a file")],
+)
+def test_advice_for_the_embedded_server_never_presupposes_another_one(posegen, monkeypatch, tmp_path, path, content):
+    home = tmp_path / "home"
+    target = home / path
+    target.parent.mkdir(parents=True)
+    if path.endswith("/"):
+        target.mkdir()
+    else:
+        target.write_text(content)
+    monkeypatch.setenv("POSEGEN_HOME", str(home))
+    monkeypatch.setenv("STORAGE_LOCAL_PATH", str(tmp_path / "storage"))
+    monkeypatch.delenv("DATABASE_URL")
+
+    bad = the_bad_one(posegen("doctor", "--json"))
+
+    assert bad["part"] == "database"
+    assert "DATABASE_URL" not in bad["fix"]
+    assert str(home / "postgres") in bad["fix"]
+
+
+def test_a_missing_setting_is_not_to_be_unset(posegen, monkeypatch):
+    monkeypatch.setenv("STORAGE_MODE", "r2")
+
+    bad = the_bad_one(posegen("doctor", "--json"))
+
+    assert "R2_BUCKET_NAME is not set" in bad["detail"]
+    assert bad["fix"].startswith("Correct, set or unset")
 
 
 def test_a_database_without_the_schema(posegen, monkeypatch, empty_database_url):
