@@ -6,18 +6,19 @@ variable that cannot be used.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ModelWrapValidatorHandler, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from posegen.errors import SettingsInvalid, UnknownName
 from posegen.images.thumbnail_sizes import thumbnail_sizes
@@ -33,6 +34,14 @@ _CDN = r"^(https://)?[^\s/:@?#]+/?$"
 _WEBHOOK = r"https?://[^\s/?#]+([/?][^\s#]*)?"
 _ORIGIN = r"\*|https?://[^\s/@?#,]+"
 _SHORTEST_SECRET = 16
+_LONGEST_SHOWN = 200
+# Bounds that keep every sum and product of what follows within a timestamp, an interval, a bigint and a float.
+LONGEST_SECONDS = 31_536_000
+LONGEST_DAYS = 36_500
+MOST_TRIES = 1_000_000
+MOST_ROWS = 1_000_000_000
+MOST_CREDITS = 1_000_000_000
+MOST_DOLLARS = 1_000_000
 _NEEDED = {
     "r2": ("r2_account_id", "r2_access_key_id", "r2_secret_access_key", "r2_bucket_name"),
     "s3": ("s3_bucket",),
@@ -44,7 +53,7 @@ _SECRETS = ("DATABASE_URL", "SECRET", "KEY", "TOKEN", "WEBHOOK")
 class Settings(BaseSettings):
     """The settings of one process. Field `storage_mode` is the variable `STORAGE_MODE`, and so on."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, allow_inf_nan=False)
 
     posegen_home: Path = Field(
         default=PROJECT_ROOT / ".posegen", description="Folder of everything that Posegen keeps on this machine."
@@ -102,46 +111,66 @@ class Settings(BaseSettings):
         default=None, description="A TOML file with platforms of your own; docs/reference/platforms.md shows one."
     )
     posegen_backend: str = Field(default="mannequin", description="Backend of requests that name none.")
-    posegen_credits_per_pose: int = Field(default=30, ge=0, description="Price of one pose in credits.")
+    posegen_credits_per_pose: int = Field(
+        default=30, ge=0, le=MOST_CREDITS, description="Price of one pose in credits."
+    )
     posegen_credits_hosted_backend: int = Field(
-        default=0, ge=0, description="Credits more for a pose whose backend bills us for each call."
+        default=0, ge=0, le=MOST_CREDITS, description="Credits more for a pose whose backend bills us for each call."
     )
     posegen_credits_print_format: int = Field(
-        default=0, ge=0, description="Credits more for a pose and each print format of it."
+        default=0, ge=0, le=MOST_CREDITS, description="Credits more for a pose and each print format of it."
     )
     posegen_credits_strict_pose: int = Field(
-        default=0, ge=0, description="Credits more for a pose with a control weight above 1."
+        default=0, ge=0, le=MOST_CREDITS, description="Credits more for a pose with a control weight above 1."
     )
     posegen_max_running: int = Field(
         default_factory=lambda: max(1, min(os.cpu_count() or 1, 8)),
         ge=1,
+        le=1000,
         description="Generations that may be under way at once; by default one for each core, eight at most.",
     )
     posegen_render_threads: int = Field(default=2, ge=1, le=64, description="Poses rendered at once in one run.")
-    posegen_lease_seconds: float = Field(default=60, gt=0, description="How long a worker may be silent.")
-    posegen_max_attempts: int = Field(default=3, ge=1, description="Attempts before a generation is poisoned.")
-    posegen_max_lost_leases: int = Field(default=5, ge=1, description="Lost workers before a generation is poisoned.")
+    posegen_lease_seconds: float = Field(
+        default=60, gt=0, le=LONGEST_SECONDS, description="How long a worker may be silent."
+    )
+    posegen_max_attempts: int = Field(
+        default=3, ge=1, le=MOST_TRIES, description="Attempts before a generation is poisoned."
+    )
+    posegen_max_lost_leases: int = Field(
+        default=5, ge=1, le=MOST_TRIES, description="Lost workers before a generation is poisoned."
+    )
     posegen_stall_seconds: float = Field(
-        default=1800, gt=0, description="Without progress for so long, a generation goes on from its checkpoint."
+        default=1800,
+        gt=0,
+        le=LONGEST_SECONDS,
+        description="Without progress for so long, a generation goes on from its checkpoint.",
     )
     posegen_time_limit_seconds: float = Field(
-        default=7200, gt=0, description="So long after its start a generation ends; outages of its backend left out."
+        default=7200,
+        gt=0,
+        le=LONGEST_SECONDS,
+        description="So long after its start a generation ends; outages of its backend left out.",
     )
-    posegen_max_queued: int = Field(default=100_000, ge=0, description="Generations that may wait; 0 for no limit.")
+    posegen_max_queued: int = Field(
+        default=100_000, ge=0, le=MOST_ROWS, description="Generations that may wait; 0 for no limit."
+    )
     posegen_max_queued_per_user: int = Field(
-        default=2_000, ge=0, description="Generations of one user that may wait; 0 for no limit."
+        default=2_000, ge=0, le=MOST_ROWS, description="Generations of one user that may wait; 0 for no limit."
     )
     posegen_max_running_per_user: int = Field(
-        default=0, ge=0, description="Generations of one user that are under way at once; 0 for no limit."
+        default=0, ge=0, le=1000, description="Generations of one user that are under way at once; 0 for no limit."
     )
     posegen_poses_per_hour: int = Field(
-        default=5_000, ge=0, description="Poses of one user that are accepted in any hour; 0 for no limit."
+        default=5_000,
+        ge=0,
+        le=MOST_ROWS,
+        description="Poses of one user that are accepted in any hour; 0 for no limit.",
     )
     posegen_backend_attempts: int = Field(
-        default=4, ge=1, description="Calls for one pose to a backend that does not answer it, but others."
+        default=4, ge=1, le=100, description="Calls for one pose to a backend that does not answer it, but others."
     )
     posegen_backend_seconds: float = Field(
-        default=300, gt=0, description="How long a backend may take for one picture."
+        default=300, gt=0, le=LONGEST_SECONDS, description="How long a backend may take for one picture."
     )
     posegen_quality_retries: int = Field(
         default=2, ge=0, le=10, description="Pictures with another seed for a pose whose picture did not pass."
@@ -152,22 +181,37 @@ class Settings(BaseSettings):
         description="Thumbnails of each pose, with commas; the first is that of `thumbnail_url`.",
     )
     posegen_breaker_failures: int = Field(
-        default=3, ge=1, description="Calls without an answer, one after the other, before a backend is left alone."
+        default=3,
+        ge=1,
+        le=MOST_TRIES,
+        description="Calls without an answer, one after the other, before a backend is left alone.",
     )
     posegen_breaker_seconds: float = Field(
-        default=15, gt=0, description="How long it is left alone at first; doubled each time, 10 minutes at most."
+        default=15,
+        gt=0,
+        le=LONGEST_SECONDS,
+        description="How long it is left alone at first; doubled each time, 10 minutes at most.",
     )
     posegen_outage_seconds: float = Field(
-        default=86_400, gt=0, description="How long a generation waits for a backend that is left alone."
+        default=86_400,
+        gt=0,
+        le=LONGEST_SECONDS,
+        description="How long a generation waits for a backend that is left alone.",
     )
     posegen_listen_seconds: float = Field(
         default=3.0, ge=0, le=15, description="Seconds that the request sensor waits for news before it answers."
     )
     posegen_keep_images_days: float = Field(
-        default=90, gt=0, description="Days after which images go that nobody has downloaded or marked as favourite."
+        default=90,
+        gt=0,
+        le=LONGEST_DAYS,
+        description="Days after which images go that nobody has downloaded or marked as favourite.",
     )
     posegen_keep_traces_days: float = Field(
-        default=7, gt=0, description="Days after which events, partitions and runs of ended work go; its rows stay."
+        default=7,
+        gt=0,
+        le=LONGEST_DAYS,
+        description="Days after which events, partitions and runs of ended work go; its rows stay.",
     )
     posegen_delete_grace_hours: float = Field(
         default=24,
@@ -176,22 +220,39 @@ class Settings(BaseSettings):
         description="Hours in which images that were deleted can be had back; ten years at most.",
     )
     posegen_credit_value: Decimal = Field(
-        default=Decimal(0), ge=0, description="US dollars that a customer pays for a credit; 0 shows no margin."
+        default=Decimal(0),
+        ge=0,
+        le=MOST_DOLLARS,
+        description="US dollars that a customer pays for a credit; 0 shows no margin.",
     )
-    posegen_backend_costs: dict[str, Decimal] = Field(
-        default_factory=dict, description='US dollars that backends ask for a pose, such as {"fal": 0.03}.'
+    posegen_backend_costs: Annotated[dict[str, Annotated[Decimal, Field(ge=0, le=MOST_DOLLARS)]], NoDecode] = Field(
+        default_factory=dict,
+        max_length=1000,
+        description='US dollars that backends ask for a pose, such as {"fal": 0.03}.',
     )
     posegen_local_gb_month: Decimal = Field(
-        default=Decimal(0), ge=0, description="US dollars that a GB on the own disk costs a month, for reports."
+        default=Decimal(0),
+        ge=0,
+        le=MOST_DOLLARS,
+        description="US dollars that a GB on the own disk costs a month, for reports.",
     )
     posegen_downloads: Decimal = Field(
-        default=Decimal(1), ge=0, description="How often what was made is sent out, on average, for reports."
+        default=Decimal(1),
+        ge=0,
+        le=MOST_ROWS,
+        description="How often what was made is sent out, on average, for reports.",
     )
     posegen_move_gb: Decimal = Field(
-        default=Decimal(10), gt=0, description="GB in the local store from which on reports say that moving pays."
+        default=Decimal(10),
+        gt=0,
+        le=MOST_ROWS,
+        description="GB in the local store from which on reports say that moving pays.",
     )
     posegen_move_poses: int = Field(
-        default=10_000, ge=1, description="Poses in the local store from which on reports say that moving pays."
+        default=10_000,
+        ge=1,
+        le=MOST_ROWS,
+        description="Poses in the local store from which on reports say that moving pays.",
     )
     posegen_alert_webhook: SecretStr | None = Field(
         default=None, description="Where incidents are sent to, as JSON; without it they are only written down."
@@ -200,16 +261,16 @@ class Settings(BaseSettings):
         default=0.05, ge=0, le=1, description="Share of failed generations in an hour that is always too much."
     )
     posegen_alert_error_factor: float = Field(
-        default=3.0, ge=1, description="Times the share of the 7 days before that is too much."
+        default=3.0, ge=1, le=1000, description="Times the share of the 7 days before that is too much."
     )
     posegen_alert_fewest_ended: int = Field(
-        default=20, ge=1, description="Generations in an hour without which no share of them is judged."
+        default=20, ge=1, le=MOST_ROWS, description="Generations in an hour without which no share of them is judged."
     )
     posegen_alert_queue_seconds: float = Field(
-        default=900.0, gt=0, description="How long the oldest generation may wait."
+        default=900.0, gt=0, le=LONGEST_SECONDS, description="How long the oldest generation may wait."
     )
     posegen_alert_breaker_seconds: float = Field(
-        default=120.0, ge=0, description="How long a backend may be left alone."
+        default=120.0, ge=0, le=LONGEST_SECONDS, description="How long a backend may be left alone."
     )
     posegen_alert_disk_free: float = Field(
         default=0.1, ge=0, le=1, description="Share of the local store's disk that should be free."
@@ -247,6 +308,16 @@ class Settings(BaseSettings):
         except UnknownName as unknown:
             raise ValueError(str(unknown)) from None
         return written
+
+    @field_validator("posegen_backend_costs", mode="before")
+    @classmethod
+    def _read_json(cls, written: object) -> object:
+        if not isinstance(written, str):
+            return written
+        try:
+            return json.loads(written)
+        except (ValueError, RecursionError):
+            raise ValueError("is no JSON object") from None
 
     @model_validator(mode="wrap")
     @classmethod
@@ -303,7 +374,16 @@ class Settings(BaseSettings):
     @field_validator("posegen_home", "storage_local_path", "posegen_platforms_file")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
-        return path if path is None else path.expanduser().absolute()
+        if path is None:
+            return None
+        if re.search(r"[\x00-\x1f\x7f]", str(path)):
+            raise ValueError("holds a line break or another control character, which PostgreSQL's files cannot hold")
+        try:
+            return path.expanduser().absolute()
+        except RuntimeError:
+            raise ValueError("begins with ~, and this user has no home folder; write the path from / on") from None
+        except FileNotFoundError:
+            raise ValueError("is relative, and the current folder was removed; write the path from / on") from None
 
     @cached_property
     def workers_path(self) -> Path:
@@ -379,5 +459,9 @@ def _sentence(error: ErrorDetails) -> str:
     description = Settings.model_fields[variable.lower()].description
     if error["type"] == "missing":
         return f"{variable} is not set, and {error['msg']}. {description}"
-    shown = "(a secret)" if is_secret(variable) else repr(error["input"])
+    shown = "(a secret)" if is_secret(variable) else _cut(repr(error["input"]))
     return f"{variable} = {shown}: {error['msg']}. {description}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"

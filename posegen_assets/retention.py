@@ -15,7 +15,7 @@ from posegen.database import retention
 from posegen.database.connection import Database
 from posegen.database.retention import Due
 from posegen.ledger import quota
-from posegen.settings import LONGEST_GRACE_HOURS, load_settings
+from posegen.settings import LONGEST_DAYS, LONGEST_GRACE_HOURS, MOST_ROWS, load_settings
 from posegen.upkeep.retention import RetentionRule, clean_up_images
 from posegen_assets.ownership import CODE_VERSION, OWNERS, UPKEEP
 from resources.database import DatabaseResource
@@ -31,20 +31,28 @@ class ImagesConfig(dg.Config):
     """Which images go; what is left out is as the settings say."""
 
     dry_run: bool = Field(default=False, description="Report only; nothing is hidden or deleted.")
-    keep_days: float | None = Field(default=None, gt=0, description="Instead of POSEGEN_KEEP_IMAGES_DAYS.")
+    keep_days: float | None = Field(
+        default=None, gt=0, le=LONGEST_DAYS, description="Instead of POSEGEN_KEEP_IMAGES_DAYS."
+    )
     grace_hours: float | None = Field(
         default=None, ge=0, le=LONGEST_GRACE_HOURS, description="Instead of POSEGEN_DELETE_GRACE_HOURS."
     )
-    most_poses: int | None = Field(default=None, ge=1, description="Hide and delete the images of so many poses each.")
+    most_poses: int | None = Field(
+        default=None, ge=1, le=MOST_ROWS, description="Hide and delete the images of so many poses each."
+    )
 
 
 class TracesConfig(dg.Config):
     """Whose traces go; what is left out is as the settings say."""
 
     dry_run: bool = Field(default=False, description="Report only; nothing is dropped.")
-    keep_days: float | None = Field(default=None, gt=0, description="Instead of POSEGEN_KEEP_TRACES_DAYS.")
+    keep_days: float | None = Field(
+        default=None, gt=0, le=LONGEST_DAYS, description="Instead of POSEGEN_KEEP_TRACES_DAYS."
+    )
     # More than a day brings on one machine: what is left over each night would pile up.
-    most: int = Field(default=200_000, ge=1, description="Generations, designs and runs in one pass, each.")
+    most: int = Field(
+        default=200_000, ge=1, le=MOST_ROWS, description="Generations, designs and runs in one pass, each."
+    )
 
 
 class RecountConfig(dg.Config):

@@ -23,7 +23,7 @@ class ReconcileConfig(dg.Config):
     """How stores are compared with their rows."""
 
     dry_run: bool = Field(default=False, description="Report only; nothing is repaired or deleted.")
-    grace_hours: float = Field(default=24, ge=0, description="How old an object without a row has to be.")
+    grace_hours: float = Field(default=24, ge=0, le=8760, description="How old an object without a row has to be.")
     read_all: bool = Field(default=False, description="Also read and hash every object.")
 
 
@@ -65,8 +65,8 @@ class MoveConfig(dg.Config):
 
     source: str = Field(description="The store that they come from, such as local.")
     target: str = Field(description="The store that they go to, such as r2.")
-    slice_size: int = Field(default=2000, ge=1, description="Objects in one step.")
-    grace_hours: float = Field(default=24, ge=0, description="How long the old copies stay.")
+    slice_size: int = Field(default=2000, ge=1, le=1_000_000, description="Objects in one step.")
+    grace_hours: float = Field(default=24, ge=0, le=8760, description="How long the old copies stay.")
     read_back: bool = Field(default=False, description="Read every copy again before it counts.")
     delete_files: bool = Field(default=False, description="Old copies go even where they are adopted files.")
 

@@ -18,6 +18,8 @@ from posegen.settings import Settings
 log = structlog.get_logger(__name__)
 
 LONGEST_SECONDS = 600.0
+# The longest pause that a backend is believed to ask for.
+LONGEST_ASKED_SECONDS = 86_400.0
 # How long those wait who meet the breaker while another one tries.
 TRY_SECONDS = 5.0
 
@@ -56,7 +58,7 @@ class BackendRule:
         [15.0, 30.0, 60.0, 600.0]
         """
         waited = float(min(self.breaker_seconds * 2 ** min(openings - 1, 20), LONGEST_SECONDS))
-        return max(waited, retry_after or 0.0)
+        return max(waited, min(retry_after or 0.0, LONGEST_ASKED_SECONDS))
 
 
 class Breaker:

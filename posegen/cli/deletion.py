@@ -10,6 +10,7 @@ import typer
 
 from posegen.cli import console
 from posegen.cli.actors import ACTOR, somebody
+from posegen.cli.numbers import finite
 from posegen.cli.picking import POSES, numbers
 from posegen.cli.session import Session, open_session
 from posegen.database import adopted_files, retention
@@ -30,6 +31,7 @@ def delete(
             help="Hours in which they can be had back; without it POSEGEN_DELETE_GRACE_HOURS.",
             min=0,
             max=LONGEST_GRACE_HOURS,
+            callback=finite,
         ),
     ] = None,
     delete_files: Annotated[

@@ -92,7 +92,9 @@ def demo(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the Dagster UI running afterwards, until Ctrl-C.")
     ] = False,
-    port: Annotated[int | None, typer.Option(help="Port of the Dagster UI; without it 3000, or a free one.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port of the Dagster UI; without it 3000, or a free one.", min=1, max=65535)
+    ] = None,
 ) -> None:
     """Make pictures from four real requests: with no account, no network and no other service.
 

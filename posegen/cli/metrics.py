@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,7 +12,7 @@ from rich.table import Column, Table
 
 from posegen.cli import console
 from posegen.cli.session import open_session
-from posegen.reports.periods import Period, read_day
+from posegen.reports.periods import Period, read_period
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,8 +93,7 @@ def _show(name: str, limit: int, from_: str | None, to: str | None, *, as_json: 
 
 
 def _period(from_: str | None, to: str | None) -> Period:
-    last = read_day(to) if to else datetime.now(UTC).date()
-    return Period(read_day(from_) if from_ else last - timedelta(days=_DAYS - 1), last)
+    return read_period(from_, to, today=datetime.now(UTC).date(), days=_DAYS)
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

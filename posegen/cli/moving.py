@@ -10,6 +10,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Column, Table
 
 from posegen.cli import console
+from posegen.cli.numbers import finite
 from posegen.cli.session import Session, open_session
 from posegen.database import adopted_files, moves
 from posegen.storage.identity import require_own
@@ -26,11 +27,18 @@ def migrate(
     to: Annotated[str, typer.Option(help="The store that objects go to, such as r2.")],
     from_: Annotated[str, typer.Option("--from", help="The store that they come from.")] = "local",
     grace_hours: Annotated[
-        float, typer.Option("--grace", help="Hours that the old copies stay.", min=0, max=8760)
+        float, typer.Option("--grace", help="Hours that the old copies stay.", min=0, max=8760, callback=finite)
     ] = 24.0,
     read_back: Annotated[bool, typer.Option("--read-back", help="Read every copy again before it counts.")] = False,
     mb_per_second: Annotated[
-        float | None, typer.Option("--rate", help="Megabytes a second at most, over all threads.")
+        float | None,
+        typer.Option(
+            "--rate",
+            help="Megabytes a second at most, over all threads.",
+            min=0.001,
+            max=1_000_000,
+            callback=finite,
+        ),
     ] = None,
     threads: Annotated[int, typer.Option(help="Objects copied at once.", min=1, max=64)] = 8,
     delete_files: Annotated[
@@ -47,8 +55,6 @@ def migrate(
     """
     if to == from_:
         raise typer.BadParameter(f"{to} is where the objects are.", param_hint="--to")
-    if mb_per_second is not None and mb_per_second <= 0:
-        raise typer.BadParameter(f"{mb_per_second} megabytes a second is no rate.", param_hint="--rate")
     with open_session(upgrade=True) as session:
         source, target = session.stores.named(from_), session.stores.named(to)
         require_own(session.database, target)
@@ -83,7 +89,10 @@ def migrate(
 def reconcile(
     repair: Annotated[bool, typer.Option("--repair", help="Act on what is found, where that loses nothing.")] = False,
     grace_hours: Annotated[
-        float, typer.Option("--grace", help="Hours that an object may lie there without a row.", min=0, max=8760)
+        float,
+        typer.Option(
+            "--grace", help="Hours that an object may lie there without a row.", min=0, max=8760, callback=finite
+        ),
     ] = 24.0,
     read_all: Annotated[bool, typer.Option("--read-all", help="Also read and hash every object.")] = False,
     as_json: _AS_JSON = False,

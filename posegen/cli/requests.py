@@ -52,8 +52,8 @@ def submit(
     avatar: Annotated[
         list[str] | None, typer.Option(help="An attribute such as hair=bob_brown; may be repeated.")
     ] = None,
-    variations: Annotated[int, typer.Option(help="Pictures of each pose, 1 to 50.")] = 1,
-    seed: Annotated[int | None, typer.Option(help="0 to 4294967295; without it one is drawn.")] = None,
+    variations: Annotated[int, typer.Option(help="Pictures of each pose.", min=1, max=50)] = 1,
+    seed: Annotated[int | None, typer.Option(help="Without it one is drawn.", min=0, max=2**32 - 1)] = None,
     project: Annotated[str | None, typer.Option(help="Your own id for what the pictures belong to.")] = None,
     key: Annotated[str | None, typer.Option(help="Idempotency key: the same one never asks twice.")] = None,
     wait: Annotated[

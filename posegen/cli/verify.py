@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from posegen.cli import console
+from posegen.cli.numbers import finite
 from posegen.cli.session import open_session
 from posegen.lifecycle.invariants import Bounds
 from posegen.upkeep.verification import DEFAULT_READ, Finding
@@ -18,7 +19,10 @@ from posegen.upkeep.verification import verify as verify_all
 
 def verify(
     grace_hours: Annotated[
-        float, typer.Option("--grace", help="Hours that an object may lie in the store without a row.", min=0, max=8760)
+        float,
+        typer.Option(
+            "--grace", help="Hours that an object may lie in the store without a row.", min=0, max=8760, callback=finite
+        ),
     ] = 24.0,
     read_all: Annotated[
         bool, typer.Option("--read-all", help=f"Read every object back, not only the newest {DEFAULT_READ}.")

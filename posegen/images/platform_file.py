@@ -41,7 +41,9 @@ class _Rules(BaseModel):
         EXTEND, pattern=r"^(extend|#[0-9a-fA-F]{6})$", description='"extend" or a colour such as "#ffffff".'
     )
     quality: int = Field(90, ge=60, le=95, description="Of the JPEG, 60 to 95.")
-    max_bytes: int | None = Field(None, ge=20_000, description="The largest file that the platform takes, in bytes.")
+    max_bytes: int | None = Field(
+        None, ge=20_000, le=1_000_000_000, description="The largest file that the platform takes, in bytes."
+    )
     dpi: int = Field(72, ge=1, le=2400, description="Written into the file, 1 to 2400.")
 
 
@@ -90,7 +92,9 @@ def _tables(file: Path) -> dict[str, Any]:
         problem = f"cannot be read: {unreadable.strerror}. Correct POSEGEN_PLATFORMS_FILE, or unset it."
     except UnicodeDecodeError:
         problem = "is no UTF-8 text. Save it as UTF-8."
-    except tomllib.TOMLDecodeError as broken:
+    except RecursionError:
+        problem = "is no TOML that can be read: its tables or lists lie too deep in each other."
+    except ValueError as broken:  # TOMLDecodeError, or a number that is too long
         problem = f"is no TOML: {broken}."
     raise SettingsInvalid([f"{file} {problem}"])
 

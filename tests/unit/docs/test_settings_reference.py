@@ -35,11 +35,9 @@ def values_of(name: str) -> str | None:
     bounds: dict[str, Any] = {}
     for limit in field.metadata:
         bounds |= {kind: getattr(limit, kind) for kind in ("ge", "gt", "le") if hasattr(limit, kind)}
-    if "le" in bounds:
-        return f"{bounds['ge']} to {bounds['le']}"
-    if "ge" in bounds:
-        return f"{bounds['ge']} or more"
-    return f"above {bounds['gt']}" if "gt" in bounds else None
+    if "le" not in bounds:
+        return None
+    return f"{bounds['ge']} to {bounds['le']}" if "ge" in bounds else f"above {bounds['gt']}, up to {bounds['le']}"
 
 
 def test_every_setting_is_on_the_page_and_nothing_else() -> None:

@@ -175,3 +175,25 @@ def test_a_row_that_no_file_could_give_has_its_reason(changed, words):
     assert problem is not None
     assert words in problem
     assert len(problem) <= 1000
+
+
+NUMBERS = ("nan", "inf", "-inf", "1e400", "-1", "0", str(2**31), str(2**63), "9" * 5000, "1.5", "true", "9999-12-31")
+
+
+@pytest.mark.parametrize("field", ["width", "height", "dpi", "quality", "max_bytes"])
+@pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number[:20])
+def test_a_number_that_no_export_could_have_is_refused_in_a_sentence(tmp_path, field, number):
+    if (field, number) == ("max_bytes", str(2**31)):
+        number = str(2**40)
+    lines = [line for line in GOOD.splitlines() if not line.startswith(field)]
+
+    (problem,) = problems(tmp_path, "\n".join([*lines, f"{field} = {number}"]))
+
+    assert problem.startswith(str(tmp_path))
+    assert "\n" not in problem
+
+
+def test_tables_that_lie_too_deep_in_each_other_are_refused_in_a_sentence(tmp_path):
+    (problem,) = problems(tmp_path, "a = " + "[" * 100_000)
+
+    assert "too deep" in problem
