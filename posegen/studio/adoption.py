@@ -14,6 +14,7 @@ from uuid import UUID, uuid5
 
 from posegen.database import adoption
 from posegen.database.adoption import AdoptedPose
+from posegen.database.texts import storable
 from posegen.errors import ImageInvalid, InvalidKey, ObjectExists, RequestRefused
 from posegen.images.pixels import EncodedImage, Pixels
 from posegen.images.thumbnails import encode_thumbnail
@@ -91,10 +92,14 @@ def adopt_tree(
 ) -> Adopted:
     """Take in every generation below `root/poses`.
 
-    Files that are no picture, and names that are no key, are named among the problems and left out.
+    Files that are no picture or cannot be read, and names that are no key or no UTF-8, are named among the problems and
+    left out.
     """
     adopted = Adopted()
     for folder in sorted(each for each in (tree.root / "poses").glob("*") if each.is_dir()):
+        if (reason := _unusable_name(folder)) is not None:
+            adopted.problems.append(reason)
+            continue
         generation_id = _uuid(folder.name)
         with studio.database.transaction() as connection:
             is_known = adoption.is_known(connection, generation_id)
@@ -128,10 +133,16 @@ def _adopt_folder(
 def _pictures(tree: Adoption, files: Sequence[Path], decode: Decode, problems: list[str]) -> list[_Picture]:
     pictures = []
     for file in files:
+        reason = _unusable_name(file) or (None if file.is_file() else f"{file}: It is not a regular file.")
+        if reason is not None:
+            problems.append(reason)
+            continue
         try:
             pictures.append(_picture(tree, file, decode))
         except (ImageInvalid, InvalidKey) as unusable:
             problems.append(f"{file}: {unusable}")
+        except OSError as unreadable:
+            problems.append(f"{file}: It cannot be read: {unreadable.strerror}.")
     return pictures
 
 
@@ -220,6 +231,13 @@ def _is_picture(file: Path, decode: Decode) -> bool:
         return file.is_file() and decode(file.read_bytes(), file.suffix) is not None
     except ImageInvalid:
         return False
+
+
+def _unusable_name(path: Path) -> str | None:
+    """Why a file or folder cannot be adopted under its name, or None. Bytes that are not UTF-8 come as surrogates."""
+    if storable(path.name) != path.name:
+        return f"{path}: Its name is not UTF-8. Rename it, and adopt again."
+    return None
 
 
 def _uuid(name: str) -> UUID:

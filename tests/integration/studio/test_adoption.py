@@ -157,3 +157,21 @@ def test_the_command_says_what_will_be_true_and_counts_first(database, store, tm
     assert answer.json["files_kept"] == 0
     assert value(database, "select count(*) from generated_poses where expires") == 0
     assert shell("storage", "adopt", tmp_path / "nowhere", "--user", user).code == 2
+
+
+def test_names_that_are_no_utf_8_and_what_is_no_file_are_named_and_the_rest_is_taken_in(database, studio, tree, decode):
+    root, in_place = tree
+    poses = os.fsencode(root / "poses")
+    for name in (b"order-17/Gr\xf6\xdfe.png", b"order-18\xf6/x.png", b"order-19/x.png"):
+        os.makedirs(os.path.dirname(os.path.join(poses, name)), exist_ok=True)  # noqa: PTH103, PTH118, PTH120
+        Path(os.fsdecode(os.path.join(poses, name))).write_bytes(encoded("PNG", "L"))  # noqa: PTH118
+    (root / "poses" / "order-17" / "folder.png").mkdir()
+    (root / "poses" / "order-17" / "gone.png").symlink_to("nowhere")
+    os.mkfifo(root / "poses" / "order-17" / "pipe.png")
+
+    adopted = adopt_tree(studio, root, a_user(database), decode, in_place=in_place)
+
+    assert (adopted.generations, adopted.poses) == (3, 5)
+    assert len(adopted.problems) == 5
+    assert sum("not UTF-8" in problem for problem in adopted.problems) == 2
+    assert sum("not a regular file" in problem for problem in adopted.problems) == 3
