@@ -10,6 +10,7 @@ from uuid import UUID
 import typer
 
 from posegen.cli import console
+from posegen.cli.commands import AS_JSON
 from posegen.cli.session import Session, open_session
 from posegen.images.decoding.pool import DecoderPool
 from posegen.studio.adoption import Adopted, Adoption, adopt_tree
@@ -28,14 +29,17 @@ def adopt(
         bool, typer.Option("--delete-files", help="Files that are taken in where they are may be deleted with a pose.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; nothing is taken in.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")] = False,
+    as_json: AS_JSON = False,
 ) -> None:
-    """Take in an upload tree of another system: every folder becomes a generation that has ended and cost nothing.
+    """Take in an upload tree of another system.
 
-    A tree that is the local store's own folder is registered where it is; any other is copied into the store and stays
-    as it was. Adopted pictures are as old as their files. They do not expire without --expire, and files that are
-    registered where they are stay when their pose is deleted, without --delete-files. Done again, it takes in only what
-    is new. Exit code 1 when something could not be taken in.
+    Every folder becomes a generation that has ended and cost nothing. A tree that is the local store's own folder is
+    registered where it is; any other is copied into the store and stays as it was. Adopted pictures are as old as their
+    files. They do not expire without --expire, and files that are registered where they are stay when their pose is
+    deleted, without --delete-files. Done again, it takes in only what is new. Exit code 1 when something could not be
+    taken in.
+
+    Example: `posegen storage adopt uploads --user USER`
     """
     with open_session(upgrade=True) as session, DecoderPool() as decoders:
         tree = _tree(session, folder.resolve(), user, expire=expire, delete_files=delete_files, dry_run=dry_run)

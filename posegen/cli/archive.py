@@ -13,6 +13,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from posegen.cli import console
+from posegen.cli.commands import AS_JSON
 from posegen.cli.picking import POSES, names, numbers
 from posegen.cli.session import open_session
 from posegen.studio.archives import DEFAULT_FORMATS, IMAGE, GenerationArchive, plan_archive
@@ -22,27 +23,33 @@ _SHOWN = 5
 
 def archive(
     generation: Annotated[UUID, typer.Argument(help="The generation; `posegen status` lists the latest ones.")],
-    formats: Annotated[
-        str, typer.Option(help="Platforms, with commas between them; `image` is the pose itself, as a PNG.")
-    ] = ",".join(DEFAULT_FORMATS),
-    poses: POSES = None,
-    out: Annotated[
-        Path | None,
+    format: Annotated[  # the option's name is what users read
+        list[str] | None,
         typer.Option(
-            "--out", "-o", help="The file to write, or the folder for one that is named after the generation."
+            help="A platform such as tiktok, or `image` for the pose itself, as a PNG; may be repeated, or several "
+            f"with commas. Without it {' and '.join(DEFAULT_FORMATS)}."
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")] = False,
+    pose: POSES = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="The file to write, or the folder for one that is named after the generation."
+        ),
+    ] = None,
+    as_json: AS_JSON = False,
 ) -> None:
-    """Write a generation's pictures into one ZIP file, each checked against its hash on the way.
+    """Write a generation's pictures into one ZIP file.
 
-    Poses that lack one of the formats are named; the archive is made of what there is.
+    Each is checked against its hash on the way. Poses that lack one of the formats are named; the archive is made of
+    what there is.
 
-    Example: `posegen archive GENERATION --formats instagram_post,tiktok,image -o poses.zip`
+    Example: `posegen archive GENERATION --format instagram_post,tiktok,image -o poses.zip`
     """
     with open_session() as session:
-        planned = plan_archive(session.studio(), generation, formats=names(formats), poses=numbers(poses))
-        target = _target(out, planned.folder)
+        wanted = names(format) or list(DEFAULT_FORMATS)
+        planned = plan_archive(session.studio(), generation, formats=wanted, poses=numbers(pose))
+        target = _target(output, planned.folder)
         _write(planned, target, quiet=as_json)
     if as_json:
         console.print_json(
@@ -55,16 +62,12 @@ def archive(
         )
         return
     for each in planned.missing[:_SHOWN]:
-        console.err.print(f"Not there: pose {each.number} ({each.library_pose}) as {each.format}", markup=False)
+        console.note(f"Not there: pose {each.number} ({each.library_pose}) as {each.format}")
     if len(planned.missing) > _SHOWN:
-        console.err.print(f"Not there: {len(planned.missing) - _SHOWN} more; --json lists them all.")
+        console.note(f"Not there: {len(planned.missing) - _SHOWN} more; --json lists them all.")
     if planned.missing:
         lacking = ",".join(dict.fromkeys(each.format for each in planned.missing if each.format != IMAGE))
-        console.err.print(
-            f"`posegen regenerate {generation} --formats {lacking} --missing` makes them, at no charge.",
-            markup=False,
-            soft_wrap=True,
-        )
+        console.note(f"`posegen regenerate {generation} --format {lacking} --missing` makes them, at no charge.")
     console.say(f"{len(planned.names)} files, {planned.size:,} bytes: {target}")
 
 
@@ -99,5 +102,5 @@ def _target(out: Path | None, folder: str) -> Path:
     if out is None or out.is_dir():
         return (out or Path()) / f"{folder}.zip"
     if out.exists() and not out.is_file():
-        raise typer.BadParameter(f"{out} is no file that could be replaced.", param_hint="--out")
+        raise typer.BadParameter(f"{out} is no file that could be replaced.", param_hint="--output")
     return out

@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Column, Table
 
 from posegen.cli import console
+from posegen.cli.commands import AS_JSON
 from posegen.cli.session import open_session
 from posegen.database import audit as audits
 
@@ -22,9 +21,14 @@ def audit(
     action: Annotated[str | None, typer.Option(help="Only this, such as images_restored or credits_refunded.")] = None,
     subject: Annotated[str | None, typer.Option(help="Only what was done to this id.")] = None,
     limit: Annotated[int, typer.Option(help="How many of the latest lines.", min=1, max=100_000)] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")] = False,
+    as_json: AS_JSON = False,
 ) -> None:
-    """Show who did what: deletions, restores, changed settings, grants, refunds. Nobody can change these lines."""
+    """Show who did what: deletions, restores, grants, refunds.
+
+    Changed settings are there too. These lines cannot be changed.
+
+    Example: `posegen audit --since 2026-11-01 --action credits_refunded`
+    """
     with open_session() as session, session.database.transaction() as connection:
         lines = audits.trail(
             connection, since=since and since.replace(tzinfo=UTC), action=action, subject=subject, limit=limit
@@ -32,17 +36,22 @@ def audit(
     if as_json:
         console.print_json([vars(line) for line in lines])
         return
-    table = Table(Column("at (UTC)", no_wrap=True), "who", "did", "to", "detail", box=None)
-    for line in lines:
-        detail = ", ".join(f"{name} {_shown(value)}" for name, value in line.detail.items() if name != "values")
-        table.add_row(
-            console.utc(line.created_at),
-            escape(line.actor),
-            line.action,
-            escape(line.subject),
-            escape(detail),
-        )
-    console.out.print(table if lines else "Nothing yet.")
+    if not lines:
+        console.say("Nothing yet.")
+        return
+    console.table(
+        ["at (UTC)", "who", "did", "to", "detail"],
+        [
+            [
+                console.utc(line.created_at),
+                line.actor,
+                line.action,
+                line.subject,
+                ", ".join(f"{name} {_shown(value)}" for name, value in line.detail.items() if name != "values"),
+            ]
+            for line in lines
+        ],
+    )
 
 
 def _shown(value: object) -> str:

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-from rich.markup import escape
-from rich.table import Column, Table
 
 from posegen.cli import console
 from posegen.cli.actors import ACTOR, somebody
+from posegen.cli.commands import AS_JSON, Commands
+from posegen.cli.failures import told_on_failure
+from posegen.cli.picking import POSES, numbers
 from posegen.cli.requests import LOCAL_USER
 from posegen.cli.session import open_session
 from posegen.database.connection import Connection
@@ -21,9 +22,8 @@ from posegen.ledger import credits
 from posegen.ledger.audit import Audit
 from posegen.ledger.credits import Balance, Entry
 
-app = typer.Typer(help="Credits: what a user has; grant, refund, audit.", no_args_is_help=True)
+app = Commands(help="Credits: what a user has; grant, refund, audit.", no_args_is_help=True)
 
-_AS_JSON = Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")]
 _REASON = Annotated[str, typer.Option(help="Why, for whoever reads the ledger later.")]
 
 
@@ -31,9 +31,12 @@ _REASON = Annotated[str, typer.Option(help="Why, for whoever reads the ledger la
 def show(
     user: Annotated[UUID, typer.Argument(help="Without it the local user.")] = LOCAL_USER,
     limit: Annotated[int, typer.Option(help="How many of the latest movements.", min=0, max=10_000)] = 10,
-    as_json: _AS_JSON = False,
+    as_json: AS_JSON = False,
 ) -> None:
-    """Show a user's balance and the latest movements."""
+    """Show a user's balance and the latest movements.
+
+    Example: `posegen credits show --user USER`
+    """
     with open_session() as session, session.database.transaction() as connection:
         balance = _balance(connection, user)
         entries = credits.entries_of(connection, user, limit)
@@ -45,7 +48,7 @@ def show(
         f"{balance.credits_granted:,} granted in all."
     )
     if entries:
-        console.out.print(_movements(entries))
+        _print_movements(entries)
 
 
 @app.command()
@@ -54,43 +57,62 @@ def grant(
     amount: Annotated[int, typer.Argument(help="How many, above 0.", min=1, max=1_000_000_000)],
     reason: _REASON,
     actor: ACTOR = None,
-    as_json: _AS_JSON = False,
+    as_json: AS_JSON = False,
 ) -> None:
-    """Give credits to a user."""
-    with open_session() as session, session.database.transaction() as connection:
-        _balance(connection, user)
-        available = credits.grant(connection, user, amount, reason=reason, actor=actor or somebody("credits"))
-    if as_json:
-        console.print_json({"user": user, "granted": amount, "credits_available": available})
-    else:
-        console.say(f"{amount:,} credits granted; {available:,} are available now.")
+    """Give credits to a user.
+
+    Example: `posegen credits grant USER 500 --reason "invoice 1041"`
+    """
+    look = f"`posegen credits show {user}`"
+    with told_on_failure() as progress:
+        with open_session() as session, session.database.transaction() as connection:
+            _balance(connection, user)
+            available = credits.grant(connection, user, amount, reason=reason, actor=actor or somebody("credits"))
+            progress.sentence = f"{amount:,} credits may have been granted: {look} says whether."
+        progress.sentence = f"{amount:,} credits were granted; {look} shows them."
+        if as_json:
+            console.print_json({"user": user, "granted": amount, "credits_available": available})
+        else:
+            console.say(f"{amount:,} credits granted; {available:,} are available now.")
 
 
 @app.command()
 def refund(
     generation: Annotated[UUID, typer.Argument(help="The generation; `posegen status` lists the latest ones.")],
     reason: _REASON,
-    pose: Annotated[
-        list[int] | None, typer.Option(help="Number of a pose, from 1; may be repeated. Without it all of them.")
-    ] = None,
+    pose: POSES = None,
     actor: ACTOR = None,
-    as_json: _AS_JSON = False,
+    as_json: AS_JSON = False,
 ) -> None:
-    """Give back what was paid for completed poses, once each; the pictures stay. Exit code 1 when there is nothing."""
-    with open_session() as session, session.database.transaction() as connection:
-        poses = _completed(connection, generation, pose)
-        refunded = credits.refund(connection, poses, reason=reason, actor=actor or somebody("credits"))
-    if not refunded:
-        raise NothingToRefund(generation)
-    if as_json:
-        console.print_json({"generation": generation, "credits_refunded": refunded})
-    else:
-        console.say(f"{refunded:,} credits refunded.")
+    """Give back what was paid for completed poses, once each.
+
+    The pictures stay. Exit code 1 when there is nothing to give back.
+
+    Example: `posegen credits refund GENERATION --pose 1 --reason "wrong hat"`
+    """
+    look = f"`posegen explain {generation}`"
+    with told_on_failure() as progress:
+        with open_session() as session, session.database.transaction() as connection:
+            poses = _completed(connection, generation, numbers(pose))
+            refunded = credits.refund(connection, poses, reason=reason, actor=actor or somebody("credits"))
+            if not refunded:
+                raise NothingToRefund(generation)
+            progress.sentence = f"{refunded:,} credits may have been refunded: {look} says whether."
+        progress.sentence = f"{refunded:,} credits were refunded; {look} shows it."
+        if as_json:
+            console.print_json({"generation": generation, "credits_refunded": refunded})
+        else:
+            console.say(f"{refunded:,} credits refunded.")
 
 
 @app.command()
-def audit(as_json: _AS_JSON = False) -> None:
-    """Replay the ledger against balances, holds and prices, and name every difference; exit code 1 for any."""
+def audit(as_json: AS_JSON = False) -> None:
+    """Replay the ledger, and name every difference from the balances.
+
+    Holds and prices are compared, too. Exit code 1 for any difference.
+
+    Example: `posegen credits audit`
+    """
     with open_session() as session, session.database.transaction() as connection:
         found = ledger_audit.audit(connection)
     if as_json:
@@ -108,39 +130,45 @@ def _balance(connection: Connection, user: UUID) -> Balance:
     return balance
 
 
-def _completed(connection: Connection, generation: UUID, numbers: list[int] | None) -> list[UUID]:
+def _completed(connection: Connection, generation: UUID, wanted: list[int] | None) -> list[UUID]:
     if not results_of(connection, [generation]):
         raise GenerationUnknown(generation)
     rows = pose_results(connection, generation)
     completed: dict[int, Any] = {row["position"] + 1: row["pose_id"] for row in rows if row["status"] == "completed"}
-    for number in numbers or ():
+    for number in wanted or ():
         if number not in completed:
             raise PoseNumberUnknown(number, list(completed))
-    return [completed[number] for number in numbers or completed]
+    return [completed[number] for number in wanted or completed]
 
 
-def _movements(entries: list[Entry]) -> Table:
-    table = Table(
-        Column("at (UTC)", no_wrap=True), "movement", Column("credits", justify="right"), "reason", "by", box=None
+def _print_movements(entries: list[Entry]) -> None:
+    console.table(
+        ["at (UTC)", "movement", "credits", "by", "generation", "reason"],
+        [
+            [
+                console.utc(entry.created_at, "%m-%d %H:%M:%S"),
+                entry.kind,
+                f"{entry.amount:,}",
+                entry.actor,
+                str(entry.generation_id or ""),
+                entry.reason,
+            ]
+            for entry in entries
+        ],
+        right=["credits"],
     )
-    for entry in entries:
-        what = f"{entry.reason} ({str(entry.generation_id)[:8]})" if entry.generation_id else entry.reason
-        table.add_row(
-            console.utc(entry.created_at, "%m-%d %H:%M:%S"),
-            entry.kind,
-            f"{entry.amount:,}",
-            escape(what),
-            escape(entry.actor),
-        )
-    return table
 
 
 def _print(found: Audit) -> None:
     if found.differences:
-        table = Table("what", Column("id", no_wrap=True), "number", "recorded", "replayed")
-        for each in found.differences:
-            table.add_row(each.what, each.id, each.number, f"{each.recorded:,}", f"{each.replayed:,}")
-        console.out.print(table)
+        console.table(
+            ["what", "id", "number", "recorded", "replayed"],
+            [
+                [each.what, each.id, each.number, f"{each.recorded:,}", f"{each.replayed:,}"]
+                for each in found.differences
+            ],
+            right=["recorded", "replayed"],
+        )
     verdict = f"{len(found.differences):,} differences." if found.differences else "No difference."
     console.say(
         f"{found.entries:,} entries of {found.accounts:,} accounts replayed: {found.granted:,} credits granted, "

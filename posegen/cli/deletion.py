@@ -10,6 +10,7 @@ import typer
 
 from posegen.cli import console
 from posegen.cli.actors import ACTOR, somebody
+from posegen.cli.commands import AS_JSON
 from posegen.cli.numbers import finite
 from posegen.cli.picking import POSES, numbers
 from posegen.cli.session import Session, open_session
@@ -19,15 +20,15 @@ from posegen.errors import GenerationUnknown, NothingToDelete, NothingToRestore,
 from posegen.settings import LONGEST_GRACE_HOURS
 
 _GENERATION = Annotated[UUID, typer.Argument(help="A generation that has ended; `posegen status` lists the latest.")]
-_AS_JSON = Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")]
 
 
 def delete(
     generation: _GENERATION,
-    poses: POSES = None,
+    pose: POSES = None,
     grace_hours: Annotated[
         float | None,
         typer.Option(
+            "--grace",
             help="Hours in which they can be had back; without it POSEGEN_DELETE_GRACE_HOURS.",
             min=0,
             max=LONGEST_GRACE_HOURS,
@@ -38,19 +39,22 @@ def delete(
         bool, typer.Option("--delete-files", help="Files that were adopted where they lie go, too.")
     ] = False,
     actor: ACTOR = None,
-    as_json: _AS_JSON = False,
+    as_json: AS_JSON = False,
 ) -> None:
-    """Delete the images of a generation and all that was made of them. `posegen restore` takes it back for a day.
+    """Delete the images of a generation and all that was made of them.
 
-    Thumbnails, exports and variants go with them. They are hidden from every view at once, and deleted from the store
-    when the time of grace is over; files that were adopted where they lie stay there without --delete-files. What they
-    cost stays paid; rows, ledger and audit stay as they are. Exit code 1 when there is nothing to delete.
+    `posegen restore` takes it back for a day. Thumbnails, exports and variants go with the images. They are hidden from
+    every view at once, and deleted from the store when the time of grace is over; files that were adopted where they
+    lie stay there without --delete-files. What they cost stays paid; rows, ledger and audit stay as they are. Exit code
+    1 when there is nothing to delete.
+
+    Example: `posegen delete GENERATION --pose 1,3`
     """
     with open_session() as session:
         grace = timedelta(
             hours=session.settings.posegen_delete_grace_hours if grace_hours is None else grace_hours,
         )
-        chosen = _chosen(session, generation, poses)
+        chosen = _chosen(session, generation, pose)
         with session.database.transaction() as connection:
             hidden = retention.hide(connection, chosen, actor=actor or somebody("delete"), grace=grace)
             released = adopted_files.let_go_with(connection, chosen) if delete_files else 0
@@ -75,10 +79,15 @@ def delete(
             console.say(f"Adopted files that stay where they are: {kept}. --delete-files deletes them, too.")
 
 
-def restore(generation: _GENERATION, poses: POSES = None, actor: ACTOR = None, as_json: _AS_JSON = False) -> None:
-    """Take `posegen delete`, or the deletion of expired images, back. Exit code 1 when nothing can be had back."""
+def restore(generation: _GENERATION, pose: POSES = None, actor: ACTOR = None, as_json: AS_JSON = False) -> None:
+    """Take `posegen delete`, or the deletion of expired images, back.
+
+    Exit code 1 when nothing can be had back.
+
+    Example: `posegen restore GENERATION`
+    """
     with open_session() as session:
-        chosen = _chosen(session, generation, poses)
+        chosen = _chosen(session, generation, pose)
         with session.database.transaction() as connection:
             hidden = [each for each in retention.hidden_poses(connection, generation) if each.id in chosen]
             restored = retention.restore(connection, chosen, actor=actor or somebody("restore"))
@@ -93,7 +102,7 @@ def restore(generation: _GENERATION, poses: POSES = None, actor: ACTOR = None, a
         console.complain(f"The images of {_poses(gone)} are deleted for good.")
 
 
-def _chosen(session: Session, generation: UUID, poses: str | None) -> list[UUID]:
+def _chosen(session: Session, generation: UUID, poses: list[str] | None) -> list[UUID]:
     wanted = numbers(poses)
     with session.database.transaction() as connection:
         if not results_of(connection, [generation]):

@@ -13,7 +13,6 @@ from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 import typer
-from rich.table import Table
 
 from posegen.cli import console
 from posegen.cli.following import follow
@@ -96,10 +95,13 @@ def demo(
         int | None, typer.Option(help="Port of the Dagster UI; without it 3000, or a free one.", min=1, max=65535)
     ] = None,
 ) -> None:
-    """Make pictures from four real requests: with no account, no network and no other service.
+    """Make pictures from four real requests, to see it work.
 
-    Starts PostgreSQL and Dagster, inserts the requests into the database, follows them, and shows what came out. Exit
-    code 0 means that every file in the table exists, opens, and has its platform's size.
+    It needs no account, no network and no other service. Starts PostgreSQL and Dagster, inserts the requests into the
+    database, follows them, and shows what came out. Exit code 0 means that every file in the table exists, opens, and
+    has its platform's size.
+
+    Example: `posegen demo --keep`
     """
     began = time.monotonic()
     interrupted = Event()
@@ -119,13 +121,13 @@ def demo(
         url = running.url if running else platform.url if platform else ""
         if platform is not None:
             platforms.enter_context(stop_on_signals(stop))
-            console.err.print("Starting PostgreSQL and Dagster ...")
+            console.note("Starting PostgreSQL and Dagster ...")
             platforms.callback(platform.stop)
             if not platform.start():
                 raise typer.Exit(130)
         problems = _demonstrate(session, url, began, carry_on)
         if platform is not None and keep:
-            console.out.print(f"The Dagster UI stays at {url} until Ctrl-C.")
+            console.say(f"The Dagster UI stays at {url} until Ctrl-C.")
             platform.wait()
     for problem in problems:
         console.complain(problem)
@@ -155,7 +157,7 @@ def _demonstrate(session: Session, url: str, began: float, carry_on: Callable[[]
         console.say(f"Refused, and {charged or 'nothing'} charged: {result.error_code}: {result.error_detail}")
         if charged:
             problems.append(f"generation {result.generation_id} failed, and {charged} credits were charged for it")
-    console.out.print(
+    console.say(
         f"\nCredits: {before.credits_available} before, {after.credits_available} after; "
         f"{after.credits_spent - before.credits_spent} spent, {after.credits_held} held."
     )
@@ -217,25 +219,25 @@ def _unexpected(result: GenerationResult, request: DemoRequest, session: Session
 def _print_table(
     results: list[GenerationResult], names: dict[UUID, DemoRequest], files: dict[UUID, list[GatheredFile]]
 ) -> None:
-    table = Table(title="What came out", padding=(0, 1, 0, 0), box=None)
-    table.add_column("generation", no_wrap=True)
-    table.add_column("request", overflow="fold")
-    table.add_column("status", no_wrap=True)
-    for heading in ("poses", "exports", "bytes", "credits", "seconds"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for result in results:
+    rows = []
+    for number, result in enumerate(results, 1):
         made = files.get(result.generation_id, [])
-        table.add_row(
-            str(result.generation_id)[:8],
-            names[result.generation_id].name,
-            str(result.status),
-            f"{result.poses_completed}/{result.poses_total}",
-            str(sum(file.format in PLATFORMS for file in made)),
-            f"{sum(file.size for file in made):,}",
-            str(result.credits_spent),
-            "-" if result.seconds_to_finish is None else f"{result.seconds_to_finish:.1f}",
+        rows.append(
+            [
+                str(number),
+                str(result.status),
+                f"{result.poses_completed}/{result.poses_total}",
+                str(sum(file.format in PLATFORMS for file in made)),
+                f"{sum(file.size for file in made):,}",
+                str(result.credits_spent),
+                "-" if result.seconds_to_finish is None else f"{result.seconds_to_finish:.1f}",
+                names[result.generation_id].name,
+            ]
         )
-    console.out.print(table)
+    headings = ["#", "status", "poses", "exports", "bytes", "credits", "seconds", "request"]
+    console.table(headings, rows, right=["poses", "exports", "bytes", "credits", "seconds"], title="What came out")
+    for number, result in enumerate(results, 1):
+        console.say(f"{number} posegen show {result.generation_id}")
 
 
 def _sheet(files: dict[UUID, list[GatheredFile]], path: Path) -> Path:

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from posegen.cli import console
+from posegen.cli.commands import AS_JSON, Commands
+from posegen.cli.failures import told_on_failure
 from posegen.cli.numbers import finite
 from posegen.cli.requests import LOCAL_USER
 from posegen.cli.session import Session, open_session
@@ -23,15 +23,14 @@ from posegen.lifecycle.designs import claim_design, start_design
 from posegen.studio.designs import delete_design, gather_design, make_design, print_url
 from posegen.supervisor.locks import find_platform
 
-app = typer.Typer(help="Designs: a text on a coloured ground, as a preview and for print.", no_args_is_help=True)
+app = Commands(help="Designs: a text on a ground, as a preview and for print.", no_args_is_help=True)
 
 FAILED = 3
 LONGEST_WAIT = 600.0
 _LOOK_SECONDS = 1.0
 _HERE = "posegen design"
 _ENDED = {"published", "failed"}
-_DESIGN = Annotated[UUID, typer.Argument(help="The design; `posegen design submit` answers its id.")]
-_AS_JSON = Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")]
+_DESIGN = Annotated[UUID, typer.Argument(help="The design; `posegen design submit` prints its id.")]
 
 
 @app.command()
@@ -51,7 +50,8 @@ def submit(
     wait: Annotated[
         bool, typer.Option("--wait", "-w", help="Until it is there; made right here when `posegen up` does not run.")
     ] = False,
-    as_json: _AS_JSON = False,
+    timeout: Annotated[float, typer.Option(help="Seconds that --wait waits.", min=1, max=86_400)] = LONGEST_WAIT,
+    as_json: AS_JSON = False,
 ) -> None:
     """Ask for a design. It costs no credits.
 
@@ -70,18 +70,20 @@ def submit(
         "print_file": print_file,
         "project_id": project,
     }
-    with open_session() as session:
+    with told_on_failure() as progress, open_session() as session:
         with session.database.transaction() as connection:
             asking = user or users.free_user(
                 connection, LOCAL_USER, "local", credits=100_000, reason="for trying things out"
             )
             design = insert_design_request(connection, asking, values)
-        result = _awaited(session, design) if wait else _result(session, design)
-    _print(result, as_json=as_json)
+            progress.sentence = f"Design {design} may be stored: `posegen design show {design}` says whether."
+        progress.sentence = f"Design {design} is stored; `posegen design show {design}` shows it."
+        result = _awaited(session, design, timeout) if wait else _result(session, design)
+        _print(result, as_json=as_json)
     if wait and result["status"] == "failed":
         raise typer.Exit(FAILED)
     if wait and result["status"] not in _ENDED:
-        console.complain(f"Not ended after {LONGEST_WAIT:.0f} s; `posegen design show {design}` looks again.")
+        console.complain(f"Not ended after {timeout:.0f} s; `posegen design show {design}` looks again.")
         raise typer.Exit(1)
 
 
@@ -90,11 +92,14 @@ def show(
     design: _DESIGN,
     files: Annotated[Path | None, typer.Option(help="Copy preview, thumbnail and print into this folder.")] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open the preview in the system's viewer.")] = False,
-    as_json: _AS_JSON = False,
+    as_json: AS_JSON = False,
 ) -> None:
-    """Show what became of a design, and copy its files. Exit code 1 when there is nothing to copy or open.
+    """Show what became of a design, and copy its files.
 
-    The URL of its print is good for an hour; those of preview and thumbnail for good.
+    The URL of its print is good for an hour; those of preview and thumbnail for good. Exit code 1 when there is nothing
+    to copy or open.
+
+    Example: `posegen design show DESIGN --files poster`
     """
     with open_session() as session:
         result = _result(session, design)
@@ -116,9 +121,14 @@ def show(
 @app.command()
 def delete(
     designs: Annotated[list[UUID], typer.Argument(help="The designs to delete.")],
-    as_json: _AS_JSON = False,
+    as_json: AS_JSON = False,
 ) -> None:
-    """Delete designs for good: their rows, then their files; the space counts as free again at once."""
+    """Delete designs for good: their rows, then their files.
+
+    The space counts as free again at once.
+
+    Example: `posegen design delete DESIGN`
+    """
     with open_session() as session:
         studio = session.studio()
         for design in designs:
@@ -129,11 +139,11 @@ def delete(
         console.say(f"Deleted: {len(designs)}")
 
 
-def _awaited(session: Session, design: UUID) -> dict[str, Any]:
+def _awaited(session: Session, design: UUID, seconds: float) -> dict[str, Any]:
     """The result when the design has ended: by `posegen up`, or rendered here when that does not run."""
     if find_platform(session.settings.posegen_home) is None:
         _render_here(session, design)
-    deadline = time.monotonic() + LONGEST_WAIT
+    deadline = time.monotonic() + seconds
     with (
         console.err.status("Rendering ..."),
         session.database.listening(statements.STEPS_CHANNEL) as steps,
@@ -171,19 +181,13 @@ def _print(result: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         console.print_json(result)
         return
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
-    for heading in ("design", "status", "product", "font"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("points", justify="right", no_wrap=True)
     size = result["size_used"]
-    table.add_row(
-        str(result["design_id"]),
-        result["status"],
-        escape(result["product_type"]),
-        escape(result["font"]),
-        "-" if size is None else f"{size:.1f}",
+    points = "-" if size is None else f"{size:.1f}"
+    console.table(
+        ["design", "status", "product", "font", "points"],
+        [[str(result["design_id"]), result["status"], result["product_type"], result["font"], points]],
+        right=["points"],
     )
-    console.out.print(table)
     for name in ("preview_url", "thumbnail_url", "print_url"):
         if result.get(name) is not None:
             console.say(f"{name.partition('_')[0]:<10}{result[name]}")

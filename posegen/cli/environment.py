@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import shlex
-from typing import Annotated
-
-import typer
 
 from posegen.cli import console
+from posegen.cli.commands import AS_JSON
 from posegen.database.server import open_server
 from posegen.settings import load_settings
 from posegen.supervisor.environment import dagster_environment
 
 
-def env(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of shell lines.")] = False,
-) -> None:
-    """Print the connection string and Dagster's variables for a shell.
+def env(as_json: AS_JSON = False) -> None:
+    """Print the variables that psql, Dagster and others need.
 
-    `eval "$(posegen env)"`, and `psql "$DATABASE_URL"` or `dagster dev` work, as long as the server runs: the embedded
-    one lives as long as a `posegen` command uses it. `posegen up` does, and so does `posegen db serve`. Variables of
-    libpq that would lead elsewhere, such as PGHOSTADDR, are unset.
+    `psql "$DATABASE_URL"` and `dagster dev` work then, as long as the server runs: the embedded one lives as long as a
+    `posegen` command uses it. `posegen up` does, and so does `posegen db serve`. Variables of libpq that would lead
+    elsewhere, such as PGHOSTADDR, are unset.
+
+    Example: `eval "$(posegen env)"`
     """
     settings = load_settings()
     with open_server(settings) as urls:
@@ -31,4 +29,4 @@ def env(
     for name in urls.ignored:
         print(f"unset {name}")
     for name, value in variables.items():
-        print(f"export {name}={shlex.quote(value)}")
+        console.print_shell(f"export {name}={shlex.quote(value)}")

@@ -6,14 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from posegen.cli import console
-from posegen.cli.plain import plain
+from posegen.cli.commands import AS_JSON
 from posegen.cli.session import open_session
 from posegen.database.history import EntryRow, ExportRow, GenerationRow, PoseRow
 from posegen.database.json_documents import UnreadableJson
@@ -26,12 +24,14 @@ _NAME_WIDTH = 10
 
 def explain(
     generation: Annotated[str, typer.Argument(help="The generation, or the beginning of its id.")],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document, with every row.")] = False,
+    as_json: AS_JSON = False,
 ) -> None:
-    """Tell a generation's whole history: request, runs, poses, exports, credits, objects, events.
+    """Tell a generation's whole history, to look into a complaint.
 
-    For whoever has a customer's complaint before them. Works as well when the traces of the work are gone, and when
-    the images are deleted: then it says so. Times are UTC.
+    Request, runs, poses, exports, credits, objects and events. Works as well when the traces of the work are gone, and
+    when the images are deleted: then it says so. Times are UTC.
+
+    Example: `posegen explain eefe1f06`
     """
     with open_session() as session:
         with session.database.transaction() as connection:
@@ -144,7 +144,8 @@ def _say_poses(poses: Sequence[PoseRow]) -> None:
         ]
         for pose in poses
     ]
-    _table(["#", "pose", "status", "render", "store", "in all", "at", "remarks"], rows, right={0, 3, 4, 5})
+    headings = ["#", "pose", "status", "render", "store", "in all", "at", "remarks"]
+    console.table(headings, rows, right=["#", "render", "store", "in all"])
 
 
 def _remarks(pose: PoseRow) -> str:
@@ -180,7 +181,8 @@ def _say_exports(exports: Sequence[ExportRow]) -> None:
                 "; ".join(f"{why} ({count})" if count > 1 else why for why, count in failed.items()),
             ]
         )
-    _table(["format", "completed", "failed", "deleted", "bytes", "remarks"], rows, right={1, 2, 3, 4})
+    headings = ["format", "completed", "failed", "deleted", "bytes", "remarks"]
+    console.table(headings, rows, right=["completed", "failed", "deleted", "bytes"])
 
 
 def _say_credits(history: History) -> None:
@@ -195,7 +197,7 @@ def _say_credits(history: History) -> None:
         amount = sum(entry.amount for entry in entries)
         rows.append([_clock(entries[0].created_at), _times(kind, len(entries)), f"{amount:,}", actor, reason])
     if rows:
-        _table(["at", "movement", "credits", "by", "reason"], rows, right={2})
+        console.table(["at", "movement", "credits", "by", "reason"], rows, right=["credits"])
 
 
 def _alike(entry: EntryRow) -> tuple[str, str, str]:
@@ -220,7 +222,7 @@ def _say_objects(history: History, presence: Presence) -> None:
 def _say_audit(history: History) -> None:
     if history.audit:
         _heading("Who did what")
-        _table(
+        console.table(
             ["at", "by", "what", "details"],
             [[_at(row.created_at), row.actor, row.action, _facts(row.detail)] for row in history.audit],
         )
@@ -235,7 +237,7 @@ def _say_events(history: History) -> None:
         until = "" if stretch.count == 1 else f" to {_clock(stretch.last)}"
         details = _facts(_counted(events[0].detail)) if stretch.count == 1 else ""
         rows.append([f"{_clock(stretch.first)}{until}", _times(stretch.kind, stretch.count), details])
-    _table(["at", "event", "details"], rows)
+    console.table(["at", "event", "details"], rows)
 
 
 def _document(history: History, presence: Presence, ui: str | None) -> dict[str, Any]:
@@ -262,23 +264,11 @@ def _rows(rows: Iterable[object]) -> list[dict[str, Any]]:
 
 
 def _heading(text: str) -> None:
-    console.say(f"\n{text}")
+    console.say(f"\n{console.visible(text)}")
 
 
 def _line(name: str, text: str) -> None:
-    console.say(f"  {name:<{_NAME_WIDTH}} {text}")
-
-
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = ()) -> None:
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=True)
-    for place, heading in enumerate(headings):
-        # The last one says why: it is the one that is broken into lines.
-        is_last = place == len(headings) - 1
-        justify: Literal["left", "right"] = "right" if place in right else "left"
-        table.add_column(heading, justify=justify, no_wrap=not is_last, overflow="fold")
-    for row in rows:
-        table.add_row(*(escape(plain(cell)) for cell in row))
-    console.out.print(table)
+    console.say(f"  {name:<{_NAME_WIDTH}} {console.visible(text)}")
 
 
 def _facts(facts: dict[str, Any] | UnreadableJson) -> str:

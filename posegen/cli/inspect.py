@@ -9,6 +9,7 @@ import psycopg
 import typer
 
 from posegen.cli import console
+from posegen.cli.commands import AS_JSON
 from posegen.cli.session import open_session
 from posegen.database.connection_file import read_record
 from posegen.errors import PosegenError
@@ -24,12 +25,14 @@ _SOURCES = {
 
 def inspect(
     file: Annotated[Path, typer.Argument(help="A PNG, JPEG or WebP.")],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document, with the whole recipe.")] = False,
+    as_json: AS_JSON = False,
 ) -> None:
-    """Say where a picture comes from: what the file itself says, and what the database knows of it.
+    """Say where a picture comes from, as file and database know it.
 
     What a file says, anybody may have written into it. That its bytes are those of a stored object is certain.
     Any file can be looked at; without a database that answers, the file alone speaks.
+
+    Example: `posegen inspect picture.jpg`
     """
     if not file.is_file():
         what = "no regular file" if file.exists() else "not there"

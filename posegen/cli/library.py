@@ -8,12 +8,11 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from rich.markup import escape
 from rich.progress import track
-from rich.table import Column, Table
 
 from posegen.backends.protocol import Rendering
 from posegen.cli import console
+from posegen.cli.commands import AS_JSON, Commands
 from posegen.cli.session import open_session
 from posegen.cli.sheets import check_suffix, write_sheet
 from posegen.database.library import StoredPose, stored_poses
@@ -26,7 +25,7 @@ from posegen.poses.control_maps import depth_map, openpose_map
 from posegen.poses.keypoints import openpose_json
 from posegen.studio.control_maps import render_library_pose
 
-app = typer.Typer(help="The poses that can be asked for: a list, pictures, control maps.", no_args_is_help=True)
+app = Commands(help="The poses that can be asked for: a list, pictures, control maps.", no_args_is_help=True)
 
 _SIDE = 512
 _KINDS = ("mannequin", "openpose", "depth")
@@ -35,9 +34,12 @@ _KINDS = ("mannequin", "openpose", "depth")
 @app.command("list")
 def list_poses(
     category: Annotated[str | None, typer.Option(help="Only the poses of this category.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")] = False,
+    as_json: AS_JSON = False,
 ) -> None:
-    """List the poses with their categories and descriptions."""
+    """List the poses with their categories and descriptions.
+
+    Example: `posegen library list --category yoga`
+    """
     poses = _enabled_poses()
     if category is not None:
         known = sorted({pose.category for pose in poses})
@@ -49,24 +51,31 @@ def list_poses(
             [{name: value for name, value in vars(pose).items() if name != "specification"} for pose in poses]
         )
         return
-    table = Table(Column("pose", no_wrap=True), "category", "difficulty", "description")
-    for pose in poses:
-        table.add_row(pose.slug, pose.category, pose.difficulty, escape(pose.description))
-    console.out.print(table)
+    console.table(
+        ["pose", "category", "difficulty", "description"],
+        [[pose.slug, pose.category, pose.difficulty, pose.description] for pose in poses],
+    )
     for slug, why in usable_poses(poses)[1].items():
         console.complain(f"{slug} cannot be drawn: {why}")
 
 
 @app.command()
 def sheet(
-    out: Annotated[Path, typer.Argument(callback=check_suffix, help="The file to write, PNG or JPEG.")] = Path(
-        "poses.png"
-    ),
+    out: Annotated[
+        Path | None, typer.Argument(callback=check_suffix, help="The file to write, as --output.", show_default=False)
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", callback=check_suffix, help="The file to write, PNG or JPEG.")
+    ] = Path("poses.png"),
     columns: Annotated[int, typer.Option(help="Poses side by side.", min=1, max=32)] = 8,
     width: Annotated[int, typer.Option(help="Width of the sheet in pixels.", min=160, max=8192)] = 1600,
     kind: Annotated[str, typer.Option(help="mannequin, openpose or depth.")] = "mannequin",
+    as_json: AS_JSON = False,
 ) -> None:
-    """Draw every pose of the library on one sheet."""
+    """Draw every pose of the library on one sheet.
+
+    Example: `posegen library sheet --kind openpose -o poses.png`
+    """
     if kind not in _KINDS:
         raise UnknownName("kind of picture", kind, list(_KINDS))
     tiles = []
@@ -75,31 +84,43 @@ def sheet(
             tiles.append(Tile(_picture(render_library_pose(pose, _SIDE), kind), label=pose.slug))
         except InvalidPose as invalid:
             console.complain(f"{pose.slug} cannot be drawn: {invalid}")
-    write_sheet(contact_sheet(tiles, width=width, columns=columns), out)
-    console.say(f"{len(tiles)} poses on {out}")
+    target = out or output
+    write_sheet(contact_sheet(tiles, width=width, columns=columns), target)
+    if as_json:
+        console.print_json({"sheet": str(target), "poses": len(tiles)})
+    else:
+        console.say(f"{len(tiles)} poses on {target}")
 
 
 @app.command()
 def draw(
     slug: Annotated[str, typer.Argument(help="The pose; `posegen library list` names them.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write into.")] = Path(),
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write into.")] = Path(),
     side: Annotated[int, typer.Option(help="Width and height in pixels.", min=64, max=2048)] = 1024,
+    as_json: AS_JSON = False,
 ) -> None:
-    """Write a pose as picture, OpenPose map, depth map and OpenPose JSON."""
+    """Write a pose as picture, OpenPose map, depth map and JSON.
+
+    Example: `posegen library draw yoga-tree -o drawn`
+    """
     poses = {pose.slug: pose for pose in _all_poses()}
     if slug not in poses:
         raise UnknownName("pose", slug, list(poses))
     pose = poses[slug]
     rendering = render_library_pose(pose, side)
     assert rendering.keypoints is not None, "the mannequin knows where its joints are"
-    out.mkdir(parents=True, exist_ok=True)
+    output.mkdir(parents=True, exist_ok=True)
+    written = []
     for kind in _KINDS:
-        path = out / f"{slug}-{kind}.png"
-        path.write_bytes(encode_png(_picture(rendering, kind)).data)
+        written.append(output / f"{slug}-{kind}.png")
+        written[-1].write_bytes(encode_png(_picture(rendering, kind)).data)
+    written.append(output / f"{slug}-openpose.json")
+    written[-1].write_text(json.dumps(openpose_json(rendering.keypoints, side, side)))
+    if as_json:
+        console.print_json({"pose": slug, "files": [str(path) for path in written]})
+        return
+    for path in written:
         console.say(str(path))
-    path = out / f"{slug}-openpose.json"
-    path.write_text(json.dumps(openpose_json(rendering.keypoints, side, side)))
-    console.say(str(path))
 
 
 def _all_poses() -> list[StoredPose]:

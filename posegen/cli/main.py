@@ -1,17 +1,18 @@
-"""The `posegen` command: its parts, and the one place where an error becomes a sentence and an exit code."""
+"""The `posegen` command: its parts in their groups, and the one place that ends the process.
+
+How an error becomes a sentence and an exit code is in `failures`.
+"""
 
 from __future__ import annotations
 
 import sys
 
-import psycopg
-import typer
+import typer.main
 
 from posegen.cli import (
     adoption,
     archive,
     audit,
-    console,
     credits,
     database,
     deletion,
@@ -20,6 +21,7 @@ from posegen.cli import (
     doctor,
     environment,
     explain,
+    failures,
     inspect,
     library,
     metrics,
@@ -29,18 +31,16 @@ from posegen.cli import (
     report,
     requests,
     storage,
+    streams,
     up,
     uploads,
     variants,
     verify,
     watch,
 )
-from posegen.database.failures import describe
-from posegen.errors import PosegenError
+from posegen.cli.commands import ASK, KEEP, LOOK, OPERATE, Commands
 
-USER_ERROR = 1
-
-app = typer.Typer(
+app = Commands(
     name="posegen",
     help="From a request in PostgreSQL to finished pose images and their platform exports.",
     epilog="New here? `posegen demo` makes pictures from four requests in about half a minute.",
@@ -48,54 +48,50 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-app.command("demo")(demo.demo)
-app.command("up")(up.up)
-app.command("submit")(requests.submit)
-app.command("status")(requests.status)
-app.command("show")(requests.show)
-app.command("explain")(explain.explain)
-app.command("watch")(watch.watch)
-app.command("archive")(archive.archive)
-app.command("regenerate")(regenerate.regenerate)
-app.command("delete")(deletion.delete)
-app.command("restore")(deletion.restore)
-app.command("inspect")(inspect.inspect)
-app.command("replay")(replay.replay)
-app.command("report")(report.report)
-app.command("audit")(audit.audit)
-app.command("doctor")(doctor.doctor)
-app.command("verify")(verify.verify)
-app.command("env")(environment.env)
-app.add_typer(credits.app, name="credits")
-app.add_typer(designs.app, name="design")
-app.add_typer(library.app, name="library")
+app.command("demo", rich_help_panel=ASK)(demo.demo)
+app.command("submit", rich_help_panel=ASK)(requests.submit)
+app.add_typer(designs.app, name="design", rich_help_panel=ASK)
+app.add_typer(variants.app, name="variants", rich_help_panel=ASK)
+app.add_typer(uploads.app, name="upload", rich_help_panel=ASK)
+app.add_typer(library.app, name="library", rich_help_panel=ASK)
+
+app.command("status", rich_help_panel=LOOK)(requests.status)
+app.command("watch", rich_help_panel=LOOK)(watch.watch)
+app.command("show", rich_help_panel=LOOK)(requests.show)
+app.command("explain", rich_help_panel=LOOK)(explain.explain)
+app.command("inspect", rich_help_panel=LOOK)(inspect.inspect)
+app.add_typer(metrics.app, name="metrics", rich_help_panel=LOOK)
+app.command("report", rich_help_panel=LOOK)(report.report)
+app.command("audit", rich_help_panel=LOOK)(audit.audit)
+
+app.command("archive", rich_help_panel=KEEP)(archive.archive)
+app.command("regenerate", rich_help_panel=KEEP)(regenerate.regenerate)
+app.command("replay", rich_help_panel=KEEP)(replay.replay)
+app.command("delete", rich_help_panel=KEEP)(deletion.delete)
+app.command("restore", rich_help_panel=KEEP)(deletion.restore)
 storage.app.command("migrate")(moving.migrate)
 storage.app.command("reconcile")(moving.reconcile)
 storage.app.command("adopt")(adoption.adopt)
-app.add_typer(storage.app, name="storage")
-app.add_typer(uploads.app, name="upload")
-app.add_typer(variants.app, name="variants")
-app.add_typer(metrics.app, name="metrics")
-app.add_typer(database.app, name="db")
+app.add_typer(storage.app, name="storage", rich_help_panel=KEEP)
+
+app.command("up", rich_help_panel=OPERATE)(up.up)
+app.command("doctor", rich_help_panel=OPERATE)(doctor.doctor)
+app.command("verify", rich_help_panel=OPERATE)(verify.verify)
+app.add_typer(credits.app, name="credits", rich_help_panel=OPERATE)
+app.add_typer(database.app, name="db", rich_help_panel=OPERATE)
+app.command("env", rich_help_panel=OPERATE)(environment.env)
 
 
 def main() -> None:
-    """Run the command. A user's mistake ends with exit code 1 and a sentence, never with a traceback."""
+    """Run the command and end the process. No error ends it with a traceback on the terminal."""
     try:
-        app()
-    except PosegenError as error:
-        console.complain(str(error))
-        sys.exit(USER_ERROR)
-    except psycopg.Error as failed:
-        console.complain(describe(failed))
-        sys.exit(USER_ERROR)
-    except BrokenPipeError:
-        # Whoever read our output has seen enough.
-        sys.stderr.close()
-        sys.exit(0)
-    except OSError as error:
-        console.complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-        sys.exit(USER_ERROR)
+        streams.prepare()
+        code = typer.main.get_command(app).main(prog_name="posegen", standalone_mode=False) or 0
+        streams.flush()
+    except BaseException as failure:  # noqa: BLE001  the last line of defence
+        code = failures.tell(failure)
+    streams.abandon()
+    sys.exit(code)
 
 
 if __name__ == "__main__":

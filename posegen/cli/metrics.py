@@ -7,19 +7,16 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.table import Column, Table
 
 from posegen.cli import console
+from posegen.cli.commands import AS_JSON, Commands
 from posegen.cli.session import open_session
 from posegen.reports.periods import Period, read_period
 
 if TYPE_CHECKING:
     import pandas as pd
 
-app = typer.Typer(
-    help="What was made, for whom, how well and for how much. Days are UTC days.", invoke_without_command=True
-)
+app = Commands(help="What was made, for whom, how well and for how much.", invoke_without_command=True)
 _DAYS = 30
 
 _FROM = Annotated[
@@ -27,12 +24,13 @@ _FROM = Annotated[
 ]
 _TO = Annotated[str | None, typer.Option("--to", help="Last day, which counts; today without it.")]
 _LIMIT = Annotated[int, typer.Option(help="How many rows at most.", min=1, max=100_000)]
-_AS_JSON = Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")]
 
 
 @app.callback()
-def metrics(context: typer.Context, from_: _FROM = None, to: _TO = None, as_json: _AS_JSON = False) -> None:
-    """Sum up a period: generations, poses, credits, durations, errors, storage.
+def metrics(context: typer.Context, from_: _FROM = None, to: _TO = None, as_json: AS_JSON = False) -> None:
+    """Sum up a period: what was made, for whom, how well, for how much.
+
+    Generations, poses, credits, durations, errors and storage. Days are UTC days.
 
     Examples: `posegen metrics`; `posegen metrics --from 2026-11-01 --to 2026-11-30 --json`;
     `posegen metrics top-users --limit 10`
@@ -51,30 +49,39 @@ def metrics(context: typer.Context, from_: _FROM = None, to: _TO = None, as_json
         )
         return
     console.say(f"{period} (UTC)")
-    summary = Table(box=None, show_header=False)
     for name, value in vars(usage.headline).items():
-        summary.add_row(name.replace("_", " "), _shown(name, value))
-    console.out.print(summary)
+        console.say(f"{name.replace('_', ' ')}: {_shown(name, value)}")
     for name in ("phases", "formats", "backends", "storage"):
         if len(usage.tables[name]):
-            console.out.print(_table(usage.tables[name], title=name))
+            _print_table(usage.tables[name], title=f"\n{name}")
 
 
 @app.command("top-users")
-def top_users(limit: _LIMIT = 10, from_: _FROM = None, to: _TO = None, as_json: _AS_JSON = False) -> None:
-    """Who used most credits."""
+def top_users(limit: _LIMIT = 10, from_: _FROM = None, to: _TO = None, as_json: AS_JSON = False) -> None:
+    """Show who used most credits.
+
+    Example: `posegen metrics top-users --limit 3`
+    """
     _show("users", limit, from_, to, as_json=as_json)
 
 
 @app.command("popular-poses")
-def popular_poses(limit: _LIMIT = 20, from_: _FROM = None, to: _TO = None, as_json: _AS_JSON = False) -> None:
-    """Which library poses were made most often."""
+def popular_poses(limit: _LIMIT = 20, from_: _FROM = None, to: _TO = None, as_json: AS_JSON = False) -> None:
+    """Show which library poses were made most often.
+
+    Example: `posegen metrics popular-poses --from 2026-11-01`
+    """
     _show("poses", limit, from_, to, as_json=as_json)
 
 
 @app.command()
-def errors(limit: _LIMIT = 50, from_: _FROM = None, to: _TO = None, as_json: _AS_JSON = False) -> None:
-    """What failed, by error code, with what was refunded for it and generations to look at."""
+def errors(limit: _LIMIT = 50, from_: _FROM = None, to: _TO = None, as_json: AS_JSON = False) -> None:
+    """Show what failed, by error code, with generations to look at.
+
+    What was refunded for it is there, too.
+
+    Example: `posegen metrics errors --from 2026-11-01 --to 2026-11-30`
+    """
     _show("errors", limit, from_, to, as_json=as_json)
 
 
@@ -87,7 +94,7 @@ def _show(name: str, limit: int, from_: str | None, to: str | None, *, as_json: 
     if as_json:
         console.print_json(_records(table))
     elif len(table):
-        console.out.print(_table(table, title=f"{name}, {period} (UTC)"))
+        _print_table(table, title=f"{name}, {period} (UTC)")
     else:
         console.say(f"There is nothing to show for {period}.")
 
@@ -101,15 +108,14 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return records
 
 
-def _table(table: pd.DataFrame, *, title: str) -> Table:
-    columns = [
-        Column(escape(str(name)).replace("_", " "), justify="right" if _is_number(table[name]) else "left")
-        for name in table.columns
-    ]
-    drawn = Table(*columns, title=title, title_justify="left")
-    for record in table.to_dict("records"):
-        drawn.add_row(*(_shown(str(name), value) for name, value in record.items()))
-    return drawn
+def _print_table(table: pd.DataFrame, *, title: str) -> None:
+    headings = {name: str(name).replace("_", " ") for name in table.columns}
+    console.table(
+        list(headings.values()),
+        [[_shown(str(name), value) for name, value in record.items()] for record in table.to_dict("records")],
+        right=[heading for name, heading in headings.items() if _is_number(table[name])],
+        title=title,
+    )
 
 
 def _is_number(column: pd.Series[Any]) -> bool:
@@ -120,9 +126,9 @@ def _shown(name: str, value: object) -> str:
     if value is None or value != value:  # NaN is not equal to itself
         return "-"
     if isinstance(value, (list, tuple)):
-        return escape(", ".join(map(str, value)))
+        return ", ".join(map(str, value))
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, float):
         return f"{value:,.1f} %" if name.endswith("rate") else f"{value:,.3f}"
-    return f"{value:,}" if isinstance(value, int) else escape(str(value))
+    return f"{value:,}" if isinstance(value, int) else str(value)

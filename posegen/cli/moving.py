@@ -7,25 +7,26 @@ from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-from rich.table import Column, Table
 
 from posegen.cli import console
+from posegen.cli.commands import AS_JSON
 from posegen.cli.numbers import finite
 from posegen.cli.session import Session, open_session
-from posegen.database import adopted_files, moves
+from posegen.database import adopted_files, moves, stores
 from posegen.storage.identity import require_own
 from posegen.upkeep.moving import Move, Moved, delete_due, move_manifests, move_objects
 from posegen.upkeep.reconciling import Reconciled
 from posegen.upkeep.reconciling import reconcile as reconcile_all
 
-_AS_JSON = Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")]
 # What was put there while we moved comes in the next pass; nobody should wait for ever.
 _PASSES = 3
 
 
 def migrate(
     to: Annotated[str, typer.Option(help="The store that objects go to, such as r2.")],
-    from_: Annotated[str, typer.Option("--from", help="The store that they come from.")] = "local",
+    from_: Annotated[
+        str | None, typer.Option("--from", help="The store that they come from; local without it.")
+    ] = None,
     grace_hours: Annotated[
         float, typer.Option("--grace", help="Hours that the old copies stay.", min=0, max=8760, callback=finite)
     ] = 24.0,
@@ -44,7 +45,7 @@ def migrate(
     delete_files: Annotated[
         bool, typer.Option("--delete-files", help="Old copies go even where they are files that were adopted in place.")
     ] = False,
-    as_json: _AS_JSON = False,
+    as_json: AS_JSON = False,
 ) -> None:
     """Move every object to another store while work goes on.
 
@@ -52,16 +53,15 @@ def migrate(
     every copy is verified, and old copies stay for the grace period; files that were adopted where they lie stay for
     good without --delete-files. Killed and run again, it goes on where it was; back is the same command the other way.
     Exit code 1 when something could not be moved.
+
+    Example: `posegen storage migrate --from local --to r2`
     """
-    if to == from_:
-        raise typer.BadParameter(f"{to} is where the objects are.", param_hint="--to")
     with open_session(upgrade=True) as session:
+        from_ = _source(session, from_, to)
         source, target = session.stores.named(from_), session.stores.named(to)
         require_own(session.database, target)
         if session.settings.storage_mode != to:
-            console.err.print(
-                f"New objects still go to {session.settings.storage_mode}: set STORAGE_MODE={to} as well."
-            )
+            console.note(f"New objects still go to {session.settings.storage_mode}: set STORAGE_MODE={to} as well.")
         rate = None if mb_per_second is None else mb_per_second * 1e6
         move = Move(source, target, timedelta(hours=grace_hours), read_back, rate, threads, delete_files)
         moved = _move(session, move, quiet=as_json)
@@ -95,12 +95,14 @@ def reconcile(
         ),
     ] = 24.0,
     read_all: Annotated[bool, typer.Option("--read-all", help="Also read and hash every object.")] = False,
-    as_json: _AS_JSON = False,
+    as_json: AS_JSON = False,
 ) -> None:
-    """Compare the stores with their rows: what has no row, what is lost, damaged, unused or half uploaded.
+    """Compare the stores with their rows.
 
-    Reports; with --repair it deletes what nobody needs and finds again what lies elsewhere. Exit code 1 when something
-    is left to do.
+    Finds what has no row, and what is lost, damaged, unused or half uploaded. Reports; with --repair it deletes what
+    nobody needs and finds again what lies elsewhere. Exit code 1 when something is left to do.
+
+    Example: `posegen storage reconcile --repair`
     """
     with open_session() as session, console.err.status("Looking ...", spinner="dots") as status:
         if repair:
@@ -120,6 +122,26 @@ def reconcile(
         _print(pass_)
     if pass_.left:
         raise typer.Exit(1)
+
+
+def _source(session: Session, given: str | None, to: str) -> str:
+    """The store that objects come from. Raises `typer.BadParameter` with the stores that rows name instead."""
+    source = given or "local"
+    with session.database.transaction() as connection:
+        counts = {store: moves.still_to_move(connection, store)[0] for store in stores.needed(connection)}
+    others = {store: count for store, count in counts.items() if store != to}
+    if source != to and (given or source in others or not others):
+        return source
+    if not others:
+        raise typer.BadParameter(
+            f"{to} is where the objects are; no other store has any: there is nothing to move.", param_hint="--to"
+        )
+    found = ", ".join(f"{count:,} in {store}" for store, count in others.items())
+    advice = " or ".join(f"--from {store}" for store in others)
+    raise typer.BadParameter(
+        f"No object is to be moved from {source} to {to}. Rows say where objects are: {found}. Add {advice}.",
+        param_hint="--from",
+    )
 
 
 def _move(session: Session, move: Move, *, quiet: bool) -> Moved:
@@ -152,11 +174,11 @@ def _move(session: Session, move: Move, *, quiet: bool) -> Moved:
 
 
 def _print(pass_: Reconciled) -> None:
-    table = Table("store", "found", *(Column(each, justify="right") for each in ("number", "bytes", "repaired")))
-    for each in pass_.found:
-        table.add_row(each.store, each.says, f"{each.number:,}", f"{each.bytes:,}", f"{each.repaired:,}")
-    if pass_.found:
-        console.out.print(table)
+    console.table(
+        ["store", "number", "bytes", "repaired", "found"],
+        [[each.store, f"{each.number:,}", f"{each.bytes:,}", f"{each.repaired:,}", each.says] for each in pass_.found],
+        right=["number", "bytes", "repaired"],
+    )
     for each in pass_.found:
         for example in each.examples:
             console.say(f"{each.store}, {each.kind}: {example}")

@@ -1,4 +1,4 @@
-"""Options that pick some of a generation's files: formats and numbers of poses, with commas between them."""
+"""Options that pick some of a generation's files: formats and numbers of poses, repeated or with commas."""
 
 from __future__ import annotations
 
@@ -7,24 +7,28 @@ from typing import Annotated
 import typer
 
 POSES = Annotated[
-    str | None, typer.Option(help="Numbers of poses, as `posegen show` has them, with commas; without it all of them.")
+    list[str] | None,
+    typer.Option(
+        help="Number of a pose, as `posegen show` has it; may be repeated, or several with commas. Without it all."
+    ),
 ]
 
 
-def names(text: str) -> list[str]:
-    """The parts of a text with commas.
+def names(texts: list[str] | None) -> list[str]:
+    """The values of an option that may be repeated, or hold several with commas between them.
 
-    >>> names("tiktok, shopee,")
-    ['tiktok', 'shopee']
+    >>> names(["tiktok, shopee,", "image"])
+    ['tiktok', 'shopee', 'image']
     """
-    return [part.strip() for part in text.split(",") if part.strip()]
+    return [part.strip() for text in texts or [] for part in text.split(",") if part.strip()]
 
 
-def numbers(text: str | None) -> list[int] | None:
-    """The numbers of a text with commas; None stays None. Raises `typer.BadParameter`."""
-    if text is None:
+def numbers(texts: list[str] | None) -> list[int] | None:
+    """The numbers of such an option; None when it was not given. Raises `typer.BadParameter`."""
+    if not texts:
         return None
     try:
-        return [int(part) for part in names(text)]
+        return [int(part) for part in names(texts)]
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no list of numbers: write 1,3,4.", param_hint="--poses") from None
+        said = ",".join(texts)
+        raise typer.BadParameter(f"'{said}' is not a list of numbers: write 1,3,4.", param_hint="--pose") from None

@@ -9,6 +9,7 @@ import typer
 from rich.progress import Progress
 
 from posegen.cli import console
+from posegen.cli.commands import AS_JSON
 from posegen.cli.picking import POSES, names, numbers
 from posegen.cli.session import open_session
 from posegen.database.results import results_of
@@ -19,32 +20,35 @@ SOME_FAILED = 1
 
 def regenerate(
     generation: Annotated[UUID, typer.Argument(help="A generation that has ended; `posegen status` lists the latest.")],
-    formats: Annotated[
-        str | None, typer.Option(help="Platforms, with commas between them; without it those of the request.")
+    format: Annotated[  # the option's name is what users read
+        list[str] | None,
+        typer.Option(
+            help="A platform such as tiktok; may be repeated, or several with commas. Without it those of the request."
+        ),
     ] = None,
-    poses: POSES = None,
+    pose: POSES = None,
     missing: Annotated[bool, typer.Option("--missing", help="Only what is not there, or has failed.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")] = False,
+    as_json: AS_JSON = False,
 ) -> None:
-    """Make exports of a generation again, or in a format that it never had. It costs no credits.
+    """Make exports of a generation again, or in a new format.
 
-    The new files take the place of the old ones all at once; a file that cannot be made leaves the old one. Exit code 1
-    when one could not be made.
+    It costs no credits. The new files take the place of the old ones all at once; a file that cannot be made leaves the
+    old one. Exit code 1 when one could not be made.
 
-    Examples: `posegen regenerate GENERATION --formats tiktok --poses 3` makes one export,
-    `posegen regenerate GENERATION --formats shopee` one format of all poses, `posegen regenerate GENERATION` all.
+    Examples: `posegen regenerate GENERATION --format tiktok --pose 3` makes one export,
+    `posegen regenerate GENERATION --format shopee` one format of all poses, `posegen regenerate GENERATION` all.
     """
     with open_session() as session:
         with session.database.transaction() as connection:
             found = results_of(connection, [generation])
-        chosen = numbers(poses)
+        chosen = numbers(pose)
         total = len(chosen) if chosen is not None else sum(result.poses_completed for result in found)
         with Progress(console=console.err, disable=as_json, transient=True) as progress:
             bar = progress.add_task("Deriving", total=total)
             done = make_again(
                 session.studio(),
                 generation,
-                formats=None if formats is None else names(formats),
+                formats=names(format) or None,
                 numbers=chosen,
                 again=not missing,
                 on_pose=lambda _: progress.advance(bar),

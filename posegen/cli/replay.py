@@ -9,6 +9,7 @@ from uuid import UUID
 import typer
 
 from posegen.cli import console
+from posegen.cli.commands import AS_JSON
 from posegen.cli.session import open_session
 from posegen.images.png import encode_png
 from posegen.studio.replay import Likeness, Replay
@@ -19,22 +20,24 @@ DIFFERS = 1
 
 def replay(
     pose: Annotated[UUID, typer.Argument(help="The pose's id; `posegen show GENERATION --json` names them.")],
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Also write the new picture here, as a PNG, to look at it.")
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also write the new picture here, as a PNG, to look at it.")
     ] = None,
     billed: Annotated[bool, typer.Option("--billed", help="Also when the picture's backend bills each call.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")] = False,
+    as_json: AS_JSON = False,
 ) -> None:
-    """Render a pose again from its stored recipe, and say whether it is the same picture.
+    """Render a pose again from its recipe, and compare the pictures.
 
     Nothing is stored and nothing is charged. Exit code 1 when the pictures differ.
 
     With the same lock file on the same family of processors the mannequin gives the same bytes.
+
+    Example: `posegen replay POSE -o again.png`
     """
     with open_session() as session, console.err.status("Rendering ..."):
         found = render_again(session.studio(), pose, billed=billed)
-    if out is not None:
-        out.write_bytes(encode_png(found.pixels).data)
+    if output is not None:
+        output.write_bytes(encode_png(found.pixels).data)
     if as_json:
         console.print_json({name: value for name, value in vars(found).items() if name != "pixels"})
     else:

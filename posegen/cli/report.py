@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from posegen.cli import console
+from posegen.cli.commands import AS_JSON
 from posegen.cli.session import open_session
 from posegen.reports.periods import month as month_of
 from posegen.reports.periods import read_month
@@ -16,15 +17,21 @@ from posegen.reports.periods import read_month
 
 def report(
     month: Annotated[str | None, typer.Option(help="Such as 2026-11; without it the current one.")] = None,
-    html: Annotated[
-        Path | None, typer.Option(help="The file to write; without it one in POSEGEN_HOME, named after the month.")
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="The file to write; without it one in POSEGEN_HOME, named after the month."
+        ),
     ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in the system's browser.")] = False,
+    as_json: AS_JSON = False,
 ) -> None:
-    """Write a month's report: one page that needs nothing else, to read, to print and to send.
+    """Write a month's report as one page of HTML.
 
-    What it costs is worked out for every store with the prices in Posegen; POSEGEN_CREDIT_VALUE and
-    POSEGEN_BACKEND_COSTS add the margin.
+    The page needs nothing else: it can be read, printed and sent. What it costs is worked out for every store with the
+    prices in Posegen; POSEGEN_CREDIT_VALUE and POSEGEN_BACKEND_COSTS add the margin.
+
+    Example: `posegen report --month 2026-11 -o november.html`
     """
     from posegen.reports.monthly import read_month_report  # pandas and matplotlib: no other command waits for them
     from posegen.reports.page import render
@@ -35,9 +42,12 @@ def report(
         with session.database.transaction() as connection:
             told = read_month_report(connection, period, session.settings, now=now)
         text = render(told)
-        target = html or session.settings.posegen_home / "reports" / f"{period.first:%Y-%m}.html"
+        target = output or session.settings.posegen_home / "reports" / f"{period.first:%Y-%m}.html"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
-    console.say(f"Report: {target}")
+    if as_json:
+        console.print_json({"report": str(target), "month": f"{period.first:%Y-%m}"})
+    else:
+        console.say(f"Report: {target}")
     if open_it:
         typer.launch(str(target))

@@ -8,10 +8,13 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-from rich.table import Table
 
 from posegen.cli import console
+from posegen.cli.commands import AS_JSON
+from posegen.cli.failures import Progress, told_on_failure
 from posegen.cli.following import follow
+from posegen.cli.numbers import finite
+from posegen.cli.picking import names
 from posegen.cli.session import Session, open_session
 from posegen.cli.sheets import check_suffix, write_sheet
 from posegen.database import users
@@ -27,7 +30,6 @@ from posegen.studio.contact_sheets import draw_contact_sheet
 from posegen.studio.gathering import gather_files
 from posegen.supervisor.locks import find_platform
 
-_AS_JSON = Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")]
 LOCAL_USER = UUID("00000000-0000-4000-8000-000000000001")
 # 1 is a user's mistake, and 2 one of usage.
 GENERATION_FAILED = 3
@@ -42,9 +44,12 @@ def submit(
         typer.Option(help="Who asks and pays. Without it a local user with credits."),
     ] = None,
     prompt: Annotated[str | None, typer.Option(help="What the picture shows, up to 2,000 characters.")] = None,
-    category: Annotated[list[str] | None, typer.Option(help="All poses of a category; may be repeated.")] = None,
+    category: Annotated[
+        list[str] | None, typer.Option(help="All poses of a category; may be repeated, or several with commas.")
+    ] = None,
     format: Annotated[  # the option's name is what users read
-        list[str] | None, typer.Option(help="A platform such as instagram_post; may be repeated.")
+        list[str] | None,
+        typer.Option(help="A platform such as instagram_post; may be repeated, or several with commas."),
     ] = None,
     fit: Annotated[
         str | None, typer.Option(help="cover or contain, for all formats; without it the format and the figure decide.")
@@ -54,12 +59,24 @@ def submit(
     ] = None,
     variations: Annotated[int, typer.Option(help="Pictures of each pose.", min=1, max=50)] = 1,
     seed: Annotated[int | None, typer.Option(help="Without it one is drawn.", min=0, max=2**32 - 1)] = None,
+    backend: Annotated[
+        str | None, typer.Option(help="What renders, such as mannequin; without it POSEGEN_BACKEND.")
+    ] = None,
+    control_weight: Annotated[
+        float | None,
+        typer.Option(help="How closely a model keeps to the pose; 1 without it.", min=0, max=2, callback=finite),
+    ] = None,
+    priority: Annotated[
+        int | None,
+        typer.Option(help="Higher ones first; 0 without it. Ahead of fairness among users.", min=-10, max=10),
+    ] = None,
     project: Annotated[str | None, typer.Option(help="Your own id for what the pictures belong to.")] = None,
     key: Annotated[str | None, typer.Option(help="Idempotency key: the same one never asks twice.")] = None,
     wait: Annotated[
         bool, typer.Option("--wait", "-w", help="Follow it to its end; exit code 3 when it fails.")
     ] = False,
-    as_json: _AS_JSON = False,
+    timeout: Annotated[float, typer.Option(help="Seconds that --wait follows it.", min=1, max=86_400)] = LONGEST_WAIT,
+    as_json: AS_JSON = False,
 ) -> None:
     """Ask for pictures of library poses, of a prompt, or of both.
 
@@ -70,46 +87,53 @@ def submit(
     """
     values: dict[str, Any] = {
         "poses": poses or [],
-        "categories": category or [],
-        "formats": format or [],
+        "categories": names(category),
+        "formats": names(format),
         "fit": fit,
         "avatar": _attributes(avatar or []),
         "variations": variations,
         "prompt": prompt,
         "seed": seed,
+        "backend": backend,
         "project_id": project,
     }
-    with open_session() as session:
-        with session.database.transaction() as connection:
-            asking = user or _local_user(connection)
-            if key is None:
-                generation, replayed = insert_request(connection, asking, values), False
-            else:
-                generation, replayed = submit_request(connection, asking, key, values)
+    # These columns have defaults of their own, and take no null.
+    values |= {} if control_weight is None else {"control_weight": control_weight}
+    values |= {} if priority is None else {"priority": priority}
+    with told_on_failure() as progress, open_session() as session:
+        generation, replayed = _stored(session, user, key, values, progress)
         is_up = find_platform(session.settings.posegen_home) is not None
         # On a server of one's own, it may be up on another machine.
         is_served = is_up or not session.urls.embedded
         if not is_up:
-            console.err.print("Posegen is not up here: `posegen up`, in another shell, makes the pictures.")
-        result = _followed(session, generation, quiet=as_json) if wait and is_served else _result(session, generation)
-    if as_json:
-        console.print_json({**_document(result), "replayed": replayed})
-    else:
-        _print([result])
+            console.note("Posegen is not up here: `posegen up`, in another shell, makes the pictures.")
+        if wait and is_served:
+            result = _followed(session, generation, seconds=timeout, quiet=as_json)
+        else:
+            result = _result(session, generation)
+        if as_json:
+            console.print_json({**_document(result), "replayed": replayed})
+        else:
+            _print([result])
     if wait and result.status in _NOT_GOOD:
         raise typer.Exit(GENERATION_FAILED)
     if wait and not result.status.is_terminal:
         if is_served:
-            console.complain(f"Not ended after {LONGEST_WAIT:.0f} s; `posegen status {generation}` looks again.")
+            console.complain(f"Not ended after {timeout:.0f} s; `posegen status {generation}` looks again.")
         raise typer.Exit(1)
 
 
 def status(
     generations: Annotated[list[UUID] | None, typer.Argument(help="Generations; without any, the latest ones.")] = None,
     limit: Annotated[int, typer.Option(help="How many of the latest.", min=1, max=1000)] = 20,
-    as_json: _AS_JSON = False,
+    as_json: AS_JSON = False,
 ) -> None:
-    """Show how generations are coming along. Exit code 1 when one of those named does not exist."""
+    """Show how generations are coming along.
+
+    Exit code 1 when one of those named does not exist.
+
+    Example: `posegen status --limit 5`
+    """
     with open_session() as session, session.database.transaction() as connection:
         if generations:
             found = results_of(connection, generations)
@@ -123,15 +147,15 @@ def status(
     elif found:
         _print(found)
     else:
-        console.out.print("There is no generation yet: `posegen submit star-jump` asks for one.")
+        console.say("There is no generation yet: `posegen submit star-jump` asks for one.")
 
 
 def show(
     generation: Annotated[UUID, typer.Argument(help="The generation; `posegen status` lists the latest ones.")],
-    out: Annotated[
+    output: Annotated[
         Path | None,
         typer.Option(
-            "--out",
+            "--output",
             "-o",
             callback=check_suffix,
             help="The file to write, PNG or JPEG; without it one in POSEGEN_HOME, named after the generation.",
@@ -141,9 +165,12 @@ def show(
         Path | None, typer.Option(help="Also copy every picture into this folder, under names to read.")
     ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open the contact sheet in the system's viewer.")] = False,
-    as_json: _AS_JSON = False,
+    as_json: AS_JSON = False,
 ) -> None:
-    """Write a contact sheet of a generation's poses, and say where its pictures are."""
+    """Write a contact sheet of a generation; say where its files are.
+
+    Example: `posegen show GENERATION --files summer`
+    """
     with open_session() as session:
         studio = session.studio()
         sheet = draw_contact_sheet(studio, generation, width=1280)
@@ -151,7 +178,7 @@ def show(
             poses = pose_results(connection, generation)
             prints = print_resolutions(connection, generation)
         result = _result(session, generation)
-        target = out or session.settings.posegen_home / "sheets" / f"{generation}.png"
+        target = output or session.settings.posegen_home / "sheets" / f"{generation}.png"
         if sheet is not None:
             write_sheet(sheet, target)
         gathered = gather_files(studio, generation, files) if files is not None else []
@@ -170,7 +197,7 @@ def show(
             for name, ppi in prints.get(pose["pose_id"], {}).items():
                 console.say(f"    {name}: {ppi:.0f} pixels of the picture to an inch of paper")
     if sheet is None:
-        console.err.print("No pose is completed, so there is no contact sheet.")
+        console.note("No pose is completed, so there is no contact sheet.")
         raise typer.Exit(1)
     if not as_json:
         console.say(f"Contact sheet: {target}")
@@ -193,11 +220,26 @@ def _local_user(connection: Connection) -> UUID:
     return users.free_user(connection, LOCAL_USER, "local", credits=100_000, reason="for trying things out")
 
 
-def _followed(session: Session, generation: UUID, *, quiet: bool) -> GenerationResult:
+def _stored(
+    session: Session, user: UUID | None, key: str | None, values: dict[str, Any], progress: Progress
+) -> tuple[UUID, bool]:
+    """The generation of a request that is stored now, and whether it was there already."""
+    with session.database.transaction() as connection:
+        asking = user or _local_user(connection)
+        if key is None:
+            generation, replayed = insert_request(connection, asking, values), False
+        else:
+            generation, replayed = submit_request(connection, asking, key, values)
+        progress.sentence = f"Generation {generation} may be stored: `posegen status {generation}` says whether."
+    progress.sentence = f"Generation {generation} is stored; `posegen status {generation}` shows it."
+    return generation, replayed
+
+
+def _followed(session: Session, generation: UUID, *, seconds: float, quiet: bool) -> GenerationResult:
     (result,) = follow(
         session.database,
         {generation: str(generation)[:8]},
-        seconds=LONGEST_WAIT,
+        seconds=seconds,
         quiet=quiet,
         keep_running=session.urls.keep_running,
     )
@@ -219,22 +261,22 @@ def _document(result: GenerationResult) -> dict[str, Any]:
 
 def _print(results: list[GenerationResult]) -> None:
     """A table that fits on 80 columns with whole ids, which the next command wants; reasons follow below it."""
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
-    for heading in ("generation", "status", "asked (UTC)"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("poses", "credits", "seconds"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for result in results:
-        table.add_row(
-            str(result.generation_id),
-            str(result.status),
-            console.utc(result.created_at, "%m-%d %H:%M"),
-            f"{result.poses_completed}/{result.poses_total}",
-            str(result.credits_spent),
-            "-" if result.seconds_to_finish is None else f"{result.seconds_to_finish:.1f}",
-        )
-    console.out.print(table)
+    console.table(
+        ["generation", "status", "asked (UTC)", "poses", "credits", "took s"],
+        [
+            [
+                str(result.generation_id),
+                str(result.status),
+                console.utc(result.created_at, "%m-%d %H:%M"),
+                f"{result.poses_completed}/{result.poses_total}",
+                str(result.credits_spent),
+                "-" if result.seconds_to_finish is None else f"{result.seconds_to_finish:.1f}",
+            ]
+            for result in results
+        ],
+        right=["poses", "credits", "took s"],
+    )
     for result in results:
         if result.error_code is not None:
-            why = result.error_detail or result.error_message
-            console.say(f"{str(result.generation_id)[:8]}: {result.error_code}: {why}")
+            why = console.visible(result.error_detail or result.error_message or "")
+            console.say(f"{result.generation_id}: {result.error_code}: {why}")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import UTC
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.table import Column, Table
+from rich.text import Text
 
 from posegen.cli import console
+from posegen.cli.commands import AS_JSON, Commands
 from posegen.cli.session import open_session
 from posegen.database import stores
 from posegen.errors import StorageError, StoreUnknown
@@ -22,10 +21,9 @@ from posegen.storage.opening import open_stores, places_of
 from posegen.storage.places import BucketPlace
 from posegen.storage.protocol import LONGEST_SIGNED_SECONDS, SIGNED_SECONDS, ObjectStore
 
-app = typer.Typer(help="The stores: where pictures, thumbnails and exports lie.", no_args_is_help=True)
+app = Commands(help="The stores: where pictures, thumbnails and exports lie.", no_args_is_help=True)
 
 _STORE = Annotated[str | None, typer.Option("--store", help="Its name; without it the one that takes new objects.")]
-_AS_JSON = Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")]
 
 
 @app.command()
@@ -34,12 +32,15 @@ def init(
     take_it_over: Annotated[
         bool, typer.Option("--take-over", help="Let the store belong to this database, whatever its marker says.")
     ] = False,
-    as_json: _AS_JSON = False,
+    as_json: AS_JSON = False,
 ) -> None:
-    """Make or check a store: bucket, CORS, lifecycle, privacy, and the marker that ties it to this database.
+    """Make or check a store, and tie it to this database.
 
-    Prints what the credentials must be allowed. Exit code 1 when something is left to do; a bucket that anybody can
-    read although it should be private is refused. Doing it twice changes nothing.
+    Looks at bucket, CORS, lifecycle, privacy, and the marker that ties the store to the database. Prints what the
+    credentials must be allowed. Exit code 1 when something is left to do; a bucket that anybody can read although it
+    should be private is refused. Doing it twice changes nothing.
+
+    Example: `posegen storage init --store r2`
     """
     with open_session(upgrade=True) as session:
         places = places_of(session.settings).quick()
@@ -62,10 +63,12 @@ def init(
 
 
 @app.command()
-def health(store: _STORE = None, as_json: _AS_JSON = False) -> None:
-    """Write, read and delete a small object in each store that is configured, with the time it takes.
+def health(store: _STORE = None, as_json: AS_JSON = False) -> None:
+    """Write, read and delete a small object in each store.
 
-    Exit code 1 when one of them does not answer as it should.
+    Shows the time it takes in each store that is configured. Exit code 1 when one of them fails.
+
+    Example: `posegen storage health`
     """
     places = places_of(load_settings()).quick()
     opened = open_stores(places)
@@ -73,30 +76,35 @@ def health(store: _STORE = None, as_json: _AS_JSON = False) -> None:
     if as_json:
         console.print_json(found)
     else:
-        table = Table("store", "", *(Column(each, justify="right") for each in ("write", "read", "delete", "free")), "")
-        for each in found:
-            verdict = "[green]good[/]" if each["good"] else "[bold red]bad[/]"
-            table.add_row(each["store"], verdict, *_figures(each), escape(each["error"] or ""))
-        console.out.print(table)
+        console.table(
+            ["store", "state", "write", "read", "delete", "free", "error"],
+            [
+                [each["store"], console.GOOD if each["good"] else console.BAD, *_figures(each), each["error"] or ""]
+                for each in found
+            ],
+            right=["write", "read", "delete", "free"],
+        )
     if not all(each["good"] for each in found):
         raise typer.Exit(1)
 
 
 @app.command()
-def usage(as_json: _AS_JSON = False) -> None:
-    """Show how many objects and bytes lie in each store, by kind, as the database has them. Manifests have no rows."""
+def usage(as_json: AS_JSON = False) -> None:
+    """Show how many objects and bytes lie in each store, by kind.
+
+    As the database has them; manifests have no rows.
+
+    Example: `posegen storage usage`
+    """
     with open_session() as session, session.database.transaction() as connection:
         found = stores.usage(connection)
         known = session.stores.names
     if as_json:
         console.print_json([vars(each) for each in found])
         return
-    table = Table("store", "kind", Column("objects", justify="right"), Column("bytes", justify="right"))
-    for each in found:
-        table.add_row(each.store, each.folder, f"{each.objects:,}", f"{each.bytes:,}")
-    table.add_section()
-    table.add_row("", "all", f"{sum(each.objects for each in found):,}", f"{sum(each.bytes for each in found):,}")
-    console.out.print(table)
+    rows = [[each.store, each.folder, f"{each.objects:,}", f"{each.bytes:,}"] for each in found]
+    rows.append(["", "all", f"{sum(each.objects for each in found):,}", f"{sum(each.bytes for each in found):,}"])
+    console.table(["store", "kind", "objects", "bytes"], rows, right=["objects", "bytes"])
     for name in sorted({each.store for each in found} - set(known)):
         console.complain(str(StoreUnknown(name, known)))
 
@@ -111,15 +119,20 @@ def ls(
     limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=1_000_000)] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
-    """List what lies in a store itself, whether or not the database knows it: size, age, key."""
+    """List what lies in a store itself: size, age, key.
+
+    Whether or not the database knows it.
+
+    Example: `posegen storage ls poses --limit 20`
+    """
     opened = _opened(store)
     for shown, entry in enumerate(opened.list(_whole(prefix), start_after=after)):
         if shown == limit:
-            console.err.print(f"There are more: --after KEY or --limit, which is {limit} now.")
+            console.note(f"There are more: --after KEY or --limit, which is {limit} now.")
             break
         if as_json:
             modified = entry.modified.astimezone(UTC).isoformat()
-            print(json.dumps({"key": entry.key, "size": entry.size, "modified": modified}))
+            console.print_json({"key": entry.key, "size": entry.size, "modified": modified}, indent=None)
         else:
             console.say(f"{entry.size:>12,}  {console.utc(entry.modified)}  {entry.key}")
 
@@ -132,11 +145,21 @@ def url(
         int, typer.Option(help="How long a signed URL lives.", min=1, max=LONGEST_SIGNED_SECONDS)
     ] = SIGNED_SECONDS,
     signed: Annotated[bool, typer.Option("--signed", help="Sign it even where the object is public.")] = False,
+    as_json: AS_JSON = False,
 ) -> None:
-    """Print where an object can be read: its public URL, or a signed one where its store is private."""
+    """Print where an object can be read: a public or a signed URL.
+
+    A signed one where its store is private.
+
+    Example: `posegen storage url KEY --seconds 600`
+    """
     opened = _opened(store)
     public = None if signed else opened.public_url(key)
-    print(public or opened.signed_get_url(key, seconds=seconds))
+    found = public or opened.signed_get_url(key, seconds=seconds)
+    if as_json:
+        console.print_json({"key": key, "url": found, "signed": public is None})
+    else:
+        console.say(found)
 
 
 def _opened(store: str | None) -> ObjectStore:
@@ -166,11 +189,12 @@ def _policy(place: BucketPlace) -> str:
 
 
 def _print_steps(name: str, steps: list[dict[str, Any]], policy: str | None) -> None:
-    table = Table("part", "", "found or done", title=f"store {name}", title_justify="left")
-    for step in steps:
-        verdict = "[green]good[/]" if step["good"] else "[bold red]to do[/]"
-        table.add_row(step["part"], verdict, escape(step["detail"]))
-    console.out.print(table)
+    to_do = Text("to do", style="bold red")
+    console.table(
+        ["part", "state", "found or done"],
+        [[step["part"], console.GOOD if step["good"] else to_do, step["detail"]] for step in steps],
+        title=f"store {name}",
+    )
     if policy is not None:
         console.say(f"The credentials need no more than this:\n{policy}")
 

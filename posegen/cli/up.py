@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from posegen.cli import console
 from posegen.cli.actors import somebody
@@ -54,10 +53,13 @@ def up(
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what the processes print.")] = False,
 ) -> None:
-    """Run Posegen: database, Dagster's UI, daemon and code server, until Ctrl-C.
+    """Run Posegen in the foreground, until Ctrl-C.
 
-    New rows in `generation_requests` become pictures while it runs. A process that dies is started again. Ctrl-C, or
-    SIGTERM, ends all of it: work in hand is finished or put back, and goes on at the next start.
+    Database, Dagster's UI, daemon and code server. New rows in `generation_requests` become pictures while it runs. A
+    process that dies is started again. Ctrl-C, or SIGTERM, ends all of it: work in hand is finished or put back, and
+    goes on at the next start.
+
+    Example: `posegen up --port 3001`
     """
     with open_session(upgrade=True) as session:
         _recover(session)
@@ -72,7 +74,7 @@ def up(
                     platform.wait()
             finally:
                 platform.stop()
-    console.out.print("Posegen has stopped.")
+    console.say("Posegen has stopped.")
 
 
 def _recover(session: Session) -> None:
@@ -89,7 +91,7 @@ def _recover(session: Session) -> None:
 
 def _welcome(session: Session, platform: Platform) -> None:
     settings = session.settings
-    console.out.print(f"\n[bold]Posegen is up.[/] Dagster UI: [link={platform.url}]{platform.url}[/link]")
+    console.say(f"\nPosegen is up. Dagster UI: {platform.url}", style="bold")
     console.say('Database:    eval "$(posegen env)"; psql "$DATABASE_URL"')
     console.say(f"Pictures:    {places_of(settings).where()}")
     console.say(f"Logs:        {settings.posegen_home / 'logs'}")
@@ -97,10 +99,9 @@ def _welcome(session: Session, platform: Platform) -> None:
 
 
 def _report(happening: Happening) -> None:
-    detail = f" {escape(happening.detail)}" if happening.detail else ""
-    colour = _COLOURS[happening.what]
-    console.out.print(f"[{colour}]{happening.process} {happening.what}[/]{detail}", soft_wrap=True)
+    detail = f" {happening.detail}" if happening.detail else ""
+    console.say(f"{happening.process} {happening.what}{detail}", style=_COLOURS[happening.what])
 
 
 def _echo(process: str, line: str) -> None:
-    console.out.print(f"[dim]{process:>11} |[/] {escape(line)}", soft_wrap=True)
+    console.say(f"{process:>11} | {line}")

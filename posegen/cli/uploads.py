@@ -13,6 +13,8 @@ import typer
 
 from posegen.cli import console
 from posegen.cli.actors import ACTOR, somebody
+from posegen.cli.commands import AS_JSON, Commands
+from posegen.cli.failures import told_on_failure
 from posegen.cli.session import Session, open_session
 from posegen.database import uploads
 from posegen.database.uploads import Upload
@@ -23,11 +25,8 @@ from posegen.storage.protocol import LONGEST_SIGNED_SECONDS, SIGNED_SECONDS
 from posegen.studio.uploads import begin_upload, complete_upload
 from posegen.supervisor.locks import find_platform
 
-app = typer.Typer(
-    help="Pictures of clients' own, such as avatars: one signed PUT, then a look at what came.", no_args_is_help=True
-)
+app = Commands(help="Pictures of clients' own: a signed PUT, then a check.", no_args_is_help=True)
 _USER = Annotated[UUID, typer.Option(help="Whose picture it is, and whose space it takes.")]
-_AS_JSON = Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")]
 
 
 @app.command()
@@ -38,23 +37,33 @@ def begin(
     seconds: Annotated[
         int, typer.Option(help="How long the client has.", min=1, max=LONGEST_SIGNED_SECONDS)
     ] = SIGNED_SECONDS,
+    _as_json: AS_JSON = False,  # it prints JSON in any case, and takes the option as every other command does
 ) -> None:
-    """Allow a client one upload: prints the URL to PUT to and the headers to send, as JSON.
+    """Allow a client one upload.
 
-    `posegen upload complete UPLOAD` then looks at what came.
+    Prints the URL to PUT to and the headers to send, as JSON. `posegen upload complete UPLOAD` then looks at what came.
+
+    Example: `posegen upload begin --user USER --type image/png --size 48213`
     """
-    with open_session() as session:
-        permission = begin_upload(session.studio(), user, content_type=content_type, size=size, seconds=seconds)
-    console.print_json(
-        {"upload": permission.upload, "url": permission.put.url, "headers": dict(permission.put.headers)}
-    )
+    with told_on_failure() as progress:
+        with open_session() as session:
+            permission = begin_upload(session.studio(), user, content_type=content_type, size=size, seconds=seconds)
+        progress.sentence = f"Upload {permission.upload} was begun; it ends by itself when nothing is put."
+        console.print_json(
+            {"upload": permission.upload, "url": permission.put.url, "headers": dict(permission.put.headers)}
+        )
 
 
 @app.command()
 def complete(
-    upload: Annotated[UUID, typer.Argument(help="The upload that was begun.")], as_json: _AS_JSON = False
+    upload: Annotated[UUID, typer.Argument(help="The upload that was begun.")], as_json: AS_JSON = False
 ) -> None:
-    """Look at what a client has put: keep the picture, or delete it and say why. Asked again, it answers the same."""
+    """Look at what a client has put, and keep it or delete it.
+
+    A picture is kept; of anything else it says why not. Asked again, it prints the same.
+
+    Example: `posegen upload complete UPLOAD`
+    """
     with open_session() as session, DecoderPool() as decoders:
         _say(session, complete_upload(session.studio(), upload, decoders.decode), as_json=as_json)
 
@@ -63,14 +72,20 @@ def complete(
 def file(
     path: Annotated[Path, typer.Argument(help="A PNG, JPEG or WebP of 10 MiB at most.", exists=True, dir_okay=False)],
     user: _USER,
-    as_json: _AS_JSON = False,
+    as_json: AS_JSON = False,
 ) -> None:
-    """Upload a file as a client would: begin, PUT over HTTP, complete."""
+    """Upload a file as a client would: begin, PUT over HTTP, complete.
+
+    Example: `posegen upload file avatar.png --user USER`
+    """
     data = path.read_bytes()
     content_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    with open_session() as session, DecoderPool() as decoders:
+    with told_on_failure() as progress, open_session() as session, DecoderPool() as decoders:
         studio = session.studio()
         permission = begin_upload(studio, user, content_type=content_type, size=len(data))
+        progress.sentence = (
+            f"Upload {permission.upload} was begun; `posegen upload complete {permission.upload}` ends it."
+        )
         _put(_reachable(session, permission.put.url), data, dict(permission.put.headers))
         _say(session, complete_upload(studio, permission.upload, decoders.decode), as_json=as_json)
 
@@ -79,9 +94,14 @@ def file(
 def delete(
     upload: Annotated[UUID, typer.Argument(help="The upload, completed or pending.")],
     actor: ACTOR = None,
-    as_json: _AS_JSON = False,
+    as_json: AS_JSON = False,
 ) -> None:
-    """Delete an upload and the variants that were made of it, for good. Exit code 1 when there is no such upload."""
+    """Delete an upload and the variants that were made of it, for good.
+
+    Exit code 1 when there is no such upload.
+
+    Example: `posegen upload delete UPLOAD`
+    """
     with open_session() as session:
         with session.database.transaction() as connection:
             if not uploads.delete(connection, upload, actor=actor or somebody("upload delete")):

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-from typer.core import TyperGroup
 
 from posegen.cli import console
 from posegen.cli.actors import ACTOR, somebody
+from posegen.cli.commands import AS_JSON, Commands, Group
+from posegen.cli.failures import Progress, told_on_failure
 from posegen.cli.session import Session, open_session
 from posegen.database import recipes, variant_sources, variants
 from posegen.database.connection import Connection
@@ -27,7 +28,7 @@ _LONGEST_WAIT = 600.0
 _LOOK_SECONDS = 0.5
 
 
-class _Variants(TyperGroup):
+class _Variants(Group):
     """What does not begin with the name of a command is what variants are made of."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -36,7 +37,7 @@ class _Variants(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(
+app = Commands(
     cls=_Variants,
     help="A stored picture as a JPEG and as a WebP of high quality: `posegen variants SOURCE` makes them.",
     no_args_is_help=True,
@@ -48,21 +49,26 @@ def variants_of(
     source: Annotated[str, typer.Argument(help="A stored picture: its URL, its key, or the id of a pose.")],
     tool: Annotated[str, typer.Option(help="What asks: a name that becomes part of the keys.")] = "cli",
     user: Annotated[UUID | None, typer.Option(help="Who asks; without it whoever the picture belongs to.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also copy both files into this folder.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also copy both files into this folder.")
+    ] = None,
+    as_json: AS_JSON = False,
 ) -> None:
-    """Make a JPEG and a WebP of high quality of a stored picture, at its own size.
+    """Make a JPEG and a WebP of a stored picture, at its own size.
 
     Works like an INSERT into `image_requests`, and needs no `posegen up`. Exit code 3 when they cannot be made.
+
+    Example: `posegen variants POSE -o variants`
     """
-    with open_session() as session, console.err.status("Making variants ..."):
-        result = _made(session, source, tool, user)
-        if out is not None and result.status == "completed":
-            _copy(session, result, out)
-    if as_json:
-        console.print_json(vars(result))
-    else:
-        _say(result)
+    with told_on_failure() as progress:
+        with open_session() as session, console.err.status("Making variants ..."):
+            result = _made(session, source, tool, user, progress)
+            if output is not None and result.status == "completed":
+                _copy(session, result, output)
+        if as_json:
+            console.print_json(vars(result))
+        else:
+            _say(result)
     if result.status != "completed":
         raise typer.Exit(FAILED)
 
@@ -71,11 +77,13 @@ def variants_of(
 def delete(
     requests: Annotated[list[UUID], typer.Argument(metavar="REQUEST...", help="The ids of their image requests.")],
     actor: ACTOR = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")] = False,
+    as_json: AS_JSON = False,
 ) -> None:
     """Delete variants, and variants of these variants, for good. The picture that they are made of stays.
 
     Exit code 1 when none of them has files.
+
+    Example: `posegen variants delete REQUEST`
     """
     with open_session() as session:
         with session.database.transaction() as connection:
@@ -89,7 +97,7 @@ def delete(
         console.say(f"The variants of {deleted} {'request' if deleted == 1 else 'requests'} are deleted.")
 
 
-def _made(session: Session, source: str, tool: str, user: UUID | None) -> VariantResult:
+def _made(session: Session, source: str, tool: str, user: UUID | None, progress: Progress) -> VariantResult:
     with session.database.transaction() as connection:
         meant = _key_of_pose(connection, source)
         asking = user or variant_sources.owner_of(connection, meant)
@@ -100,6 +108,8 @@ def _made(session: Session, source: str, tool: str, user: UUID | None) -> Varian
                 "nobody --user.",
             )
         request = variants.insert_image_request(connection, asking, tool, meant)
+        progress.sentence = f"Image request {request} may be stored; the table image_requests says whether."
+    progress.sentence = f"Image request {request} is stored; the view variant_results shows it."
     claim = claim_request(session.database, request)
     if claim is not None:
         with DecoderPool.of_our_own() as decoders:

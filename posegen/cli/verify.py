@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Column, Table
+from rich.text import Text
 
 from posegen.cli import console
+from posegen.cli.commands import AS_JSON
 from posegen.cli.numbers import finite
 from posegen.cli.session import open_session
 from posegen.lifecycle.invariants import Bounds
@@ -27,11 +27,14 @@ def verify(
     read_all: Annotated[
         bool, typer.Option("--read-all", help=f"Read every object back, not only the newest {DEFAULT_READ}.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document for scripts.")] = False,
+    as_json: AS_JSON = False,
 ) -> None:
-    """Check every invariant: states, leases, events, credits, space, objects. Exit code 1 on any violation.
+    """Check everything that must always be true.
 
-    Looks at one snapshot of the database and at the stores; changes nothing, and may run while work goes on.
+    States, leases, events, credits, space and objects. Exit code 1 on any violation. Looks at one snapshot of the
+    database and at the stores; changes nothing, and may run while work goes on.
+
+    Example: `posegen verify --read-all`
     """
     with (
         open_session() as session,
@@ -54,13 +57,19 @@ def verify(
 
 
 def _print(findings: list[Finding]) -> None:
-    table = Table(
-        "rule", "what must be true", Column("checked", justify="right"), Column("violations", justify="right")
+    console.table(
+        ["rule", "checked", "violations", "what must be true"],
+        [
+            [
+                finding.name,
+                f"{finding.checked:,}",
+                Text(f"{finding.violations:,}", style="bold red" if finding.violations else "green"),
+                finding.says,
+            ]
+            for finding in findings
+        ],
+        right=["checked", "violations"],
     )
-    for finding in findings:
-        violations = f"[bold red]{finding.violations:,}[/]" if finding.violations else "[green]0[/]"
-        table.add_row(finding.name, escape(finding.says), f"{finding.checked:,}", violations)
-    console.out.print(table)
     for finding in findings:
         for example in finding.examples:
             console.say(f"{finding.name}: {example}")

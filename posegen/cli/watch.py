@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 from uuid import UUID
 
 import typer
 
 from posegen.cli import console
-from posegen.cli.plain import plain, plain_json
 from posegen.cli.requests import GENERATION_FAILED
 from posegen.cli.session import open_session
 from posegen.database.events import Event
@@ -28,31 +26,33 @@ def watch(
     ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on each line.")] = False,
 ) -> None:
-    """Follow a generation: one line for each event, until it has ended. Exit code 3 when it failed or was cancelled.
+    """Follow a generation: one line for each event, until its end.
 
-    Nothing is missed: each event comes once and in order, also those from before and those during a restart. Who was
-    interrupted goes on with `--after` and the last number.
+    Exit code 3 when it failed or was cancelled. Nothing is missed: each event comes once and in order, also those from
+    before and those during a restart. Who was interrupted goes on with `--after` and the last number.
+
+    Example: `posegen watch GENERATION --after 8`
     """
     last = after
     try:
         with open_session() as session:
             for event in events_of(session.database, generation, after=after, keep_running=session.urls.keep_running):
-                print(plain_json(_as_json(event)) if as_json else plain(_in_words(event)), flush=True)
+                if as_json:
+                    console.print_json(_document(event), indent=None)
+                else:
+                    console.say(console.visible(_in_words(event)))
                 last = event.sequence
             with session.database.transaction() as connection:
                 row = connection.execute("select status from generations where id = %s", [generation]).fetchone()
     except KeyboardInterrupt:
-        console.err.print(f"To go on: posegen watch {generation} --after {last}", markup=False, soft_wrap=True)
+        console.note(f"To go on: posegen watch {generation} --after {last}")
         raise typer.Exit(_INTERRUPTED) from None
     if row is not None and GenerationStatus(row["status"]) in _NOT_GOOD:
         raise typer.Exit(GENERATION_FAILED)
 
 
-def _as_json(event: Event) -> str:
-    return json.dumps(
-        {"sequence": event.sequence, "kind": event.kind, "at": event.created_at.isoformat(), "detail": event.detail},
-        ensure_ascii=False,
-    )
+def _document(event: Event) -> dict[str, object]:
+    return {"sequence": event.sequence, "kind": event.kind, "at": event.created_at.isoformat(), "detail": event.detail}
 
 
 def _in_words(event: Event) -> str:

@@ -61,7 +61,7 @@ def test_what_is_missing_is_named_with_the_command_that_makes_it(posegen, genera
 
     assert answer.code == 0
     assert f"Not there: pose 1 ({SLUGS[0]}) as facebook" in answer.err
-    assert f"posegen regenerate {generation} --formats facebook --missing" in answer.err
+    assert f"posegen regenerate {generation} --format facebook --missing" in answer.err
 
 
 def test_without_a_name_it_is_named_after_the_generation(posegen, generation, tmp_path, monkeypatch):

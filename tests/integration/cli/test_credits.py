@@ -29,7 +29,7 @@ def test_the_balance_and_the_latest_movements_are_shown(studio, posegen):
     assert shown.code == 0
     assert "940 available, 0 held, 60 spent; 1,000 granted in all." in shown.out
     assert shown.out.count("capture") == 2
-    assert f"pose completed ({str(generation)[:8]})" in shown.out
+    assert shown.out.count(f"{generation} pose completed") == 2
     assert posegen("credits", "show", user, "--limit", 1, width=120).out.count("capture") == 1
 
 

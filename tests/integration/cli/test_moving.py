@@ -79,6 +79,20 @@ def test_what_cannot_be_moved_is_named_and_no_success(database, posegen, generat
     assert value(database, "select store from objects where key = %s", key) == "local"
 
 
+def test_objects_that_are_elsewhere_are_named_and_nothing_is_moved(database, posegen, generation, bucket, monkeypatch):
+    monkeypatch.setenv("STORAGE_MODE", "s3")
+    assert posegen("storage", "migrate", "--to", "s3").code == 0
+    monkeypatch.setenv("STORAGE_MODE", "local")
+
+    answer = posegen("storage", "migrate", "--to", "local")
+
+    count = value(database, "select count(*) from objects")
+    assert answer.code == 2
+    assert f"{count} in s3. Add --from s3." in answer.err
+    assert stores_of(database) == {"s3"}
+    assert posegen("storage", "migrate", "--to", "s3").code == 0, "again, everything is there"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [

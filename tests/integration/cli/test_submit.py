@@ -8,13 +8,17 @@ import sys
 import threading
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 
 from posegen.cli import requests
 from posegen.lifecycle import claims, outcomes
 from posegen.settings import PROJECT_ROOT
 from posegen.supervisor.locks import hold_home
-from tests.builders import A_POSE, a_user, row, rows, started, take_in, value, work
+from tests.builders import A_POSE, a_user, execute, row, rows, started, take_in, value, work
+from tests.commands import commands
+
+LOST = UUID("00000000-0000-4000-8000-00000000dead")
 
 
 def the_request(database):
@@ -40,6 +44,80 @@ def test_a_request_is_inserted_with_everything_that_was_said(database, posegen):
     assert (request["user_id"], request["project_id"]) == (user, "summer")
     assert str(request["id"]) in answer.out, "in one piece, for the next command"
     assert "submitted" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("command", "table", "also"),
+    [
+        ("submit", "generation_requests", {"pose": "poses", "category": "categories", "format": "formats"}),
+        ("design submit", "design_requests", {"product": "product_type"}),
+        ("variants", "image_requests", {}),
+    ],
+)
+def test_what_can_be_asked_with_sql_can_be_asked_with_the_command(database, command, table, also):
+    columns = rows(database, "select column_name as name from information_schema.columns where table_name = %s", table)
+    asked = {each["name"] for each in columns} - {"id", "created_at"}
+    names = also | {"user": "user_id", "project": "project_id", "key": "idempotency_key"}
+    names |= {"colour": "text_colour", "ground": "ground_colour"}
+
+    options = {param.name for param in commands()[command].params}
+
+    assert asked <= {names.get(option, option) for option in options}
+
+
+def test_backend_control_weight_and_priority_reach_the_row(database, posegen):
+    for key in ([], ["--key", "order-1"]):
+        given = ["--backend", "mannequin", "--control-weight", 0.5, "--priority", -3, *key]
+        assert posegen("submit", "star-jump", "--fit", "contain", *given).code == 0
+
+        request = row(database, "select * from generation_requests order by created_at desc limit 1")
+        assert (request["backend"], request["control_weight"], request["priority"]) == ("mannequin", 0.5, -3)
+        assert request["fit"] == "contain"
+
+    refused = posegen("submit", "star-jump", "--priority", 11)
+    assert (refused.code, "-10 to 10" in refused.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--format", "tiktok", "--format", "shopee"],
+        ["--format", "tiktok,shopee"],
+        ["--formats", "tiktok, shopee"],
+        ["--formats=tiktok", "--format", "shopee"],
+    ],
+)
+def test_formats_are_repeated_or_have_commas_under_both_names(database, posegen, words):
+    assert posegen("submit", "star-jump", *words, "--project-id", "summer").code == 0
+
+    request = the_request(database)
+    assert (request["formats"], request["project_id"]) == (["tiktok", "shopee"], "summer")
+
+
+def test_a_request_whose_commit_is_lost_may_be_stored(database, posegen, monkeypatch):
+    def stored(connection, *_):
+        execute(database, "select pg_terminate_backend(%s, 10000)", connection.info.backend_pid)
+        return LOST
+
+    monkeypatch.setattr(requests, "insert_request", stored)
+
+    answer = posegen("submit", "star-jump")
+
+    assert answer.code == 1
+    assert f"Generation {LOST} may be stored: `posegen status {LOST}` says whether." in answer.err
+
+
+def test_a_request_that_is_stored_is_named_when_following_it_fails(database, posegen, is_up, monkeypatch):
+    def lost(*_, **__):
+        raise psycopg.OperationalError("the server went away")
+
+    monkeypatch.setattr(requests, "follow", lost)
+
+    answer = posegen("submit", "star-jump", "--wait")
+
+    assert answer.code == 1
+    assert answer.err.count(f"Generation {the_request(database)['id']} is stored") == 1
+    assert "the server went away" in answer.err
 
 
 def test_without_a_user_a_local_one_with_credits_is_made_once(database, posegen):
@@ -159,9 +237,9 @@ def test_bytes_that_are_no_text_are_told_without_a_traceback(database, home):
         env=environment, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
 
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert "Traceback" not in refused.stderr
-    assert "is no text" in refused.stderr
+    assert r"'caf\xe9' is not UTF-8" in refused.stderr
 
 
 @pytest.mark.parametrize(
@@ -236,10 +314,8 @@ def test_with_wait_and_a_database_of_ones_own_it_follows_though_up_runs_elsewher
     assert answer.json["status"] == "completed"
 
 
-def test_with_wait_what_has_not_ended_in_time_is_no_success(posegen, is_up, monkeypatch):
-    monkeypatch.setattr(requests, "LONGEST_WAIT", 0.2)
-
-    answer = posegen("submit", A_POSE, "--wait")
+def test_with_wait_what_has_not_ended_in_time_is_no_success(posegen, is_up):
+    answer = posegen("submit", A_POSE, "--wait", "--timeout", 1)
 
     assert answer.code == 1
     assert "`posegen status" in answer.err
