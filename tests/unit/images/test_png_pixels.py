@@ -232,6 +232,15 @@ def test_a_whole_row_that_is_missing_is_noticed_and_a_black_one_is_none():
             decoded(cut)
 
 
+def test_a_missing_row_of_the_last_pass_is_noticed_though_the_last_row_is_there():
+    file = one(8, RGB, interlaced=True)
+    rows = file.filtered()[: -(1 + 3 * 19)]
+    assert file.samples[-1].any()
+
+    with pytest.raises(ImageInvalid, match="truncated: its data end before its last row"):
+        decoded(png(header(19, 13, 8, 2, 1), chunk(b"IDAT", zlib.compress(rows)), END))
+
+
 @pytest.mark.parametrize("length", [0, 1, 4, 769, 771])
 def test_a_palette_of_no_possible_length_is_refused(length):
     data = png(header(19, 13, 4, PALETTE), chunk(b"PLTE", bytes(length)), chunk(b"IDAT", b""), END)
