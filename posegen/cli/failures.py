@@ -22,7 +22,7 @@ import typer
 
 from posegen.cli import console, streams
 from posegen.cli.commands import PipeBroken
-from posegen.database.failures import AWAY, OF_THE_SETUP, describe
+from posegen.database.failures import AWAY, describe
 from posegen.errors import PosegenError
 from posegen.redaction import redacted
 from posegen.settings import load_settings
@@ -93,7 +93,7 @@ def _sentence(failure: BaseException) -> tuple[str, int]:
         return "The command was ended before it was done.", USER_ERROR
     if isinstance(failure, PosegenError):
         return _without_secrets(str(failure)), USER_ERROR
-    if isinstance(failure, AWAY + OF_THE_SETUP):
+    if isinstance(failure, (*AWAY, psycopg.errors.InsufficientPrivilege)):
         return _without_secrets(describe(failure)), USER_ERROR
     if isinstance(failure, OSError):
         return _system(failure), USER_ERROR

@@ -29,9 +29,6 @@ CONFLICTS = (errors.SerializationFailure, errors.DeadlockDetected)
 """The server rolled a transaction back because of another one that ran beside it. It can be run again at once. These
 are `OperationalError`s: catch them before `AWAY`."""
 
-OF_THE_SETUP = (errors.InsufficientPrivilege, errors.UndefinedTable, errors.UndefinedColumn, errors.UndefinedFunction)
-"""The database user lacks a right, or the schema is not the one that this version needs."""
-
 # Connection exceptions; shutdown, crash, not ready, dropped; no connection left, a full disk; a session that was silent
 # for too long; no writes.
 _LOST_STATES = ("08", "57P01", "57P02", "57P03", "57P04", "57P05", "53100", "53300", "25P03", "25006")

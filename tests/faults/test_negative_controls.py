@@ -12,7 +12,8 @@ from tests.faults.ground import new_world
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.world import PATIENCE, Ground
 
-LEASE_SECONDS = 1.0
+# Long enough that only who is killed or stopped loses one, on a busy machine, too.
+LEASE_SECONDS = 4.0
 AT_ONCE = 5
 # What has not ended by then, while workers have nothing else to do, is lost.
 NEVER = 6.0
