@@ -7,24 +7,25 @@ from __future__ import annotations
 
 import hashlib
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from posegen.database import poses
+from posegen.database import objects, poses
 from posegen.database.connection import Database
 from posegen.database.designs import DesignClaim, DesignLease
 from posegen.database.generations import Claim, Lease
 from posegen.database.poses import OpenPose
 from posegen.images.measures import Measures, Passed
 from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize
+from posegen.ledger import quota
 from posegen.lifecycle import claims, designs, intake, outcomes
 from posegen.lifecycle.checkpoint import MadePose
 from posegen.lifecycle.leases import LeaseKeeper
 from posegen.lifecycle.rules import IntakeLimits, Prices
 from posegen.poses.library import LIBRARY
-from posegen.storage.keys import pose_key, thumbnail_key
+from posegen.storage.keys import pose_key, thumbnail_key, uploaded_key
 from posegen.storage.protocol import ObjectInfo
 from posegen.studio.exports import derive_exports
 from posegen.studio.poses import make_poses
@@ -241,6 +242,15 @@ def finished(studio: Studio, user: UUID | None = None, **columns: object) -> UUI
     lease = running(studio.database, user, **columns)
     work(studio, lease)
     return lease.generation_id
+
+
+def kept_picture(studio: Studio, user: UUID, data: bytes) -> str:
+    """The key of a JPEG that is stored as a picture of the user's, as if an upload had been kept as these bytes."""
+    stored = studio.put_verified(lambda sha256: uploaded_key(uuid4(), sha256, "image/jpeg"), data, "image/jpeg")
+    with studio.database.transaction() as connection:
+        objects.register(connection, studio.store.name, stored, generation_id=None, user_id=user)
+        quota.use(connection, user, stored.size)
+    return stored.key
 
 
 # --- designs ------------------------------------------------------------------------------------------------------

@@ -243,6 +243,12 @@ def jpeg_with(*segments: bytes, whole: bytes | None = None) -> bytes:
     return whole[:2] + b"".join(segments) + whole[2:]
 
 
+def jpeg_of(size: int) -> bytes:
+    """The small JPEG with as many bytes, by fill before its end."""
+    whole = encoded("JPEG", quality=90)
+    return whole[:-2] + b"\xff" * (size - len(whole)) + whole[-2:]
+
+
 def oriented(orientation: int) -> bytes:
     """The small picture, which claims to lie like this."""
     exif = Image.Exif()

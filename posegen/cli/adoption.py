@@ -43,7 +43,7 @@ def adopt(
     """
     with open_session(upgrade=True) as session, DecoderPool() as decoders:
         tree = _tree(session, folder.resolve(), user, expire=expire, delete_files=delete_files, dry_run=dry_run)
-        console.err.print(_rules(tree, session.settings.posegen_keep_images_days), soft_wrap=True)
+        console.note(_rules(tree, session.settings.posegen_keep_images_days))
         with console.err.status("Looking ...", spinner="dots") as status:
 
             def show(adopted: Adopted) -> None:

@@ -27,6 +27,6 @@ def env(as_json: AS_JSON = False) -> None:
         console.print_json(variables)
         return
     for name in urls.ignored:
-        print(f"unset {name}")
+        console.print_shell(f"unset {name}")
     for name, value in variables.items():
         console.print_shell(f"export {name}={shlex.quote(value)}")

@@ -13,7 +13,6 @@ from posegen.cli import console
 from posegen.cli.commands import AS_JSON
 from posegen.cli.failures import Progress, told_on_failure
 from posegen.cli.following import follow
-from posegen.cli.numbers import finite
 from posegen.cli.picking import names
 from posegen.cli.session import Session, open_session
 from posegen.cli.sheets import check_suffix, write_sheet
@@ -57,18 +56,16 @@ def submit(
     avatar: Annotated[
         list[str] | None, typer.Option(help="An attribute such as hair=bob_brown; may be repeated.")
     ] = None,
-    variations: Annotated[int, typer.Option(help="Pictures of each pose.", min=1, max=50)] = 1,
-    seed: Annotated[int | None, typer.Option(help="Without it one is drawn.", min=0, max=2**32 - 1)] = None,
+    variations: Annotated[int, typer.Option(help="Pictures of each pose, 1 to 50.")] = 1,
+    seed: Annotated[int | None, typer.Option(help="0 to 4294967295; without it one is drawn.")] = None,
     backend: Annotated[
         str | None, typer.Option(help="What renders, such as mannequin; without it POSEGEN_BACKEND.")
     ] = None,
     control_weight: Annotated[
-        float | None,
-        typer.Option(help="How closely a model keeps to the pose; 1 without it.", min=0, max=2, callback=finite),
+        float | None, typer.Option(help="How closely a model keeps to the pose, 0 to 2; 1 without it.")
     ] = None,
     priority: Annotated[
-        int | None,
-        typer.Option(help="Higher ones first; 0 without it. Ahead of fairness among users.", min=-10, max=10),
+        int | None, typer.Option(help="-10 to 10, higher ones first; 0 without it. Ahead of fairness among users.")
     ] = None,
     project: Annotated[str | None, typer.Option(help="Your own id for what the pictures belong to.")] = None,
     key: Annotated[str | None, typer.Option(help="Idempotency key: the same one never asks twice.")] = None,

@@ -58,7 +58,7 @@ def variants_of(
 
     Works like an INSERT into `image_requests`, and needs no `posegen up`. Exit code 3 when they cannot be made.
 
-    Example: `posegen variants POSE -o variants`
+    Example: `posegen variants make POSE -o variants`
     """
     with told_on_failure() as progress:
         with open_session() as session, console.err.status("Making variants ..."):

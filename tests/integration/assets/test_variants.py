@@ -5,13 +5,15 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
+from posegen.images.validation import FROM_OUTSIDE
 from posegen.studio import variant_requests
 from posegen_assets.jobs import make_variants
 from posegen_assets.variants import image_variants
 from resources.environment import deployment_resources
 from sensors.targets import CLAIM_TAG
-from tests.builders import a_user, finished, rows, value
+from tests.builders import a_user, finished, kept_picture, rows, value
 from tests.deployments import QUIET, Deployment, Run, ignore_warning_of_nested_resources
+from tests.hostile_images import jpeg_of
 
 pytestmark = ignore_warning_of_nested_resources
 
@@ -59,6 +61,15 @@ def test_the_run_of_a_claim_makes_it_and_says_what_became_of_it(studio, deployme
 def test_started_by_hand_it_makes_what_waits(studio, deployment, asked):
     assert run(deployment).metadata("image_variants")["completed"] == 1
     assert run(deployment).metadata("image_variants")["completed"] == 0
+
+
+def test_a_picture_of_ours_may_be_larger_than_one_from_outside(studio, deployment):
+    user = a_user(studio.database)
+    source = kept_picture(studio, user, jpeg_of(FROM_OUTSIDE.max_bytes + 1))
+    statement = "insert into image_requests (user_id, tool, source) values (%s, 'editor', %s) returning id"
+    rows(studio.database, statement, user, source)
+
+    assert run(deployment).metadata("image_variants")["completed"] == 1
 
 
 def test_a_claim_that_is_gone_by_now_is_no_error(studio, deployment, asked):

@@ -51,7 +51,7 @@ def test_a_request_is_inserted_with_everything_that_was_said(database, posegen):
     [
         ("submit", "generation_requests", {"pose": "poses", "category": "categories", "format": "formats"}),
         ("design submit", "design_requests", {"product": "product_type"}),
-        ("variants", "image_requests", {}),
+        ("variants make", "image_requests", {}),
     ],
 )
 def test_what_can_be_asked_with_sql_can_be_asked_with_the_command(database, command, table, also):

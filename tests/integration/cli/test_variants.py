@@ -7,9 +7,10 @@ from uuid import uuid4
 import pytest
 
 from posegen.database import objects, uploads
-from posegen.images.validation import open_image
+from posegen.images.validation import FROM_OUTSIDE, open_image
 from posegen.ledger import quota
-from tests.builders import a_user, finished, row
+from tests.builders import a_user, finished, kept_picture, row
+from tests.hostile_images import jpeg_of
 from tests.stores import keys_in
 
 
@@ -38,6 +39,12 @@ def test_a_pose_may_be_named_by_its_id_and_scripts_read_the_row(posegen, studio,
 
     assert (made["status"], made["tool"], made["user_id"]) == ("completed", "newsletter", str(pose["user_id"]))
     assert made["normal_url"].endswith(".jpg")
+
+
+def test_a_picture_of_ours_may_be_larger_than_one_from_outside(posegen, studio):
+    source = kept_picture(studio, a_user(studio.database), jpeg_of(FROM_OUTSIDE.max_bytes + 1))
+
+    assert posegen("variants", source).code == 0
 
 
 @pytest.mark.parametrize("source", ["nothing", "0b0b0b0b-0000-4000-8000-000000000000"])
