@@ -65,7 +65,7 @@ def test_a_command_that_knows_no_file_takes_nothing_away(database):
 
 
 def test_what_somebody_wrote_into_a_built_in_row_is_put_right(database):
-    execute(database, "update platforms set width = 7, fit = 'cover', built_in = false where name = 'tiktok'")
+    execute(database, "update platforms set width = 700, fit = 'cover', built_in = false where name = 'tiktok'")
     seed(database, [])
 
     assert stored(database) == dict(PLATFORMS)
