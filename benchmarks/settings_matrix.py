@@ -27,6 +27,7 @@ from posegen.database.server import DatabaseUrls
 from posegen.errors import DatabaseUnusable
 from posegen.logs import configure_logging
 from posegen.settings import Settings
+from posegen.supervisor.ports import choose_port
 from tests.poolers import PGBOUNCER, pgbouncer
 from tests.servers import running_postgres
 from tests.settings_matrix import LIBPQ, VARIANTS, Variant, play, surroundings, variant
@@ -90,7 +91,7 @@ def _demonstrated(server: DatabaseUrls, each: Variant, home: Path) -> Row:
     began = time.monotonic()
     with surroundings(server, each, home):
         done = subprocess.run(
-            [sys.executable, "-m", "posegen.cli.main", "demo"],
+            [sys.executable, "-m", "posegen.cli.main", "demo", "--port", str(choose_port("127.0.0.1", 0))],
             env=os.environ.copy(), capture_output=True, text=True, timeout=DEMO_SECONDS, check=False,
         )  # fmt: skip
     problems = [] if done.returncode == 0 else [f"exit code {done.returncode}: {done.stderr[-300:]}"]

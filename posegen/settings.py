@@ -379,6 +379,10 @@ class Settings(BaseSettings):
         if re.search(r"[\x00-\x1f\x7f]", str(path)):
             raise ValueError("holds a line break or another control character, which PostgreSQL's files cannot hold")
         try:
+            str(path).encode()
+        except UnicodeEncodeError:  # PostgreSQL, Dagster and JSON take text
+            raise ValueError("it is not UTF-8: choose another path, or set PYTHONUTF8=1 where it is UTF-8") from None
+        try:
             return path.expanduser().absolute()
         except RuntimeError:
             raise ValueError("begins with ~, and this user has no home folder; write the path from / on") from None

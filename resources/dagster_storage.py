@@ -71,9 +71,9 @@ def _connect_as_needed(_: Dialect, __: object, ___: object, options: dict[str, A
     options.update(CONNECT_OPTIONS)
 
 
-@event.listens_for(Engine, "connect", insert=True)
+@event.listens_for(Engine, "connect")
 def _configure(connection: Any, _: object) -> None:
-    """Before SQLAlchemy looks at the session for itself: it remembers the schema that it finds."""
+    """Listeners of the class run before SQLAlchemy looks at the session and remembers the schema that it finds."""
     # psycopg2 reads this one as it connects and quotes strings by it; changed now, it would quote wrongly.
     session.configure(connection, standard_conforming_strings=None)
 

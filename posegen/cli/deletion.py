@@ -11,7 +11,6 @@ import typer
 from posegen.cli import console
 from posegen.cli.actors import ACTOR, somebody
 from posegen.cli.commands import AS_JSON
-from posegen.cli.numbers import finite
 from posegen.cli.picking import POSES, numbers
 from posegen.cli.session import Session, open_session
 from posegen.database import adopted_files, retention
@@ -32,7 +31,6 @@ def delete(
             help="Hours in which they can be had back; without it POSEGEN_DELETE_GRACE_HOURS.",
             min=0,
             max=LONGEST_GRACE_HOURS,
-            callback=finite,
         ),
     ] = None,
     delete_files: Annotated[

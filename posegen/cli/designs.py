@@ -12,7 +12,6 @@ import typer
 from posegen.cli import console
 from posegen.cli.commands import AS_JSON, Commands
 from posegen.cli.failures import told_on_failure
-from posegen.cli.numbers import finite
 from posegen.cli.requests import LOCAL_USER
 from posegen.cli.session import Session, open_session
 from posegen.database import designs as statements
@@ -38,9 +37,7 @@ def submit(
     text: Annotated[str, typer.Argument(help="What the design says, up to 500 characters; \\n begins a new line.")],
     product: Annotated[str | None, typer.Option(help="A product type such as mug; t-shirt without it.")] = None,
     font: Annotated[str | None, typer.Option(help="A font such as lobster; noto-sans-bold without it.")] = None,
-    size: Annotated[
-        float | None, typer.Option(help="Points; as large as fits without it.", min=1, max=2000, callback=finite)
-    ] = None,
+    size: Annotated[float | None, typer.Option(help="Points, 1 to 2000; as large as fits without it.")] = None,
     colour: Annotated[str | None, typer.Option(help="Of the text: #rgb, #rrggbb or a CSS name.")] = None,
     ground: Annotated[str | None, typer.Option(help="Of the ground; the product's own without it.")] = None,
     watermark: Annotated[str | None, typer.Option(help="Words over the preview, up to 60 characters.")] = None,

@@ -10,7 +10,6 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from posegen.cli import console
 from posegen.cli.commands import AS_JSON
-from posegen.cli.numbers import finite
 from posegen.cli.session import Session, open_session
 from posegen.database import adopted_files, moves, stores
 from posegen.storage.identity import require_own
@@ -28,7 +27,7 @@ def migrate(
         str | None, typer.Option("--from", help="The store that they come from; local without it.")
     ] = None,
     grace_hours: Annotated[
-        float, typer.Option("--grace", help="Hours that the old copies stay.", min=0, max=8760, callback=finite)
+        float, typer.Option("--grace", help="Hours that the old copies stay.", min=0, max=8760)
     ] = 24.0,
     read_back: Annotated[bool, typer.Option("--read-back", help="Read every copy again before it counts.")] = False,
     mb_per_second: Annotated[
@@ -38,7 +37,6 @@ def migrate(
             help="Megabytes a second at most, over all threads.",
             min=0.001,
             max=1_000_000,
-            callback=finite,
         ),
     ] = None,
     threads: Annotated[int, typer.Option(help="Objects copied at once.", min=1, max=64)] = 8,
@@ -90,9 +88,7 @@ def reconcile(
     repair: Annotated[bool, typer.Option("--repair", help="Act on what is found, where that loses nothing.")] = False,
     grace_hours: Annotated[
         float,
-        typer.Option(
-            "--grace", help="Hours that an object may lie there without a row.", min=0, max=8760, callback=finite
-        ),
+        typer.Option("--grace", help="Hours that an object may lie there without a row.", min=0, max=8760),
     ] = 24.0,
     read_all: Annotated[bool, typer.Option("--read-all", help="Also read and hash every object.")] = False,
     as_json: AS_JSON = False,

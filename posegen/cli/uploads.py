@@ -96,7 +96,7 @@ def delete(
     actor: ACTOR = None,
     as_json: AS_JSON = False,
 ) -> None:
-    """Delete an upload and the variants that were made of it, for good.
+    """Delete an upload, and the variants made of it, for good.
 
     Exit code 1 when there is no such upload.
 

@@ -79,9 +79,10 @@ def delete(
     actor: ACTOR = None,
     as_json: AS_JSON = False,
 ) -> None:
-    """Delete variants, and variants of these variants, for good. The picture that they are made of stays.
+    """Delete the variants of image requests for good.
 
-    Exit code 1 when none of them has files.
+    Variants that were made of them go as well; the picture that they are made of stays. Exit code 1 when none of them
+    has files.
 
     Example: `posegen variants delete REQUEST`
     """

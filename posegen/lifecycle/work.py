@@ -83,7 +83,7 @@ def at_work(
     except TAKES_NO_WRITES as refused:
         reason = describe(refused)
         log.warning("waiting for the database", generation=str(lease.generation_id), reason=reason)
-        _settle(partial(release_lease, database, lease, reason=reason), lease, patience=_NO_WRITES_SECONDS)
+        _settle(partial(release_lease, database, lease, reason=reason), lease)
         raise
     except AWAY as away:
         reason = f"the database was away: {away}"
@@ -102,14 +102,15 @@ def at_work(
         raise
 
 
-def _settle(decide: Callable[[], bool], lease: Lease, *, patience: float = _SETTLE_SECONDS) -> None:
+def _settle(decide: Callable[[], bool], lease: Lease) -> None:
     """Write down what follows. Where the database stays away, the lease runs out by itself."""
-    deadline = time.monotonic() + patience
+    began = time.monotonic()
     while True:
         try:
             decide()
         except AWAY as away:
-            if time.monotonic() < deadline:
+            patience = _NO_WRITES_SECONDS if isinstance(away, TAKES_NO_WRITES) else _SETTLE_SECONDS
+            if time.monotonic() - began < patience:
                 time.sleep(_PAUSE_SECONDS)
                 continue
             log.warning("nothing could be written", generation=str(lease.generation_id), reason=str(away))

@@ -197,13 +197,13 @@ def test_variants_of_before_go_with_the_picture_that_they_were_made_of(past, upg
         each["request_id"] for each in rows(database, "select * from variant_results where normal_url is not null")
     }
     assert shown == {by_url, by_key, by_old_url, of_variant, of_that, foreign, plain}
-    assert "I15" in {each.name for each in verify(database) if each.violations}
+    assert "I16" in {each.name for each in verify(database) if each.violations}
 
     clean_up_images(database, [store], RetentionRule())
     for _ in range(2):
         reconcile(database, [store], grace=timedelta(0), repair=True)
 
-    assert "I15" not in {each.name for each in verify(database) if each.violations}
+    assert "I16" not in {each.name for each in verify(database) if each.violations}
     for request in (left, of_design):
         assert row(database, "select * from variant_results where request_id = %s", request)["deleted_at"] is not None
         assert [key for key in keys_in(store, "variants/") if str(request) in key] == []

@@ -178,7 +178,7 @@ def test_a_picture_and_its_variants_are_deleted_in_one_transaction(studio, user)
         assert retention.delete_hidden(connection, limit=10).objects == 2 + 2
 
     assert value(studio.database, "select deleted_at is not null from image_variants where id = %s", request)
-    assert "I15" not in wrong(studio)
+    assert "I16" not in wrong(studio)
 
 
 def test_a_clean_up_of_what_expired_takes_the_variants_of_the_whole_generation(studio, user):
@@ -231,12 +231,12 @@ def test_variants_that_earlier_versions_left_are_named_and_cleaned_up(studio, us
             " image_object = null, original_object = null, thumbnail_object = null"
         )
     assert is_shown(studio, [left]) == [False]
-    assert [str(left) in example for example in wrong(studio)["I15"]] == [True]
+    assert [str(left) in example for example in wrong(studio)["I16"]] == [True]
 
     assert clean_up(studio).deleted.objects == 2
 
     assert files_of(studio, left) == []
-    assert "I15" not in wrong(studio)
+    assert "I16" not in wrong(studio)
 
 
 # --- under way ----------------------------------------------------------------------------------------------------

