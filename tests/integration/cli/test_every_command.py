@@ -37,7 +37,7 @@ STAYING = {"demo", "up", "db serve"}
 SLOW = {"report"}
 # They draw, and print paths and numbers only: one sweep is enough.
 DRAWING = {"library sheet", "library draw", "replay", "variants", "regenerate"}
-PROMPT = "[red]x[/red] 学生 × é"
+PROMPT = "[red]x[/red] 学生 × é 😀"
 HOSTILE = "Zoë \x1b[31m[red]x[/red] \u202eevil 学生 ×"
 NO_TEXT = b"caf\xe9"
 NEEDED = {"AMOUNT": "5", "SLUG": "star-jump", "SIZE": "100", "REASON": "r", "TO": "s3", "TYPE": "image/png"}

@@ -15,7 +15,7 @@ from posegen.cli import console
 from posegen.cli.layout import lay_out
 
 ID = "75a2d122-5ad5-4dc5-8e8c-2c1f0f0c1b11"
-WORDS = st.lists(st.text("abcdefg-学", min_size=1, max_size=9), max_size=20).map(" ".join)
+WORDS = st.lists(st.text("abcdefg-学", min_size=1, max_size=40), max_size=20).map(" ".join)
 
 
 def laid_out(headings, rows, *, right=(), room):
@@ -49,6 +49,14 @@ def test_what_does_not_fit_is_a_block_for_each_row_without_its_empty_cells():
         f"generation: {ID}",
         "status: failed",
         "why: no such pose",
+    ]
+
+
+def test_an_id_that_the_last_column_cannot_hold_makes_blocks():
+    assert laid_out(["store", "object"], [["local", f"lost: {ID}"]], room=40) == [
+        "store: local",
+        "object: lost:",
+        f"  {ID}",
     ]
 
 
