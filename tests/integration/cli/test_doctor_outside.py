@@ -5,6 +5,7 @@ Dagster's side of the wire is played by a page that answers the one question; th
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -107,7 +108,7 @@ def test_a_platform_that_does_not_answer(posegen, home, monkeypatch):
 
 @pytest.mark.parametrize(
     ("beats", "detail"),
-    [(lambda: time.time() - 600, "SENSOR silent for 600 s"), (lambda: None, "SENSOR never seen")],
+    [(lambda: time.time() - 600, r"SENSOR silent for 6\d\d s"), (lambda: None, "SENSOR never seen")],
 )
 def test_a_daemon_that_is_silent(posegen, home, beats, detail):
     said = healthy()
@@ -116,7 +117,8 @@ def test_a_daemon_that_is_silent(posegen, home, beats, detail):
     with platform(home, said):
         bad = the_bad_one(posegen("doctor", "--json"))
 
-    assert (bad["part"], bad["detail"]) == ("daemon", detail)
+    assert bad["part"] == "daemon"
+    assert re.fullmatch(detail, bad["detail"])
 
 
 def stopped(said):
