@@ -3,7 +3,7 @@
 `dagster.yaml` names the class. Nothing of Posegen's own data passes through here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Self
 
@@ -66,16 +66,18 @@ def pooled_engine(postgres_url: str) -> Engine:
 
 
 @event.listens_for(Engine, "do_connect")
-def _connect_as_needed(_: Dialect, __: object, ___: object, options: dict[str, Any]) -> None:
-    """For every engine of a process with this storage: upstream makes its tables with engines of its own."""
-    options.update(CONNECT_OPTIONS)
+def _connect(dialect: Dialect, _: object, arguments: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    """A connection that is ready for use, for every engine of a process with this storage.
 
-
-@event.listens_for(Engine, "connect")
-def _configure(connection: Any, _: object) -> None:
-    """Listeners of the class run before SQLAlchemy looks at the session and remembers the schema that it finds."""
+    Upstream makes its tables with engines of its own. SQLAlchemy looks at the session only afterwards, and remembers
+    the schema that it finds. Other databases, such as the SQLite of an ephemeral instance, are connected as ever.
+    """
+    if dialect.driver != "psycopg2":
+        return None
+    connection: Any = dialect.connect(*arguments, **{**options, **CONNECT_OPTIONS})
     # psycopg2 reads this one as it connects and quotes strings by it; changed now, it would quote wrongly.
     session.configure(connection, standard_conforming_strings=None)
+    return connection
 
 
 def _share_pool(storage: object, engine: Engine) -> None:

@@ -13,8 +13,9 @@ import psycopg
 import pytest
 
 from posegen.cli.session import open_session
-from posegen.database import breakers, server
+from posegen.database import breakers, fitness
 from posegen.database.queue import claim_one
+from posegen.database.server_url import parse_url
 from posegen.upkeep import examination
 from posegen.upkeep.examination import examine
 from tests.builders import a_request, a_user, claimed, execute, finished, queued, running, started, take_in
@@ -201,7 +202,7 @@ def test_a_database_without_the_schema(posegen, monkeypatch, empty_database_url)
 
 
 def test_a_server_that_is_too_old(posegen, monkeypatch):
-    monkeypatch.setattr(server, "OLDEST_VERSION", 99)
+    monkeypatch.setattr(fitness, "OLDEST_VERSION", 99)
 
     bad = the_bad_one(posegen("doctor", "--json"))
 
@@ -213,7 +214,7 @@ def test_a_user_without_the_rights_to_a_database(posegen, postgres, monkeypatch)
     with psycopg.connect(postgres.application, autocommit=True) as admin:
         admin.execute("create role doctors_patient login password 'pw'")
         try:
-            url = server.parse_url(postgres.application)
+            url = parse_url(postgres.application)
             login = re.sub(r"^[^@]*@", "doctors_patient:pw@", url.login)
             monkeypatch.setenv("DATABASE_URL", f"postgresql://{login}/no_such_database?{url.options}")
 
@@ -227,7 +228,7 @@ def test_a_user_without_the_rights_to_a_database(posegen, postgres, monkeypatch)
 
 @pytest.mark.parametrize("grants", ["", "grant select on alembic_version to doctors_patient"])
 def test_a_user_without_the_rights_to_the_tables(posegen, database, monkeypatch, grants):
-    url = server.parse_url(database.url)
+    url = parse_url(database.url)
     login = re.sub(r"^[^@]*@", "doctors_patient:pw@", url.login)
     monkeypatch.setenv("DATABASE_URL", f"postgresql://{login}/{url.database}?{url.options}")
     monkeypatch.setenv("DAGSTER_DATABASE", "dagster_of_the_patient")
