@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.backends.mannequin.physique import physique
 from posegen.backends.protocol import Recipe
 from posegen.errors import InvalidPose, UnknownName
+from posegen.figure.physique import physique
 from posegen.poses.camera import frame
 from posegen.poses.kinematics import solve
 from posegen.poses.prop_kinds import SCENERY
