@@ -13,7 +13,7 @@ from posegen.figure.scenery import paint_scenery
 from posegen.figure.settings import Scene
 from posegen.figure.shading import to_screen
 from posegen.poses.camera import Camera
-from posegen.poses.figure import Figure, PlacedProp
+from posegen.poses.posed_skeleton import PlacedProp, PosedSkeleton
 
 _CONTACT = 0.30  # metres over the ground up to which a surface darkens what lies below it
 _CELLS = 96
@@ -21,13 +21,13 @@ _GRAIN = 256
 
 
 def paint_background(
-    scene: Scene, camera: Camera, figure: Figure, vertices: Floats, shadow: ShadowMap, width: int, height: int
+    scene: Scene, camera: Camera, skeleton: PosedSkeleton, vertices: Floats, shadow: ShadowMap, width: int, height: int
 ) -> NDArray[np.uint8]:
     """(height, width, 3) sRGB, with a fine grain that keeps its gradients from banding."""
     rays = cast_rays(camera, width, height)
     picture = paint_scenery(scene, rays)
     _shade_ground(picture, scene, rays, vertices, shadow)
-    for prop in figure.props:
+    for prop in skeleton.props:
         if prop.kind == "wall":
             _paint_wall(picture, prop, scene, rays, shadow)
     _vignette(picture)

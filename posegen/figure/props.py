@@ -12,7 +12,7 @@ from posegen.figure.geometry import Floats, Piece, constant, loft, transformed
 from posegen.figure.materials import Material
 from posegen.figure.parts import Part
 from posegen.figure.solids import ball, cylinder, rod, rounded_box, turned
-from posegen.poses.figure import Figure, PlacedProp
+from posegen.poses.posed_skeleton import PlacedProp, PosedSkeleton
 
 Solid = tuple[Floats, int]
 """Rings in the box's frame, metres from its middle, and a material."""
@@ -25,9 +25,9 @@ class Space(NamedTuple):
     seat: float | None
 
 
-def props(figure: Figure) -> list[Piece]:
+def props(skeleton: PosedSkeleton) -> list[Piece]:
     """The pieces of all props; walls belong to the background."""
-    return [piece for prop in figure.props if prop.kind in _BUILDERS for piece in _built(prop)]
+    return [piece for prop in skeleton.props if prop.kind in _BUILDERS for piece in _built(prop)]
 
 
 def _built(prop: PlacedProp) -> list[Piece]:

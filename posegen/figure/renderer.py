@@ -33,9 +33,9 @@ from posegen.figure.settings import Scene, scene
 from posegen.figure.shading import albedo, shade, to_light, to_screen
 from posegen.figure.visibility import Seen, look, project
 from posegen.poses.camera import Camera, frame
-from posegen.poses.figure import Figure
 from posegen.poses.keypoints import project as project_keypoints
 from posegen.poses.kinematics import solve
+from posegen.poses.posed_skeleton import PosedSkeleton
 
 NAME = "mannequin"
 VERSION = "2"
@@ -71,20 +71,20 @@ class Mannequin:
         """The picture, its keypoints, depth and part mask. Raises `BackendRejected`."""
         _check(recipe)
         width, height = recipe.width, recipe.height
-        figure = solve(recipe.specification, physique(recipe.avatar).build)
-        camera = frame(figure, recipe.specification, width / height)
-        mesh = _model(recipe, figure)
+        skeleton = solve(recipe.specification, physique(recipe.avatar).build)
+        camera = frame(skeleton, recipe.specification, width / height)
+        mesh = _model(recipe, skeleton)
         projected, window = project(mesh, camera, width, height)
         seen = look(mesh, projected, window)
         taken = scene(recipe.avatar.setting, recipe.seed, camera)
         shadow = ShadowMap(mesh, taken.lighting.key, taken.setting.softness)
-        pixels = paint_background(taken, camera, figure, mesh.vertices, shadow, width, height)
+        pixels = paint_background(taken, camera, skeleton, mesh.vertices, shadow, width, height)
         place = (slice(window.top, window.top + window.height), slice(window.left, window.left + window.width))
         pixels[place] = _compose(pixels[place], _shaded(recipe, mesh, projected, seen, camera, taken, shadow), seen)
         depth, parts = np.full((height, width), np.inf, np.float32), np.zeros((height, width), np.uint8)
         np.copyto(depth[place], seen.far, where=seen.piece > 0)
         parts[place] = cv2.LUT(seen.piece, _parts(mesh))
-        return Rendering(pixels, project_keypoints(figure, camera), depth, parts)
+        return Rendering(pixels, project_keypoints(skeleton, camera), depth, parts)
 
 
 def _check(recipe: Recipe) -> None:
@@ -100,10 +100,10 @@ def _check(recipe: Recipe) -> None:
         raise BackendRejected(f"The seed is {recipe.seed}; it must lie between 0 and {LARGEST_SEED}.")
 
 
-def _model(recipe: Recipe, figure: Figure) -> Mesh:
-    rig = Rig(figure, physique(recipe.avatar))
+def _model(recipe: Recipe, skeleton: PosedSkeleton) -> Mesh:
+    rig = Rig(skeleton, physique(recipe.avatar))
     pieces = person(rig, recipe.avatar, OUTFITS[recipe.avatar.clothing], recipe.specification)
-    return assemble(pieces + props(figure))
+    return assemble(pieces + props(skeleton))
 
 
 def _shaded(

@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike
 
 from posegen.figure.geometry import Floats, smooth_step, transformed, unit
 from posegen.figure.physique import Physique
-from posegen.poses.figure import Figure
 from posegen.poses.hands import PALM_LENGTH
+from posegen.poses.posed_skeleton import PosedSkeleton
 from posegen.poses.skeleton import ANKLE_HEIGHT, JOINT_INDEX, PARENTS, bone_offsets
 
 # Metres at 1.75 m over which the spine's joints, seen from below, hand over to the bone above them.
@@ -42,13 +42,13 @@ class Sweep:
 
 
 class Rig:
-    """One figure's skeleton, ready to carry surfaces. `scale`: factor on lengths given at 1.75 m."""
+    """A posed skeleton that carries surfaces. `scale`: factor on lengths given at 1.75 m."""
 
-    def __init__(self, figure: Figure, body: Physique) -> None:
-        self.figure = figure
+    def __init__(self, skeleton: PosedSkeleton, body: Physique) -> None:
+        self.skeleton = skeleton
         self.body = body
         self.scale = body.build.scale
-        rest = np.zeros_like(figure.positions)
+        rest = np.zeros_like(skeleton.positions)
         offsets = bone_offsets(body.build)
         for joint, parent in PARENTS.items():
             rest[JOINT_INDEX[joint]] = rest[JOINT_INDEX[parent]] + offsets[JOINT_INDEX[joint]]
@@ -61,11 +61,11 @@ class Rig:
 
     def position(self, joint: str) -> Floats:
         """(3,) metres in the world."""
-        return self.figure.position(joint).astype(np.float32)
+        return self.skeleton.position(joint).astype(np.float32)
 
     def orientation(self, joint: str) -> Floats:
         """(3, 3) axes of the joint's frame as columns."""
-        return self.figure.orientation(joint).astype(np.float32)
+        return self.skeleton.orientation(joint).astype(np.float32)
 
     def rigid(self, joint: str, local: ArrayLike) -> Floats:
         """Points (..., 3) given in a joint's frame, in the world."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posegen.poses.figure import Figure
 from posegen.poses.hands import finger_joints, hand_shape
+from posegen.poses.posed_skeleton import PosedSkeleton
 from posegen.poses.skeleton import ANKLE_HEIGHT, SIDES, TOES_HEIGHT, Build, Floats, Vector
 
 
@@ -82,18 +82,18 @@ class Capsule:
     radii: tuple[float, float]
 
 
-def capsules(figure: Figure) -> tuple[Capsule, ...]:
-    """The figure's body, one capsule for each of `SEGMENTS`."""
-    return tuple(_capsule(figure, segment) for segment in SEGMENTS)
+def capsules(skeleton: PosedSkeleton) -> tuple[Capsule, ...]:
+    """The skeleton's body, one capsule for each of `SEGMENTS`."""
+    return tuple(_capsule(skeleton, segment) for segment in SEGMENTS)
 
 
-def _capsule(figure: Figure, segment: Segment) -> Capsule:
-    scale = _offset_scale(segment, figure.build)
-    thickness = _radius_scale(segment, figure.build)
+def _capsule(skeleton: PosedSkeleton, segment: Segment) -> Capsule:
+    scale = _offset_scale(segment, skeleton.build)
+    thickness = _radius_scale(segment, skeleton.build)
     return Capsule(
         segment.name,
-        figure.point(segment.start, np.asarray(segment.start_offset) * scale),
-        figure.point(segment.end, np.asarray(segment.end_offset) * scale),
+        skeleton.point(segment.start, np.asarray(segment.start_offset) * scale),
+        skeleton.point(segment.end, np.asarray(segment.end_offset) * scale),
         (segment.radii[0] * thickness, segment.radii[1] * thickness),
     )
 
@@ -108,41 +108,41 @@ def _radius_scale(segment: Segment, build: Build) -> float:
     return build.scale * (build.girth if segment.girth else 1.0)
 
 
-def sole_points(figure: Figure, side: str) -> Floats:
+def sole_points(skeleton: PosedSkeleton, side: str) -> Floats:
     """(8, 3) metres: the underside of a foot, heel first, tip of the toes last."""
-    mirror = np.array([1.0 if side == "left" else -1.0, 1.0, 1.0]) * figure.build.scale
-    return np.array([figure.point(f"{side}_{joint}", np.asarray(local) * mirror) for joint, local in _SOLE])
+    mirror = np.array([1.0 if side == "left" else -1.0, 1.0, 1.0]) * skeleton.build.scale
+    return np.array([skeleton.point(f"{side}_{joint}", np.asarray(local) * mirror) for joint, local in _SOLE])
 
 
-def pelvis_underside(figure: Figure) -> float:
-    """Height of the seat that the figure would sit on, metres."""
-    thighs = [capsule for capsule in capsules(figure) if capsule.name in ("hips", "left_thigh", "right_thigh")]
+def pelvis_underside(skeleton: PosedSkeleton) -> float:
+    """Height of a seat that the skeleton would sit on, metres."""
+    thighs = [capsule for capsule in capsules(skeleton) if capsule.name in ("hips", "left_thigh", "right_thigh")]
     return float(min(capsule.start[1] - capsule.radii[0] for capsule in thighs))
 
 
-def lowest_point(figure: Figure) -> float:
+def lowest_point(skeleton: PosedSkeleton) -> float:
     """Height of what touches the ground first, metres."""
-    return float(outline_points(figure)[:, 1].min())
+    return float(outline_points(skeleton)[:, 1].min())
 
 
-def finger_positions(figure: Figure, side: str) -> Floats:
+def finger_positions(skeleton: PosedSkeleton, side: str) -> Floats:
     """(5, 4, 3) metres: the joints of a hand's fingers in the world, in the order of `hands.finger_joints`."""
-    shape = hand_shape(figure.hands[SIDES.index(side)])
-    joints = finger_joints(shape, side, figure.build)
-    world: Floats = joints @ figure.orientation(f"{side}_wrist").T + figure.position(f"{side}_wrist")
+    shape = hand_shape(skeleton.hands[SIDES.index(side)])
+    joints = finger_joints(shape, side, skeleton.build)
+    world: Floats = joints @ skeleton.orientation(f"{side}_wrist").T + skeleton.position(f"{side}_wrist")
     return world
 
 
-def outline_points(figure: Figure) -> Floats:
+def outline_points(skeleton: PosedSkeleton) -> Floats:
     """(N, 3) metres: points on the body's outside that bound it along every world axis, fingers and soles included.
 
     The same pose has its points in the same order on every build.
     """
-    parts = capsules(figure)
-    fingers = np.concatenate([finger_positions(figure, side).reshape(-1, 3) for side in SIDES])
+    parts = capsules(skeleton)
+    fingers = np.concatenate([finger_positions(skeleton, side).reshape(-1, 3) for side in SIDES])
     centres = np.concatenate([[point for part in parts for point in (part.start, part.end)], fingers])
     radii = [radius for part in parts for radius in part.radii]
-    radii += [_FINGER_RADIUS * figure.build.scale] * len(fingers)
+    radii += [_FINGER_RADIUS * skeleton.build.scale] * len(fingers)
     axes = np.concatenate([np.eye(3), -np.eye(3)])
     hull = (centres[:, None, :] + np.array(radii)[:, None, None] * axes).reshape(-1, 3)
-    return np.concatenate([hull, [figure.head_point("crown")], *(sole_points(figure, side) for side in SIDES)])
+    return np.concatenate([hull, [skeleton.head_point("crown")], *(sole_points(skeleton, side) for side in SIDES)])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from posegen.poses.body import outline_points
-from posegen.poses.figure import Figure
+from posegen.poses.posed_skeleton import PosedSkeleton
 from posegen.poses.prop_kinds import SCENERY
 from posegen.poses.skeleton import Floats, turn
 from posegen.poses.specification import PoseSpecification
@@ -42,12 +42,12 @@ class Camera:
         return np.stack([u, v], axis=-1), depth
 
 
-def frame(figure: Figure, specification: PoseSpecification, aspect: float = 1.0) -> Camera:
+def frame(skeleton: PosedSkeleton, specification: PoseSpecification, aspect: float = 1.0) -> Camera:
     """The specification's view: all of the figure and of what it holds in the picture, with `MARGIN` kept free."""
-    points = _framed_points(figure)
+    points = _framed_points(skeleton)
     yaw, pitch = specification.camera
     orientation = turn(1, yaw) @ turn(0, -pitch)
-    scale = figure.build.scale
+    scale = skeleton.build.scale
     target = (points.min(axis=0) + points.max(axis=0)) / 2
     camera = Camera(target + orientation[:, 2] * DISTANCE * scale, orientation, 1.0, aspect)
     for _ in range(4):
@@ -60,6 +60,6 @@ def frame(figure: Figure, specification: PoseSpecification, aspect: float = 1.0)
     return Camera(camera.position, orientation, (0.5 - MARGIN) / reach, aspect)
 
 
-def _framed_points(figure: Figure) -> Floats:
-    held = [prop.corners() for prop in figure.props if prop.kind not in SCENERY]
-    return np.concatenate([outline_points(figure), *held])
+def _framed_points(skeleton: PosedSkeleton) -> Floats:
+    held = [prop.corners() for prop in skeleton.props if prop.kind not in SCENERY]
+    return np.concatenate([outline_points(skeleton), *held])

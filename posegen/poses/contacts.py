@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from posegen.poses.body import SEGMENTS, Capsule, capsules, outline_points
-from posegen.poses.figure import Figure
 from posegen.poses.hands import palm_centre
+from posegen.poses.posed_skeleton import PosedSkeleton
 from posegen.poses.skeleton import JOINT_INDEX, SIDES, Floats, turn
 
 _TOUCHES_GROUND = 0.015  # metres above the ground, on the average build
@@ -24,22 +24,22 @@ _LEVEL = 0.05  # degrees
 _ROUNDS = 4
 
 
-def settle(figure: Figure, average: Figure) -> Figure:
-    """The figure, tilted as a whole so that what carries the average one carries it too, as evenly as can be.
+def settle(skeleton: PosedSkeleton, average: PosedSkeleton) -> PosedSkeleton:
+    """The skeleton, tilted as a whole so that the parts that carry the average one carry it too, as evenly as possible.
 
     `average`: the same pose on the average build, standing on the ground. Figures in the air stay as they are.
     """
     heights = outline_points(average)[:, 1]
     carrying = heights < _TOUCHES_GROUND
     if not carrying.any():
-        return figure
-    wanted = heights[carrying] * figure.build.scale
+        return skeleton
+    wanted = heights[carrying] * skeleton.build.scale
     for _ in range(_ROUNDS):
-        pitch, roll = _levelling(outline_points(figure)[carrying] - figure.position("pelvis"), wanted)
-        figure = _turned(figure, turn(0, pitch) @ turn(2, roll))
+        pitch, roll = _levelling(outline_points(skeleton)[carrying] - skeleton.position("pelvis"), wanted)
+        skeleton = _turned(skeleton, turn(0, pitch) @ turn(2, roll))
         if abs(pitch) + abs(roll) < _LEVEL:
             break
-    return figure
+    return skeleton
 
 
 def _levelling(points: Floats, wanted: Floats) -> tuple[float, float]:
@@ -54,46 +54,46 @@ def _levelling(points: Floats, wanted: Floats) -> tuple[float, float]:
     return float(pitch), float(roll)
 
 
-def _turned(figure: Figure, rotation: Floats) -> Figure:
-    pelvis = figure.position("pelvis")
-    positions = (figure.positions - pelvis) @ rotation.T + pelvis
-    return replace(figure, positions=positions, orientations=rotation @ figure.orientations)
+def _turned(skeleton: PosedSkeleton, rotation: Floats) -> PosedSkeleton:
+    pelvis = skeleton.position("pelvis")
+    positions = (skeleton.positions - pelvis) @ rotation.T + pelvis
+    return replace(skeleton, positions=positions, orientations=rotation @ skeleton.orientations)
 
 
-def place_hands(figure: Figure, average: Figure) -> Figure:
-    """The figure with its hands joined, or as near to the body's surface, as the average figure has them.
+def place_hands(skeleton: PosedSkeleton, average: PosedSkeleton) -> PosedSkeleton:
+    """The skeleton with its hands joined, or as near to the body's surface, as the average one has them.
 
     Hands move without turning; hands that touch nothing stay where they are.
     """
     apart = average.orientation("chest").T @ (_palm(average, "left") - _palm(average, "right"))
     if np.linalg.norm(apart) < _PALMS_TOUCH:
-        middle = (_palm(figure, "left") + _palm(figure, "right")) / 2
-        half = figure.orientation("chest") @ apart * figure.build.scale / 2
+        middle = (_palm(skeleton, "left") + _palm(skeleton, "right")) / 2
+        half = skeleton.orientation("chest") @ apart * skeleton.build.scale / 2
         targets = {"left": middle + half, "right": middle - half}
     else:
-        targets = {side: _on_body(figure, average, side) for side in SIDES}
-    positions, orientations = figure.positions.copy(), figure.orientations.copy()
+        targets = {side: _on_body(skeleton, average, side) for side in SIDES}
+    positions, orientations = skeleton.positions.copy(), skeleton.orientations.copy()
     for side, target in targets.items():
-        shift = target - _palm(figure, side)
+        shift = target - _palm(skeleton, side)
         if np.linalg.norm(shift) > _STILL:
             _move_hand(positions, orientations, side, shift)
-    return replace(figure, positions=positions, orientations=orientations)
+    return replace(skeleton, positions=positions, orientations=orientations)
 
 
-def _on_body(figure: Figure, average: Figure, side: str) -> Floats:
-    """Where the palm belongs: over the same spot of the same part as on the average figure, as far from its surface."""
+def _on_body(skeleton: PosedSkeleton, average: PosedSkeleton, side: str) -> Floats:
+    """Where the palm belongs: over the same spot of the same part as on `average`, as far from its surface."""
     palm = _palm(average, side)
     parts = {part.name: part for part in capsules(average) if part.name in _BODY}
     name = min(parts, key=lambda part: _surface(parts[part], palm)[1])
     along, gap = _surface(parts[name], palm)
     if gap > _RESTS_ON:
-        return _palm(figure, side)
+        return _palm(skeleton, side)
     axis = next(segment.start for segment in SEGMENTS if segment.name == name)
     outwards = average.orientation(axis).T @ (palm - _point(parts[name], along))
     outwards /= max(float(np.linalg.norm(outwards)), 1e-9)
-    own = next(part for part in capsules(figure) if part.name == name)
-    distance = gap * figure.build.scale + float(np.interp(along, [0, 1], own.radii))
-    target: Floats = _point(own, along) + figure.orientation(axis) @ outwards * distance
+    own = next(part for part in capsules(skeleton) if part.name == name)
+    distance = gap * skeleton.build.scale + float(np.interp(along, [0, 1], own.radii))
+    target: Floats = _point(own, along) + skeleton.orientation(axis) @ outwards * distance
     return target
 
 
@@ -110,8 +110,8 @@ def _point(part: Capsule, along: float) -> Floats:
     return point
 
 
-def _palm(figure: Figure, side: str) -> Floats:
-    return figure.point(f"{side}_wrist", palm_centre(side, figure.build))
+def _palm(skeleton: PosedSkeleton, side: str) -> Floats:
+    return skeleton.point(f"{side}_wrist", palm_centre(side, skeleton.build))
 
 
 def _move_hand(positions: Floats, orientations: Floats, side: str, shift: Floats) -> None:

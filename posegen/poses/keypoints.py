@@ -1,4 +1,4 @@
-"""The 18 OpenPose keypoints (COCO order): projecting a figure to them, and their JSON form."""
+"""The 18 OpenPose keypoints (COCO order): projecting a posed skeleton to them, and their JSON form."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.poses.camera import Camera
-from posegen.poses.figure import Figure
+from posegen.poses.posed_skeleton import PosedSkeleton
 from posegen.poses.skeleton import Floats
 
 KEYPOINTS: tuple[str, ...] = (
@@ -50,36 +50,36 @@ class Keypoints:
     visible: NDArray[np.bool_]
 
 
-def keypoint_positions(figure: Figure) -> Floats:
+def keypoint_positions(skeleton: PosedSkeleton) -> Floats:
     """(18, 3) metres in the world; the neck is the middle of the shoulders, as OpenPose has it."""
-    return np.array([_position(figure, name) for name in KEYPOINTS])
+    return np.array([_position(skeleton, name) for name in KEYPOINTS])
 
 
-def _position(figure: Figure, name: str) -> Floats:
+def _position(skeleton: PosedSkeleton, name: str) -> Floats:
     if name == "neck":
-        middle: Floats = (figure.position("left_shoulder") + figure.position("right_shoulder")) / 2
+        middle: Floats = (skeleton.position("left_shoulder") + skeleton.position("right_shoulder")) / 2
         return middle
     side, _, landmark = name.rpartition("_")
     if landmark in _HIDDEN_BELOW:
-        return figure.head_point(landmark, side or "left")
-    return figure.position(name)
+        return skeleton.head_point(landmark, side or "left")
+    return skeleton.position(name)
 
 
-def project(figure: Figure, camera: Camera) -> Keypoints:
-    """The figure's keypoints as the camera sees them. Limbs count as visible behind others: a ControlNet needs them."""
-    positions = keypoint_positions(figure)
+def project(skeleton: PosedSkeleton, camera: Camera) -> Keypoints:
+    """The keypoints as the camera sees them. A limb behind another counts as visible: a ControlNet needs it."""
+    positions = keypoint_positions(skeleton)
     points, depth = camera.project(positions)
     inside = ((points >= 0) & (points <= 1)).all(axis=1) & (depth > 0)
-    hidden = [_behind_head(figure, camera, name, point) for name, point in zip(KEYPOINTS, positions, strict=True)]
+    hidden = [_behind_head(skeleton, camera, name, point) for name, point in zip(KEYPOINTS, positions, strict=True)]
     return Keypoints(points, depth, inside & ~np.array(hidden))
 
 
-def _behind_head(figure: Figure, camera: Camera, name: str, point: Floats) -> bool:
+def _behind_head(skeleton: PosedSkeleton, camera: Camera, name: str, point: Floats) -> bool:
     """Whether the skull hides a landmark on its surface: it does when the surface there faces away from the camera."""
     landmark = name.rpartition("_")[2]
     if landmark not in _HIDDEN_BELOW:
         return False
-    outwards = point - figure.head_point("centre")
+    outwards = point - skeleton.head_point("centre")
     towards = camera.position - point
     facing = float(outwards @ towards / np.linalg.norm(outwards) / np.linalg.norm(towards))
     return facing < _HIDDEN_BELOW[landmark]

@@ -1,4 +1,4 @@
-"""From angles to a figure: forward kinematics, standing it on the ground, and giving it its props."""
+"""From angles to a posed skeleton: forward kinematics, standing it on the ground, and placing its props."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from posegen.poses.body import lowest_point
 from posegen.poses.contacts import place_hands, settle
-from posegen.poses.figure import Figure
+from posegen.poses.posed_skeleton import PosedSkeleton
 from posegen.poses.props import place_props
 from posegen.poses.skeleton import (
     DEFAULT_BUILD,
@@ -23,21 +23,21 @@ from posegen.poses.skeleton import (
 from posegen.poses.specification import PoseSpecification
 
 
-def solve(specification: PoseSpecification, build: Build = DEFAULT_BUILD) -> Figure:
-    """The figure of a pose: joints placed, lowest support on the ground (`y = 0`, plus the lift), props placed.
+def solve(specification: PoseSpecification, build: Build = DEFAULT_BUILD) -> PosedSkeleton:
+    """Places the joints, puts the lowest support on the ground (`y = 0`, plus the lift), and places the props.
 
     The pelvis is over x = z = 0. On the average build the joints have exactly the specification's angles; on others
     they may differ by a few degrees, so that hands and feet still touch what they touch there (see `contacts`). The
     same input gives the same bits.
     """
-    figure = _grounded(_placed(specification, DEFAULT_BUILD), specification.lift)
+    skeleton = _grounded(_placed(specification, DEFAULT_BUILD), specification.lift)
     if build != DEFAULT_BUILD:
-        own = place_hands(_placed(specification, build), figure)
-        figure = _grounded(settle(own, figure), specification.lift)
-    return replace(figure, props=place_props(specification, figure))
+        own = place_hands(_placed(specification, build), skeleton)
+        skeleton = _grounded(settle(own, skeleton), specification.lift)
+    return replace(skeleton, props=place_props(specification, skeleton))
 
 
-def _placed(specification: PoseSpecification, build: Build) -> Figure:
+def _placed(specification: PoseSpecification, build: Build) -> PosedSkeleton:
     offsets = bone_offsets(build)
     positions = np.zeros((len(JOINTS), 3))
     orientations = np.empty((len(JOINTS), 3, 3))
@@ -48,9 +48,9 @@ def _placed(specification: PoseSpecification, build: Build) -> Figure:
         angles = specification.angles.get(joint)
         local = np.eye(3) if angles is None else joint_rotation(joint, angles)
         orientations[index] = orientations[above] @ local
-    return Figure(build, positions, orientations, specification.hands)
+    return PosedSkeleton(build, positions, orientations, specification.hands)
 
 
-def _grounded(figure: Figure, lift: float) -> Figure:
-    rise = lift * figure.build.scale - lowest_point(figure)
-    return replace(figure, positions=figure.positions + np.array([0.0, rise, 0.0]))
+def _grounded(skeleton: PosedSkeleton, lift: float) -> PosedSkeleton:
+    rise = lift * skeleton.build.scale - lowest_point(skeleton)
+    return replace(skeleton, positions=skeleton.positions + np.array([0.0, rise, 0.0]))

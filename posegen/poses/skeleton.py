@@ -1,12 +1,12 @@
 """The one 3-D skeleton: joints, their anatomical limits, bones and builds, and which way every angle turns.
 
 Units are metres and degrees, y points up, a figure with yaw 0 faces +z (the viewer), and its left is +x, which is the
-right side of the picture. What a pose is made of lies in `specification`, solving it in
-`kinematics`, the solved `Figure` in `figure`.
+right side of the picture. `specification` holds what a pose is made of, `kinematics` solves it, and
+`posed_skeleton` holds the result, a `PosedSkeleton`.
 
 Frames. Every joint carries the frame of the bone that hangs on it. In the REST POSE (upright, arms hanging, palms
 against the thighs, feet forward) all frames equal the world's axes, so a body part is modelled where it stands at rest,
-relative to its joint, and drawn at `figure.positions[j] + figure.orientations[j] @ local`.
+relative to its joint, and drawn at `skeleton.positions[j] + skeleton.orientations[j] @ local`.
 
     bone along   pelvis, spine, chest, neck, head: +y     clavicle: outwards (left +x, right -x)
                  shoulder, elbow, wrist, hip, knee: -y    ankle: +z (the foot, sole at local y = -ANKLE_HEIGHT)

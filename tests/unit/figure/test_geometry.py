@@ -113,18 +113,18 @@ def test_every_garment_is_closed_whatever_the_body_does(clothing):
 
 def test_the_torso_at_rest_lies_where_it_was_modelled():
     body = physique(Avatar())
-    figure = solve(PoseSpecification(), body.build)
-    rig = Rig(figure, body)
+    skeleton = solve(PoseSpecification(), body.build)
+    rig = Rig(skeleton, body)
     points = np.random.default_rng(0).uniform((-0.2, -0.1, -0.1), (0.2, 0.5, 0.1), (50, 3)).astype(np.float32)
 
-    assert np.allclose(rig.torso(points), points + figure.position("pelvis"), atol=1e-5)
+    assert np.allclose(rig.torso(points), points + skeleton.position("pelvis"), atol=1e-5)
 
 
 def test_a_limb_passes_by_its_joints():
     body = physique(Avatar())
-    figure = solve(PoseSpecification(angles={"left_elbow": (90, 0, 0), "left_shoulder": (30, 40, 0)}), body.build)
-    sweep = Rig(figure, body).arm("left", np.array([0.0, 1.0, 2.0], np.float32))
-    joints = [figure.position(f"left_{joint}") for joint in ("shoulder", "elbow", "wrist")]
+    skeleton = solve(PoseSpecification(angles={"left_elbow": (90, 0, 0), "left_shoulder": (30, 40, 0)}), body.build)
+    sweep = Rig(skeleton, body).arm("left", np.array([0.0, 1.0, 2.0], np.float32))
+    joints = [skeleton.position(f"left_{joint}") for joint in ("shoulder", "elbow", "wrist")]
 
     assert np.linalg.norm(sweep.centres - joints, axis=1).max() < 0.025
 

@@ -22,8 +22,8 @@ BUILDS = [
 each_build = pytest.mark.parametrize("build", BUILDS, ids=["child", "slender", "broad"])
 
 
-def palm(figure, side):
-    return figure.point(f"{side}_wrist", palm_centre(side, figure.build))
+def palm(skeleton, side):
+    return skeleton.point(f"{side}_wrist", palm_centre(side, skeleton.build))
 
 
 def distance(part: Capsule, point):
@@ -92,9 +92,9 @@ def test_joined_hands_stay_joined(slug, build):
 def test_a_hand_rests_as_near_to_the_body_as_on_the_average_build(slug, side, part, build):
     specification = library_pose(slug).specification
     gaps = []
-    for figure in (solve(specification), solve(specification, build)):
-        body = next(capsule for capsule in capsules(figure) if capsule.name == part)
-        gaps.append(distance(body, palm(figure, side)) / figure.build.scale)
+    for skeleton in (solve(specification), solve(specification, build)):
+        body = next(capsule for capsule in capsules(skeleton) if capsule.name == part)
+        gaps.append(distance(body, palm(skeleton, side)) / skeleton.build.scale)
 
     assert gaps[1] == pytest.approx(gaps[0], abs=0.006)
 
@@ -102,16 +102,16 @@ def test_a_hand_rests_as_near_to_the_body_as_on_the_average_build(slug, side, pa
 @each_build
 def test_hands_that_touch_nothing_stay_where_their_angles_put_them(build):
     spread = PoseSpecification(angles={f"{side}_shoulder": (0.0, 80.0, 0.0) for side in ("left", "right")})
-    figure = solve(spread, build)
+    skeleton = solve(spread, build)
 
-    elbow = figure.orientation("left_shoulder").T @ figure.orientation("left_elbow")
+    elbow = skeleton.orientation("left_shoulder").T @ skeleton.orientation("left_elbow")
     assert np.allclose(elbow, np.eye(3), atol=1e-6)
 
 
 @each_build
 @pytest.mark.parametrize("pose", LIBRARY, ids=lambda pose: pose.slug)
 def test_corrections_are_of_a_few_degrees(pose, build):
-    average, figure = solve(pose.specification), solve(pose.specification, build)
+    average, skeleton = solve(pose.specification), solve(pose.specification, build)
 
     for joint in (
         "pelvis",
@@ -122,14 +122,14 @@ def test_corrections_are_of_a_few_degrees(pose, build):
         "left_wrist",
         "right_wrist",
     ):
-        between = average.orientations[JOINT_INDEX[joint]].T @ figure.orientations[JOINT_INDEX[joint]]
+        between = average.orientations[JOINT_INDEX[joint]].T @ skeleton.orientations[JOINT_INDEX[joint]]
         degrees = np.degrees(np.arccos(np.clip((np.trace(between) - 1) / 2, -1, 1)))
         assert degrees < 25
 
 
 def test_on_the_average_build_the_angles_are_exactly_the_poses():
     bent = PoseSpecification(angles={"left_elbow": (90, 0, 0)})
-    figure = solve(bent, AVERAGE)
+    skeleton = solve(bent, AVERAGE)
 
-    forearm = figure.orientation("left_shoulder").T @ figure.orientation("left_elbow")
+    forearm = skeleton.orientation("left_shoulder").T @ skeleton.orientation("left_elbow")
     assert forearm @ (0, -1, 0) == pytest.approx((0, 0, 1), abs=1e-9)

@@ -28,8 +28,8 @@ def only(**spots):
 @pytest.mark.parametrize("side", [512, 1024])
 @pytest.mark.parametrize("pose", LIBRARY, ids=lambda pose: pose.slug)
 def test_every_joint_of_the_library_is_read_back_from_its_drawing(pose, side):
-    figure = solve(pose.specification)
-    keypoints = project(figure, frame(figure, pose.specification))
+    skeleton = solve(pose.specification)
+    keypoints = project(skeleton, frame(skeleton, pose.specification))
 
     decoded = decode_joints(openpose_map(keypoints, side, side))
 

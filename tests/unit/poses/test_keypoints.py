@@ -14,8 +14,8 @@ FACE = ("nose", "right_eye", "left_eye", "right_ear", "left_ear")
 
 
 def seen(specification, aspect=1.0, build=None):
-    figure = solve(specification, build or Build())
-    return project(figure, frame(figure, specification, aspect))
+    skeleton = solve(specification, build or Build())
+    return project(skeleton, frame(skeleton, specification, aspect))
 
 
 def spot(keypoints, name):
@@ -40,8 +40,8 @@ def test_a_symmetric_pose_is_symmetric_in_the_picture():
 
 
 def test_the_neck_is_the_middle_of_the_shoulders():
-    figure = solve(PoseSpecification(angles={"left_clavicle": (0, 30, 0)}))
-    positions = dict(zip(KEYPOINTS, keypoint_positions(figure), strict=True))
+    skeleton = solve(PoseSpecification(angles={"left_clavicle": (0, 30, 0)}))
+    positions = dict(zip(KEYPOINTS, keypoint_positions(skeleton), strict=True))
 
     assert np.allclose(positions["neck"], (positions["left_shoulder"] + positions["right_shoulder"]) / 2)
 
@@ -75,9 +75,9 @@ def test_the_whole_figure_is_in_the_picture_at_any_shape(aspect, build):
 @pytest.mark.parametrize("pitch", [0, 30])
 def test_the_figure_is_in_the_middle_of_the_picture(pitch):
     specification = PoseSpecification(angles={"left_shoulder": (80.0, 70.0, 0.0)}, camera=(30, pitch))
-    figure = solve(specification)
+    skeleton = solve(specification)
 
-    outline, _ = frame(figure, specification).project(outline_points(figure))
+    outline, _ = frame(skeleton, specification).project(outline_points(skeleton))
 
     assert (outline.min(axis=0) + outline.max(axis=0)) / 2 == pytest.approx((0.5, 0.5), abs=0.002)
 
@@ -86,9 +86,9 @@ def test_what_is_held_is_in_the_picture_too():
     specification = PoseSpecification(
         angles={"right_elbow": (100.0, 0.0, 0.0)}, props=(PropUse("umbrella", "right_hand"),)
     )
-    figure = solve(specification)
+    skeleton = solve(specification)
 
-    corners, _ = frame(figure, specification).project(figure.props[0].corners())
+    corners, _ = frame(skeleton, specification).project(skeleton.props[0].corners())
 
     assert corners.min() >= MARGIN - 1e-6
     assert corners.max() <= 1 - MARGIN + 1e-6

@@ -1,4 +1,4 @@
-"""The solved figure: which way every joint turns, the ground under it, its bones, and its mirror image."""
+"""The posed skeleton: which way every joint turns, the ground under it, its bones, and its mirror image."""
 
 import numpy as np
 import pytest
@@ -68,19 +68,19 @@ def test_frames_turn_the_way_that_the_angles_names_say(joint, angles, axis, dire
 
 
 def test_at_rest_all_frames_are_the_worlds_and_the_crown_is_at_the_builds_height():
-    figure = solve(PoseSpecification())
+    skeleton = solve(PoseSpecification())
 
-    assert np.allclose(figure.orientations, np.eye(3))
-    assert figure.head_point("crown")[1] == pytest.approx(1.75, abs=0.01)
+    assert np.allclose(skeleton.orientations, np.eye(3))
+    assert skeleton.head_point("crown")[1] == pytest.approx(1.75, abs=0.01)
 
 
 @pytest.mark.parametrize("height", [1.1, 1.6, 2.0])
 def test_a_build_that_differs_in_height_only_is_the_average_figure_made_larger(height):
     pose = PoseSpecification(angles={"left_shoulder": (40, 20, 0), "left_hip": (30, 0, 0)}, root=(20, 0, 0))
 
-    figure = solve(pose, Build(height=height))
+    skeleton = solve(pose, Build(height=height))
 
-    assert np.allclose(figure.positions, solve(pose).positions * height / 1.75, atol=1e-6)
+    assert np.allclose(skeleton.positions, solve(pose).positions * height / 1.75, atol=1e-6)
 
 
 def any_angles(joint: str) -> st.SearchStrategy[tuple[float, float, float]]:
@@ -101,25 +101,25 @@ poses = st.builds(
 @settings(max_examples=40)
 @given(poses, st.sampled_from(BUILDS))
 def test_bones_keep_their_length_and_the_lowest_part_is_on_the_ground(specification, build):
-    figure = solve(specification, build)
+    skeleton = solve(specification, build)
 
-    assert lowest_point(figure) == pytest.approx(specification.lift * build.scale, abs=1e-9)
+    assert lowest_point(skeleton) == pytest.approx(specification.lift * build.scale, abs=1e-9)
     for joint, parent in PARENTS.items():
         length = np.linalg.norm(bone_offsets(build)[JOINTS.index(joint)])
-        assert np.linalg.norm(figure.position(joint) - figure.position(parent)) == pytest.approx(length)
-    assert np.allclose(figure.orientations @ figure.orientations.transpose(0, 2, 1), np.eye(3), atol=1e-9)
-    assert np.allclose(np.linalg.det(figure.orientations), 1)
+        assert np.linalg.norm(skeleton.position(joint) - skeleton.position(parent)) == pytest.approx(length)
+    assert np.allclose(skeleton.orientations @ skeleton.orientations.transpose(0, 2, 1), np.eye(3), atol=1e-9)
+    assert np.allclose(np.linalg.det(skeleton.orientations), 1)
 
 
 @settings(max_examples=40)
 @given(poses)
 def test_the_mirrored_pose_is_the_mirror_image(specification):
-    figure, mirrored = solve(specification), solve(specification.mirrored())
+    skeleton, mirrored = solve(specification), solve(specification.mirrored())
 
     for joint in JOINTS:
         other = {"left": "right", "right": "left"}.get(joint.split("_")[0])
         twin = f"{other}_{base_name(joint)}" if other and "_" in joint else joint
-        assert np.allclose(mirrored.position(twin), figure.position(joint) * (-1, 1, 1), atol=1e-9)
+        assert np.allclose(mirrored.position(twin), skeleton.position(joint) * (-1, 1, 1), atol=1e-9)
 
 
 def test_the_same_pose_gives_the_same_bits():

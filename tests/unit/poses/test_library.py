@@ -57,13 +57,13 @@ def test_the_words_of_a_pose_are_fit_for_a_catalogue_and_a_prompt(pose):
 
 @each_pose
 def test_all_keypoints_and_props_are_in_the_picture_with_a_margin(pose):
-    figure = solve(pose.specification)
-    camera = frame(figure, pose.specification)
-    keypoints = project(figure, camera)
+    skeleton = solve(pose.specification)
+    camera = frame(skeleton, pose.specification)
+    keypoints = project(skeleton, camera)
 
     assert keypoints.points.min() > 0.04
     assert keypoints.points.max() < 0.96
-    for prop in figure.props:
+    for prop in skeleton.props:
         if prop.kind != "wall":
             corners, _ = camera.project(prop.corners())
             assert corners.min() > 0.04
@@ -145,12 +145,12 @@ BOTH_FEET += ("greeting", "formal", "casual", "gesturing")
 
 @pytest.mark.parametrize("pose", [pose for pose in LIBRARY if pose.category in BOTH_FEET], ids=lambda pose: pose.slug)
 def test_who_stands_has_both_soles_on_the_ground_and_the_weight_over_them(pose):
-    figure = solve(pose.specification)
-    soles = np.concatenate([sole_points(figure, side) for side in ("left", "right")])
+    skeleton = solve(pose.specification)
+    soles = np.concatenate([sole_points(skeleton, side) for side in ("left", "right")])
 
     assert soles[:, 1].max() < 0.02
     for axis in (0, 2):
-        assert soles[:, axis].min() < figure.position("pelvis")[axis] < soles[:, axis].max()
+        assert soles[:, axis].min() < skeleton.position("pelvis")[axis] < soles[:, axis].max()
 
 
 # Pose, hand, part of the hand, the part of the body it touches.
@@ -190,19 +190,19 @@ REACHES = [
 ]
 
 
-def hand_point(figure, specification, side, part):
+def hand_point(skeleton, specification, side, part):
     if part == "palm":
-        return figure.point(f"{side}_wrist", palm_centre(side, figure.build))
+        return skeleton.point(f"{side}_wrist", palm_centre(side, skeleton.build))
     shape = hand_shape(specification.hands[0 if side == "left" else 1])
-    return figure.point(f"{side}_wrist", finger_joints(shape, side, figure.build)[FINGERS.index(part), 3])
+    return skeleton.point(f"{side}_wrist", finger_joints(shape, side, skeleton.build)[FINGERS.index(part), 3])
 
 
 @pytest.mark.parametrize(("slug", "side", "part", "touched"), REACHES)
 def test_hands_reach_what_they_are_meant_to_touch(slug, side, part, touched):
     specification = library_pose(slug).specification
-    figure = solve(specification)
-    body = next(capsule for capsule in capsules(figure) if capsule.name == touched)
-    point = hand_point(figure, specification, side, part)
+    skeleton = solve(specification)
+    body = next(capsule for capsule in capsules(skeleton) if capsule.name == touched)
+    point = hand_point(skeleton, specification, side, part)
 
     assert abs(gap(body, Capsule("hand", point, point, (0.0, 0.0)))) < 0.035
 
@@ -215,11 +215,11 @@ GROUNDED_HANDS = [("hero-landing", "right")] + [
 @pytest.mark.parametrize(("slug", "side"), GROUNDED_HANDS)
 def test_hands_that_carry_weight_are_on_the_ground(slug, side):
     specification = library_pose(slug).specification
-    figure = solve(specification)
+    skeleton = solve(specification)
     shape = hand_shape(specification.hands[0 if side == "left" else 1])
 
-    joints = finger_joints(shape, side, figure.build) @ figure.orientation(f"{side}_wrist").T
-    lowest = (joints + figure.position(f"{side}_wrist"))[..., 1].min()
+    joints = finger_joints(shape, side, skeleton.build) @ skeleton.orientation(f"{side}_wrist").T
+    lowest = (joints + skeleton.position(f"{side}_wrist"))[..., 1].min()
 
     assert -0.005 < lowest < 0.03
 
@@ -238,32 +238,32 @@ def test_a_push_up_is_held_by_straight_arms_and_hands_that_lie_flat(side):
 
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_a_sprinter_waits_on_the_fingertips_with_the_shoulders_over_them(side):
-    figure = solve(library_pose("sprint-start").specification)
+    skeleton = solve(library_pose("sprint-start").specification)
 
     assert fingertip_heights("sprint-start", side)[:3].max() < 0.02
-    assert abs(figure.position(f"{side}_shoulder")[2] - figure.position(f"{side}_wrist")[2]) < 0.1
-    assert figure.point(f"{side}_wrist", palm_centre(side, figure.build))[1] > 0.05  # the palm is off the ground
+    assert abs(skeleton.position(f"{side}_shoulder")[2] - skeleton.position(f"{side}_wrist")[2]) < 0.1
+    assert skeleton.point(f"{side}_wrist", palm_centre(side, skeleton.build))[1] > 0.05  # the palm is off the ground
 
 
 def test_the_hero_lands_on_the_knuckles_of_an_upright_fist():
-    figure = solve(library_pose("hero-landing").specification)
+    skeleton = solve(library_pose("hero-landing").specification)
 
-    out_of_the_palm = figure.orientation("right_wrist") @ palm_normal("right")
+    out_of_the_palm = skeleton.orientation("right_wrist") @ palm_normal("right")
 
-    assert figure.orientation("right_wrist")[1, 1] > 0.95
-    assert finger_positions(figure, "right")[1:, :, 1].min() < 0.015
+    assert skeleton.orientation("right_wrist")[1, 1] > 0.95
+    assert finger_positions(skeleton, "right")[1:, :, 1].min() < 0.015
     assert out_of_the_palm[2] < -0.5  # the viewer sees the back of a closed hand, not the gap behind the thumb
 
 
 def test_an_elbow_rests_on_the_knee_of_the_thinker_and_his_chin_on_the_fist():
-    figure = solve(library_pose("thinker-seated").specification)
-    parts = {part.name: part for part in capsules(figure)}
-    elbow = figure.position("right_elbow")
-    knuckles = finger_positions(figure, "right")[1:, 0]
+    skeleton = solve(library_pose("thinker-seated").specification)
+    parts = {part.name: part for part in capsules(skeleton)}
+    elbow = skeleton.position("right_elbow")
+    knuckles = finger_positions(skeleton, "right")[1:, 0]
 
-    assert np.linalg.norm(elbow - figure.position("right_knee")) < 0.16
+    assert np.linalg.norm(elbow - skeleton.position("right_knee")) < 0.16
     assert gap(parts["right_thigh"], Capsule("elbow", elbow, elbow, (0.0, 0.0))) < 0.04
-    assert np.linalg.norm(knuckles - figure.head_point("chin"), axis=1).min() < 0.03
+    assert np.linalg.norm(knuckles - skeleton.head_point("chin"), axis=1).min() < 0.03
 
 
 @pytest.mark.parametrize("slug", ["ballet-arms-overhead", "arms-crossed-against-wall"])
@@ -275,9 +275,9 @@ def test_crossed_feet_and_shins_stay_outside_each_other(slug):
 
 
 def test_the_foot_of_the_tree_pose_lies_against_the_thigh_and_not_in_it():
-    figure = solve(library_pose("yoga-tree").specification)
-    thigh = next(part for part in capsules(figure) if part.name == "left_thigh")
-    gaps = [gap(thigh, Capsule("sole", point, point, (0.0, 0.0))) for point in sole_points(figure, "right")]
+    skeleton = solve(library_pose("yoga-tree").specification)
+    thigh = next(part for part in capsules(skeleton) if part.name == "left_thigh")
+    gaps = [gap(thigh, Capsule("sole", point, point, (0.0, 0.0))) for point in sole_points(skeleton, "right")]
 
     assert -0.005 < min(gaps) < 0.02
 
@@ -289,17 +289,17 @@ def test_heels_lie_on_the_mat_of_who_lies_on_the_back(side):
 
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_who_kneels_on_the_heels_has_the_insteps_flat_on_the_floor(side):
-    figure = solve(library_pose("kneeling-on-heels").specification)
-    parts = {part.name: part for part in capsules(figure)}
+    skeleton = solve(library_pose("kneeling-on-heels").specification)
+    parts = {part.name: part for part in capsules(skeleton)}
 
-    assert abs(figure.orientation(f"{side}_toes")[1, 2]) < 0.2
+    assert abs(skeleton.orientation(f"{side}_toes")[1, 2]) < 0.2
     assert parts[f"{side}_toes"].end[1] - parts[f"{side}_toes"].radii[1] < 0.015
-    assert abs(figure.orientation(f"{side}_ankle")[1, 0]) < 0.1
+    assert abs(skeleton.orientation(f"{side}_ankle")[1, 0]) < 0.1
 
 
 def test_a_step_in_profile_lands_on_the_heel_and_leaves_from_the_toes():
-    figure = solve(library_pose("profile-walking-left").specification)
-    front, rear = sole_points(figure, "right"), sole_points(figure, "left")
+    skeleton = solve(library_pose("profile-walking-left").specification)
+    front, rear = sole_points(skeleton, "right"), sole_points(skeleton, "left")
 
     assert front[0, 1] < 0.01
     assert front[-1, 1] > 0.06
@@ -308,13 +308,13 @@ def test_a_step_in_profile_lands_on_the_heel_and_leaves_from_the_toes():
 
 
 def test_back_and_sole_are_at_the_wall_that_is_leant_on():
-    figure = solve(library_pose("leaning-wall-foot-up").specification)
-    wall = figure.props[0]
+    skeleton = solve(library_pose("leaning-wall-foot-up").specification)
+    wall = skeleton.props[0]
     surface = wall.position[2] + wall.size[2] / 2
-    ribs = next(part for part in capsules(figure) if part.name == "ribs")
+    ribs = next(part for part in capsules(skeleton) if part.name == "ribs")
 
     assert min(ribs.start[2] - ribs.radii[0], ribs.end[2] - ribs.radii[1]) == pytest.approx(surface, abs=0.01)
-    assert sole_points(figure, "left")[:, 2] == pytest.approx(surface, abs=0.01)
+    assert sole_points(skeleton, "left")[:, 2] == pytest.approx(surface, abs=0.01)
 
 
 def test_who_bows_keeps_the_wrists_straight():
@@ -325,10 +325,10 @@ def test_who_bows_keeps_the_wrists_straight():
 
 
 def test_a_symmetric_pose_is_its_own_mirror_image():
-    figure = solve(library_pose("standing-arms-out").specification)
+    skeleton = solve(library_pose("standing-arms-out").specification)
 
     for joint in ("wrist", "elbow", "knee", "ankle"):
-        left, right = figure.position(f"left_{joint}"), figure.position(f"right_{joint}")
+        left, right = skeleton.position(f"left_{joint}"), skeleton.position(f"right_{joint}")
         assert np.allclose(left * (-1, 1, 1), right, atol=0.005)
 
 

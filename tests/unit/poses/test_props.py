@@ -16,8 +16,8 @@ BUILDS = [Build(), Build(height=1.3, arms=0.9), Build(height=1.95, girth=1.3)]
 
 
 def placed(kind, at, angles=None, build=BUILDS[0], **use):
-    figure = solve(PoseSpecification(angles=angles or ARMS_FORWARD, props=(PropUse(kind, at, **use),)), build)
-    return figure, figure.props[0]
+    skeleton = solve(PoseSpecification(angles=angles or ARMS_FORWARD, props=(PropUse(kind, at, **use),)), build)
+    return skeleton, skeleton.props[0]
 
 
 EVERY_USE = [(kind, at) for kind, prop in PROPS.items() for at in prop.anchors]
@@ -36,9 +36,9 @@ def test_every_prop_can_be_placed_at_each_of_its_anchors(kind, at, build):
 
 @pytest.mark.parametrize(("kind", "at"), [use for use in EVERY_USE if use[1] in HANDS])
 def test_a_held_prop_touches_the_palm_of_its_hand(kind, at):
-    figure, prop = placed(kind, at)
+    skeleton, prop = placed(kind, at)
     side = at.removesuffix("_hand")
-    palm = figure.point(f"{side}_wrist", palm_centre(side, figure.build))
+    palm = skeleton.point(f"{side}_wrist", palm_centre(side, skeleton.build))
 
     local = prop.orientation.T @ (palm - prop.position)
 
@@ -48,26 +48,26 @@ def test_a_held_prop_touches_the_palm_of_its_hand(kind, at):
 @pytest.mark.parametrize("build", BUILDS)
 @pytest.mark.parametrize("kind", ["chair", "stool"])
 def test_a_seat_stands_on_the_ground_and_is_as_high_as_the_figure_sits(kind, build):
-    figure, prop = placed(kind, "seat", SEATED, build)
+    skeleton, prop = placed(kind, "seat", SEATED, build)
 
     assert prop.corners()[:, 1].min() == pytest.approx(0, abs=1e-9)
-    assert prop.seat == pytest.approx(pelvis_underside(figure))
+    assert prop.seat == pytest.approx(pelvis_underside(skeleton))
 
 
 @pytest.mark.parametrize("at", ["back", "left_side", "right_side"])
 def test_a_wall_touches_the_figure_and_stays_outside_of_it(at):
-    figure, prop = placed("wall", at)
+    skeleton, prop = placed("wall", at)
     front = prop.position + prop.orientation[:, 2] * prop.size[2] / 2
 
-    distances = (outline_points(figure) - front) @ prop.orientation[:, 2]
+    distances = (outline_points(skeleton) - front) @ prop.orientation[:, 2]
 
     assert distances.min() == pytest.approx(0, abs=1e-9)
 
 
 @pytest.mark.parametrize("build", BUILDS)
 def test_a_box_between_the_hands_is_as_wide_as_they_are_apart(build):
-    figure, prop = placed("box", "both_hands", build=build)
-    palms = [figure.point(f"{side}_wrist", palm_centre(side, build)) for side in ("left", "right")]
+    skeleton, prop = placed("box", "both_hands", build=build)
+    palms = [skeleton.point(f"{side}_wrist", palm_centre(side, build)) for side in ("left", "right")]
 
     assert prop.size[0] == pytest.approx(np.linalg.norm(palms[0] - palms[1]))
 

@@ -1,4 +1,4 @@
-"""A solved figure: where every joint and every prop is in the world, in the frames that `skeleton` describes."""
+"""A posed skeleton: where every joint and every prop is in the world, in the frames that `skeleton` describes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class PlacedProp:
 
 
 @dataclass(frozen=True, eq=False)
-class Figure:
+class PosedSkeleton:
     """A skeleton in the world.
 
     `positions`: (J, 3) metres, where the joint is, in the order of `JOINTS`; `orientations`: (J, 3, 3), columns are the
@@ -57,7 +57,7 @@ class Figure:
         return axes
 
     def point(self, joint: str, local: Vector | Floats) -> Floats:
-        """World position of a point given in the joint's frame, in metres of this figure."""
+        """World position of a point given in the joint's frame, in metres of this skeleton."""
         return self.position(joint) + self.orientation(joint) @ np.asarray(local, dtype=np.float64)
 
     def head_point(self, name: str, side: str = "left") -> Floats:
