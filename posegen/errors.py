@@ -150,6 +150,10 @@ class InvalidPose(PosegenError):
     """A pose specification that the skeleton cannot take: unknown joint, angle out of its limits."""
 
 
+class InvalidSize(PosegenError):
+    """A picture size, in pixels, that the figure cannot be drawn in."""
+
+
 class UnknownName(PosegenError):
     """A name that is in none of our lists. `known`: what could have been meant."""
 

@@ -6,7 +6,9 @@ seed, so that a recipe gives the same bytes again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import cv2
@@ -14,28 +16,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.backends.protocol import LARGEST_SEED, Capabilities, Recipe, Rendering
-from posegen.errors import BackendRejected
+from posegen.errors import BackendRejected, InvalidSize
 from posegen.figure.background import paint_background
 from posegen.figure.dressing import person
 from posegen.figure.figure_looks import figure_looks
 from posegen.figure.geometry import Floats, Mesh, assemble
-from posegen.figure.light import ShadowMap, corners, soften
+from posegen.figure.light import Lighting, ShadowMap, corners, soften
 from posegen.figure.looks import PALETTES, Look
 from posegen.figure.materials import prop_looks
 from posegen.figure.melting import melt
 from posegen.figure.outfits import OUTFITS
 from posegen.figure.physique import physique
+from posegen.figure.placement import place
 from posegen.figure.planes import Planes, planes
 from posegen.figure.props import props
 from posegen.figure.raster import Projected
 from posegen.figure.rig import Rig
-from posegen.figure.settings import Scene, scene
+from posegen.figure.settings import scene
 from posegen.figure.shading import albedo, shade, to_light, to_screen
 from posegen.figure.visibility import Seen, look, project
-from posegen.poses.camera import Camera, frame
+from posegen.poses.avatar import Avatar
+from posegen.poses.camera import Camera
+from posegen.poses.keypoints import Keypoints
 from posegen.poses.keypoints import project as project_keypoints
-from posegen.poses.kinematics import solve
 from posegen.poses.posed_skeleton import PosedSkeleton
+from posegen.poses.specification import PoseSpecification
 
 NAME = "mannequin"
 VERSION = "2"
@@ -51,8 +56,78 @@ _PORTION = 30_000  # points shaded at once: few enough for the processor's cache
 _OFF = np.float32(0.006)  # metres along the normal from where light is looked for: no surface shades itself
 
 
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """A drawn figure in its surroundings.
+
+    `pixels`: (height, width, 3) uint8, sRGB; `keypoints`: the 18 OpenPose points; `depth`: (height, width) float32,
+    metres from the camera, infinite outside of the figure; `part_mask`: (height, width) uint8, numbers of `Part`.
+    """
+
+    pixels: NDArray[np.uint8]
+    keypoints: Keypoints
+    depth: NDArray[np.float32]
+    part_mask: NDArray[np.uint8]
+
+
+def draw(
+    specification: PoseSpecification, avatar: Avatar, *, seed: int = 0, width: int = 1024, height: int = 1024
+) -> Drawing:
+    """Draws an avatar in a pose. The same arguments give the same bytes; any number of threads may draw at once.
+
+    Args:
+        specification: the pose, with props, face and view.
+        avatar: body, hair, clothes, colours and setting.
+        seed: 0 or more; varies light and background, never the figure.
+        width: pixels, `SMALLEST_SIDE` to `LARGEST_SIDE`.
+        height: pixels, in the same range.
+
+    Raises:
+        InvalidSize: `width` or `height` is out of range.
+    """
+    _check_size(width, height)
+    _prepare_process()
+    skeleton, camera = place(specification, avatar, width / height)
+    view = View(camera, width, height)
+    mesh = _model(specification, avatar, skeleton)
+    projected, window = project(mesh, camera, width, height)
+    seen = look(mesh, projected, window)
+    taken = scene(avatar.setting, seed, camera)
+    shadow = ShadowMap(mesh, taken.lighting.key, taken.setting.softness)
+    pixels = paint_background(taken, camera, skeleton, mesh.vertices, shadow, width, height)
+    where = (slice(window.top, window.top + window.height), slice(window.left, window.left + window.width))
+    scale = pixels_per_metre(view, seen)
+    looks = figure_looks(avatar, specification, skeleton.build, 1 / scale) | prop_looks(PALETTES[avatar.style])
+    light = light_of_points(mesh, projected, seen, view, looks, taken.lighting, shadow)
+    pixels[where] = compose(pixels[where], light, seen)
+    depth, parts = np.full((height, width), np.inf, np.float32), np.zeros((height, width), np.uint8)
+    np.copyto(depth[where], seen.far, where=seen.piece > 0)
+    parts[where] = cv2.LUT(seen.piece, _parts(mesh))
+    return Drawing(pixels, project_keypoints(skeleton, camera), depth, parts)
+
+
+def _check_size(width: int, height: int) -> None:
+    for side, value in (("width", width), ("height", height)):
+        if not SMALLEST_SIDE <= value <= LARGEST_SIDE:
+            raise InvalidSize(f"The {side} is {value}; it must lie between {SMALLEST_SIDE} and {LARGEST_SIDE}.")
+
+
+@cache
+def _prepare_process() -> None:
+    # One thread draws one picture; several may draw at once.
+    cv2.setNumThreads(1)
+    # glibc raises its mmap and trim thresholds to the largest block freed so far. One large block, freed here, makes it
+    # keep the memory of a picture for the next one; requesting it from the system again is slow.
+    np.empty(_KEPT, np.uint8)
+
+
+def _model(specification: PoseSpecification, avatar: Avatar, skeleton: PosedSkeleton) -> Mesh:
+    pieces = person(Rig(skeleton, physique(avatar)), avatar, OUTFITS[avatar.clothing], specification)
+    return assemble(pieces + props(skeleton))
+
+
 class Mannequin:
-    """Renders recipes offline; see `posegen.backends.protocol.Backend`."""
+    """The figure as a backend; see `posegen.backends.protocol.Backend`."""
 
     name = NAME
     version = VERSION
@@ -60,31 +135,15 @@ class Mannequin:
         largest_side=LARGEST_SIDE, pose_control=True, free_prompt=False, ground_truth=True, costs_money=False
     )
 
-    def __init__(self) -> None:
-        # A picture is the work of one thread, several of which may render at once.
-        cv2.setNumThreads(1)
-        # Memory that a picture took stays with the process for the next one: what the C library sees freed in one
-        # piece it takes for the measure of what to keep, and asking the system for it anew is slow.
-        np.empty(_KEPT, np.uint8)
-
     def render(self, recipe: Recipe) -> Rendering:
-        """The picture, its keypoints, depth and part mask. Raises `BackendRejected`."""
+        """Draws the recipe's figure. Raises `BackendRejected`."""
         _check(recipe)
-        width, height = recipe.width, recipe.height
-        skeleton = solve(recipe.specification, physique(recipe.avatar).build)
-        camera = frame(skeleton, recipe.specification, width / height)
-        mesh = _model(recipe, skeleton)
-        projected, window = project(mesh, camera, width, height)
-        seen = look(mesh, projected, window)
-        taken = scene(recipe.avatar.setting, recipe.seed, camera)
-        shadow = ShadowMap(mesh, taken.lighting.key, taken.setting.softness)
-        pixels = paint_background(taken, camera, skeleton, mesh.vertices, shadow, width, height)
-        place = (slice(window.top, window.top + window.height), slice(window.left, window.left + window.width))
-        pixels[place] = _compose(pixels[place], _shaded(recipe, mesh, projected, seen, camera, taken, shadow), seen)
-        depth, parts = np.full((height, width), np.inf, np.float32), np.zeros((height, width), np.uint8)
-        np.copyto(depth[place], seen.far, where=seen.piece > 0)
-        parts[place] = cv2.LUT(seen.piece, _parts(mesh))
-        return Rendering(pixels, project_keypoints(skeleton, camera), depth, parts)
+        size = {"width": recipe.width, "height": recipe.height}
+        try:
+            drawing = draw(recipe.specification, recipe.avatar, seed=recipe.seed, **size)
+        except InvalidSize as invalid:
+            raise BackendRejected(str(invalid)) from invalid
+        return Rendering(drawing.pixels, drawing.keypoints, drawing.depth, drawing.part_mask)
 
 
 def _check(recipe: Recipe) -> None:
@@ -93,31 +152,41 @@ def _check(recipe: Recipe) -> None:
             f"The recipe is for {recipe.backend} {recipe.backend_version}, this is {NAME} {VERSION}; "
             "make a new recipe for this version."
         )
-    for side, value in (("width", recipe.width), ("height", recipe.height)):
-        if not SMALLEST_SIDE <= value <= LARGEST_SIDE:
-            raise BackendRejected(f"The {side} is {value}; it must lie between {SMALLEST_SIDE} and {LARGEST_SIDE}.")
     if not 0 <= recipe.seed <= LARGEST_SEED:
         raise BackendRejected(f"The seed is {recipe.seed}; it must lie between 0 and {LARGEST_SEED}.")
 
 
-def _model(recipe: Recipe, skeleton: PosedSkeleton) -> Mesh:
-    rig = Rig(skeleton, physique(recipe.avatar))
-    pieces = person(rig, recipe.avatar, OUTFITS[recipe.avatar.clothing], recipe.specification)
-    return assemble(pieces + props(skeleton))
+@dataclass(frozen=True)
+class View:
+    """A picture's camera, and its size in pixels."""
+
+    camera: Camera
+    width: int
+    height: int
 
 
-def _shaded(
-    recipe: Recipe, mesh: Mesh, projected: Projected, seen: Seen, camera: Camera, taken: Scene, shadow: ShadowMap
+def pixels_per_metre(view: View, seen: Seen) -> float:
+    """The scale in the middle of the figure."""
+    return view.camera.focal * view.height / float(np.median(seen.depth[::_EVERY]))
+
+
+def light_of_points(
+    mesh: Mesh,
+    projected: Projected,
+    seen: Seen,
+    view: View,
+    looks: Mapping[int, Look],
+    lighting: Lighting,
+    shadow: ShadowMap,
 ) -> Floats:
-    """(3, points) linear light."""
-    pixels_per_metre = camera.focal * recipe.height / float(np.median(seen.depth[::_EVERY]))
-    view = camera.orientation[:, 2].astype(np.float32)
+    """(3, points) the linear light that each point sends to the camera. `looks`: by surface number."""
+    scale = pixels_per_metre(view, seen)
+    to_camera = view.camera.orientation[:, 2].astype(np.float32)
     directions, at_rest = planes(projected, seen, mesh.normals, mesh.rest)
-    normals = _normals(mesh, directions, seen, view)
-    melt(mesh, seen, normals, _MELT * pixels_per_metre)
-    corner = _hidden(seen, _CORNER * pixels_per_metre)
-    looks = _looks(recipe, 1 / pixels_per_metre)
-    lit, hidden = _arriving(seen, normals, camera, recipe, shadow, corner)
+    normals = _normals(mesh, directions, seen, to_camera)
+    melt(mesh, seen, normals, _MELT * scale)
+    corner = _hidden(seen, _CORNER * scale)
+    lit, hidden = _arriving(seen, normals, view, shadow, corner)
     light = np.empty((3, len(seen.depth)), np.float32)
     for surface, points in _by_surface(mesh, seen):
         x, y, z = (axis[points] for axis in normals)
@@ -125,15 +194,14 @@ def _shaded(
         if (paint := looks[surface].paint) is not None:
             paint(colour, *at_rest.at(points))
         arriving = lit[points], hidden[points]
-        shade(light[:, points], looks[surface], colour, (x, y, z), view, taken.lighting, *arriving)
+        shade(light[:, points], looks[surface], colour, (x, y, z), to_camera, lighting, *arriving)
     return light
 
 
 def _arriving(
     seen: Seen,
     normals: tuple[Floats, Floats, Floats],
-    camera: Camera,
-    recipe: Recipe,
+    view: View,
     shadow: ShadowMap,
     corner: Floats,
 ) -> tuple[Floats, Floats]:
@@ -141,7 +209,7 @@ def _arriving(
     lit, hidden = np.empty_like(seen.depth), np.empty_like(seen.depth)
     for start in range(0, len(lit), _PORTION):
         points = slice(start, start + _PORTION)
-        world = _world(seen, points, camera, recipe)
+        world = _world(seen, points, view)
         x, y, z = (place + axis[points] * _OFF for place, axis in zip(world, normals, strict=True))
         lit[points] = shadow.lit(x, y, z)
         hidden[points] = _nearest(corner, seen, points)
@@ -155,7 +223,7 @@ def _parts(mesh: Mesh) -> NDArray[np.uint8]:
     return parts
 
 
-def _normals(mesh: Mesh, directions: Planes, seen: Seen, view: Floats) -> tuple[Floats, Floats, Floats]:
+def _normals(mesh: Mesh, directions: Planes, seen: Seen, to_camera: Floats) -> tuple[Floats, Floats, Floats]:
     """Unit normals of all points; those of an inside that is seen are turned round."""
     count = len(seen.triangle)
     two_sided = mesh.two_sided.take(mesh.faces.piece.take(seen.triangle))
@@ -163,7 +231,7 @@ def _normals(mesh: Mesh, directions: Planes, seen: Seen, view: Floats) -> tuple[
     for start in range(0, count, _PORTION):
         portion = slice(start, start + _PORTION)
         x, y, z = directions.at(portion)
-        inside = two_sided[portion] & (x * view[0] + y * view[1] + z * view[2] < 0)
+        inside = two_sided[portion] & (x * to_camera[0] + y * to_camera[1] + z * to_camera[2] < 0)
         scale = np.where(inside, np.float32(-1), np.float32(1)) / np.maximum(np.sqrt(x * x + y * y + z * z), 1e-6)
         for normal, axis in zip(normals, (x, y, z), strict=True):
             np.multiply(axis, scale, out=normal[portion])
@@ -179,18 +247,12 @@ def _by_surface(mesh: Mesh, seen: Seen) -> Iterator[tuple[int, slice]]:
             yield int(surface[start]), slice(first, min(first + _PORTION, end))
 
 
-def _looks(recipe: Recipe, blur: float) -> dict[int, Look]:
-    """`blur`: metres to a pixel."""
-    person_looks = figure_looks(recipe.avatar, recipe.specification, physique(recipe.avatar).build, blur)
-    return person_looks | prop_looks(PALETTES[recipe.avatar.style])
-
-
-def _world(seen: Seen, points: slice, camera: Camera, recipe: Recipe) -> tuple[Floats, Floats, Floats]:
+def _world(seen: Seen, points: slice, view: View) -> tuple[Floats, Floats, Floats]:
     """Where the points are, metres."""
-    depth = seen.depth[points]
-    scale = depth * np.float32(1 / (camera.focal * recipe.height))
-    right = (seen.x[points] + np.float32(seen.window.left - recipe.width / 2)) * scale
-    up = (np.float32(recipe.height / 2 - seen.window.top) - seen.y[points]) * scale
+    camera, depth = view.camera, seen.depth[points]
+    scale = depth * np.float32(1 / (camera.focal * view.height))
+    right = (seen.x[points] + np.float32(seen.window.left - view.width / 2)) * scale
+    up = (np.float32(view.height / 2 - seen.window.top) - seen.y[points]) * scale
     axes, origin = camera.orientation.astype(np.float32), camera.position.astype(np.float32)
     x, y, z = (origin[k] + right * axes[k, 0] + up * axes[k, 1] - depth * axes[k, 2] for k in range(3))
     return x, y, z
@@ -207,7 +269,7 @@ def _nearest(corner: Floats, seen: Seen, points: slice) -> Floats:
     return np.asarray(corner.take(row * np.int32(corner.shape[1]) + column))
 
 
-def _compose(behind: NDArray[np.uint8], colours: Floats, seen: Seen) -> NDArray[np.uint8]:
+def compose(behind: NDArray[np.uint8], colours: Floats, seen: Seen) -> NDArray[np.uint8]:
     """The figure over the background of its window: whole pixels as they are, edges blended in light."""
     flat = np.ascontiguousarray(behind).reshape(-1, 3)
     edge = np.flatnonzero((seen.share < 1) | ~seen.middle)

@@ -13,10 +13,7 @@ from numpy.typing import NDArray
 
 from posegen.backends.protocol import Recipe
 from posegen.errors import InvalidPose, UnknownName
-from posegen.figure.physique import physique
-from posegen.poses.camera import frame
-from posegen.poses.kinematics import solve
-from posegen.poses.prop_kinds import SCENERY
+from posegen.figure.placement import prop_corners
 
 
 def belongings(recipe: Mapping[str, Any]) -> NDArray[np.float64] | None:
@@ -28,9 +25,4 @@ def belongings(recipe: Mapping[str, Any]) -> NDArray[np.float64] | None:
         known = Recipe.from_json(recipe)
     except (InvalidPose, UnknownName, KeyError, TypeError):
         return None
-    figure = solve(known.specification, physique(known.avatar).build)
-    props = [prop.corners() for prop in figure.props if prop.kind not in SCENERY]
-    if not props:
-        return None
-    corners, _ = frame(figure, known.specification, known.width / known.height).project(np.concatenate(props))
-    return corners
+    return prop_corners(known.specification, known.avatar, known.width / known.height)
