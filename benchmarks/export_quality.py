@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from posegen.backends.mannequin import Mannequin
 from posegen.backends.protocol import Recipe
-from posegen.figure.renderer import Mannequin
 from posegen.images.exports import PlannedExport, Source, draw_export, encode_export, plan_exports
 from posegen.images.pixels import Pixels
 from posegen.images.platforms import PLATFORMS

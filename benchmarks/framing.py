@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.progress import track
 
+from posegen.backends.mannequin import Mannequin
 from posegen.backends.protocol import Recipe, Rendering
 from posegen.figure.parts import Part
-from posegen.figure.renderer import Mannequin
 from posegen.images.body import body_of
 from posegen.images.contact_sheet import Tile, contact_sheet, encode_sheet
 from posegen.images.exports import Export, PlannedExport, Source, encode_export, plan_exports

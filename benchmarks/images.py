@@ -29,8 +29,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from posegen.backends.mannequin import Mannequin
 from posegen.backends.protocol import Recipe, Rendering
-from posegen.figure.renderer import Mannequin
 from posegen.images.exports import PlannedExport, Source, plan_exports
 from posegen.images.pixels import Pixels
 from posegen.images.platforms import EXTEND, PLATFORMS

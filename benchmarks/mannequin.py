@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
+from posegen.backends.mannequin import VERSION, Mannequin
 from posegen.backends.protocol import Recipe
-from posegen.figure.renderer import VERSION, Mannequin
 from posegen.poses.avatar import AVATAR_ATTRIBUTES, Avatar
 from posegen.poses.library import LIBRARY, LibraryPose
 

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from posegen.backends.mannequin import NAME, VERSION, Mannequin
 from posegen.backends.protocol import Recipe
-from posegen.figure.renderer import NAME, VERSION, Mannequin
 from posegen.poses.avatar import AVATAR_ATTRIBUTES, Avatar
 from posegen.poses.library import LibraryPose
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from posegen.backends.mannequin import Mannequin
 from posegen.backends.protocol import Backend
 from posegen.errors import UnknownName
-from posegen.figure.renderer import Mannequin
 
 BACKENDS = {"mannequin": Mannequin}
 

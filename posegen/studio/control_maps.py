@@ -7,11 +7,11 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
+from posegen.backends.mannequin import Mannequin
 from posegen.backends.protocol import Recipe, Rendering
 from posegen.database import library, objects
 from posegen.database.library import StoredPose
 from posegen.errors import StoreUnknown
-from posegen.figure.renderer import Mannequin
 from posegen.images.pixels import Pixels
 from posegen.images.png import encode_png
 from posegen.poses.avatar import Avatar

@@ -8,8 +8,8 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
+from posegen.backends.mannequin import Mannequin
 from posegen.database.poses import pose_id
-from posegen.figure.renderer import Mannequin
 from posegen.images.validation import open_image
 from tests.builders import execute, finished
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from posegen.backends.mannequin import Mannequin
 from posegen.backends.protocol import Rendering
 from posegen.database import quality
 from posegen.errors import ImageInvalid
-from posegen.figure.renderer import Mannequin
 from posegen.images.measures import FigureMeasures, Measures
 from posegen.images.quality import seed_of
 from posegen.images.validation import open_image

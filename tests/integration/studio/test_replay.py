@@ -8,10 +8,10 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
+from posegen.backends.mannequin import Mannequin
 from posegen.backends.protocol import Rendering
 from posegen.database.poses import pose_id
 from posegen.errors import ObjectCorrupt, PoseUnknown, ReplayRefused
-from posegen.figure.renderer import Mannequin
 from posegen.studio.replay import Likeness, differences, replay
 from tests.backends import PaintedBackend
 from tests.builders import SLUGS, execute, finished, queued, rows

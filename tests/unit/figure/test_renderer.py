@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from posegen.backends.mannequin import Mannequin
 from posegen.backends.protocol import Recipe, Rendering
 from posegen.errors import BackendRejected
 from posegen.figure.parts import Part
-from posegen.figure.renderer import Mannequin
 from posegen.poses.avatar import AVATAR_ATTRIBUTES, Avatar
 from posegen.poses.hands import HAND_SHAPES
 from posegen.poses.keypoints import KEYPOINTS

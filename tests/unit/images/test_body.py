@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from posegen.backends.mannequin import Mannequin
 from posegen.backends.protocol import Recipe
 from posegen.figure.parts import Part
-from posegen.figure.renderer import Mannequin
 from posegen.images.body import body_of
 from posegen.images.framing import place
 from posegen.images.platforms import PLATFORMS

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from posegen.backends.mannequin import Mannequin
 from posegen.backends.protocol import Recipe
 from posegen.figure.parts import Part
-from posegen.figure.renderer import Mannequin
 from posegen.poses.avatar import Avatar
 from posegen.poses.library import LIBRARY
 from posegen.studio.belongings import belongings

@@ -1,159 +1,30 @@
-"""The mannequin backend: from a recipe to a picture of a shaded, articulated, dressed figure. NumPy and OpenCV only.
-
-It holds no state, so that any number of threads may render at once, and draws every random number from the recipe's
-seed, so that a recipe gives the same bytes again.
-"""
+"""From what the camera sees to the colours of pixels: light and material of each point, and the edges of the figure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.backends.protocol import LARGEST_SEED, Capabilities, Recipe, Rendering
-from posegen.errors import BackendRejected, InvalidSize
-from posegen.figure.background import paint_background
-from posegen.figure.dressing import person
-from posegen.figure.figure_looks import figure_looks
-from posegen.figure.geometry import Floats, Mesh, assemble
+from posegen.figure.geometry import Floats, Mesh
 from posegen.figure.light import Lighting, ShadowMap, corners, soften
-from posegen.figure.looks import PALETTES, Look
-from posegen.figure.materials import prop_looks
+from posegen.figure.looks import Look
 from posegen.figure.melting import melt
-from posegen.figure.outfits import OUTFITS
-from posegen.figure.physique import physique
-from posegen.figure.placement import place
 from posegen.figure.planes import Planes, planes
-from posegen.figure.props import props
 from posegen.figure.raster import Projected
-from posegen.figure.rig import Rig
-from posegen.figure.settings import scene
 from posegen.figure.shading import albedo, shade, to_light, to_screen
-from posegen.figure.visibility import Seen, look, project
-from posegen.poses.avatar import Avatar
+from posegen.figure.visibility import Seen
 from posegen.poses.camera import Camera
-from posegen.poses.keypoints import Keypoints
-from posegen.poses.keypoints import project as project_keypoints
-from posegen.poses.posed_skeleton import PosedSkeleton
-from posegen.poses.specification import PoseSpecification
 
-NAME = "mannequin"
-VERSION = "2"
-"""Rises with every change that alters a picture: recipes carry it, and a recipe is a picture."""
-
-SMALLEST_SIDE, LARGEST_SIDE = 64, 2048
 _MELT = 0.022  # metres around a crease that are rounded
 _CORNER = 0.05  # metres within which surfaces keep light from each other
 _COARSE = 2
-_KEPT = 24 * 2**20  # bytes
 _EVERY = 16  # point whose depth counts for the figure's middle one
 _PORTION = 30_000  # points shaded at once: few enough for the processor's cache, and for `light.sample`
 _OFF = np.float32(0.006)  # metres along the normal from where light is looked for: no surface shades itself
-
-
-@dataclass(frozen=True, eq=False)
-class Drawing:
-    """A drawn figure in its surroundings.
-
-    `pixels`: (height, width, 3) uint8, sRGB; `keypoints`: the 18 OpenPose points; `depth`: (height, width) float32,
-    metres from the camera, infinite outside of the figure; `part_mask`: (height, width) uint8, numbers of `Part`.
-    """
-
-    pixels: NDArray[np.uint8]
-    keypoints: Keypoints
-    depth: NDArray[np.float32]
-    part_mask: NDArray[np.uint8]
-
-
-def draw(
-    specification: PoseSpecification, avatar: Avatar, *, seed: int = 0, width: int = 1024, height: int = 1024
-) -> Drawing:
-    """Draws an avatar in a pose. The same arguments give the same bytes; any number of threads may draw at once.
-
-    Args:
-        specification: the pose, with props, face and view.
-        avatar: body, hair, clothes, colours and setting.
-        seed: 0 or more; varies light and background, never the figure.
-        width: pixels, `SMALLEST_SIDE` to `LARGEST_SIDE`.
-        height: pixels, in the same range.
-
-    Raises:
-        InvalidSize: `width` or `height` is out of range.
-    """
-    _check_size(width, height)
-    _prepare_process()
-    skeleton, camera = place(specification, avatar, width / height)
-    view = View(camera, width, height)
-    mesh = _model(specification, avatar, skeleton)
-    projected, window = project(mesh, camera, width, height)
-    seen = look(mesh, projected, window)
-    taken = scene(avatar.setting, seed, camera)
-    shadow = ShadowMap(mesh, taken.lighting.key, taken.setting.softness)
-    pixels = paint_background(taken, camera, skeleton, mesh.vertices, shadow, width, height)
-    where = (slice(window.top, window.top + window.height), slice(window.left, window.left + window.width))
-    scale = pixels_per_metre(view, seen)
-    looks = figure_looks(avatar, specification, skeleton.build, 1 / scale) | prop_looks(PALETTES[avatar.style])
-    light = light_of_points(mesh, projected, seen, view, looks, taken.lighting, shadow)
-    pixels[where] = compose(pixels[where], light, seen)
-    depth, parts = np.full((height, width), np.inf, np.float32), np.zeros((height, width), np.uint8)
-    np.copyto(depth[where], seen.far, where=seen.piece > 0)
-    parts[where] = cv2.LUT(seen.piece, _parts(mesh))
-    return Drawing(pixels, project_keypoints(skeleton, camera), depth, parts)
-
-
-def _check_size(width: int, height: int) -> None:
-    for side, value in (("width", width), ("height", height)):
-        if not SMALLEST_SIDE <= value <= LARGEST_SIDE:
-            raise InvalidSize(f"The {side} is {value}; it must lie between {SMALLEST_SIDE} and {LARGEST_SIDE}.")
-
-
-@cache
-def _prepare_process() -> None:
-    # One thread draws one picture; several may draw at once.
-    cv2.setNumThreads(1)
-    # glibc raises its mmap and trim thresholds to the largest block freed so far. One large block, freed here, makes it
-    # keep the memory of a picture for the next one; requesting it from the system again is slow.
-    np.empty(_KEPT, np.uint8)
-
-
-def _model(specification: PoseSpecification, avatar: Avatar, skeleton: PosedSkeleton) -> Mesh:
-    pieces = person(Rig(skeleton, physique(avatar)), avatar, OUTFITS[avatar.clothing], specification)
-    return assemble(pieces + props(skeleton))
-
-
-class Mannequin:
-    """The figure as a backend; see `posegen.backends.protocol.Backend`."""
-
-    name = NAME
-    version = VERSION
-    capabilities = Capabilities(
-        largest_side=LARGEST_SIDE, pose_control=True, free_prompt=False, ground_truth=True, costs_money=False
-    )
-
-    def render(self, recipe: Recipe) -> Rendering:
-        """Draws the recipe's figure. Raises `BackendRejected`."""
-        _check(recipe)
-        size = {"width": recipe.width, "height": recipe.height}
-        try:
-            drawing = draw(recipe.specification, recipe.avatar, seed=recipe.seed, **size)
-        except InvalidSize as invalid:
-            raise BackendRejected(str(invalid)) from invalid
-        return Rendering(drawing.pixels, drawing.keypoints, drawing.depth, drawing.part_mask)
-
-
-def _check(recipe: Recipe) -> None:
-    if recipe.backend != NAME or recipe.backend_version != VERSION:
-        raise BackendRejected(
-            f"The recipe is for {recipe.backend} {recipe.backend_version}, this is {NAME} {VERSION}; "
-            "make a new recipe for this version."
-        )
-    if not 0 <= recipe.seed <= LARGEST_SEED:
-        raise BackendRejected(f"The seed is {recipe.seed}; it must lie between 0 and {LARGEST_SEED}.")
 
 
 @dataclass(frozen=True)
@@ -214,13 +85,6 @@ def _arriving(
         lit[points] = shadow.lit(x, y, z)
         hidden[points] = _nearest(corner, seen, points)
     return lit, hidden
-
-
-def _parts(mesh: Mesh) -> NDArray[np.uint8]:
-    """(256,) the part that each piece belongs to, by its number plus 1; 0 is the background."""
-    parts = np.zeros(256, np.uint8)
-    parts[1 : len(mesh.part) + 1] = mesh.part
-    return parts
 
 
 def _normals(mesh: Mesh, directions: Planes, seen: Seen, to_camera: Floats) -> tuple[Floats, Floats, Floats]:
