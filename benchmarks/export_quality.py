@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from posegen.backends.mannequin import Mannequin
-from posegen.backends.protocol import Recipe
+from posegen.figure.drawing import draw
 from posegen.images.exports import PlannedExport, Source, draw_export, encode_export, plan_exports
 from posegen.images.pixels import Pixels
 from posegen.images.platforms import PLATFORMS
@@ -53,13 +52,9 @@ def spotted() -> Pixels:
 
 
 def pose() -> tuple[Pixels, Keypoints]:
-    """The mannequin upright, and its keypoints, which frame the other pictures as well."""
-    mannequin = Mannequin()
-    chosen = LIBRARY[0]
-    recipe = Recipe(mannequin.name, mannequin.version, chosen.specification, chosen.slug, Avatar(setting="park"), "", 1)
-    rendering = mannequin.render(recipe)
-    assert rendering.keypoints is not None, "the mannequin knows where its joints are"
-    return rendering.pixels, rendering.keypoints
+    """The figure upright, and its keypoints, which frame the other pictures as well."""
+    drawing = draw(LIBRARY[0].specification, Avatar(setting="park"), seed=1)
+    return drawing.pixels, drawing.keypoints
 
 
 def psnr(found: Floats, reference: Floats) -> float:

@@ -1,6 +1,6 @@
 """Whether any export cuts off a part of a figure: `uv run python benchmarks/framing.py`, table in `framing.md`.
 
-Renders every library pose with several avatars, as it is and mirrored, and looks with the mannequin's own mask where
+Renders every library pose with several avatars, as it is and mirrored, and looks with the figure's own mask where
 each platform's export ends: how many pixels of a body, or of what belongs to it, lie outside, and how near to an edge
 that cuts the picture the nearest one comes. `--sheets FOLDER` writes a contact sheet of all platforms for each pose,
 `--pictures FOLDER` those that the pages show.
@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.progress import track
 
-from posegen.backends.mannequin import Mannequin
-from posegen.backends.protocol import Recipe, Rendering
+from posegen.figure.drawing import Drawing, draw
 from posegen.figure.parts import Part
+from posegen.figure.placement import prop_corners
 from posegen.images.body import body_of
 from posegen.images.contact_sheet import Tile, contact_sheet, encode_sheet
 from posegen.images.exports import Export, PlannedExport, Source, encode_export, plan_exports
@@ -31,7 +31,6 @@ from posegen.images.platforms import PLATFORMS
 from posegen.poses.avatar import AVATAR_ATTRIBUTES, Avatar
 from posegen.poses.keypoints import KEYPOINTS
 from posegen.poses.library import LIBRARY, LibraryPose
-from posegen.studio.belongings import belongings
 
 TABLE = Path(__file__).with_suffix(".md")
 AVATARS = {
@@ -66,10 +65,10 @@ class Points:
     points: NDArray[np.float64]
 
 
-def rendered(pose: LibraryPose, avatar: Avatar, side: int) -> tuple[Recipe, Rendering]:
-    mannequin = Mannequin()
-    recipe = Recipe(mannequin.name, mannequin.version, pose.specification, pose.slug, avatar, "", 1, side, side)
-    return recipe, mannequin.render(recipe)
+def drawn(pose: LibraryPose, avatar: Avatar, side: int) -> tuple[Drawing, NDArray[np.float64] | None]:
+    """The drawing, and the corners of what the figure holds, sits on or kicks."""
+    drawing = draw(pose.specification, avatar, seed=1, width=side, height=side)
+    return drawing, prop_corners(pose.specification, avatar, 1.0)
 
 
 def mirrored(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -102,8 +101,8 @@ def look(found: dict[str, Found], mask: NDArray[np.uint8], points: Points, thing
 
 
 def exports(pose: LibraryPose, avatar: Avatar, names: Sequence[str]) -> list[tuple[PlannedExport, Export]]:
-    recipe, rendering = rendered(pose, avatar, 1024)
-    source = Source.of(rendering.pixels, rendering.keypoints, belongings(recipe.to_json()))
+    drawing, things = drawn(pose, avatar, 1024)
+    source = Source.of(drawing.pixels, drawing.keypoints, things)
     return [(each, encode_export(each)) for each in plan_exports(source, [PLATFORMS[name] for name in names])]
 
 
@@ -142,13 +141,11 @@ def main() -> None:
     found = {name: Found() for name in PLATFORMS}
     for avatar in track(AVATARS.values(), description="avatars"):
         for pose in LIBRARY:
-            recipe, rendering = rendered(pose, avatar, options.side)
-            assert rendering.keypoints is not None, "the mannequin knows where its joints are"
-            assert rendering.part_mask is not None, "the mannequin knows what it has drawn"
-            points, things = rendering.keypoints.points, belongings(recipe.to_json())
-            look(found, rendering.part_mask, Points(points), things)
+            drawing, things = drawn(pose, avatar, options.side)
+            points = drawing.keypoints.points
+            look(found, drawing.part_mask, Points(points), things)
             turned = None if things is None else things * (-1, 1) + (1, 0)
-            look(found, rendering.part_mask[:, ::-1], Points(mirrored(points)), turned)
+            look(found, drawing.part_mask[:, ::-1], Points(mirrored(points)), turned)
     lines = [
         f"{len(LIBRARY)} poses with {len(AVATARS)} avatars ({'; '.join(AVATARS)}), as they are and mirrored, "
         f"rendered at {options.side}x{options.side}. Cut off: pixels of the mannequin's mask outside of an export, of "

@@ -29,8 +29,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from posegen.backends.mannequin import Mannequin
-from posegen.backends.protocol import Recipe, Rendering
+from posegen.figure.drawing import Drawing, draw
 from posegen.images.exports import PlannedExport, Source, plan_exports
 from posegen.images.pixels import Pixels
 from posegen.images.platforms import EXTEND, PLATFORMS
@@ -62,32 +61,31 @@ class Contender:
 # --- the sources --------------------------------------------------------------------------------------------------
 
 
-def sources(rendering: Rendering) -> dict[str, Pixels]:
+def sources(drawing: Drawing) -> dict[str, Pixels]:
     """Like a photograph: the figure in a park, with the fine texture that all surfaces have, and a sensor's grain."""
     chance = np.random.default_rng(11)
-    height, width = rendering.pixels.shape[:2]
+    height, width = drawing.pixels.shape[:2]
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width))
     frequency[0, 0] = 1
     spectrum = np.fft.fft2(chance.normal(size=(height, width))) / frequency**1.2
     texture = np.fft.ifft2(spectrum).real
     texture *= 14 / texture.std()
     grain = chance.normal(0, 2, (height, width, 3))
-    photograph = rendering.pixels + texture[..., None] + grain
-    noisy = rendering.pixels + chance.normal(0, 32, (height, width, 3))
+    photograph = drawing.pixels + texture[..., None] + grain
+    noisy = drawing.pixels + chance.normal(0, 32, (height, width, 3))
     flat = np.full((height, width, 3), (236, 233, 226))
-    flat[rendering.part_mask > 0] = (38, 70, 83)
+    flat[drawing.part_mask > 0] = (38, 70, 83)
     return {
         name: np.clip(np.round(pixels), 0, 255).astype(np.uint8)
         for name, pixels in (("photograph", photograph), ("noise", noisy), ("flat", flat))
     }
 
 
-def render() -> Rendering:
+def figure() -> Drawing:
     """The figure that the sources show."""
-    mannequin = Mannequin()
     (pose,) = (pose for pose in LIBRARY if pose.slug == POSE)
     avatar = Avatar(setting="park", clothing="suit")
-    return mannequin.render(Recipe(mannequin.name, mannequin.version, pose.specification, POSE, avatar, "", 1))
+    return draw(pose.specification, avatar, seed=1)
 
 
 # --- the job ------------------------------------------------------------------------------------------------------
@@ -209,20 +207,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="in each process, after one that does not count")
     parser.add_argument("--turns", type=int, default=3, help="processes of each contender")
     options = parser.parse_args()
-    rendering = render()
-    assert rendering.keypoints is not None, "the mannequin knows where its joints are"
-    pictures = sources(rendering)
+    drawing = figure()
+    pictures = sources(drawing)
     measured = list(contenders())
     with tempfile.TemporaryDirectory() as folder:
         for name, pixels in pictures.items():
             source = Path(folder, f"{name}.png")
             Image.fromarray(pixels).save(source, compress_level=2)
-            plan = plan_exports(Source.of(pixels, rendering.keypoints), PLATFORMS.values())
+            plan = plan_exports(Source.of(pixels, drawing.keypoints), PLATFORMS.values())
             for turn in range(options.turns):
                 for contender in measured:
                     task = job(source, plan, Path(folder), options.rounds)
                     job_file = Path(folder, "job.json")
-                    job_file.write_text(json.dumps({**task, "points": rendering.keypoints.points.tolist()}))
+                    job_file.write_text(json.dumps({**task, "points": drawing.keypoints.points.tolist()}))
                     measure(contender, name, job_file)
                     if turn == 0:
                         look(contender, name, task, pixels)

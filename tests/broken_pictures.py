@@ -12,8 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from posegen.backends.mannequin import NAME, VERSION, Mannequin
-from posegen.backends.protocol import Recipe
+from posegen.figure.drawing import draw
 from posegen.poses.avatar import AVATAR_ATTRIBUTES, Avatar
 from posegen.poses.library import LibraryPose
 
@@ -31,11 +30,8 @@ class Shown:
 
 def shown(pose: LibraryPose, avatar: Avatar, seed: int, side: int = 1024) -> Shown:
     """A picture as the mannequin makes it."""
-    recipe = Recipe(NAME, VERSION, pose.specification, pose.slug, avatar, "", seed, side, side)
-    rendering = Mannequin().render(recipe)
-    assert rendering.keypoints is not None
-    assert rendering.part_mask is not None
-    return Shown(rendering.pixels, rendering.part_mask, rendering.keypoints.points)
+    drawing = draw(pose.specification, avatar, seed=seed, width=side, height=side)
+    return Shown(drawing.pixels, drawing.part_mask, drawing.keypoints.points)
 
 
 def any_avatar(chance: Chance) -> Avatar:

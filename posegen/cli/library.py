@@ -10,20 +10,20 @@ import numpy as np
 import typer
 from rich.progress import track
 
-from posegen.backends.protocol import Rendering
 from posegen.cli import console
 from posegen.cli.commands import AS_JSON, Commands
 from posegen.cli.session import open_session
 from posegen.cli.sheets import check_suffix, write_sheet
 from posegen.database.library import StoredPose, stored_poses
 from posegen.errors import InvalidPose, UnknownName
+from posegen.figure.drawing import Drawing
 from posegen.images.contact_sheet import Tile, contact_sheet
 from posegen.images.pixels import Pixels
 from posegen.images.png import encode_png
 from posegen.lifecycle.intake import usable_poses
 from posegen.poses.control_maps import depth_map, openpose_map
 from posegen.poses.keypoints import openpose_json
-from posegen.studio.control_maps import render_library_pose
+from posegen.studio.control_maps import draw_library_pose
 
 app = Commands(help="The poses that can be asked for: a list, pictures, control maps.", no_args_is_help=True)
 
@@ -81,7 +81,7 @@ def sheet(
     tiles = []
     for pose in track(_enabled_poses(), "Drawing", console=console.err):
         try:
-            tiles.append(Tile(_picture(render_library_pose(pose, _SIDE), kind), label=pose.slug))
+            tiles.append(Tile(_picture(draw_library_pose(pose, _SIDE), kind), label=pose.slug))
         except InvalidPose as invalid:
             console.complain(f"{pose.slug} cannot be drawn: {invalid}")
     target = out or output
@@ -107,15 +107,14 @@ def draw(
     if slug not in poses:
         raise UnknownName("pose", slug, list(poses))
     pose = poses[slug]
-    rendering = render_library_pose(pose, side)
-    assert rendering.keypoints is not None, "the mannequin knows where its joints are"
+    drawing = draw_library_pose(pose, side)
     output.mkdir(parents=True, exist_ok=True)
     written = []
     for kind in _KINDS:
         written.append(output / f"{slug}-{kind}.png")
-        written[-1].write_bytes(encode_png(_picture(rendering, kind)).data)
+        written[-1].write_bytes(encode_png(_picture(drawing, kind)).data)
     written.append(output / f"{slug}-openpose.json")
-    written[-1].write_text(json.dumps(openpose_json(rendering.keypoints, side, side)))
+    written[-1].write_text(json.dumps(openpose_json(drawing.keypoints, side, side)))
     if as_json:
         console.print_json({"pose": slug, "files": [str(path) for path in written]})
         return
@@ -132,11 +131,10 @@ def _enabled_poses() -> list[StoredPose]:
     return [pose for pose in _all_poses() if pose.enabled]
 
 
-def _picture(rendering: Rendering, kind: str) -> Pixels:
-    height, width = rendering.pixels.shape[:2]
-    if kind == "openpose" and rendering.keypoints is not None:
-        return openpose_map(rendering.keypoints, width, height)
-    if kind == "depth" and rendering.depth is not None:
-        depth = depth_map(rendering.depth)
-        return depth if depth.ndim == 3 else np.repeat(depth[..., None], 3, axis=2)
-    return rendering.pixels
+def _picture(drawing: Drawing, kind: str) -> Pixels:
+    height, width = drawing.pixels.shape[:2]
+    if kind == "openpose":
+        return openpose_map(drawing.keypoints, width, height)
+    if kind == "depth":
+        return np.repeat(depth_map(drawing.depth)[..., None], 3, axis=2)
+    return drawing.pixels

@@ -7,11 +7,10 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
-from posegen.backends.mannequin import Mannequin
-from posegen.backends.protocol import Recipe, Rendering
 from posegen.database import library, objects
 from posegen.database.library import StoredPose
 from posegen.errors import StoreUnknown
+from posegen.figure.drawing import VERSION, Drawing, draw
 from posegen.images.pixels import Pixels
 from posegen.images.png import encode_png
 from posegen.poses.avatar import Avatar
@@ -41,7 +40,7 @@ def control_maps(studio: Studio, pose: StoredPose, *, side: int = SIDE) -> dict[
     Raises `InvalidPose` for a stored specification that the skeleton cannot take.
     """
     PoseSpecification.from_json(pose.specification)  # what it refuses may not even be JSON
-    drawn_by = json.dumps([Mannequin().version, pose.specification], sort_keys=True)
+    drawn_by = json.dumps([VERSION, pose.specification], sort_keys=True)
     fingerprint = hashlib.sha256(drawn_by.encode()).hexdigest()
     found: dict[Kind, ControlMap] = {}
     with studio.database.transaction() as connection:
@@ -57,21 +56,12 @@ def control_maps(studio: Studio, pose: StoredPose, *, side: int = SIDE) -> dict[
     return found
 
 
-def render_library_pose(pose: StoredPose, side: int) -> Rendering:
-    """A library pose as the default avatar shows it, always the same. `side`: pixels."""
-    mannequin = Mannequin()
-    recipe = Recipe(
-        backend=mannequin.name,
-        backend_version=mannequin.version,
-        specification=PoseSpecification.from_json(pose.specification),
-        pose=pose.slug,
-        avatar=Avatar(),
-        prompt="",
-        seed=0,
-        width=side,
-        height=side,
-    )
-    return mannequin.render(recipe)
+def draw_library_pose(pose: StoredPose, side: int) -> Drawing:
+    """A library pose as the default avatar shows it, always the same. `side`: pixels.
+
+    Raises `InvalidPose` for a stored specification that the skeleton cannot take.
+    """
+    return draw(PoseSpecification.from_json(pose.specification), Avatar(), width=side, height=side)
 
 
 def _is_there(studio: Studio, store: str, key: str) -> bool:
@@ -83,10 +73,8 @@ def _is_there(studio: Studio, store: str, key: str) -> bool:
 
 
 def _draw(pose: StoredPose, side: int) -> dict[Kind, Pixels]:
-    rendering = render_library_pose(pose, side)
-    assert rendering.keypoints is not None, "the mannequin knows where its joints are"
-    assert rendering.depth is not None, "the mannequin knows how far it is away"
-    return {"openpose": openpose_map(rendering.keypoints, side, side), "depth": depth_map(rendering.depth)}
+    drawing = draw_library_pose(pose, side)
+    return {"openpose": openpose_map(drawing.keypoints, side, side), "depth": depth_map(drawing.depth)}
 
 
 def _store(studio: Studio, slug: str, kind: Kind, side: int, fingerprint: str, pixels: Pixels) -> ControlMap:

@@ -15,7 +15,7 @@ from posegen.poses.control_maps import decode_joints
 from posegen.poses.library import LIBRARY
 from posegen.storage.keys import manifest_key
 from posegen.studio.contact_sheets import store_library_sheet
-from posegen.studio.control_maps import control_maps, render_library_pose
+from posegen.studio.control_maps import control_maps, draw_library_pose
 from posegen.upkeep.reconciling import reconcile
 from tests.builders import execute, rows, value
 from tests.conftest import BASE_URL
@@ -128,7 +128,7 @@ def add_operators_pose(database, slug, specification):
 def test_a_stored_openpose_map_gives_its_joints_back(studio, pose):
     found = control_maps(studio, pose, side=512)
 
-    keypoints = render_library_pose(pose, 512).keypoints
+    keypoints = draw_library_pose(pose, 512).keypoints
     decoded = decode_joints(open_image(studio.store.get(found["openpose"].key, sha256=found["openpose"].sha256)))
     seen = keypoints.visible & np.isfinite(decoded).all(axis=1)
     assert seen.sum() >= 10
