@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.figure.geometry import Floats
 from posegen.figure.light import Colour
+from posegen.figure.vectors import Floats
 from posegen.poses.camera import Camera
 
 STEP = 4

@@ -6,12 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.figure.backdrop import Rays, blurred, cast_rays, enlarge
-from posegen.figure.geometry import Floats, smooth_step
+from posegen.figure.curves import smooth_step
 from posegen.figure.light import ShadowMap, sample, soften
 from posegen.figure.looks import linear
 from posegen.figure.scenery import paint_scenery
 from posegen.figure.settings import Scene
 from posegen.figure.shading import to_screen
+from posegen.figure.vectors import Floats
 from posegen.poses.camera import Camera
 from posegen.poses.posed_skeleton import PlacedProp, PosedSkeleton
 

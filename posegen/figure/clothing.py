@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from posegen.figure import details, shoe_details, tailoring
 from posegen.figure.light import Colour
-from posegen.figure.looks import Look, Paint, Palette, blend, linear, tint
+from posegen.figure.looks import Look, Paint, blend, linear, tint
+from posegen.figure.palettes import Palette
 from posegen.figure.parts import Surface
 from posegen.poses.avatar import Avatar
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from posegen.figure.garments import TORSO_SIDES
-from posegen.figure.geometry import Floats, Piece, bell, circle, loft, smooth_curve, smooth_step
+from posegen.figure.curves import bell, circle, smooth_curve, smooth_step
+from posegen.figure.geometry import Piece, loft
 from posegen.figure.parts import Part
-from posegen.figure.physique import torso
+from posegen.figure.physique import TORSO_SIDES, torso
 from posegen.figure.rig import Rig
+from posegen.figure.vectors import Floats
 
 # Along the collar from the inside of its stand over the fold to its edge: height, metres around the neck.
 _FOLD = ((0.505, 0.000), (0.515, 0.004), (0.540, 0.0045), (0.5525, 0.006), (0.556, 0.009), (0.5535, 0.0125))

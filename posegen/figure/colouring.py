@@ -9,13 +9,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.figure.geometry import Floats, Mesh
+from posegen.figure.geometry import Mesh
 from posegen.figure.light import Lighting, ShadowMap, corners, soften
 from posegen.figure.looks import Look
 from posegen.figure.melting import melt
 from posegen.figure.planes import Planes, planes
 from posegen.figure.raster import Projected
 from posegen.figure.shading import albedo, shade, to_light, to_screen
+from posegen.figure.vectors import Floats
 from posegen.figure.visibility import Seen
 from posegen.poses.camera import Camera
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.figure.geometry import Floats, hypotenuse, modulo
+from posegen.figure.curves import modulo
 from posegen.figure.light import Colour
 from posegen.figure.looks import Paint
+from posegen.figure.vectors import Floats, hypotenuse
 
 _BLUR = np.float32(
     0.0016

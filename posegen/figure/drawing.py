@@ -19,9 +19,9 @@ from posegen.figure.dressing import person
 from posegen.figure.figure_looks import figure_looks
 from posegen.figure.geometry import Mesh, assemble
 from posegen.figure.light import ShadowMap
-from posegen.figure.looks import PALETTES
 from posegen.figure.materials import prop_looks
 from posegen.figure.outfits import OUTFITS
+from posegen.figure.palettes import PALETTES
 from posegen.figure.physique import physique
 from posegen.figure.placement import place
 from posegen.figure.props import props

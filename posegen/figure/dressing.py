@@ -6,11 +6,12 @@ import numpy as np
 
 from posegen.figure import collars, garments, hair, hands, head, shoes
 from posegen.figure.cuts import Top, Trousers
-from posegen.figure.geometry import Floats, Piece
+from posegen.figure.geometry import Piece
 from posegen.figure.limbs import arm_rings, around_joint, bare, leg_rings
 from posegen.figure.outfits import Outfit
-from posegen.figure.parts import Part, Surface
+from posegen.figure.parts import SKIN_GROUP, TOP_GROUP, Part, Surface
 from posegen.figure.rig import Rig
+from posegen.figure.vectors import Floats
 from posegen.poses.avatar import Avatar
 from posegen.poses.skeleton import SIDES
 from posegen.poses.specification import PoseSpecification
@@ -23,7 +24,7 @@ def person(rig: Rig, avatar: Avatar, outfit: Outfit, specification: PoseSpecific
     pieces = [garments.neck_and_chest(rig, inner.neck[1] - 0.05)]
     pieces += head.head(rig, head.head_surface(rig.body.masculine, rig.body.age), 0)
     pieces += hair.hair(rig, avatar.hair)
-    group = garments.SKIN_GROUP if top.sleeve is None else garments.TOP_GROUP
+    group = SKIN_GROUP if top.sleeve is None else TOP_GROUP
     pieces.append(garments.bodice(rig, top, group=group))
     if outfit.under is not None:
         pieces.append(garments.bodice(rig, outfit.under, Surface.UNDERSHIRT, Surface.UNDERSHIRT, group=0))
@@ -36,7 +37,7 @@ def person(rig: Rig, avatar: Avatar, outfit: Outfit, specification: PoseSpecific
     else:
         pieces.append(garments.skirt(rig, lower))
     if outfit.coat is not None:
-        pieces.append(garments.skirt(rig, outfit.coat, Surface.TOP, garments.TOP_GROUP))
+        pieces.append(garments.skirt(rig, outfit.coat, Surface.TOP, TOP_GROUP))
     for side, shape in zip(SIDES, specification.hands, strict=True):
         pieces += _arm(rig, side, top, shape)
         pieces.append(_leg(rig, side, outfit))
@@ -48,7 +49,7 @@ def _arm(rig: Rig, side: str, top: Top, shape: str) -> list[Piece]:
     hand = Part.LEFT_HAND if side == "left" else Part.RIGHT_HAND
     covered = -0.078 if top.sleeve is None else top.sleeve - 0.12
     stations = _stations(covered, 3.03, 46)
-    group = garments.SKIN_GROUP + 1 if top.sleeve is None else 0
+    group = SKIN_GROUP + 1 if top.sleeve is None else 0
     pieces = [bare(arm_rings(rig, side, stations[stations <= 2.0]), Surface.SKIN, part, group)]
     palm = np.concatenate([stations[stations <= 2.0][-1:], stations[stations > 2.0]])
     pieces.append(bare(arm_rings(rig, side, palm), Surface.SKIN, hand))

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posegen.figure.geometry import Floats, bell, smooth_step
+from posegen.figure.curves import bell, smooth_step
 from posegen.figure.head import EYE, MOUTH
 from posegen.figure.light import Colour
+from posegen.figure.vectors import Floats
 
 _EYE_SIZE = 1.12  # times life size: eyes must be readable in small pictures
 

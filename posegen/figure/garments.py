@@ -7,19 +7,16 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from posegen.figure.curves import bell, circle, smooth_curve, smooth_step
 from posegen.figure.cuts import Skirt, Top, Trousers
-from posegen.figure.geometry import Floats, Piece, bell, circle, constant, loft, smooth_curve, smooth_step
+from posegen.figure.geometry import Piece, loft
 from posegen.figure.limbs import arm_rings, around_joint, leg_rings
-from posegen.figure.parts import Part, Surface
-from posegen.figure.physique import CROTCH, NECK_TOP, Physique, hanging, torso
+from posegen.figure.parts import BOTTOM_GROUP, SKIN_GROUP, TOP_GROUP, Part, Surface
+from posegen.figure.physique import CROTCH, NECK_TOP, TORSO_SIDES, Physique, hanging, torso
 from posegen.figure.rig import Rig
+from posegen.figure.vectors import Floats, constant
 
-TORSO_SIDES = 64
 _KEPT = 16  # bodies and garments whose shapes at rest are kept: all poses of a person share them
-
-# Groups of pieces that melt into each other; see `geometry.Piece`. An even number is a trunk, the odd one above it
-# its branches, which melt into the trunk but not into each other.
-SKIN_GROUP, TOP_GROUP, BOTTOM_GROUP, SCARF_GROUP, HAIR_GROUP = 2, 4, 6, 8, 10
 
 
 def _creases(rest: Floats, depth: float, pulls: ArrayLike) -> Floats:

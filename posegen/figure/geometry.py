@@ -8,17 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeVar
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float32]
+from posegen.figure.vectors import Floats, constant, cross, unit
+
 Integers = NDArray[np.int32]
 _MANY = 12  # rings: with more, every second one does for shadows
-
-Number = TypeVar("Number", bound=np.number[Any])
 
 
 @dataclass(frozen=True)
@@ -159,103 +156,3 @@ def grid_normals(grid: Floats) -> Floats:
     np.subtract(grid[2:], grid[:-2], out=along[1:-1])
     along[0], along[-1] = grid[1] - grid[0], grid[-1] - grid[-2]
     return unit(cross(around, along))
-
-
-def transformed(points: Floats, orientation: Floats, position: Floats) -> Floats:
-    """Points (..., 3) in a frame whose axes are the columns of `orientation` (3, 3), seen from outside it."""
-    motion = np.column_stack([orientation, position])
-    return np.asarray(cv2.transform(points.reshape(1, -1, 3), motion), np.float32).reshape(points.shape)
-
-
-def cross(a: Floats, b: Floats) -> Floats:
-    """Cross product along the last axis; several times faster than NumPy's for many small vectors."""
-    out = np.empty(np.broadcast_shapes(a.shape, b.shape), dtype=np.float32)
-    out[..., 0] = a[..., 1] * b[..., 2] - a[..., 2] * b[..., 1]
-    out[..., 1] = a[..., 2] * b[..., 0] - a[..., 0] * b[..., 2]
-    out[..., 2] = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
-    return out
-
-
-def unit(vectors: ArrayLike) -> Floats:
-    """The vectors along the last axis at length 1; a zero vector stays one."""
-    array = np.asarray(vectors, dtype=np.float32)
-    x, y, z = array[..., 0], array[..., 1], array[..., 2]
-    scale = np.reciprocal(np.maximum(np.sqrt(x * x + y * y + z * z), np.float32(1e-9)))
-    directions = np.empty_like(array)
-    for axis, values in enumerate((x, y, z)):
-        np.multiply(values, scale, out=directions[..., axis])
-    return directions
-
-
-def hypotenuse(x: NDArray[Any], y: NDArray[Any]) -> Floats:
-    """Length of (x, y), several times faster than `np.hypot`; for lengths whose square is neither tiny nor huge."""
-    length: Floats = np.sqrt(x * x + y * y)
-    return length
-
-
-def modulo(x: NDArray[Any], period: float) -> Floats:
-    """What of x goes beyond whole periods, several times faster than `np.mod`."""
-    rest: Floats = x - np.floor(x * np.float32(1 / period)) * np.float32(period)
-    return rest
-
-
-@lru_cache(maxsize=64)
-def circle(sides: int) -> tuple[Floats, Floats]:
-    """Cosine and sine of `sides` even steps, counter-clockwise."""
-    angle = np.linspace(0, 2 * np.pi, sides, endpoint=False)
-    return constant(np.cos(angle).astype(np.float32)), constant(np.sin(angle).astype(np.float32))
-
-
-def constant(array: NDArray[Number]) -> NDArray[Number]:
-    """The array, locked: it is kept and handed out more than once."""
-    array.flags.writeable = False
-    return array
-
-
-def smooth_curve(knots: ArrayLike, values: ArrayLike, at: ArrayLike) -> Floats:
-    """A curve through the values (k,) or (k, c) at the knots, without corners and, between equal values, level."""
-    return Curve(knots, values)(at)
-
-
-class Curve:
-    """`smooth_curve` for tables that are read more than once."""
-
-    def __init__(self, knots: ArrayLike, values: ArrayLike) -> None:
-        x, y = np.asarray(knots, dtype=np.float64), np.asarray(values, dtype=np.float64)
-        self._flat = y.ndim == 1
-        y = y[:, None] if self._flat else y
-        step = np.diff(x)[:, None]
-        rise = np.diff(y, axis=0)
-        slope = rise / step
-        tangent = np.empty_like(y)
-        tangent[0], tangent[-1] = slope[0], slope[-1]
-        before, after = slope[:-1], slope[1:]
-        together = before * after
-        turning = together <= 0
-        tangent[1:-1] = np.where(turning, 0.0, 2 * together / np.where(turning, 1.0, before + after))
-        start, end = tangent[:-1] * step, tangent[1:] * step
-        terms = (y[:-1], start, 3 * rise - 2 * start - end, start + end - 2 * rise)
-        self._knots, self._step = x, step[:, 0]
-        self._terms = [term.astype(np.float32) for term in terms]
-
-    def __call__(self, at: ArrayLike) -> Floats:
-        """(n,) or (n, c) the curve at places (n,)."""
-        t = np.asarray(at, dtype=np.float64)
-        index = np.clip(np.searchsorted(self._knots, t, side="right") - 1, 0, len(self._step) - 1)
-        u = np.clip((t - self._knots[index]) / self._step[index], 0, 1).astype(np.float32)[:, None]
-        level, linear, square, cube = (term[index] for term in self._terms)
-        curve: Floats = level + u * (linear + u * (square + u * cube))
-        return curve[:, 0] if self._flat else curve
-
-
-def smooth_step(low: float, high: float, at: ArrayLike) -> Floats:
-    """0 below `low`, 1 above `high` and an S between them; the other way round when `low` is the greater."""
-    u = np.clip((np.asarray(at, dtype=np.float32) - np.float32(low)) / np.float32(high - low), 0, 1)
-    step: Floats = u * u * (3 - 2 * u)
-    return step
-
-
-def bell(centre: float, width: float, at: ArrayLike) -> Floats:
-    """1 at the centre, falling off as a Gaussian of this width."""
-    curve: Floats = np.exp(-(((np.asarray(at, dtype=np.float32) - np.float32(centre)) / np.float32(width)) ** 2))
-    return curve

@@ -7,22 +7,14 @@ from functools import lru_cache
 
 import numpy as np
 
-from posegen.figure.garments import HAIR_GROUP, SCARF_GROUP, TORSO_SIDES
-from posegen.figure.geometry import (
-    Floats,
-    Piece,
-    bell,
-    circle,
-    constant,
-    loft,
-    smooth_curve,
-    smooth_step,
-    unit,
-)
+from posegen.figure.curves import bell, circle, smooth_curve, smooth_step
+from posegen.figure.geometry import Piece, loft
 from posegen.figure.head import ring_angles, skull
-from posegen.figure.parts import Part, Surface
-from posegen.figure.physique import torso
-from posegen.figure.rig import Rig, tube
+from posegen.figure.parts import HAIR_GROUP, SCARF_GROUP, Part, Surface
+from posegen.figure.physique import TORSO_SIDES, torso
+from posegen.figure.rig import Rig
+from posegen.figure.sweeps import tube
+from posegen.figure.vectors import Floats, constant, unit
 
 
 @dataclass(frozen=True)

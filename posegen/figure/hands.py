@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from posegen.figure.geometry import Floats, Piece, bell, circle, cross, loft, smooth_curve, unit
+from posegen.figure.curves import bell, circle, smooth_curve
+from posegen.figure.geometry import Piece, loft
 from posegen.figure.parts import Part, Surface
-from posegen.figure.rig import Rig, tube
+from posegen.figure.rig import Rig
+from posegen.figure.sweeps import tube
+from posegen.figure.vectors import Floats, cross, unit
 from posegen.poses.hands import FINGERS, finger_joints, hand_shape
 
 _RADII = {"thumb": 0.0118, "index": 0.0098, "middle": 0.0101, "ring": 0.0097, "little": 0.0085}

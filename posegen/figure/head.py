@@ -9,9 +9,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from posegen.figure.geometry import Floats, Piece, bell, circle, constant, loft, smooth_curve, smooth_step
+from posegen.figure.curves import bell, circle, smooth_curve, smooth_step
+from posegen.figure.geometry import Piece, loft
 from posegen.figure.parts import Part, Surface
 from posegen.figure.rig import Rig
+from posegen.figure.vectors import Floats, constant
 
 EYE = (0.0325, 0.074)
 NOSE_TIP, MOUTH, CHIN = 0.043, 0.0075, -0.033

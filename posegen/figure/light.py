@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.figure.geometry import Floats, Mesh, unit
+from posegen.figure.geometry import Mesh
 from posegen.figure.raster import Projected, front_facing, nearest, outlines, unpack
+from posegen.figure.vectors import Floats, unit
 
 Colour = tuple[float, float, float]
 

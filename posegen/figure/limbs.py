@@ -7,8 +7,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from posegen.figure.geometry import Curve, Floats, Piece, bell, circle, loft
-from posegen.figure.rig import Rig, Sweep
+from posegen.figure.curves import Curve, bell, circle
+from posegen.figure.geometry import Piece, loft
+from posegen.figure.rig import Rig
+from posegen.figure.sweeps import Sweep
+from posegen.figure.vectors import Floats
 
 # Station, half width, half depth, then how far the middle lies outwards and forward; metres at 1.75 m.
 _ARM = np.array(

@@ -7,10 +7,12 @@ from enum import IntEnum
 
 import numpy as np
 
-from posegen.figure.geometry import Floats, modulo
+from posegen.figure.curves import modulo
 from posegen.figure.light import Colour
-from posegen.figure.looks import Look, Palette, linear
+from posegen.figure.looks import Look, linear
+from posegen.figure.palettes import Palette
 from posegen.figure.parts import Surface
+from posegen.figure.vectors import Floats
 
 
 class Material(IntEnum):

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.figure.geometry import Floats, Mesh
+from posegen.figure.geometry import Mesh
+from posegen.figure.vectors import Floats
 from posegen.figure.visibility import Seen
 
 _TOUCHING = np.float32(0.012)  # metres of depth between neighbours that still count as one surface

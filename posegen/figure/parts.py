@@ -1,4 +1,4 @@
-"""The numbers in the part mask, and the numbers of the looks that surfaces can have."""
+"""Numbers: of the parts in the part mask, of the looks that surfaces have, and of the groups of pieces that melt."""
 
 from __future__ import annotations
 
@@ -43,3 +43,8 @@ class Surface(IntEnum):
     UNDERSHIRT = 13
     EAR = 14
     PROP = 32  # and above: one for each colour of the props
+
+
+# Groups of pieces that melt into each other; see `geometry.Piece`. An even number is a trunk, the odd one above it
+# its branches, which melt into the trunk but not into each other.
+SKIN_GROUP, TOP_GROUP, BOTTOM_GROUP, SCARF_GROUP, HAIR_GROUP = 2, 4, 6, 8, 10

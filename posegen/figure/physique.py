@@ -11,7 +11,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 
-from posegen.figure.geometry import Curve, Floats, bell
+from posegen.figure.curves import Curve, bell
+from posegen.figure.vectors import Floats
 from posegen.poses.avatar import Avatar
 from posegen.poses.skeleton import Build
 
@@ -131,6 +132,7 @@ _TORSO = np.array(
     dtype=np.float32,
 )
 _HIPS = -0.030
+TORSO_SIDES = 64
 CROTCH, NECK_TOP = float(_TORSO[0, 0]), float(_TORSO[-1, 0])
 
 

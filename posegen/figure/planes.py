@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posegen.figure.geometry import Floats
 from posegen.figure.raster import Indices, Projected
+from posegen.figure.vectors import Floats
 from posegen.figure.visibility import Seen
 
 

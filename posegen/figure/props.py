@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from posegen.figure.geometry import Floats, Piece, constant, loft, transformed
+from posegen.figure.geometry import Piece, loft
 from posegen.figure.materials import Material
 from posegen.figure.parts import Part
 from posegen.figure.solids import ball, cylinder, rod, rounded_box, turned
+from posegen.figure.vectors import Floats, constant, transformed
 from posegen.poses.posed_skeleton import PlacedProp, PosedSkeleton
 
 Solid = tuple[Floats, int]

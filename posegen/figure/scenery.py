@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from posegen.figure.backdrop import WALL, Rays, blank, blurred, over
-from posegen.figure.geometry import Floats, bell, hypotenuse, modulo, smooth_step
+from posegen.figure.curves import bell, modulo, smooth_step
 from posegen.figure.looks import blend, linear, tint
 from posegen.figure.settings import Scene
+from posegen.figure.vectors import Floats, hypotenuse
 
 _CURVE = 1.3  # metres before the wall over which a studio's floor turns up into it
 

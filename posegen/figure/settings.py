@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posegen.figure.geometry import unit
 from posegen.figure.light import Colour, Lighting, direction
 from posegen.figure.looks import blend, linear, tint
+from posegen.figure.vectors import unit
 from posegen.poses.camera import Camera
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from posegen.figure.geometry import Floats, unit
 from posegen.figure.light import Lighting
 from posegen.figure.looks import Look
+from posegen.figure.vectors import Floats, unit
 
 
 def albedo(look: Look, count: int) -> Floats:

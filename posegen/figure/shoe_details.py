@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from posegen.figure.curves import modulo
 from posegen.figure.details import darker, inside, mix, stroke
-from posegen.figure.geometry import Floats, hypotenuse, modulo
 from posegen.figure.light import Colour
 from posegen.figure.looks import Paint
+from posegen.figure.vectors import Floats, hypotenuse
 
 
 def sneaker(accent: Colour, lace: Colour) -> Paint:

@@ -10,10 +10,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from posegen.figure.geometry import Floats, Piece, circle, constant, loft, smooth_curve, smooth_step
+from posegen.figure.curves import circle, smooth_curve, smooth_step
+from posegen.figure.geometry import Piece, loft
 from posegen.figure.limbs import leg_rings
 from posegen.figure.parts import Part, Surface
-from posegen.figure.rig import Rig, lead
+from posegen.figure.rig import Rig
+from posegen.figure.sweeps import lead
+from posegen.figure.vectors import Floats, constant
 from posegen.poses.skeleton import ANKLE_HEIGHT
 
 # Along the foot: half width, height of the upper's top, how far the middle lies outwards.

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from posegen.figure.geometry import Floats, circle
-from posegen.figure.rig import tube
+from posegen.figure.curves import circle
+from posegen.figure.sweeps import tube
+from posegen.figure.vectors import Floats
 
 _LEVELS = (0.0, 0.134, 0.5, 1.0)  # of a quarter circle seen from the side, as shares of its radius
 

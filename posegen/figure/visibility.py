@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.figure.geometry import Floats, Mesh
+from posegen.figure.geometry import Mesh
 from posegen.figure.raster import Indices, Keys, Projected, front_facing, names, nearest, outlines, unpack
 from posegen.figure.samples import OFFSETS, nearest_samples
+from posegen.figure.vectors import Floats
 from posegen.poses.camera import Camera
 
 BEYOND = 1e3

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from posegen.figure import solids
+from posegen.figure.curves import modulo, smooth_curve
 from posegen.figure.dressing import person
-from posegen.figure.geometry import hypotenuse, loft, modulo, smooth_curve, transformed, unit
+from posegen.figure.geometry import loft
 from posegen.figure.hands import fingers
 from posegen.figure.head import head_surface
 from posegen.figure.outfits import OUTFITS
 from posegen.figure.physique import physique
 from posegen.figure.rig import Rig
+from posegen.figure.vectors import hypotenuse, transformed, unit
 from posegen.poses.avatar import AVATAR_ATTRIBUTES, Avatar
 from posegen.poses.hands import HAND_SHAPES
 from posegen.poses.kinematics import solve

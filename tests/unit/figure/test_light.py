@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from posegen.figure import solids
-from posegen.figure.geometry import assemble, loft, unit
+from posegen.figure.geometry import assemble, loft
 from posegen.figure.light import ShadowMap, corners, direction, sample, soften
 from posegen.figure.looks import linear
 from posegen.figure.shading import to_light, to_screen
+from posegen.figure.vectors import unit
 
 
 @pytest.mark.parametrize("yaw", [0, 130])

@@ -3,17 +3,7 @@
 import numpy as np
 import pytest
 
-from posegen.figure.raster import (
-    LONGEST,
-    Outlines,
-    Projected,
-    counted,
-    front_facing,
-    nearest,
-    outlines,
-    spans,
-    unpack,
-)
+from posegen.figure.raster import LONGEST, Outlines, Projected, counted, front_facing, nearest, outlines, spans, unpack
 from posegen.figure.samples import OFFSETS, nearest_samples
 
 SIDE = 64
