@@ -13,21 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.errors import InvalidSize
-from posegen.figure.background import paint_background
-from posegen.figure.colouring import View, compose, light_of_points, pixels_per_metre
+from posegen.figure.body.physique import physique
+from posegen.figure.body.rig import Rig
+from posegen.figure.clothing.outfits import OUTFITS
 from posegen.figure.dressing import person
 from posegen.figure.figure_looks import figure_looks
-from posegen.figure.geometry import Mesh, assemble
-from posegen.figure.light import ShadowMap
-from posegen.figure.materials import prop_looks
-from posegen.figure.outfits import OUTFITS
+from posegen.figure.geometry.mesh import Mesh, assemble
 from posegen.figure.palettes import PALETTES
-from posegen.figure.physique import physique
 from posegen.figure.placement import place
-from posegen.figure.props import props
-from posegen.figure.rig import Rig
-from posegen.figure.settings import scene
-from posegen.figure.visibility import look, project
+from posegen.figure.rendering.colouring import View, compose, light_of_points, pixels_per_metre
+from posegen.figure.rendering.light import ShadowMap
+from posegen.figure.rendering.visibility import look, project
+from posegen.figure.scene.background import paint_background
+from posegen.figure.scene.materials import prop_looks
+from posegen.figure.scene.props import props
+from posegen.figure.scene.settings import scene
 from posegen.poses.avatar import Avatar
 from posegen.poses.keypoints import Keypoints
 from posegen.poses.keypoints import project as project_keypoints

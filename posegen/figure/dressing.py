@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from posegen.figure import collars, garments, hair, hands, head, shoes
-from posegen.figure.cuts import Top, Trousers
-from posegen.figure.geometry import Piece
-from posegen.figure.limbs import arm_rings, around_joint, bare, leg_rings
-from posegen.figure.outfits import Outfit
+from posegen.figure.body import hair, hands, head
+from posegen.figure.body.limbs import arm_rings, around_joint, bare, leg_rings
+from posegen.figure.body.rig import Rig
+from posegen.figure.clothing import collars, garments, shoes
+from posegen.figure.clothing.cuts import Top, Trousers
+from posegen.figure.clothing.outfits import Outfit
+from posegen.figure.geometry.mesh import Piece
+from posegen.figure.geometry.vectors import Floats
 from posegen.figure.parts import SKIN_GROUP, TOP_GROUP, Part, Surface
-from posegen.figure.rig import Rig
-from posegen.figure.vectors import Floats
 from posegen.poses.avatar import Avatar
 from posegen.poses.skeleton import SIDES
 from posegen.poses.specification import PoseSpecification

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from posegen.figure.clothing import Colours, clothing_looks
-from posegen.figure.complexion import SKIN, complexion, hair_colour, hair_look, skin_look
-from posegen.figure.curves import bell
-from posegen.figure.face import EXPRESSIONS, paint_face
-from posegen.figure.looks import Look, Paint, blend, linear
+from posegen.figure.body.complexion import SKIN, complexion, hair_colour, hair_look, skin_look
+from posegen.figure.body.face import EXPRESSIONS, paint_face
+from posegen.figure.clothing.outfit_looks import Colours, clothing_looks
+from posegen.figure.geometry.curves import bell
+from posegen.figure.geometry.vectors import Floats
 from posegen.figure.palettes import PALETTES
 from posegen.figure.parts import Surface
-from posegen.figure.vectors import Floats
+from posegen.figure.rendering.looks import Look, Paint, blend, linear
 from posegen.poses.avatar import Avatar
 from posegen.poses.skeleton import Build
 from posegen.poses.specification import PoseSpecification

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from posegen.figure.light import Colour
-from posegen.figure.looks import linear
+from posegen.figure.rendering.light import Colour
+from posegen.figure.rendering.looks import linear
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.figure.physique import physique
+from posegen.figure.body.physique import physique
 from posegen.poses.avatar import Avatar
 from posegen.poses.camera import Camera, frame
 from posegen.poses.kinematics import solve

@@ -1,0 +1,145 @@
+"""How details are painted on clothes, and the patterns of cloth.
+
+Places are metres at rest at a height of 1.75 m, the pelvis joint at 0.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.figure.geometry.curves import modulo
+from posegen.figure.geometry.vectors import Floats, hypotenuse
+from posegen.figure.rendering.light import Colour
+from posegen.figure.rendering.looks import Paint
+
+_BLUR = np.float32(
+    0.0016
+)  # metres over which a painted edge fades: about a pixel  # metres over which a painted edge fades: about a pixel
+
+
+def scaled(scale: float, torso: float, *layers: Paint | None) -> Paint | None:
+    """One paint out of several, for a body of another size than 1.75 m."""
+    chosen = [layer for layer in layers if layer is not None]
+    if not chosen:
+        return None
+    across, above = np.float32(1 / scale), np.float32(1 / (scale * torso))
+
+    def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+        place = (x * across, np.where(y > 0, y * above, y * across), z * across)
+        for layer in chosen:
+            layer(colour, *place)
+
+    return paint
+
+
+def within(paint: Paint, low: float, high: float, side: float = 1.0, front: bool | None = None) -> Paint:
+    """The paint where it matters: between two heights, at most `side` metres off the middle, in front or behind."""
+
+    def restricted(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+        matters = (y > low) & (y < high) & (np.abs(x) < side)
+        if front is not None:
+            matters &= (z > 0) == front
+        chosen = np.flatnonzero(matters)
+        if not len(chosen):
+            return
+        part = colour.take(chosen, axis=1)
+        paint(part, x.take(chosen), y.take(chosen), z.take(chosen))
+        colour[:, chosen] = part
+
+    return restricted
+
+
+def inside(distance: NDArray[Any]) -> Floats:
+    """Coverage at a distance, metres, inside an outline."""
+    return np.asarray(np.clip(distance / _BLUR + np.float32(0.5), 0, 1))
+
+
+def stroke(distance: NDArray[Any], width: float) -> Floats:
+    """Coverage of a line of this width, metres, at a distance from its middle."""
+    return inside(np.asarray(width / 2 - np.abs(distance)))
+
+
+def mix(colour: Floats, over: Colour, share: Floats) -> None:
+    """Paints over as far as `share` says."""
+    for channel, value in zip(colour, over, strict=True):
+        channel += share * (np.float32(value) - channel)
+
+
+def darker(colour: Floats, share: Floats, depth: float) -> None:
+    """Darkens by up to `depth`."""
+    colour *= 1 - np.float32(depth) * share
+
+
+def weave(strength: float = 0.05) -> Paint:
+    """The slight unevenness of cloth."""
+
+    def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+        uneven = np.sin(x * 310 + y * 95 + z * 40) * np.sin(y * 270 - z * 260)
+        colour *= 1 + np.float32(strength) * uneven
+
+    return paint
+
+
+def rib(pitch: float = 0.008, depth: float = 0.16, upright: bool = True) -> Paint:
+    """Knitted ribs, upright around the body."""
+
+    def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+        along = np.where(np.abs(x) > np.abs(z), z, x) if upright else y
+        colour *= 1 - np.float32(depth) * (
+            np.float32(0.5) + np.float32(0.5) * np.sin(along * np.float32(2 * np.pi / pitch))
+        )
+
+    return paint
+
+
+def stripes(over: Colour, pitch: float = 0.042, share: float = 0.38, lowest: float = -1.0) -> Paint:
+    """Stripes around body and sleeves."""
+
+    def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+        within = modulo(y, pitch)
+        mix(colour, over, inside(np.float32(pitch * share / 2) - np.abs(within - np.float32(pitch / 2))) * (y > lowest))
+        del x, z
+
+    return paint
+
+
+def dots(over: Colour, pitch: float = 0.052, size: float = 0.0095) -> Paint:
+    """A print of small blossoms, in rows that are set off against each other."""
+
+    def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+        around = np.arctan2(z, x) * np.float32(0.17)
+        row = np.floor(y / np.float32(pitch))
+        u = modulo(around + row * np.float32(0.5 * pitch), pitch) - np.float32(pitch / 2)
+        v = modulo(y, pitch) - np.float32(pitch / 2)
+        petals = np.float32(size) * (1 + np.float32(0.28) * np.sin(np.arctan2(v, u) * 5))
+        mix(colour, over, inside(petals - hypotenuse(u, v)))
+
+    return paint
+
+
+def emblem(over: Colour, other: Colour) -> Paint:
+    """A round print on the chest."""
+
+    def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+        away = hypotenuse(x, y - np.float32(0.345))
+        mix(colour, over, inside(np.float32(0.058) - away))
+        wave = np.float32(0.335) + np.float32(0.010) * np.sin(x * 95)
+        mix(colour, other, inside(np.float32(0.046) - away) * inside(wave - y))
+        mix(colour, other, inside(np.float32(0.014) - hypotenuse(x - 0.012, y - np.float32(0.366))))
+        del z
+
+    return within(paint, 0.28, 0.41, 0.065, front=True)
+
+
+def hem_line(heights: tuple[float, ...], depth: float = 0.22) -> Paint:
+    """Stitching around the body."""
+
+    def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+        for height in heights:
+            darker(colour, stroke(y - height, 0.0030), depth)
+        del x, z
+
+    return within(paint, min(heights) - 0.01, max(heights) + 0.01)

@@ -1,0 +1,78 @@
+"""Rings swept along a line: where a limb, a finger, a strand of hair or a rod lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from posegen.figure.geometry.vectors import Floats, unit
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Where the rings of a limb are. `centres`, `rest`: (n, 3); `frames`: (n, 3, 3), columns are the axes."""
+
+    centres: Floats
+    frames: Floats
+    rest: Floats
+
+    def rings(self, across: Floats, deep: Floats) -> tuple[Floats, Floats]:
+        """Rings with their offsets (n, m) along x and z of each frame, in metres: posed and at rest, (n, m, 3)."""
+        posed = np.empty((*across.shape, 3), np.float32)
+        for axis in range(3):
+            x, z = self.frames[:, axis, 0, None], self.frames[:, axis, 2, None]
+            posed[..., axis] = self.centres[:, axis, None] + across * x + deep * z
+        rest = np.repeat(self.rest[:, None], across.shape[1], axis=1)
+        rest[..., 0] += across
+        rest[..., 2] += deep
+        return posed, rest
+
+
+def lead(points: Floats, towards: Floats, weight: Floats) -> None:
+    """Moves points (..., 3) towards others, in place, as far as `weight` (...) says."""
+    for axis in range(3):
+        points[..., axis] += weight * (towards[..., axis] - points[..., axis])
+
+
+def orthonormal(frames: Floats) -> Floats:
+    """Frames (n, 3, 3) made orthonormal: the y axis keeps its direction."""
+    y = unit(frames[:, :, 1])
+    x = frames[:, :, 0]
+    x = unit(x - (x * y).sum(axis=-1, keepdims=True) * y)
+    z = np.stack(
+        [
+            x[:, 1] * y[:, 2] - x[:, 2] * y[:, 1],
+            x[:, 2] * y[:, 0] - x[:, 0] * y[:, 2],
+            x[:, 0] * y[:, 1] - x[:, 1] * y[:, 0],
+        ],
+        axis=-1,
+    )
+    return np.stack([x, y, z], axis=-1).astype(np.float32)
+
+
+def tube(points: ArrayLike, across: ArrayLike, per_bone: int, roundness: float = 0.35) -> Sweep:
+    """A sweep along a polyline (k, 3), each corner rounded over `roundness` of the shorter bone beside it.
+
+    `across`: (3,) the direction that stays the x axis of every ring as far as it can; rings lie evenly on each bone.
+    """
+    line = np.asarray(points, dtype=np.float32)
+    bones = np.diff(line, axis=0)
+    directions = unit(bones)
+    steps = np.linspace(0, 1, per_bone + 1, dtype=np.float32)[:-1]
+    centres, tangents = [], []
+    for bone, vector in enumerate(bones):
+        at = line[bone] + steps[:, None] * vector
+        centres.append(at)
+        tangents.append(np.repeat(directions[bone][None], per_bone, axis=0))
+    centre = np.concatenate([*centres, line[-1:]])
+    tangent = np.concatenate([*tangents, directions[-1:]])
+    kernel = (roundness / 2, 1 - roundness, roundness / 2)
+    for array in (centre, tangent):
+        smoothed = kernel[0] * array[:-2] + kernel[1] * array[1:-1] + kernel[2] * array[2:]
+        array[1:-1] = smoothed
+    y = -unit(tangent)
+    x = np.broadcast_to(np.asarray(across, dtype=np.float32), y.shape)
+    frames = orthonormal(np.stack([x, y, np.zeros_like(y)], axis=-1))
+    return Sweep(centre, frames, centre.copy())

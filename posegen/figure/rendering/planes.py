@@ -1,0 +1,56 @@
+"""What vertices carry, at the points that are seen: within a triangle it changes evenly over the picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from posegen.figure.geometry.vectors import Floats
+from posegen.figure.rendering.raster import Indices, Projected
+from posegen.figure.rendering.visibility import Seen
+
+
+@dataclass(frozen=True)
+class Planes:
+    """Something that vertices carry. `triangle`: for each point, which of the triangles that are seen it lies on;
+    `terms`: for each of the k values and each of these triangles, what it is at 0, 0 and how it grows with x and y.
+    """
+
+    seen: Seen
+    triangle: Indices
+    terms: list[tuple[Floats, Floats, Floats]]
+
+    def at(self, points: slice) -> list[Floats]:
+        """The k values at these points."""
+        x, y, triangle = self.seen.x[points], self.seen.y[points], self.triangle[points]
+        return [
+            start.take(triangle) + x * across.take(triangle) + y * down.take(triangle)
+            for start, across, down in self.terms
+        ]
+
+
+def planes(flat: Projected, seen: Seen, *attributes: Floats) -> list[Planes]:
+    """For each of the attributes (vertices, k)."""
+    marked = np.zeros(flat.corners.shape[1], np.bool_)
+    marked[seen.triangle] = True
+    triangle = (np.cumsum(marked) - 1).take(seen.triangle)
+    corners = flat.corners.take(np.flatnonzero(marked), axis=1)
+    return [Planes(seen, triangle, _terms(flat, corners, np.ascontiguousarray(values.T))) for values in attributes]
+
+
+def _terms(flat: Projected, corners: Indices, attributes: Floats) -> list[tuple[Floats, Floats, Floats]]:
+    """Slivers are flat."""
+    first, second, third = corners
+    x0, y0 = flat.x.take(first), flat.y.take(first)
+    x1, y1 = flat.x.take(second) - x0, flat.y.take(second) - y0
+    x2, y2 = flat.x.take(third) - x0, flat.y.take(third) - y0
+    area = x1 * y2 - x2 * y1
+    scale = np.reciprocal(np.where(np.abs(area) < 1e-3, np.float32(np.inf), area))
+    terms = []
+    for values in attributes:
+        start = values.take(first)
+        one, other = (values.take(second) - start) * scale, (values.take(third) - start) * scale
+        across, down = one * y2 - other * y1, other * x1 - one * x2
+        terms.append((start - x0 * across - y0 * down, across, down))
+    return terms
