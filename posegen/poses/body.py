@@ -1,6 +1,6 @@
 """The body around the skeleton, as tapered capsules: what stands on the ground, fills the frame, and may not collide.
 
-A rough hull for geometry. How a body looks is the mannequin backend's business.
+A rough hull for geometry; `posegen.figure.body` models how a body looks.
 """
 
 from __future__ import annotations
