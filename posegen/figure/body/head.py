@@ -16,7 +16,7 @@ from posegen.figure.geometry.vectors import Floats, constant
 from posegen.figure.parts import Part, Surface
 
 EYE = (0.0325, 0.074)
-NOSE_TIP, MOUTH, CHIN = 0.043, 0.0075, -0.033
+MOUTH = 0.0075
 
 # Height, half width, how far the face lies forward, how far the back of the head lies backward.
 _SKULL = np.array(

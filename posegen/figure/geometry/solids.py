@@ -11,8 +11,6 @@ from posegen.figure.geometry.curves import circle
 from posegen.figure.geometry.sweeps import tube
 from posegen.figure.geometry.vectors import Floats
 
-_LEVELS = (0.0, 0.134, 0.5, 1.0)  # of a quarter circle seen from the side, as shares of its radius
-
 
 def rounded_box(size: ArrayLike, radius: float, centre: ArrayLike = (0, 0, 0)) -> Floats:
     """(n, m, 3) rings from the top down; faces stay flat between edges of this radius, metres."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from posegen.figure.geometry.vectors import Floats
 from posegen.figure.rendering.light import Colour
@@ -39,8 +39,3 @@ def tint(colour: Colour, factor: float) -> Colour:
 def blend(one: Colour, other: Colour, share: float) -> Colour:
     """Between two colours; `share` of the other."""
     return tuple(a + (b - a) * share for a, b in zip(one, other, strict=True))  # type: ignore[return-value]
-
-
-def cloth(colour: Colour, **changes: object) -> Look:
-    """Woven cloth of this colour."""
-    return replace(Look(colour), **changes)  # type: ignore[arg-type]
