@@ -32,7 +32,7 @@ def person(rig: Rig, avatar: Avatar, outfit: Outfit, specification: PoseSpecific
     if outfit.collar:
         pieces.append(collars.collar(rig, Surface.TOP if outfit.under is None else Surface.UNDERSHIRT))
     if outfit.hood:
-        pieces.append(collars.hood(rig, Surface.TOP))
+        pieces.append(collars.hood(rig))
     if isinstance(lower, Trousers):
         pieces += garments.trousers(rig, lower)
     else:

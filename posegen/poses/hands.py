@@ -15,7 +15,6 @@ from posegen.poses.skeleton import Build, Floats, Vector, turn
 
 FINGERS = ("thumb", "index", "middle", "ring", "little")
 PALM_LENGTH = 0.095  # wrist to the knuckle of the middle finger, metres, at a height of 1.75 m
-PALM_WIDTH = 0.085
 PALM_THICKNESS = 0.03
 
 # Left hand: knuckle in the hand frame and the three bones' lengths, metres.

@@ -9,7 +9,7 @@ from posegen.figure.body.rig import Rig
 from posegen.figure.geometry.curves import bell, circle, smooth_curve, smooth_step
 from posegen.figure.geometry.mesh import Piece, loft
 from posegen.figure.geometry.vectors import Floats
-from posegen.figure.parts import Part
+from posegen.figure.parts import Part, Surface
 
 # Along the collar from the inside of its stand over the fold to its edge: height, metres around the neck.
 _FOLD = ((0.505, 0.000), (0.515, 0.004), (0.540, 0.0045), (0.5525, 0.006), (0.556, 0.009), (0.5535, 0.0125))
@@ -40,7 +40,7 @@ def collar(rig: Rig, surface: int) -> Piece:
     return loft(rig.torso(rest)[::-1], surface, Part.TORSO, rest=rest[::-1], two_sided=True)
 
 
-def hood(rig: Rig, surface: int) -> Piece:
+def hood(rig: Rig) -> Piece:
     """A hood that lies on the back, thick around the neck."""
     cos, sin = circle(TORSO_SIDES)
     behind = smooth_step(0.55, -0.75, sin)
@@ -58,4 +58,4 @@ def hood(rig: Rig, surface: int) -> Piece:
     shape = front[:, None] + (back - front)[:, None] * behind[None, :, None]
     fold = np.float32(0.003) * np.sin(np.arctan2(cos, -sin) * 5) * behind * bell(0.7, 0.2, levels)[:, None]
     rest = torso(rig.body, shape[..., 0], cos, sin, (shape[..., 1] + fold) * np.float32(rig.scale), 0.5)
-    return loft(rig.torso(rest), surface, Part.TORSO, rest=rest)
+    return loft(rig.torso(rest), Surface.TOP, Part.TORSO, rest=rest)

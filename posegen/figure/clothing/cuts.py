@@ -28,20 +28,25 @@ class Top:
     band: float = 0.0
 
 
+TROUSER_WAIST = 0.105
+"""Height of the upper edge of trousers, metres at 1.75 m."""
+
+TROUSER_BAND = 0.028
+"""Height of their waistband, metres at 1.75 m."""
+
+
 @dataclass(frozen=True)
 class Trousers:
-    """`waist`: height of the upper edge; `start`: station where the legs begin, above 0 without a seat, for trousers
+    """`start`: station where the legs begin, above 0 without a seat, for trousers
     under a coat; `length`: station where they end; `ease`: at hip, thigh, knee and hem, metres;
     `cuff`: see `Top`; `folds`: metres.
     """
 
-    waist: float = 0.105
     start: float = -0.2
     length: float = 1.96
     ease: tuple[float, float, float, float] = (0.006, 0.007, 0.010, 0.014)
     cuff: float = 0.0
     folds: float = 0.004
-    band: float = 0.028
 
 
 @dataclass(frozen=True)

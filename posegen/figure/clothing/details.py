@@ -73,24 +73,25 @@ def darker(colour: Floats, share: Floats, depth: float) -> None:
     colour *= 1 - np.float32(depth) * share
 
 
-def weave(strength: float = 0.05) -> Paint:
+def weave() -> Paint:
     """The slight unevenness of cloth."""
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
         uneven = np.sin(x * 310 + y * 95 + z * 40) * np.sin(y * 270 - z * 260)
-        colour *= 1 + np.float32(strength) * uneven
+        colour *= 1 + np.float32(0.04) * uneven
 
     return paint
 
 
-def rib(pitch: float = 0.008, depth: float = 0.16, upright: bool = True) -> Paint:
+def rib(pitch: float = 0.008, depth: float = 0.16) -> Paint:
     """Knitted ribs, upright around the body."""
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
-        along = np.where(np.abs(x) > np.abs(z), z, x) if upright else y
+        along = np.where(np.abs(x) > np.abs(z), z, x)
         colour *= 1 - np.float32(depth) * (
             np.float32(0.5) + np.float32(0.5) * np.sin(along * np.float32(2 * np.pi / pitch))
         )
+        del y
 
     return paint
 
@@ -106,8 +107,9 @@ def stripes(over: Colour, pitch: float = 0.042, share: float = 0.38, lowest: flo
     return paint
 
 
-def dots(over: Colour, pitch: float = 0.052, size: float = 0.0095) -> Paint:
+def dots(over: Colour) -> Paint:
     """A print of small blossoms, in rows that are set off against each other."""
+    pitch, size = 0.056, 0.0105
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
         around = np.arctan2(z, x) * np.float32(0.17)

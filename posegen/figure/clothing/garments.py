@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from posegen.figure.body.limbs import arm_rings, around_joint, leg_rings
 from posegen.figure.body.physique import CROTCH, NECK_TOP, TORSO_SIDES, Physique, hanging, torso
 from posegen.figure.body.rig import Rig
-from posegen.figure.clothing.cuts import Skirt, Top, Trousers
+from posegen.figure.clothing.cuts import TROUSER_BAND, TROUSER_WAIST, Skirt, Top, Trousers
 from posegen.figure.geometry.curves import bell, circle, smooth_curve, smooth_step
 from posegen.figure.geometry.mesh import Piece, loft
 from posegen.figure.geometry.vectors import Floats, constant
@@ -121,7 +121,7 @@ def _hemmed(
     return inwards, rest_inwards, np.concatenate([bands, [lining]])
 
 
-def sleeve(rig: Rig, side: str, top: Top, surface: int = Surface.TOP, trim: int = Surface.TOP_TRIM) -> Piece:
+def sleeve(rig: Rig, side: str, top: Top) -> Piece:
     """A sleeve, with folds where the elbow bends."""
     assert top.sleeve is not None
     end = top.sleeve
@@ -132,13 +132,13 @@ def sleeve(rig: Rig, side: str, top: Top, surface: int = Surface.TOP, trim: int 
     )
     if end < 1:
         ease = smooth_curve([-0.078, 0.1, end], [shoulder * 0.5, shoulder, last], stations)
-    bands = np.full(len(stations) - 1, surface)
+    bands = np.full(len(stations) - 1, int(Surface.TOP))
     if top.cuff:
         held = smooth_step(end - top.cuff - 0.10, end - top.cuff, stations)
         ease = (
             ease + held * (np.float32(0.005) - ease) + bell(end - top.cuff - 0.10, 0.08, stations) * np.float32(0.006)
         )
-        bands[stations[:-1] >= end - top.cuff] = trim
+        bands[stations[:-1] >= end - top.cuff] = Surface.TOP_TRIM
     bend = 1 - float(rig.orientation(f"{side}_shoulder")[:, 1] @ rig.orientation(f"{side}_elbow")[:, 1])
     depth = np.float32(top.folds)
 
@@ -172,9 +172,9 @@ def _seat(rig: Rig, cut: Trousers) -> Piece:
 def _seat_at_rest(body: Physique, cut: Trousers) -> tuple[Floats, NDArray[np.int64]]:
     """(n, m, 3) rings, metres, and (n - 1,) the surfaces between them."""
     cos, sin = circle(TORSO_SIDES)
-    heights = np.linspace(cut.waist, CROTCH, 36).astype(np.float32)[:, None]
-    ease = cut.ease[0] + np.float32(0.003) * (heights > cut.waist - cut.band)
-    bands = np.where(heights[1:, 0] > cut.waist - cut.band, Surface.BOTTOM_TRIM, Surface.BOTTOM)
+    heights = np.linspace(TROUSER_WAIST, CROTCH, 36).astype(np.float32)[:, None]
+    ease = cut.ease[0] + np.float32(0.003) * (heights > TROUSER_WAIST - TROUSER_BAND)
+    bands = np.where(heights[1:, 0] > TROUSER_WAIST - TROUSER_BAND, Surface.BOTTOM_TRIM, Surface.BOTTOM)
     return constant(torso(body, heights, cos, sin, ease * np.float32(body.build.scale), 0.3)), constant(bands)
 
 

@@ -79,16 +79,16 @@ def _skirt(colour: Colour, paint: Paint | None = None) -> dict[int, Look]:
 def _jeans(colours: Colours) -> dict[int, Look]:
     denim = colours.palette.denim
     thread = blend(denim, linear(226, 178, 112), 0.65)
-    seams = tailoring.denim_seams(thread, 0.105)
-    paint = (tailoring.worn_denim(), seams, tailoring.outer_seams(), details.weave(0.04))
+    seams = tailoring.denim_seams(thread)
+    paint = (tailoring.worn_denim(), seams, tailoring.outer_seams(), details.weave())
     return _lower(colours, denim, *paint, band=seams)
 
 
-def _chinos(colours: Colours, colour: Colour | None = None) -> dict[int, Look]:
-    colour = colour or colours.palette.bottom
+def _chinos(colours: Colours) -> dict[int, Look]:
     leather = _BROWN if colours.style in ("classic", "earthy") else _BLACK
-    band = tailoring.belt(leather, linear(200, 180, 130), 0.105)
-    return _lower(colours, colour, tailoring.pressed_crease(), tailoring.tailored_waist(0.105), band=band)
+    band = tailoring.belt(leather, linear(200, 180, 130))
+    creases = tailoring.pressed_crease(), tailoring.tailored_waist()
+    return _lower(colours, colours.palette.bottom, *creases, band=band)
 
 
 def _t_shirt(colours: Colours) -> dict[int, Look]:
@@ -108,7 +108,7 @@ def _shirt(colours: Colours) -> dict[int, Look]:
     shirts = {"classic": linear(170, 198, 228), "minimal": linear(240, 238, 234), "monochrome": linear(234, 234, 234)}
     colour = shirts.get(colours.style, blend(colours.palette.top, _WHITE, 0.35))
     front = tailoring.buttons(tint(_WHITE, 0.92), 0.13, 0.50, 0.085)
-    top = _top(colours, colour, front, tailoring.patch((0.075, 0.345), (0.072, 0.080), both=False))
+    top = _top(colours, colour, front, tailoring.patch((0.075, 0.345), (0.072, 0.080)))
     return top | _chinos(colours) | _shoe_looks(colours, "leather")
 
 
@@ -140,14 +140,14 @@ def _suit(colours: Colours) -> dict[int, Look]:
         tailoring.closing(0.085, 0.155, 2, tint(palette.suit, 0.35)),
         tailoring.flaps(0.005, 0.105),
         details.hem_line((-0.100,), 0.45),
-        tailoring.vent(0.02),
-        tailoring.patch((0.092, 0.345), (0.070, 0.010), 0.45, both=False),
+        tailoring.vent(),
+        tailoring.patch((0.092, 0.345), (0.070, 0.010), 0.45),
     )
     top = _top(colours, palette.suit, *front, trim=palette.suit)
     tie = palette.accent if colours.masculine else None
     shirt = details.scaled(colours.scale, colours.torso, tailoring.shirt_front(tie, colours.skin))
     under = {Surface.UNDERSHIRT: Look(_WHITE, paint=shirt)}
-    lower = _lower(colours, tint(palette.suit, 0.80), tailoring.pressed_crease(), tailoring.tailored_waist(0.105))
+    lower = _lower(colours, tint(palette.suit, 0.80), tailoring.pressed_crease(), tailoring.tailored_waist())
     return top | under | lower | _shoe_looks(colours, "leather")
 
 
@@ -173,7 +173,7 @@ def _dress_print(colours: Colours) -> Paint | None:
     palette = colours.palette
     if colours.style in ("minimal", "monochrome", "street"):
         return None
-    return details.dots(blend(palette.accent, linear(255, 248, 232), 0.72), 0.056, 0.0105)
+    return details.dots(blend(palette.accent, linear(255, 248, 232), 0.72))
 
 
 def _summer_dress(colours: Colours) -> dict[int, Look]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from posegen.figure.clothing.cuts import TROUSER_WAIST
 from posegen.figure.clothing.details import darker, inside, mix, stroke, within
 from posegen.figure.geometry.curves import modulo
 from posegen.figure.geometry.vectors import Floats, hypotenuse
@@ -26,11 +27,11 @@ def buttons(over: Colour, lowest: float, highest: float, pitch: float, placket: 
     return within(paint, lowest - 0.03, highest + 0.03, placket + 0.01, front=True)
 
 
-def patch(centre: tuple[float, float], size: tuple[float, float], depth: float = 0.28, both: bool = True) -> Paint:
-    """The outline of a pocket on the front, on both sides or on the figure's left only."""
+def patch(centre: tuple[float, float], size: tuple[float, float], depth: float = 0.28) -> Paint:
+    """The outline of a pocket on the front, on the figure's left."""
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
-        u = (np.abs(x) if both else x) - centre[0]
+        u = x - centre[0]
         edge = np.maximum(np.abs(u) - size[0] / 2, np.abs(y - centre[1]) - size[1] / 2)
         darker(colour, stroke(edge, 0.0034), depth)
         del z
@@ -52,12 +53,12 @@ def worn_denim() -> Paint:
     return within(paint, -0.62, 0.105, front=True)
 
 
-def denim_seams(thread: Colour, waist: float) -> Paint:
+def denim_seams(thread: Colour) -> Paint:
     """Seams, fly, pockets and the button of jeans."""
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
-        side, front, below = np.abs(x), z > 0, y < waist - 0.03
-        seams = stroke(y - (waist - 0.031), 0.0036)
+        side, front, below = np.abs(x), z > 0, y < TROUSER_WAIST - 0.03
+        seams = stroke(y - (TROUSER_WAIST - 0.031), 0.0036)
         curve = 0.030 + 0.045 * np.clip((0.155 - side) / 0.085, 0, 1) ** 2
         seams = np.maximum(seams, stroke(y - curve, 0.0042) * (side > 0.068) * front * below)
         seams = np.maximum(seams, stroke(hypotenuse(x - 0.024, np.minimum(y + 0.005, 0)), 0.0036) * front * below)
@@ -65,9 +66,9 @@ def denim_seams(thread: Colour, waist: float) -> Paint:
         pocket = np.maximum(np.abs(side - 0.078) - 0.040, np.abs(y + 0.012) - 0.046)
         seams = np.maximum(seams, stroke(pocket, 0.0038) * (z < 0))
         mix(colour, thread, 0.75 * seams)
-        mix(colour, (0.55, 0.42, 0.22), inside(0.0068 - hypotenuse(x, y - (waist - 0.016))) * front)
+        mix(colour, (0.55, 0.42, 0.22), inside(0.0068 - hypotenuse(x, y - (TROUSER_WAIST - 0.016))) * front)
 
-    return within(paint, -0.115, waist + 0.01)
+    return within(paint, -0.115, TROUSER_WAIST + 0.01)
 
 
 def outer_seams() -> Paint:
@@ -88,37 +89,37 @@ def pressed_crease() -> Paint:
     return paint
 
 
-def tailored_waist(waist: float) -> Paint:
+def tailored_waist() -> Paint:
     """Slanted pockets, fly, waistband and slit pockets behind."""
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
         side, front = np.abs(x), z > 0
         pocket = stroke((side - 0.118) + (y - 0.03) * 0.35, 0.0040) * (np.abs(y - 0.032) < 0.045) * front
         darker(colour, pocket, 0.32)
-        darker(colour, stroke(x - 0.008, 0.0032) * front * (y < waist - 0.03) * (y > -0.05), 0.25)
-        darker(colour, stroke(y - (waist - 0.030), 0.0032), 0.25)
+        darker(colour, stroke(x - 0.008, 0.0032) * front * (y < TROUSER_WAIST - 0.03) * (y > -0.05), 0.25)
+        darker(colour, stroke(y - (TROUSER_WAIST - 0.030), 0.0032), 0.25)
         darker(colour, stroke(y - 0.012, 0.0040) * (np.abs(side - 0.078) < 0.045) * (z < 0), 0.40)
 
-    return within(paint, -0.06, waist + 0.01)
+    return within(paint, -0.06, TROUSER_WAIST + 0.01)
 
 
-def belt(leather: Colour, buckle: Colour, waist: float) -> Paint:
+def belt(leather: Colour, buckle: Colour) -> Paint:
     """A belt with its buckle, on a waistband."""
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
         mix(colour, leather, np.ones_like(x))
-        middle = np.float32(waist - 0.014)
+        middle = np.float32(TROUSER_WAIST - 0.014)
         outer = np.maximum(np.abs(x) - np.float32(0.021), np.abs(y - middle) - np.float32(0.0155))
         mix(colour, buckle, stroke(outer + np.float32(0.003), 0.0065) * (z > 0))
 
     return paint
 
 
-def side_stripe(over: Colour, lowest: float = -0.84) -> Paint:
+def side_stripe(over: Colour) -> Paint:
     """Two stripes down the outer side of the legs."""
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
-        outer = (np.abs(x) > 0.10) & (y > lowest) & (y < 0.07)
+        outer = (np.abs(x) > 0.10) & (y > -0.84) & (y < 0.07)
         mix(
             colour, over, inside(np.float32(0.0065) - np.abs(np.abs(z + np.float32(0.004)) - np.float32(0.012))) * outer
         )
@@ -168,14 +169,14 @@ def flaps(height: float, aside: float, width: float = 0.085) -> Paint:
     return within(paint, height - 0.025, height + 0.025, front=True)
 
 
-def vent(highest: float) -> Paint:
+def vent() -> Paint:
     """The slit at the back of a jacket."""
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
         darker(colour, stroke(x, 0.0046), 0.55)
         del y, z
 
-    return within(paint, -1.0, highest, 0.01, front=False)
+    return within(paint, -1.0, 0.02, 0.01, front=False)
 
 
 def shirt_front(tie: Colour | None, skin: Colour) -> Paint:
@@ -198,11 +199,11 @@ def shirt_front(tie: Colour | None, skin: Colour) -> Paint:
     return paint
 
 
-def armholes(skin: Colour, trim: Colour, inset: float = 0.0) -> Paint:
+def armholes(skin: Colour, trim: Colour) -> Paint:
     """Bare shoulders: what lies around the shoulder joints is skin, with a bound edge."""
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
-        u = (np.float32(0.198) - np.abs(x)) / np.float32(0.075 + inset)
+        u = (np.float32(0.198) - np.abs(x)) / np.float32(0.075)
         v = (y - np.float32(0.445)) / np.float32(0.115)
         edge = (1 - np.sqrt(np.maximum(u, 0) ** 2 + v * v)) * np.float32(0.08)
         mix(colour, trim, stroke(edge + np.float32(0.004), 0.008))
@@ -212,12 +213,12 @@ def armholes(skin: Colour, trim: Colour, inset: float = 0.0) -> Paint:
     return paint
 
 
-def straps(skin: Colour, height: float = 0.395) -> Paint:
+def straps(skin: Colour) -> Paint:
     """A top that ends over the bust and hangs on two straps."""
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
         side = np.abs(x)
-        line = np.float32(height) + np.float32(0.030) * np.exp(-(((side - 0.075) / 0.040) ** 2)) * (z > 0)
+        line = np.float32(0.395) + np.float32(0.030) * np.exp(-(((side - 0.075) / 0.040) ** 2)) * (z > 0)
         strap = inside(np.float32(0.0095) - np.abs(side - np.float32(0.082)))
         mix(colour, skin, inside(y - line) * (1 - strap))
 

@@ -85,10 +85,10 @@ def ball(radius: float, centre: ArrayLike = (0, 0, 0), rings: int = 22, sides: i
     return turned([(radius * np.cos(a), radius * np.sin(a)) for a in angles], sides, 1, centre)
 
 
-def rod(points: ArrayLike, radius: float, across: ArrayLike = (0, 0, 1), sides: int = 12) -> Floats:
+def rod(points: ArrayLike, radius: float, across: ArrayLike = (0, 0, 1)) -> Floats:
     """Rings along a polyline (k, 3)."""
     sweep = tube(points, across, 6, 0.6)
-    cos, sin = circle(sides)
+    cos, sin = circle(12)
     thickness = np.full((len(sweep.centres), 1), radius, np.float32)
     rings, _ = sweep.rings(thickness * cos, thickness * sin)
     return rings

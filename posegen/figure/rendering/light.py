@@ -39,6 +39,9 @@ def direction(yaw: float, pitch: float) -> Floats:
     return unit([np.sin(a) * np.cos(b), np.sin(b), np.cos(a) * np.cos(b)])
 
 
+_BIAS = np.float32(0.012)  # metres that a point may lie behind the mapped surface and still be lit
+
+
 class ShadowMap:
     """Seen from the key light: how far from it the first surface is, blurred, with its variance.
 
@@ -82,13 +85,13 @@ class ShadowMap:
     def _cells(self, u: Floats, v: Floats) -> tuple[Floats, Floats]:
         return (u - self._corner[0]) * self._scale, (v - self._corner[1]) * self._scale
 
-    def lit(self, x: Floats, y: Floats, z: Floats, bias: float = 0.012) -> Floats:
+    def lit(self, x: Floats, y: Floats, z: Floats) -> Floats:
         """Share of the key light that reaches world points, 0 to 1; as to their shape, see `sample`."""
         column, row = self._cells(self._along(self._axes[0], x, y, z), self._along(self._axes[1], x, y, z))
         near = np.maximum(self._along(self._axes[2], x, y, z) - self._floor, np.float32(0.05))
         mean, square = np.moveaxis(sample(self._moments, column, row), -1, 0)
         variance = np.maximum(square - mean * mean, np.float32(2e-5))
-        behind = mean - np.float32(bias) - near
+        behind = mean - _BIAS - near
         share = variance / (variance + behind * behind)
         # Light that leaks through two layers is cut off; what remains is stretched over the whole range.
         share = np.clip((share - np.float32(0.25)) * np.float32(1 / 0.75), 0, 1)
