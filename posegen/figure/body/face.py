@@ -13,6 +13,7 @@ from posegen.figure.body.head import EYE, MOUTH
 from posegen.figure.geometry.curves import bell, smooth_step
 from posegen.figure.geometry.vectors import Floats
 from posegen.figure.rendering.light import Colour
+from posegen.figure.rendering.looks import mix
 
 _EYE_SIZE = 1.12  # times life size: eyes must be readable in small pictures
 
@@ -83,11 +84,6 @@ def paint_face(
     return colour
 
 
-def _mix(colour: Floats, over: Colour, share: Floats) -> None:
-    for channel, value in zip(colour, over, strict=True):
-        channel += share * (np.float32(value) - channel)
-
-
 def _inside(distance: Floats, blur: float) -> Floats:
     """Coverage of a pixel at this distance, in metres, inside an outline."""
     return np.asarray(np.clip(distance * np.float32(1 / blur) + np.float32(0.5), 0, 1))
@@ -97,21 +93,21 @@ def _blush(colour: Floats, x: Floats, y: Floats, complexion: Complexion) -> None
     side = np.abs(x)
     cheeks = np.float32(0.32) * bell(0.044, 0.018, side) * bell(0.040, 0.017, y)
     nose = np.float32(0.22) * bell(0.0, 0.013, side) * bell(0.043, 0.010, y)
-    _mix(colour, complexion.blush, cheeks + nose)
+    mix(colour, complexion.blush, cheeks + nose)
     dark = tuple(0.55 * value for value in complexion.skin)
     shadow = np.float32(0.30) * bell(EYE[0], 0.021, side) * bell(EYE[1] + 0.006, 0.011, y)
-    _mix(colour, (dark[0], dark[1], dark[2]), shadow)
+    mix(colour, (dark[0], dark[1], dark[2]), shadow)
     if complexion.stubble > 0:
         beard = smooth_step(0.030, 0.012, y) * smooth_step(0.070, 0.045, side)
         moustache = bell(0.0, 0.022, side) * bell(0.0215, 0.006, y)
         grey = tuple(0.35 * skin + 0.35 * hair for skin, hair in zip(complexion.skin, complexion.hair, strict=True))
-        _mix(colour, (grey[0], grey[1], grey[2]), np.float32(0.38 * complexion.stubble) * np.maximum(beard, moustache))
+        mix(colour, (grey[0], grey[1], grey[2]), np.float32(0.38 * complexion.stubble) * np.maximum(beard, moustache))
     if complexion.lines > 0:
         folds = bell(0.0, 0.0022, side - (np.float32(0.0165) + np.float32(0.42) * (np.float32(0.036) - y)))
         folds *= smooth_step(0.004, 0.012, y) * smooth_step(0.040, 0.032, y)
         forehead = sum(bell(level, 0.0013, y) for level in (0.118, 0.126)) * bell(0.0, 0.03, side)
         bags = bell(EYE[0], 0.014, side) * bell(EYE[1] - 0.0165, 0.0018, y)
-        _mix(colour, (dark[0], dark[1], dark[2]), np.float32(0.5 * complexion.lines) * (folds + forehead + bags))
+        mix(colour, (dark[0], dark[1], dark[2]), np.float32(0.5 * complexion.lines) * (folds + forehead + bags))
 
 
 def _lips(colour: Floats, x: Floats, y: Floats, complexion: Complexion, expression: Expression, blur: float) -> None:
@@ -124,9 +120,9 @@ def _lips(colour: Floats, x: Floats, y: Floats, complexion: Complexion, expressi
     gape = np.float32(expression.gape / 2) * roundness
     top, bottom = line + gape + bow, line - gape - full
     within = _inside(np.minimum(top - y, y - bottom), blur) * (u < 1)
-    _mix(colour, complexion.lips, within)
+    mix(colour, complexion.lips, within)
     lower = tuple(1.18 * value for value in complexion.lips)
-    _mix(
+    mix(
         colour,
         (lower[0], lower[1], lower[2]),
         within * np.float32(0.6) * bell(float(MOUTH) - 0.0058, 0.0035, y) * (u < 0.7),
@@ -135,12 +131,12 @@ def _lips(colour: Floats, x: Floats, y: Floats, complexion: Complexion, expressi
     open_mouth = _inside(gape - np.abs(y - line), blur) * (u < 1) if expression.gape else None
     if open_mouth is None:
         seam = _inside(np.float32(0.0013) - np.abs(y - line), blur) * _inside(half * np.float32(1.04) - np.abs(x), blur)
-        _mix(colour, dark, seam * np.float32(0.85))
+        mix(colour, dark, seam * np.float32(0.85))
         return
-    _mix(colour, dark, open_mouth)
+    mix(colour, dark, open_mouth)
     if expression.teeth:
         row = _inside(y - (line + gape * np.float32(-0.15)), blur) if expression.gape > 0.008 else 1.0
-        _mix(colour, (0.83, 0.80, 0.76), open_mouth * row * (u < 0.88))
+        mix(colour, (0.83, 0.80, 0.76), open_mouth * row * (u < 0.88))
 
 
 def _nostrils(colour: Floats, x: Floats, y: Floats, blur: float) -> None:
@@ -160,7 +156,7 @@ def _brow(colour: Floats, x: Floats, y: Floats, complexion: Complexion, expressi
     thick = np.float32(0.0030 * complexion.brow) * (1 - np.float32(0.40) * u) * (np.abs(u) < 1.0)
     share = _inside(thick - np.abs(y - middle), blur * 1.2) * _inside((1 - np.abs(u)) * np.float32(0.0215), blur)
     dark = tuple(0.75 * value for value in complexion.hair)
-    _mix(colour, (dark[0], dark[1], dark[2]), share * np.float32(0.9))
+    mix(colour, (dark[0], dark[1], dark[2]), share * np.float32(0.9))
 
 
 def _eye(
@@ -191,26 +187,26 @@ def _eye(
     if expression.lids < 0.1:
         upper = lower
     opening = _inside(np.minimum(upper - v, v - lower), blur) * (np.abs(t) < 1)
-    _mix(painted, (0.84, 0.82, 0.80), opening)
+    mix(painted, (0.84, 0.82, 0.80), opening)
     x0 = np.float32(0.0098 * np.sin(np.deg2rad(gaze[0])))
     y0 = np.float32(0.0085 * np.sin(np.deg2rad(gaze[1])) + 0.0008)
     away = np.sqrt((u - x0) ** 2 + (v - y0) ** 2)
     dark = tuple(0.30 * value for value in complexion.iris)
-    _mix(painted, (dark[0], dark[1], dark[2]), opening * _inside(np.float32(0.0086) - away, blur))
+    mix(painted, (dark[0], dark[1], dark[2]), opening * _inside(np.float32(0.0086) - away, blur))
     lit = np.clip(np.float32(0.75) - (v - y0) * np.float32(60), np.float32(0.45), np.float32(1.5))
     iris = opening * _inside(np.float32(0.0074) - away, blur)
     for channel, value in zip(painted, complexion.iris, strict=True):
         channel += iris * (np.float32(value) * lit - channel)
-    _mix(painted, (0.008, 0.007, 0.007), opening * _inside(np.float32(0.0040) - away, blur))
+    mix(painted, (0.008, 0.007, 0.007), opening * _inside(np.float32(0.0040) - away, blur))
     painted *= 1 - opening * np.float32(0.42) * smooth_step(-0.0035, 0.0, v - upper)
     glint = np.sqrt((u - x0 + np.float32(0.0026)) ** 2 + (v - y0 - np.float32(0.0032)) ** 2)
-    _mix(painted, (1.6, 1.6, 1.6), opening * _inside(np.float32(0.0019) - glint, blur))
+    mix(painted, (1.6, 1.6, 1.6), opening * _inside(np.float32(0.0019) - glint, blur))
     lash = np.float32(0.0011 + 0.0011 * complexion.lashes) * (1 + np.float32(0.5) * np.clip(t, -0.6, 1))
     wing = np.float32(0.0035 * complexion.lashes) * np.clip(t - np.float32(0.75), 0, 0.4)
     rim = _inside(lash - np.abs(v - upper - wing), blur) * _inside(half * np.float32(1.10) - np.abs(outer), blur)
-    _mix(painted, (0.018, 0.013, 0.012), rim * np.float32(0.93))
+    mix(painted, (0.018, 0.013, 0.012), rim * np.float32(0.93))
     below = _inside(np.float32(0.0007) - np.abs(v - lower), blur) * (np.abs(t) < 0.95)
-    _mix(painted, tuple(0.25 * value for value in complexion.skin), below * np.float32(0.5))  # type: ignore[arg-type]
+    mix(painted, tuple(0.25 * value for value in complexion.skin), below * np.float32(0.5))  # type: ignore[arg-type]
     crease = _inside(np.float32(0.0008) - np.abs(v - upper - np.float32(0.0042)), blur) * (np.abs(t) < 0.9)
-    _mix(painted, tuple(0.35 * value for value in complexion.skin), crease * np.float32(0.45))  # type: ignore[arg-type]
+    mix(painted, tuple(0.35 * value for value in complexion.skin), crease * np.float32(0.45))  # type: ignore[arg-type]
     colour[:, near] = painted

@@ -13,7 +13,7 @@ from posegen.figure.body.rig import Rig
 from posegen.figure.geometry.curves import bell, circle, smooth_curve, smooth_step
 from posegen.figure.geometry.mesh import Piece, loft
 from posegen.figure.geometry.sweeps import tube
-from posegen.figure.geometry.vectors import Floats, constant, unit
+from posegen.figure.geometry.vectors import Floats, constant, cross, unit
 from posegen.figure.parts import HAIR_GROUP, SCARF_GROUP, Part, Surface
 
 
@@ -182,14 +182,7 @@ def _hanging(rig: Rig, across: Floats, deep: Floats, start: float, down: Floats,
     steps = np.diff(down, prepend=down[:1])[:, None] * scale
     centre = rig.rigid("head", np.array([0, start, 0]) * scale) + np.cumsum(along * steps, axis=0)
     x_axis = unit(head[:, 0] - (head[:, 0] * along).sum(axis=1, keepdims=True) * along)
-    z_axis = np.stack(
-        [
-            x_axis[:, 1] * -along[:, 2] + x_axis[:, 2] * along[:, 1],
-            x_axis[:, 2] * -along[:, 0] + x_axis[:, 0] * along[:, 2],
-            x_axis[:, 0] * -along[:, 1] + x_axis[:, 1] * along[:, 0],
-        ],
-        axis=1,
-    )
+    z_axis = cross(x_axis, -along)
     rings = (
         centre[:, None]
         + (across * scale)[..., None] * x_axis[:, None]

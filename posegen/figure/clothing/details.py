@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from posegen.figure.geometry.curves import modulo
 from posegen.figure.geometry.vectors import Floats, hypotenuse
 from posegen.figure.rendering.light import Colour
-from posegen.figure.rendering.looks import Paint
+from posegen.figure.rendering.looks import Paint, mix
 
 _BLUR = np.float32(
     0.0016
@@ -60,12 +60,6 @@ def inside(distance: NDArray[Any]) -> Floats:
 def stroke(distance: NDArray[Any], width: float) -> Floats:
     """Coverage of a line of this width, metres, at a distance from its middle."""
     return inside(np.asarray(width / 2 - np.abs(distance)))
-
-
-def mix(colour: Floats, over: Colour, share: Floats) -> None:
-    """Paints over as far as `share` says."""
-    for channel, value in zip(colour, over, strict=True):
-        channel += share * (np.float32(value) - channel)
 
 
 def darker(colour: Floats, share: Floats, depth: float) -> None:

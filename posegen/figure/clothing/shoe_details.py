@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from posegen.figure.clothing.details import darker, inside, mix, stroke
+from posegen.figure.clothing.details import darker, inside, stroke
 from posegen.figure.geometry.curves import modulo
 from posegen.figure.geometry.vectors import Floats, hypotenuse
 from posegen.figure.rendering.light import Colour
-from posegen.figure.rendering.looks import Paint
+from posegen.figure.rendering.looks import Paint, mix
 
 
 def sneaker(accent: Colour, lace: Colour) -> Paint:

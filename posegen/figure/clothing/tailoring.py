@@ -8,11 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 from posegen.figure.clothing.cuts import TROUSER_WAIST
-from posegen.figure.clothing.details import darker, inside, mix, stroke, within
+from posegen.figure.clothing.details import darker, inside, stroke, within
 from posegen.figure.geometry.curves import modulo
 from posegen.figure.geometry.vectors import Floats, hypotenuse
 from posegen.figure.rendering.light import Colour
-from posegen.figure.rendering.looks import Paint, tint
+from posegen.figure.rendering.looks import Paint, mix, tint
 
 
 def buttons(over: Colour, lowest: float, highest: float, pitch: float, placket: float = 0.016) -> Paint:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from posegen.figure.geometry.vectors import Floats, unit
+from posegen.figure.geometry.vectors import Floats, cross, unit
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,7 @@ def orthonormal(frames: Floats) -> Floats:
     y = unit(frames[:, :, 1])
     x = frames[:, :, 0]
     x = unit(x - (x * y).sum(axis=-1, keepdims=True) * y)
-    z = np.stack(
-        [
-            x[:, 1] * y[:, 2] - x[:, 2] * y[:, 1],
-            x[:, 2] * y[:, 0] - x[:, 0] * y[:, 2],
-            x[:, 0] * y[:, 1] - x[:, 1] * y[:, 0],
-        ],
-        axis=-1,
-    )
-    return np.stack([x, y, z], axis=-1).astype(np.float32)
+    return np.stack([x, y, cross(x, y)], axis=-1).astype(np.float32)
 
 
 def tube(points: ArrayLike, across: ArrayLike, per_bone: int, roundness: float = 0.35) -> Sweep:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.figure.geometry.mesh import Mesh
-from posegen.figure.geometry.vectors import Floats, unit
+from posegen.figure.geometry.vectors import Floats, cross, unit
 from posegen.figure.rendering.raster import Projected, front_facing, nearest, outlines, unpack
 
 Colour = tuple[float, float, float]
@@ -53,14 +53,7 @@ class ShadowMap:
 
     def __init__(self, mesh: Mesh, key: Floats, softness: float) -> None:
         across = unit(np.array([key[2], 0.0, -key[0]], dtype=np.float32) + np.float32(1e-6))
-        upwards = np.array(
-            [
-                key[1] * across[2] - key[2] * across[1],
-                key[2] * across[0] - key[0] * across[2],
-                key[0] * across[1] - key[1] * across[0],
-            ],
-            dtype=np.float32,
-        )
+        upwards = cross(key, across)
         self._axes = (across, upwards, key)
         u, v, near = (self._along(axis, *mesh.vertices.T) for axis in self._axes)
         margin = np.float32(4 * softness)

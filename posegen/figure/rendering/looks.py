@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from posegen.figure.geometry.vectors import Floats
 from posegen.figure.rendering.light import Colour
 
@@ -39,3 +41,9 @@ def tint(colour: Colour, factor: float) -> Colour:
 def blend(one: Colour, other: Colour, share: float) -> Colour:
     """Between two colours; `share` of the other."""
     return tuple(a + (b - a) * share for a, b in zip(one, other, strict=True))  # type: ignore[return-value]
+
+
+def mix(colours: Floats, over: Colour, share: Floats) -> None:
+    """Paints `over` onto linear colours (3, ...), in place. `share` (...): 0 leaves a colour, 1 replaces it."""
+    for channel, value in zip(colours, over, strict=True):
+        channel += share * (np.float32(value) - channel)

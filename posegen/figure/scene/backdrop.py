@@ -99,12 +99,6 @@ def blank(rays: Rays, colour: Colour) -> Floats:
     return picture
 
 
-def over(picture: Floats, colour: Colour, share: Floats) -> None:
-    """Paints a colour over the picture, as far as `share` says."""
-    for channel, value in zip(picture, colour, strict=True):
-        channel += share * (np.float32(value) - channel)
-
-
 def blurred(mask: Floats | NDArray[np.bool_], radius: float) -> Floats:
     """A mask from 0 to 1 out of focus; `radius` in coarse pixels."""
     sharp = np.clip(mask, 0, 1).astype(np.float32)

@@ -12,7 +12,7 @@ from posegen.figure.geometry.vectors import Floats
 from posegen.figure.palettes import Palette
 from posegen.figure.parts import Surface
 from posegen.figure.rendering.light import Colour
-from posegen.figure.rendering.looks import Look, linear
+from posegen.figure.rendering.looks import Look, linear, mix
 
 
 class Material(IntEnum):
@@ -96,7 +96,6 @@ def _paint_ball(accent: Colour) -> Callable[[Floats, Floats, Floats, Floats], No
         for a, b, c in spots:
             nearest = np.maximum(nearest, (x * a + y * b + z * c) / radius)
         share = np.clip((nearest - np.float32(0.935)) * 60, 0, 1)
-        for channel, value in zip(colour, accent, strict=True):
-            channel += share * (np.float32(value) - channel)
+        mix(colour, accent, share)
 
     return paint

@@ -8,8 +8,8 @@ import numpy as np
 
 from posegen.figure.geometry.curves import bell, modulo, smooth_step
 from posegen.figure.geometry.vectors import Floats, hypotenuse
-from posegen.figure.rendering.looks import blend, linear, tint
-from posegen.figure.scene.backdrop import WALL, Rays, blank, blurred, over
+from posegen.figure.rendering.looks import blend, linear, mix, tint
+from posegen.figure.scene.backdrop import WALL, Rays, blank, blurred
 from posegen.figure.scene.settings import Scene
 
 _CURVE = 1.3  # metres before the wall over which a studio's floor turns up into it
@@ -54,14 +54,14 @@ def _room(scene: Scene, rays: Rays) -> Floats:
     slanted = rise - side * np.float32(0.25)
     pane = (side > 0.35) & (side < 1.55) & (slanted > 1.2) & (slanted < 2.35)
     pane &= (np.abs(side - 0.95) > 0.03) & (np.abs(slanted - 1.78) > 0.03)
-    over(picture, tint(blend(scene.wall, (1.0, 0.93, 0.8), 0.5), 1.18), blurred(pane, 3) * np.float32(0.55))
+    mix(picture, tint(blend(scene.wall, (1.0, 0.93, 0.8), 0.5), 1.18), blurred(pane, 3) * np.float32(0.55))
     frame = (np.abs(side + 1.4) < 0.35) & (np.abs(rise - 1.8) < 0.45)
     art = (np.abs(side + 1.4) < 0.30) & (np.abs(rise - 1.8) < 0.40)
-    over(picture, linear(74, 58, 46), blurred(frame, 1.5))
-    over(picture, linear(228, 216, 198), blurred(art, 1.5))
-    over(picture, linear(198, 122, 88), blurred(art & (hypotenuse(side + 1.4, rise - 1.86) < 0.17), 1.5))
-    over(picture, linear(98, 124, 112), blurred(art & (rise < 1.66 + 0.08 * np.sin(side * 6)), 1.5))
-    over(picture, linear(238, 230, 218), blurred((rise > 0) & (rise < 0.12), 1.2))
+    mix(picture, linear(74, 58, 46), blurred(frame, 1.5))
+    mix(picture, linear(228, 216, 198), blurred(art, 1.5))
+    mix(picture, linear(198, 122, 88), blurred(art & (hypotenuse(side + 1.4, rise - 1.86) < 0.17), 1.5))
+    mix(picture, linear(98, 124, 112), blurred(art & (rise < 1.66 + 0.08 * np.sin(side * 6)), 1.5))
+    mix(picture, linear(238, 230, 218), blurred((rise > 0) & (rise < 0.12), 1.2))
     _sofa(picture, side, rise)
     _plant(picture, side, rise, scene.variation)
     floor = blank(rays, scene.floor) * _planks(rays)
@@ -76,15 +76,15 @@ def _sofa(picture: Floats, side: Floats, rise: Floats) -> None:
     seat = (np.abs(side - 1.55) < 1.0) & (rise > 0.1) & (rise < 0.48)
     arm = (np.abs(side - 0.58) < 0.13) & (rise > 0.05) & (rise < 0.62)
     cushion = (hypotenuse((side - 1.05) * 0.9, rise - 0.62) < 0.20) & (rise > 0.46)
-    over(picture, tint(cloth, 0.85), blurred(back, 2.5))
-    over(picture, cloth, blurred(seat, 2.5))
-    over(picture, tint(cloth, 1.12), blurred(arm, 2.0))
-    over(picture, linear(208, 142, 92), blurred(cushion, 2.0))
+    mix(picture, tint(cloth, 0.85), blurred(back, 2.5))
+    mix(picture, cloth, blurred(seat, 2.5))
+    mix(picture, tint(cloth, 1.12), blurred(arm, 2.0))
+    mix(picture, linear(208, 142, 92), blurred(cushion, 2.0))
 
 
 def _plant(picture: Floats, side: Floats, rise: Floats, variation: np.random.Generator) -> None:
     pot = (np.abs(side + 1.95) < 0.17 + (rise - 0.2) * 0.12) & (rise > 0.0) & (rise < 0.42)
-    over(picture, linear(206, 190, 172), blurred(pot, 1.8))
+    mix(picture, linear(206, 190, 172), blurred(pot, 1.8))
     near = _window(side, rise, (-1.95, 0.8), 1.3)
     beside, above, corner = side[near] + 1.95, rise[near] - 0.4, picture[:, *near]
     for _ in range(16):
@@ -100,7 +100,7 @@ def _plant(picture: Floats, side: Floats, rise: Floats, variation: np.random.Gen
         across = beside * y - above * x + 0.25 * along**2 * float(np.sign(angle))
         width = 0.075 * np.sqrt(np.clip(along / length * (1 - along / length) * 4, 0, 1))
         leaf = (along > 0) & (along < length) & (np.abs(across) < width)
-        over(corner, tint(linear(82, 118, 74), shade), blurred(leaf, 1.3) * 0.9)
+        mix(corner, tint(linear(82, 118, 74), shade), blurred(leaf, 1.3) * 0.9)
 
 
 def _planks(rays: Rays) -> Floats:
@@ -147,11 +147,11 @@ def _city(scene: Scene, rays: Rays) -> Floats:
     awnings = (linear(176, 74, 62), linear(74, 112, 104), linear(70, 92, 132), linear(206, 156, 84))
     kind = modulo(shop + np.float32(variation.integers(4)), 4)
     for k in range(4):
-        over(picture, fronts[k], (kind == k).astype(np.float32))
+        mix(picture, fronts[k], (kind == k).astype(np.float32))
     glass = (u > 0.28) & (u < 2.32) & (rise > 0.42) & (rise < 2.25)
     window = blurred(glass, 1.8)
-    over(picture, linear(112, 108, 104), window)
-    over(picture, linear(196, 160, 118), window * smooth_step(2.4, 0.9, rise) * np.float32(0.5))
+    mix(picture, linear(112, 108, 104), window)
+    mix(picture, linear(196, 160, 118), window * smooth_step(2.4, 0.9, rise) * np.float32(0.5))
     for _ in range(34):
         x, y = shift + variation.uniform(-3.4, 3.4), variation.uniform(0.55, 2.15)
         size = variation.uniform(0.08, 0.26)
@@ -159,15 +159,15 @@ def _city(scene: Scene, rays: Rays) -> Floats:
         near = _window(side, rise, (x, y), size)
         spot = hypotenuse(side[near] - x, (rise[near] - y) * 1.1)
         light = smooth_step(size, size * 0.6, spot) * window[near] * np.float32(variation.uniform(0.3, 0.7))
-        over(picture[:, *near], warm, light)
+        mix(picture[:, *near], warm, light)
     awning = (u > 0.12) & (u < 2.48) & (rise > 2.25) & (rise < 2.78)
     for k in range(4):
-        over(picture, awnings[k], blurred(awning & (kind == k), 1.4))
-    over(picture, linear(236, 228, 214), blurred(awning & (modulo(side, 0.34) < 0.17), 1.0) * np.float32(0.6))
+        mix(picture, awnings[k], blurred(awning & (kind == k), 1.4))
+    mix(picture, linear(236, 228, 214), blurred(awning & (modulo(side, 0.34) < 0.17), 1.0) * np.float32(0.6))
     upper = (np.abs(modulo(u, 1.3) - 0.65) < 0.36) & (rise > 3.25)
-    over(picture, linear(88, 100, 116), blurred(upper, 1.6))
+    mix(picture, linear(88, 100, 116), blurred(upper, 1.6))
     plants = (hypotenuse(modulo(side + 0.35, 2.6) - 0.35, (rise - 0.42) * 0.8) < 0.34) & (rise > 0)
-    over(picture, linear(86, 116, 76), blurred(plants, 1.8))
+    mix(picture, linear(86, 116, 76), blurred(plants, 1.8))
     ground = blank(rays, scene.floor) * (
         np.float32(0.92) + np.float32(0.14) * np.exp(-np.abs(rays.floor_away) / np.float32(3))
     )
@@ -196,23 +196,23 @@ def _park(scene: Scene, rays: Rays) -> Floats:
                 size = variation.uniform(0.7, 1.15)
                 near = _window(side, rise, middle, size + 0.15)
                 crowns[near] |= hypotenuse(side[near] - middle[0], rise[near] - middle[1]) < size + lumps[near]
-        over(picture, linear(104, 88, 70), blurred(trunks, 2.2) * np.float32(0.8))
+        mix(picture, linear(104, 88, 70), blurred(trunks, 2.2) * np.float32(0.8))
         share = blurred(crowns, 3.0 - layer)
-        over(picture, leaves, share)
-        over(
+        mix(picture, leaves, share)
+        mix(
             picture,
             tint(leaves, 1.55),
             share * blurred(crowns & (np.sin(side * 3 + rise * 2.6) > 0.45), 3) * np.float32(0.6),
         )
     side, rise = rays.wall(6.5)
     top = 0.85 + 0.22 * np.sin(side * 1.7 + variation.uniform(0, 6)) + 0.10 * np.sin(side * 4.1)
-    over(picture, linear(88, 122, 66), blurred(rise < top, 2.2))
-    over(picture, linear(150, 180, 98), blurred((rise < top) & (rise > top - 0.22), 3.0) * np.float32(0.5))
+    mix(picture, linear(88, 122, 66), blurred(rise < top, 2.2))
+    mix(picture, linear(150, 180, 98), blurred((rise < top) & (rise > top - 0.22), 3.0) * np.float32(0.5))
     for _ in range(8):
         middle = (variation.uniform(-5, 5), variation.uniform(0.3, 0.9))
         near = _window(side, rise, middle, 0.1)
         spot = hypotenuse(side[near] - middle[0], rise[near] - middle[1])
-        over(picture[:, *near], linear(244, 216, 222), smooth_step(0.10, 0.06, spot) * np.float32(0.5))
+        mix(picture[:, *near], linear(244, 216, 222), smooth_step(0.10, 0.06, spot) * np.float32(0.5))
     picture += blurred(rays.floor_away < 6.5, 1.6) * (_lawn(scene, rays) - picture)
     return picture
 
@@ -237,21 +237,20 @@ def _beach(scene: Scene, rays: Rays) -> Floats:
     _sky(picture, rays, linear(240, 238, 228), linear(126, 186, 228))
     sun = float(variation.uniform(-0.35, 0.35))
     glow = np.exp(-((azimuth - sun) ** 2 / np.float32(0.05) + (elevation - 0.16) ** 2 / np.float32(0.03)))
-    over(picture, linear(255, 244, 220), glow * np.float32(0.6))
+    mix(picture, linear(255, 244, 220), glow * np.float32(0.6))
     for _ in range(5):
         x, y = variation.uniform(-0.5, 0.5), variation.uniform(0.12, 0.30)
         cloud = np.exp(-(((azimuth - x) / np.float32(0.13)) ** 2 + ((elevation - y) / np.float32(0.016)) ** 2))
-        over(picture, linear(252, 250, 246), cloud * np.float32(0.5))
+        mix(picture, linear(252, 250, 246), cloud * np.float32(0.5))
     shore = np.float32(5.5) + np.float32(0.25) * np.sin(rays.floor_side * 0.6 + variation.uniform(0, 6))
     sea = blank(rays, linear(92, 160, 182))
     share = smooth_step(6, 40, rays.floor_away)
-    for channel, value in zip(sea, linear(64, 128, 172), strict=True):
-        channel += share * (np.float32(value) - channel)
+    mix(sea, linear(64, 128, 172), share)
     sea *= 1 + np.float32(0.05) * np.sin(rays.floor_away * 5 + np.sin(rays.floor_side * 1.5))
     surf = bell(0.0, 0.35, rays.floor_away - shore - 0.25) + np.float32(0.5) * bell(
         0.0, 0.22, rays.floor_away - shore - 1.6
     )
-    over(sea, (0.94, 0.96, 0.97), np.clip(surf, 0, 1))
+    mix(sea, (0.94, 0.96, 0.97), np.clip(surf, 0, 1))
     sand = blank(rays, scene.floor)
     ripples = np.sin(rays.floor_away * 17 + np.sin(rays.floor_side * 3.1) * 1.6) * (rays.floor_away < 4)
     sand *= 1 + np.float32(0.025) * ripples
