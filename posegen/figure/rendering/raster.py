@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from posegen.figure.geometry.vectors import Floats
+
 Integers = NDArray[np.int32]
 Indices = NDArray[np.intp]
 Keys = NDArray[np.int64]

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from posegen.figure.geometry.vectors import Floats
 from posegen.figure.rendering.raster import (
-    Floats,
     Indices,
     Integers,
     Keys,
