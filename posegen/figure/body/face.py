@@ -13,7 +13,7 @@ from posegen.figure.body.head import EYE, MOUTH
 from posegen.figure.geometry.curves import bell, smooth_step
 from posegen.figure.geometry.vectors import Floats
 from posegen.figure.rendering.light import Colour
-from posegen.figure.rendering.looks import mix
+from posegen.figure.rendering.looks import mix, tint
 
 _EYE_SIZE = 1.12  # times life size: eyes must be readable in small pictures
 
@@ -94,9 +94,9 @@ def _blush(colour: Floats, x: Floats, y: Floats, complexion: Complexion) -> None
     cheeks = np.float32(0.32) * bell(0.044, 0.018, side) * bell(0.040, 0.017, y)
     nose = np.float32(0.22) * bell(0.0, 0.013, side) * bell(0.043, 0.010, y)
     mix(colour, complexion.blush, cheeks + nose)
-    dark = tuple(0.55 * value for value in complexion.skin)
+    dark = tint(complexion.skin, 0.55)
     shadow = np.float32(0.30) * bell(EYE[0], 0.021, side) * bell(EYE[1] + 0.006, 0.011, y)
-    mix(colour, (dark[0], dark[1], dark[2]), shadow)
+    mix(colour, dark, shadow)
     if complexion.stubble > 0:
         beard = smooth_step(0.030, 0.012, y) * smooth_step(0.070, 0.045, side)
         moustache = bell(0.0, 0.022, side) * bell(0.0215, 0.006, y)
@@ -107,7 +107,7 @@ def _blush(colour: Floats, x: Floats, y: Floats, complexion: Complexion) -> None
         folds *= smooth_step(0.004, 0.012, y) * smooth_step(0.040, 0.032, y)
         forehead = sum(bell(level, 0.0013, y) for level in (0.118, 0.126)) * bell(0.0, 0.03, side)
         bags = bell(EYE[0], 0.014, side) * bell(EYE[1] - 0.0165, 0.0018, y)
-        mix(colour, (dark[0], dark[1], dark[2]), np.float32(0.5 * complexion.lines) * (folds + forehead + bags))
+        mix(colour, dark, np.float32(0.5 * complexion.lines) * (folds + forehead + bags))
 
 
 def _lips(colour: Floats, x: Floats, y: Floats, complexion: Complexion, expression: Expression, blur: float) -> None:
@@ -121,10 +121,10 @@ def _lips(colour: Floats, x: Floats, y: Floats, complexion: Complexion, expressi
     top, bottom = line + gape + bow, line - gape - full
     within = _inside(np.minimum(top - y, y - bottom), blur) * (u < 1)
     mix(colour, complexion.lips, within)
-    lower = tuple(1.18 * value for value in complexion.lips)
+    lower = tint(complexion.lips, 1.18)
     mix(
         colour,
-        (lower[0], lower[1], lower[2]),
+        lower,
         within * np.float32(0.6) * bell(float(MOUTH) - 0.0058, 0.0035, y) * (u < 0.7),
     )
     dark = (0.10 * complexion.lips[0], 0.05 * complexion.lips[1], 0.05 * complexion.lips[2])
@@ -155,8 +155,8 @@ def _brow(colour: Floats, x: Floats, y: Floats, complexion: Complexion, expressi
     middle = arch - np.float32(expression.frown) * inner
     thick = np.float32(0.0030 * complexion.brow) * (1 - np.float32(0.40) * u) * (np.abs(u) < 1.0)
     share = _inside(thick - np.abs(y - middle), blur * 1.2) * _inside((1 - np.abs(u)) * np.float32(0.0215), blur)
-    dark = tuple(0.75 * value for value in complexion.hair)
-    mix(colour, (dark[0], dark[1], dark[2]), share * np.float32(0.9))
+    dark = tint(complexion.hair, 0.75)
+    mix(colour, dark, share * np.float32(0.9))
 
 
 def _eye(
@@ -191,8 +191,8 @@ def _eye(
     x0 = np.float32(0.0098 * np.sin(np.deg2rad(gaze[0])))
     y0 = np.float32(0.0085 * np.sin(np.deg2rad(gaze[1])) + 0.0008)
     away = np.sqrt((u - x0) ** 2 + (v - y0) ** 2)
-    dark = tuple(0.30 * value for value in complexion.iris)
-    mix(painted, (dark[0], dark[1], dark[2]), opening * _inside(np.float32(0.0086) - away, blur))
+    dark = tint(complexion.iris, 0.30)
+    mix(painted, dark, opening * _inside(np.float32(0.0086) - away, blur))
     lit = np.clip(np.float32(0.75) - (v - y0) * np.float32(60), np.float32(0.45), np.float32(1.5))
     iris = opening * _inside(np.float32(0.0074) - away, blur)
     for channel, value in zip(painted, complexion.iris, strict=True):
@@ -206,7 +206,7 @@ def _eye(
     rim = _inside(lash - np.abs(v - upper - wing), blur) * _inside(half * np.float32(1.10) - np.abs(outer), blur)
     mix(painted, (0.018, 0.013, 0.012), rim * np.float32(0.93))
     below = _inside(np.float32(0.0007) - np.abs(v - lower), blur) * (np.abs(t) < 0.95)
-    mix(painted, tuple(0.25 * value for value in complexion.skin), below * np.float32(0.5))  # type: ignore[arg-type]
+    mix(painted, tint(complexion.skin, 0.25), below * np.float32(0.5))
     crease = _inside(np.float32(0.0008) - np.abs(v - upper - np.float32(0.0042)), blur) * (np.abs(t) < 0.9)
-    mix(painted, tuple(0.35 * value for value in complexion.skin), crease * np.float32(0.45))  # type: ignore[arg-type]
+    mix(painted, tint(complexion.skin, 0.35), crease * np.float32(0.45))
     colour[:, near] = painted

@@ -80,12 +80,11 @@ def weave() -> Paint:
 def rib(pitch: float = 0.008, depth: float = 0.16) -> Paint:
     """Knitted ribs, upright around the body."""
 
-    def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+    def paint(colour: Floats, x: Floats, _y: Floats, z: Floats) -> None:
         along = np.where(np.abs(x) > np.abs(z), z, x)
         colour *= 1 - np.float32(depth) * (
             np.float32(0.5) + np.float32(0.5) * np.sin(along * np.float32(2 * np.pi / pitch))
         )
-        del y
 
     return paint
 
@@ -93,10 +92,9 @@ def rib(pitch: float = 0.008, depth: float = 0.16) -> Paint:
 def stripes(over: Colour, pitch: float = 0.042, share: float = 0.38, lowest: float = -1.0) -> Paint:
     """Stripes around body and sleeves."""
 
-    def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+    def paint(colour: Floats, _x: Floats, y: Floats, _z: Floats) -> None:
         within = modulo(y, pitch)
         mix(colour, over, inside(np.float32(pitch * share / 2) - np.abs(within - np.float32(pitch / 2))) * (y > lowest))
-        del x, z
 
     return paint
 
@@ -119,13 +117,12 @@ def dots(over: Colour) -> Paint:
 def emblem(over: Colour, other: Colour) -> Paint:
     """A round print on the chest."""
 
-    def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+    def paint(colour: Floats, x: Floats, y: Floats, _z: Floats) -> None:
         away = hypotenuse(x, y - np.float32(0.345))
         mix(colour, over, inside(np.float32(0.058) - away))
         wave = np.float32(0.335) + np.float32(0.010) * np.sin(x * 95)
         mix(colour, other, inside(np.float32(0.046) - away) * inside(wave - y))
         mix(colour, other, inside(np.float32(0.014) - hypotenuse(x - 0.012, y - np.float32(0.366))))
-        del z
 
     return within(paint, 0.28, 0.41, 0.065, front=True)
 
@@ -133,9 +130,8 @@ def emblem(over: Colour, other: Colour) -> Paint:
 def hem_line(heights: tuple[float, ...], depth: float = 0.22) -> Paint:
     """Stitching around the body."""
 
-    def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+    def paint(colour: Floats, _x: Floats, y: Floats, _z: Floats) -> None:
         for height in heights:
             darker(colour, stroke(y - height, 0.0030), depth)
-        del x, z
 
     return within(paint, min(heights) - 0.01, max(heights) + 0.01)

@@ -24,6 +24,10 @@ class Colours:
     scale: float
     torso: float
 
+    def scaled(self, *layers: Paint | None) -> Paint | None:
+        """One paint out of several, stretched to the body."""
+        return details.scaled(self.scale, self.torso, *layers)
+
 
 _BROWN = linear(104, 68, 46)
 _BLACK = linear(44, 42, 44)
@@ -49,13 +53,11 @@ def _top(
     colours: Colours, colour: Colour, *paint: Paint | None, trim: Colour | None = None, knit: bool = False
 ) -> dict[int, Look]:
     edge = trim or tint(colour, 0.90)
-
-    def scaled(*layers: Paint | None) -> Paint | None:
-        return details.scaled(colours.scale, colours.torso, *layers)
-
     return {
-        Surface.TOP: Look(colour, sheen=0.16 if knit else 0.10, paint=scaled(*paint)),
-        Surface.TOP_TRIM: Look(edge, sheen=0.16 if knit else 0.10, paint=scaled(details.rib() if knit else None)),
+        Surface.TOP: Look(colour, sheen=0.16 if knit else 0.10, paint=colours.scaled(*paint)),
+        Surface.TOP_TRIM: Look(
+            edge, sheen=0.16 if knit else 0.10, paint=colours.scaled(details.rib() if knit else None)
+        ),
         Surface.LINING: Look(tint(colour, 0.45)),
     }
 
@@ -63,12 +65,9 @@ def _top(
 def _lower(
     colours: Colours, colour: Colour, *paint: Paint | None, trim: Colour | None = None, band: Paint | None = None
 ) -> dict[int, Look]:
-    def scaled(*layers: Paint | None) -> Paint | None:
-        return details.scaled(colours.scale, colours.torso, *layers)
-
     return {
-        Surface.BOTTOM: Look(colour, paint=scaled(*paint)),
-        Surface.BOTTOM_TRIM: Look(trim or tint(colour, 0.92), paint=scaled(band)),
+        Surface.BOTTOM: Look(colour, paint=colours.scaled(*paint)),
+        Surface.BOTTOM_TRIM: Look(trim or tint(colour, 0.92), paint=colours.scaled(band)),
     }
 
 
@@ -145,7 +144,7 @@ def _suit(colours: Colours) -> dict[int, Look]:
     )
     top = _top(colours, palette.suit, *front, trim=palette.suit)
     tie = palette.accent if colours.masculine else None
-    shirt = details.scaled(colours.scale, colours.torso, tailoring.shirt_front(tie, colours.skin))
+    shirt = colours.scaled(tailoring.shirt_front(tie, colours.skin))
     under = {Surface.UNDERSHIRT: Look(_WHITE, paint=shirt)}
     lower = _lower(colours, tint(palette.suit, 0.80), tailoring.pressed_crease(), tailoring.tailored_waist())
     return top | under | lower | _shoe_looks(colours, "leather")
@@ -208,7 +207,7 @@ def _coat(colours: Colours) -> dict[int, Look]:
         tailoring.flaps(-0.06, 0.12, 0.11),
     )
     top = _top(colours, colour, *front, trim=colour)
-    knit = details.scaled(colours.scale, colours.torso, details.rib(0.014, 0.12))
+    knit = colours.scaled(details.rib(0.014, 0.12))
     under = {Surface.UNDERSHIRT: Look(blend(palette.top, _WHITE, 0.3), paint=knit)}
     return top | under | _lower(colours, tint(palette.denim, 0.7)) | _shoe_looks(colours, "boot")
 

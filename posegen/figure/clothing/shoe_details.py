@@ -44,13 +44,12 @@ def sneaker(accent: Colour, lace: Colour) -> Paint:
 def dress_shoe() -> Paint:
     """Stitched toe cap and laces in the shoe's own colour."""
 
-    def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+    def paint(colour: Floats, x: Floats, _y: Floats, z: Floats) -> None:
         side = np.abs(x)
         darker(colour, stroke(np.asarray(z - 0.150 + side * 0.25), 0.0036), 0.45)
         facing = stroke(side - np.float32(0.019), 0.0034) * (z > 0.02) * (z < 0.095)
         bars = (np.abs(modulo(z, 0.018) - np.float32(0.009)) < 0.0042) & (side < 0.018) & (z > 0.028) & (z < 0.09)
         darker(colour, np.maximum(facing, bars), 0.5)
-        del y
 
     return paint
 

@@ -18,11 +18,10 @@ from posegen.figure.rendering.looks import Paint, mix, tint
 def buttons(over: Colour, lowest: float, highest: float, pitch: float, placket: float = 0.016) -> Paint:
     """A row of buttons down the front, on a placket with seams on both sides."""
 
-    def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+    def paint(colour: Floats, x: Floats, y: Floats, _z: Floats) -> None:
         darker(colour, stroke(np.abs(x) - placket, 0.0028), 0.26)
         v = modulo(y - lowest + pitch / 2, pitch) - pitch / 2
         mix(colour, over, inside(0.0062 - hypotenuse(x, v)) * (y > lowest - 0.01) * (y < highest + 0.01))
-        del z
 
     return within(paint, lowest - 0.03, highest + 0.03, placket + 0.01, front=True)
 
@@ -30,11 +29,10 @@ def buttons(over: Colour, lowest: float, highest: float, pitch: float, placket: 
 def patch(centre: tuple[float, float], size: tuple[float, float], depth: float = 0.28) -> Paint:
     """The outline of a pocket on the front, on the figure's left."""
 
-    def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+    def paint(colour: Floats, x: Floats, y: Floats, _z: Floats) -> None:
         u = x - centre[0]
         edge = np.maximum(np.abs(u) - size[0] / 2, np.abs(y - centre[1]) - size[1] / 2)
         darker(colour, stroke(edge, 0.0034), depth)
-        del z
 
     reach = size[1] / 2 + 0.01
     return within(paint, centre[1] - reach, centre[1] + reach, front=True)
@@ -43,12 +41,11 @@ def patch(centre: tuple[float, float], size: tuple[float, float], depth: float =
 def worn_denim() -> Paint:
     """Denim that has become light on thighs and knees."""
 
-    def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+    def paint(colour: Floats, x: Floats, y: Floats, _z: Floats) -> None:
         side = np.abs(x)
         worn = np.exp(-(((side - 0.095) / 0.045) ** 2 + ((y + 0.20) / 0.17) ** 2))
         worn += 0.6 * np.exp(-(((side - 0.09) / 0.04) ** 2 + ((y + 0.44) / 0.07) ** 2))
         colour *= 1 + 0.38 * worn
-        del z
 
     return within(paint, -0.62, 0.105, front=True)
 
@@ -130,7 +127,7 @@ def side_stripe(over: Colour) -> Paint:
 def lapels(bottom: float, slope: float, width: float, notch: float) -> Paint:
     """The turned-back edges of a jacket's V, which begins at `bottom` and widens by `slope` metres a metre."""
 
-    def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+    def paint(colour: Floats, x: Floats, y: Floats, _z: Floats) -> None:
         out = np.abs(x) - (y - bottom) * slope
         reach = width * np.clip((y - bottom) / (notch - bottom), 0, 1)
         beyond = out - reach
@@ -139,7 +136,6 @@ def lapels(bottom: float, slope: float, width: float, notch: float) -> Paint:
         upper = stroke(y - notch - beyond * 0.35, 0.0042) * (beyond < 0) * (out > reach * 0.45)
         collar = stroke(out - width * 0.72, 0.0042) * (y > notch) * (y < notch + 0.12)
         darker(colour, np.maximum(np.maximum(outline, upper), collar), 0.55)
-        del z
 
     return within(paint, bottom - 0.02, 1.0, front=True)
 
@@ -147,13 +143,12 @@ def lapels(bottom: float, slope: float, width: float, notch: float) -> Paint:
 def closing(lowest: float, highest: float, count: int, button: Colour, aside: float = 0.0) -> Paint:
     """The edge where the left front of a jacket or coat lies over the right one, with its buttons."""
 
-    def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+    def paint(colour: Floats, x: Floats, y: Floats, _z: Floats) -> None:
         darker(colour, stroke(x + 0.018, 0.0040) * (y < highest + 0.01), 0.42)
         pitch = (highest - lowest) / (count - 1)
         v = modulo(y - lowest + pitch / 2, pitch) - pitch / 2
         row = (y > lowest - pitch / 2) & (y < highest + pitch / 2)
         mix(colour, button, inside(0.0090 - hypotenuse(np.abs(x) - aside, v)) * row)
-        del z
 
     return within(paint, -1.0, highest + 0.02, aside + 0.025, front=True)
 
@@ -161,10 +156,9 @@ def closing(lowest: float, highest: float, count: int, button: Colour, aside: fl
 def flaps(height: float, aside: float, width: float = 0.085) -> Paint:
     """Pocket flaps on both sides of the front."""
 
-    def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+    def paint(colour: Floats, x: Floats, y: Floats, _z: Floats) -> None:
         edge = np.maximum(np.abs(np.abs(x) - aside) - width / 2, np.abs(y - height) - 0.017)
         darker(colour, stroke(edge, 0.0042), 0.40)
-        del z
 
     return within(paint, height - 0.025, height + 0.025, front=True)
 
@@ -172,9 +166,8 @@ def flaps(height: float, aside: float, width: float = 0.085) -> Paint:
 def vent() -> Paint:
     """The slit at the back of a jacket."""
 
-    def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+    def paint(colour: Floats, x: Floats, _y: Floats, _z: Floats) -> None:
         darker(colour, stroke(x, 0.0046), 0.55)
-        del y, z
 
     return within(paint, -1.0, 0.02, 0.01, front=False)
 
@@ -202,13 +195,12 @@ def shirt_front(tie: Colour | None, skin: Colour) -> Paint:
 def armholes(skin: Colour, trim: Colour) -> Paint:
     """Bare shoulders: what lies around the shoulder joints is skin, with a bound edge."""
 
-    def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+    def paint(colour: Floats, x: Floats, y: Floats, _z: Floats) -> None:
         u = (np.float32(0.198) - np.abs(x)) / np.float32(0.075)
         v = (y - np.float32(0.445)) / np.float32(0.115)
         edge = (1 - np.sqrt(np.maximum(u, 0) ** 2 + v * v)) * np.float32(0.08)
         mix(colour, trim, stroke(edge + np.float32(0.004), 0.008))
         mix(colour, skin, inside(edge))
-        del z
 
     return paint
 
@@ -228,12 +220,11 @@ def straps(skin: Colour) -> Paint:
 def hood_strings(string: Colour) -> Paint:
     """Drawstrings, and the pouch pocket of a hoodie."""
 
-    def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+    def paint(colour: Floats, x: Floats, y: Floats, _z: Floats) -> None:
         for sign, end in ((1, 0.335), (-1, 0.355)):
             mix(colour, string, inside(0.0045 - np.abs(x - sign * 0.030)) * (y > end) * (y < 0.50))
         slant = 0.122 - np.clip((y - 0.035) / 0.10, 0, 1) * 0.05
         edge = np.maximum(np.abs(x) - slant, np.maximum(y - 0.135, 0.020 - y))
         darker(colour, stroke(edge, 0.0045), 0.38)
-        del z
 
     return within(paint, 0.0, 0.51, 0.14, front=True)

@@ -61,13 +61,12 @@ def prop_looks(palette: Palette) -> dict[int, Look]:
     return {int(number): look for number, look in (plain | painted).items()}
 
 
-def _paint_cardboard(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+def _paint_cardboard(colour: Floats, x: Floats, y: Floats, _z: Floats) -> None:
     tape = (np.abs(x) < 0.024) & (np.abs(y) > 0.05)
     colour[:, tape] = np.array(linear(224, 196, 156), dtype=np.float32)[:, None]
-    del z
 
 
-def _paint_screen(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+def _paint_screen(colour: Floats, x: Floats, y: Floats, _z: Floats) -> None:
     share = np.clip(y * 7 + np.float32(0.5), 0, 1)
     for channel, low, high in zip(colour, linear(250, 160, 140), linear(110, 150, 235), strict=True):
         channel[:] = np.float32(low) + share * np.float32(high - low)
@@ -75,13 +74,11 @@ def _paint_screen(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
         (np.abs(modulo(x + 0.0105, 0.021) - 0.0105) < 0.007) & (np.abs(modulo(y, 0.024) - 0.012) < 0.0075) & (y < 0.02)
     )
     colour[:, tiles] = np.float32(0.86)
-    del z
 
 
-def _paint_pages(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
+def _paint_pages(colour: Floats, x: Floats, y: Floats, _z: Floats) -> None:
     lines = (modulo(y, 0.014) < 0.004) & (np.abs(y) < 0.09) & (np.abs(np.abs(x) - 0.078) < 0.056)
     colour[:, lines] *= np.float32(0.62)
-    del z
 
 
 def _paint_ball(accent: Colour) -> Callable[[Floats, Floats, Floats, Floats], None]:
