@@ -1,6 +1,7 @@
-"""The figure: an avatar in a pose as a picture, with keypoints, depth and part mask. NumPy and OpenCV only.
+"""Draws the figure: an avatar in a pose as a picture, with keypoints, depth and part mask.
 
-Callers use `draw`. Nothing here keeps state between pictures, and all random numbers come from the seed.
+Callers use `draw`. It uses NumPy and OpenCV only, keeps no state between pictures, and takes all random numbers from
+the seed.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ VERSION = "2"
 """Changes whenever the same arguments give another picture. Recipes and the fingerprints of control maps contain it."""
 
 SMALLEST_SIDE, LARGEST_SIDE = 64, 2048  # pixels
-_KEPT = 24 * 2**20  # bytes
+_KEPT = 24 * 2**20  # bytes that the C library keeps for the next picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +113,7 @@ def _model(specification: PoseSpecification, avatar: Avatar, skeleton: PosedSkel
 
 
 def _parts(mesh: Mesh) -> NDArray[np.uint8]:
-    """(256,) the part that each piece belongs to, by its number plus 1; 0 is the background."""
+    """(256,) the part of each piece, by the number of the piece plus 1; index 0 is the background."""
     parts = np.zeros(256, np.uint8)
     parts[1 : len(mesh.part) + 1] = mesh.part
     return parts

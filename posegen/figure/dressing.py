@@ -1,4 +1,4 @@
-"""A whole person as pieces: body where skin shows, head, hair, clothes and shoes, posed."""
+"""A dressed person as posed surfaces: visible skin, head, hair, clothes and shoes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from posegen.poses.specification import PoseSpecification
 
 
 def person(rig: Rig, avatar: Avatar, outfit: Outfit, specification: PoseSpecification) -> list[Piece]:
-    """Everything that belongs to the figure itself."""
+    """All surfaces of the person, without props."""
     top, lower = outfit.top, outfit.lower
     inner = outfit.under or top
     pieces = [garments.neck_and_chest(rig, inner.neck[1] - 0.05)]
@@ -67,6 +67,6 @@ def _leg(rig: Rig, side: str, outfit: Outfit) -> Piece:
 
 
 def _stations(start: float, end: float, count: int) -> Floats:
-    """Even along the limb, closer together at hands."""
+    """Stations along a limb, evenly spaced down to the wrist or ankle, denser beyond it."""
     even = around_joint(np.linspace(min(start, 2.0), 2.0, max(int(count * (2.0 - start) / 2.2), 4)))
     return np.concatenate([even, np.linspace(2.0, end, 18)[1:]]).astype(np.float32)

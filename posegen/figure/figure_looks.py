@@ -1,4 +1,4 @@
-"""The looks of everything on one figure: skin, face, hair and scarf, and whatever the outfit brings."""
+"""The looks of one figure: skin, face, hair, scarf, and the clothes of its outfit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from posegen.poses.specification import PoseSpecification
 
 
 def figure_looks(avatar: Avatar, specification: PoseSpecification, build: Build, blur: float) -> dict[int, Look]:
-    """A look for each surface number. `blur`: metres to a pixel, over which painted edges on the face fade."""
+    """A look for each surface number. `blur`: metres per pixel; painted edges on the face fade over this length."""
     palette, skin = PALETTES[avatar.style], skin_look(SKIN[avatar.skin])
     masculine = avatar.gender_expression == "masculine"
     colours = Colours(palette, SKIN[avatar.skin], avatar.style, masculine, build.scale, build.torso)

@@ -10,7 +10,7 @@ from posegen.figure.rendering.looks import linear
 
 @dataclass(frozen=True)
 class Palette:
-    """The colours of a style, linear: of tops, trousers, denim, dresses, suits, shoes, and what sets an accent."""
+    """The linear colours of a style. `accent`: of prints, trims and props."""
 
     top: Colour
     bottom: Colour

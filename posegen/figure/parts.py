@@ -1,4 +1,4 @@
-"""Numbers: of the parts in the part mask, of the looks that surfaces have, and of the groups of pieces that melt."""
+"""Numbers for parts in the part mask, for looks of surfaces, and for groups of pieces that blend into each other."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Part(IntEnum):
 
 
 class Surface(IntEnum):
-    """Which look a triangle has; `looks` says what that is for an avatar."""
+    """The look of a triangle. `figure_looks` and `scene.materials` define the looks."""
 
     SKIN = 0
     FACE = 1
@@ -42,9 +42,9 @@ class Surface(IntEnum):
     SCARF = 12
     UNDERSHIRT = 13
     EAR = 14
-    PROP = 32  # and above: one for each colour of the props
+    PROP = 32  # and above: the members of `scene.materials.Material`
 
 
-# Groups of pieces that melt into each other; see `geometry.Piece`. An even number is a trunk, the odd one above it
-# its branches, which melt into the trunk but not into each other.
+# Groups of pieces whose creases are smoothed; see `geometry.mesh.Piece`. An even number is a trunk. The odd number
+# above it is its branches, which blend into the trunk but not into each other.
 SKIN_GROUP, TOP_GROUP, BOTTOM_GROUP, SCARF_GROUP, HAIR_GROUP = 2, 4, 6, 8, 10

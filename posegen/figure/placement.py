@@ -1,4 +1,4 @@
-"""Where a figure and its props are in a picture, without drawing it."""
+"""Where a figure and its props are in a picture, without drawing them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from posegen.poses.specification import PoseSpecification
 
 
 def place(specification: PoseSpecification, avatar: Avatar, aspect: float) -> tuple[PosedSkeleton, Camera]:
-    """The avatar's skeleton in the pose, and the camera that frames it. `aspect`: the picture's width over height."""
+    """The avatar's posed skeleton, and the camera that frames it. `aspect`: the picture's width over height."""
     skeleton = solve(specification, physique(avatar).build)
     return skeleton, frame(skeleton, specification, aspect)
 

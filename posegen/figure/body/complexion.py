@@ -33,13 +33,13 @@ _GREY = linear(196, 194, 192)
 
 
 def hair_colour(avatar: Avatar) -> Colour:
-    """Linear; it greys with age."""
+    """Linear colour of the hair, greyer with age."""
     colour = _HAIR[avatar.hair.rsplit("_", 1)[-1]]
     return blend(colour, _GREY, {"middle_aged": 0.10, "senior": 0.72}.get(avatar.age_group, 0.0))
 
 
 def complexion(avatar: Avatar) -> Complexion:
-    """The face of an avatar, as far as it is painted."""
+    """The colours that are painted on an avatar's face."""
     skin = SKIN[avatar.skin]
     light = min(skin[0] / 0.6, 1.0)
     feminine = {"feminine": 1.0, "androgynous": 0.5, "masculine": 0.0}[avatar.gender_expression]
@@ -70,12 +70,12 @@ def _iris(avatar: Avatar) -> Colour:
 
 
 def skin_look(colour: Colour) -> Look:
-    """Light goes some way into skin, red the farthest."""
+    """A look of skin. Light scatters within skin, red light the farthest, so red wraps around shapes the most."""
     light = min(colour[0] / 0.6, 1.0)
     wrap = (0.30, 0.16 + 0.04 * light, 0.12)
     return Look(colour, wrap=wrap, gloss=0.045 + 0.03 * (1 - light), glint=0.02 + 0.05 * (1 - light), sheen=0.06)
 
 
 def hair_look(colour: Colour) -> Look:
-    light = min(max(colour) / 0.4, 1.0)  # dark hair would seem grey under the highlight of fair hair
+    light = min(max(colour) / 0.4, 1.0)  # the highlight of fair hair would make dark hair look grey
     return Look(colour, gloss=0.035 + 0.075 * light, glint=0.015 + 0.04 * light, sheen=0.04 + 0.05 * light)

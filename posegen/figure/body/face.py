@@ -1,6 +1,6 @@
-"""What is painted on the head: eyes, brows, lips and colour, after the pose's expression and gaze.
+"""Paint on the head: eyes, brows, lips and complexion, by the pose's expression and gaze.
 
-Places are in the head frame at a height of 1.75 m, metres; see `head`.
+Positions are in the head frame at a height of 1.75 m, metres; see `head`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from posegen.figure.geometry.vectors import Floats
 from posegen.figure.rendering.light import Colour
 from posegen.figure.rendering.looks import mix, tint
 
-_EYE_SIZE = 1.12  # times life size: eyes must be readable in small pictures
+_EYE_SIZE = 1.12  # times life size, so that eyes are readable in small pictures
 
 
 @dataclass(frozen=True)
 class Expression:
-    """`lids`: how far the eyes are open, 1 is normal; `brows`: metres up; `frown`: metres that their inner ends go
-    down; `smile`: metres that the mouth's corners go up; `gape`: metres between the lips; `wide`: factor on the mouth's
-    width; `teeth`: whether they show.
+    """`lids`: how far the eyes are open, 1 is normal; `brows`: metres that the brows are raised; `frown`: metres that
+    their inner ends are lowered; `smile`: metres that the corners of the mouth are raised; `gape`: metres between the
+    lips; `wide`: factor on the mouth's width; `teeth`: whether they are visible.
     """
 
     lids: float = 1.0
@@ -69,7 +69,7 @@ def paint_face(
     gaze: tuple[float, float],
     blur: float,
 ) -> Floats:
-    """(3, N) linear colours of points on the head. `gaze`: yaw and pitch in degrees; `blur`: metres to a pixel."""
+    """(3, N) linear colours of points on the head. `gaze`: yaw and pitch in degrees; `blur`: metres per pixel."""
     colour = np.repeat(np.array(complexion.skin, dtype=np.float32)[:, None], len(x), axis=1)
     front = np.flatnonzero((z > 0.02) & (y < 0.135) & (y > -0.05))
     fx, fy = x[front], y[front]
@@ -142,7 +142,7 @@ def _lips(colour: Floats, x: Floats, y: Floats, complexion: Complexion, expressi
 def _nostrils(colour: Floats, x: Floats, y: Floats, blur: float) -> None:
     spot = bell(0.0070, 0.0030, np.abs(x)) * bell(0.0348, 0.0018 + blur / 3, y)
     colour *= 1 - np.float32(0.50) * spot
-    # The edge of the nose's wings and the shade below its tip make it readable in small pictures.
+    # The edges of the nostrils and the shade below the tip make the nose readable in small pictures.
     under = bell(0.0, 0.0115, x) * bell(0.0325, 0.0030, y)
     wing = bell(0.0158, 0.0022, np.abs(x)) * bell(0.0385, 0.0055, y)
     colour *= 1 - np.float32(0.10) * under - np.float32(0.16) * wing

@@ -1,4 +1,4 @@
-"""Hair, and the scarf that covers it: a cap that grows out of the skull along the hairline, and what hangs from it."""
+"""Hair and headscarf: a cap over the skull down to the hairline, and the hair or cloth that hangs from it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from posegen.figure.parts import HAIR_GROUP, SCARF_GROUP, Part, Surface
 
 @dataclass(frozen=True)
 class Style:
-    """Metres at 1.75 m. `volume`: thickness over the crown; `sides`: beside and behind; `line`: the shape of
-    the hairline, a name of `_LINES`; `part`: where the parting is, towards the left; `length`: how
-    far hair hangs below the ears, 0 for none; `spread`: how far it stands off there; `curl`: depth of curls; `tie`:
-    "bun" or "ponytail".
+    """Lengths are metres at a body height of 1.75 m. `volume`: thickness over the crown; `sides`: thickness beside and
+    behind; `line`: shape of the hairline, a key of `_LINES`; `part`: position of the parting, positive to the left;
+    `length`: how far hair hangs below the ears, 0 for none; `spread`: its distance from the head there; `curl`: depth
+    of curls; `nape`: how much higher the hairline is at the nape; `tie`: "bun" or "ponytail".
     """
 
     volume: float = 0.016
@@ -49,7 +49,7 @@ STYLES = {
 
 
 def hair(rig: Rig, name: str) -> list[Piece]:
-    """The pieces of an avatar's hair, by the attribute's value."""
+    """The surfaces of an avatar's hair. `name`: a value of the attribute `hair`."""
     kind = name.split("_", 1)[0]
     if kind == "hijab":
         return _scarf(rig)
@@ -64,7 +64,7 @@ def hair(rig: Rig, name: str) -> list[Piece]:
     return pieces
 
 
-# Height over the head joint where hair begins, against the angle from the middle of the face, radians.
+# Angle from the middle of the face, radians, and height of the hairline over the head joint, metres.
 _LINES = {
     "natural": [(0.0, 0.147), (0.35, 0.148), (0.62, 0.138), (0.85, 0.113), (1.05, 0.080), (1.25, 0.056)],
     "fringe": [(0.0, 0.113), (0.35, 0.112), (0.62, 0.107), (0.85, 0.092), (1.05, 0.070), (1.25, 0.050)],
@@ -75,7 +75,7 @@ _NAPE = [(1.45, 0.045), (1.75, 0.040), (2.3, 0.004), (float(np.pi), -0.010)]
 
 
 def _hairline(turn: Floats, style: Style) -> Floats:
-    """`turn`: angle from the middle of the face towards the left, -pi to pi."""
+    """Height of the hairline. `turn`: angle from the middle of the face towards the left, -pi to pi."""
     near_face = smooth_step(1.2, 0.3, np.abs(turn))
     away = np.abs(turn - np.float32(style.part * 8) * near_face)
     knots, heights = np.array(_LINES[style.line] + _NAPE).T
@@ -93,7 +93,7 @@ def _cap(rig: Rig, style: Style) -> Piece:
 
 @lru_cache(maxsize=16)
 def _cap_surface(style: Style) -> tuple[Floats, Floats]:
-    """(n, m, 3) hair that lies on the head, and the skull below it, in the head frame at 1.75 m."""
+    """(n, m, 3) points of the hair on the head, and of the skull under it, in the head frame at 1.75 m."""
     base, angles = skull(), ring_angles()
     turn = np.broadcast_to(np.arctan2(np.cos(angles), np.sin(angles)), base.shape[:2])
     away = np.abs(turn)
@@ -134,7 +134,7 @@ def _mantle(rig: Rig, style: Style) -> Piece:
     start = 0.105
     total = start - 0.02 + style.length
     down = np.linspace(0, total, rows, dtype=np.float32)
-    # Radians from the middle of the face that stay free: beside the cheeks at first, then only behind the shoulders.
+    # Radians from the middle of the face without hair: it hangs beside the cheeks, and lower down behind the shoulders.
     opening = np.float32(0.98) + np.float32(0.75 if style.length > 0.12 else 0.0) * smooth_step(0.12, 0.24, down)
     share = np.linspace(0, 1, arc, dtype=np.float32)
     sweep = np.float32(np.pi / 2) + opening[:, None] + share * (2 * np.float32(np.pi) - 2 * opening[:, None])
@@ -148,11 +148,11 @@ def _mantle(rig: Rig, style: Style) -> Piece:
         lumps = np.sin(share * 55 + np.sin(down[:, None] * 60) * 1.2) * np.sin(down[:, None] * 75 + np.sin(share * 38))
         wavy = np.float32(style.curl * 0.8) * lumps
     cos, sin = np.cos(sweep), np.sin(sweep)
-    # Hair that falls free from a bowed head gathers.
+    # Hair that hangs freely from a bowed head gathers into a strand.
     gathered = 1 - np.float32(0.42) * _bowed(rig) * smooth_step(0.14, 0.34, down)
     outer_x = ((shape[:, 0] + fullness) * tips * gathered)[:, None] * cos + wavy * cos
     outer_z = ((shape[:, 1] + fullness) * gathered)[:, None] * sin + wavy * sin
-    # Thin at both edges and at the tips, so that the hair ends in strands and not in a wall.
+    # Thin at both edges and at the tips, so that the hair ends in strands and not in a solid edge.
     thin = np.float32(0.86) + np.float32(0.12) * np.abs(2 * share - 1) ** 6
     thin = thin + (np.float32(0.985) - thin) * smooth_step(total - 0.14, total, down)[:, None]
     ring_x = np.concatenate([outer_x, (outer_x * thin)[:, ::-1]], axis=1)
@@ -168,13 +168,14 @@ def _bowed(rig: Rig) -> np.float32:
 
 
 def _hanging(rig: Rig, across: Floats, deep: Floats, start: float, down: Floats, longer: Floats) -> Piece:
-    """The piece out of rings (n, m), metres `across` and `deep` of a line that falls `down` from `start` on the head.
+    """The surface through rings around a line that hangs from the head.
 
-    `longer`: (n, m) how much lower points lie than their ring.
+    `across`, `deep`: (n, m) offsets from the line, metres; `start`: height on the head where the line begins; `down`:
+    (n,) length of the line at each ring; `longer`: (n, m) how much lower each point is than its ring.
     """
     scale = np.float32(rig.scale * rig.body.build.head)
     head, chest = rig.orientation("head"), rig.orientation("chest")
-    # A raised head over a bent back: hair lies on the back instead of falling before the chest like a beard.
+    # With a raised head over a bent back, hair lies on the back; otherwise it would hang in front of the chest.
     lies = float(np.clip(head[1, 1], 0, 1) * np.clip(1.6 - 1.6 * chest[1, 1], 0, 1))
     fall = unit(np.array([0, -1, 0], dtype=np.float32) * (1 - lies) - chest[:, 1] * lies)
     falls = smooth_step(0.06, 0.20, down)[:, None]
@@ -196,9 +197,9 @@ def _hanging(rig: Rig, across: Floats, deep: Floats, start: float, down: Floats,
 
 
 def _outside_torso(rig: Rig, points: Floats, margin: Floats) -> Floats:
-    """Points that would lie within chest or shoulders moved behind the back, and none below the ground.
+    """Moves points out of chest and shoulders to behind the back, and up to the ground.
 
-    Hair that reaches the shoulders in front, under a bowed head, is moved before the chest instead.
+    Hair in front of the shoulders, under a bowed head, moves to the front of the chest instead.
     """
     frame, origin, rest = rig.orientation("chest"), rig.position("chest"), rig.at_rest("chest")
     away = points - origin
@@ -257,7 +258,7 @@ def _scarf(rig: Rig) -> list[Piece]:
     """A hijab: a cap that frames the face, and a cloth around neck and chest."""
     base = skull()
     x, y, z = base[..., 0], base[..., 1], base[..., 2]
-    # Inside an oval around the face there is none.
+    # No cloth inside an oval around the face.
     oval = np.sqrt((x / 0.060) ** 2 + ((y - 0.052) / 0.094) ** 2)
     above = np.where(z > 0.0, oval - 1, np.float32(1.0)) * np.float32(0.07)
     thick = np.float32(0.017) + np.float32(0.006) * smooth_step(0.10, 0.17, y)

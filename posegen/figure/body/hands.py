@@ -1,6 +1,6 @@
-"""Five fingers for each hand and the flesh between them, in the shape that the pose asks for.
+"""The fingers of a hand and the flesh between them, in the hand shape of the pose.
 
-The palm belongs to the arm.
+The palm is part of the arm; see `limbs`.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _RADII = {"thumb": 0.0118, "index": 0.0098, "middle": 0.0101, "ring": 0.0097, "l
 _SIDES = 12
 _PER_BONE = 5
 
-_CLOSED = 0.5  # of a finger's length, how far its tip is from its knuckle in a fist, at most
+_CLOSED = 0.5  # greatest distance of a fingertip from its knuckle in a fist, as a share of the finger's length
 _HOLLOW = 0.0125  # metres, radius of the flesh that fills a fist
 
-# The ball of the thumb, left hand: its edge within the palm, from the wrist to the index finger, metres in the hand
-# frame; and half its thickness at shares of the way.
+# The ball of the thumb of the left hand. _PALM_EDGE: its edge within the palm, from the wrist to the index finger,
+# metres in the hand frame. _BALL: shares of that way, and half the thickness there, metres.
 _PALM_EDGE = ((-0.001, -0.036, 0.014), (-0.001, -0.080, 0.022))
 _BALL = ((-0.25, 0.0, 0.45, 0.85, 1.0), (0.0030, 0.0092, 0.0098, 0.0080, 0.0030))
 
@@ -95,7 +95,7 @@ def _thickness(rig: Rig, stations: int) -> Floats:
 
 
 def _tubes(joints: Floats, across: Floats) -> tuple[Floats, Floats, Floats]:
-    """Middle lines (5, n, 3) through the joints (5, 4, 3), their corners rounded, and two axes across them."""
+    """Centre lines (5, n, 3) through the joints (5, 4, 3) with rounded corners, and two axes across each line."""
     steps = np.linspace(0, 1, _PER_BONE + 1, dtype=np.float32)[:-1]
     bones = np.diff(joints, axis=1)
     even = joints[:, :-1, None] + steps[:, None] * bones[:, :, None]

@@ -1,4 +1,4 @@
-"""The head's form: skull, jaw, nose, lips, eyelids and ears. What is painted on it lies in `face`.
+"""The shape of the head: skull, jaw, nose, lips, eyelids and ears. `face` paints it.
 
 All lengths are in the head frame at a height of 1.75 m: face +z, crown +y, the left eye at +x.
 """
@@ -18,7 +18,7 @@ from posegen.figure.parts import Part, Surface
 EYE = (0.0325, 0.074)
 MOUTH = 0.0075
 
-# Height, half width, how far the face lies forward, how far the back of the head lies backward.
+# Height, half width, distance of the face forward, distance of the back of the head backward.
 _SKULL = np.array(
     [
         (0.1900, 0.0020, 0.0020, 0.0060),
@@ -45,7 +45,7 @@ _RINGS, _SIDES = 56, 60
 
 @lru_cache
 def ring_heights() -> Floats:
-    """Heights of the head's rings from the crown down: close together at the poles and over the face."""
+    """Heights of the head's rings from the crown down, denser at both poles and over the face."""
     even = np.linspace(0, 1, _RINGS, dtype=np.float32)
     warped = even + np.float32(0.06) * np.sin(2 * np.pi * even) - np.float32(0.02) * np.sin(4 * np.pi * even)
     heights: Floats = _TOP + (_BOTTOM - _TOP) * np.clip(warped, 0, 1)
@@ -60,7 +60,7 @@ def ring_angles() -> Floats:
 
 
 def skull() -> Floats:
-    """(n, m, 3) points of the plain skull, without face, at the heights and angles of its rings."""
+    """(n, m, 3) points of the skull without facial features, in the head frame at 1.75 m."""
     heights, angles = ring_heights(), ring_angles()
     shape = smooth_curve(_SKULL[:, 0], _SKULL[:, 1:], heights)
     cos, sin = np.cos(angles), np.sin(angles)
@@ -72,7 +72,7 @@ def skull() -> Floats:
 
 
 def _features(points: Floats, masculine: float, age: float) -> Floats:
-    """Metres forward at each point of the face."""
+    """How far facial features displace each point forward, metres."""
     x, y, z = points[..., 0], points[..., 1], points[..., 2]
     side = np.abs(x)
     front = smooth_step(0.01, 0.06, z)
@@ -110,7 +110,7 @@ def head_surface(masculine: float, age: float) -> Floats:
     """(n, m, 3) the head with its face, in the head frame at 1.75 m; `masculine`, `age`: see `physique.Physique`."""
     points = skull()
     points[..., 2] += _features(points, masculine, age)
-    # A child's jaw is small, a man's wide.
+    # Children have small jaws, men wide ones.
     jaw = smooth_step(0.05, -0.03, points[..., 1])
     points[..., 0] *= 1 + jaw * np.float32(0.16 * (masculine - 0.75) - 0.04 * (age < 0.1))
     points[..., 1] += smooth_step(0.01, -0.04, points[..., 1]) * np.float32(0.004 * (1 - masculine))
@@ -118,7 +118,7 @@ def head_surface(masculine: float, age: float) -> Floats:
 
 
 def head(rig: Rig, surface: Floats, group: int) -> list[Piece]:
-    """Head and ears; on the head, `rest` is the place in the head frame at 1.75 m."""
+    """Head and ears. Their `rest` positions are in the head frame at 1.75 m."""
     scale = np.float32(rig.scale * rig.body.build.head)
     pieces = [loft(rig.rigid("head", surface * scale), Surface.FACE, Part.HEAD, rest=surface, group=group)]
     for side in (1, -1):
@@ -129,9 +129,9 @@ def head(rig: Rig, surface: Floats, group: int) -> list[Piece]:
 
 @lru_cache
 def _ear(side: int) -> Floats:
-    """A shell that stands off the head, with a hollow in its outer face."""
+    """A shell beside the head with a hollow outer side. `side`: 1 left, -1 right."""
     cos, sin = circle(20)
-    # Along the ear's depth, from within the head outwards: how large the outline is there.
+    # Depth of each ring, from within the head outwards, and the size of the ear's outline there.
     depth = np.array([-0.010, 0.000, 0.006, 0.0095, 0.0095, 0.0060, 0.0035], dtype=np.float32)
     size = np.array([0.62, 0.80, 0.97, 0.98, 0.86, 0.66, 0.35], dtype=np.float32)
     tall = np.float32(0.0300) * (1 + np.float32(0.12) * sin)

@@ -1,4 +1,4 @@
-"""Arms with their palms and legs, bare or with ease around them, as rings along their bones."""
+"""Arms with palms, and legs, as rings along their bones: bare, or with ease for clothes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from posegen.figure.geometry.mesh import Piece, loft
 from posegen.figure.geometry.sweeps import Sweep
 from posegen.figure.geometry.vectors import Floats
 
-# Station, half width, half depth, then how far the middle lies outwards and forward; metres at 1.75 m.
+# Station (see `Rig.arm`, `Rig.leg`), half width, half depth, offset of the middle outwards and forward: metres at
+# 1.75 m.
 _ARM = np.array(
     [
         (-0.078, 0.008, 0.010, -0.024, 0.0),
@@ -65,11 +66,11 @@ _ARM_SHAPE, _LEG_SHAPE = (Curve(table[:, 0], table[:, 1:]) for table in (_ARM, _
 ARM_SIDES, LEG_SIDES = 28, 32
 
 Fold = Callable[[Floats, Floats], Floats]
-"""Metres outwards at (stations (n, 1), angles (m,))."""
+"""Displacement outwards, metres, at stations (n, 1) and angles (m,)."""
 
 
 def around_joint(stations: ArrayLike) -> Floats:
-    """The stations with more of them around the elbow or knee, where a bend spreads them out."""
+    """The stations with additional ones around the elbow or knee, where bending spreads rings out."""
     even = np.asarray(stations, dtype=np.float32)
     dense = np.linspace(0.86, 1.14, 15, dtype=np.float32)
     if not even[0] < dense[0] or not even[-1] > dense[-1]:
@@ -80,7 +81,10 @@ def around_joint(stations: ArrayLike) -> Floats:
 def arm_rings(
     rig: Rig, side: str, stations: ArrayLike, ease: ArrayLike = 0.0, fold: Fold | None = None
 ) -> tuple[Floats, Floats]:
-    """Posed and at rest, (n, m, 3). `ease`: metres around the bare arm, one or for each station."""
+    """Rings of an arm, posed and at rest, (n, m, 3).
+
+    `ease`: metres around the bare arm, one value or one per station.
+    """
     at = np.asarray(stations, dtype=np.float32)
     shape = _ARM_SHAPE(at)
     body = rig.body
@@ -104,7 +108,10 @@ def leg_rings(
     fold: Fold | None = None,
     sides: int = LEG_SIDES,
 ) -> tuple[Floats, Floats]:
-    """Posed and at rest, (n, m, 3). `ease`: metres around the bare leg, one, for each station, or for each point."""
+    """Rings of a leg, posed and at rest, (n, m, 3).
+
+    `ease`: metres around the bare leg, one value, one per station, or one per point.
+    """
     at = np.asarray(stations, dtype=np.float32)
     shape = _LEG_SHAPE(at)
     body = rig.body

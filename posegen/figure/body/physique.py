@@ -1,6 +1,6 @@
-"""Bodies: what age, gender expression and body type make of the proportions, and the bare torso's shape.
+"""Bodies: proportions by age, gender expression and body type, and the shape of the bare torso.
 
-Lengths are metres at a height of 1.75 m unless said otherwise; nothing here is posed or dressed.
+Lengths are metres at a body height of 1.75 m unless stated otherwise. Bodies are at rest and undressed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from posegen.poses.skeleton import Build
 
 @dataclass(frozen=True)
 class Physique:
-    """A build and how the soft parts lie on it.
+    """A build and its soft tissue.
 
     `masculine`: 0 to 1; `bust`, `belly`, `muscle`: 0 is none, 1 is plenty; `waist`: factor on its width; `age`: 0
     (child) to 1 (senior).
@@ -66,7 +66,7 @@ class _Age:
     girth: float = 1.0
     shoulders: float = 1.0
     legs: float = 1.0
-    grown: float = 1.0  # how far the shape of a grown body is there
+    grown: float = 1.0  # 0 for a child's shape, 1 for an adult's
     belly: float = 0.0
 
 
@@ -104,7 +104,7 @@ def physique(avatar: Avatar) -> Physique:
     )
 
 
-# Height over the pelvis joint, then half width, half depth and how far forward the middle lies: feminine, masculine.
+# Height over the pelvis joint; then half width, half depth and forward offset of the middle: feminine, masculine.
 _TORSO = np.array(
     [
         (-0.115, 0.030, 0.040, -0.010, 0.030, 0.040, -0.008),
@@ -138,7 +138,7 @@ CROTCH, NECK_TOP = float(_TORSO[0, 0]), float(_TORSO[-1, 0])
 
 @lru_cache(maxsize=32)
 def _profile(masculine: float) -> Curve:
-    """Half width, half depth and how far forward the middle lies, by height."""
+    """Half width, half depth and forward offset of the middle, by height."""
     feminine, shift = _TORSO[:, 1:4], _TORSO[:, 4:7] - _TORSO[:, 1:4]
     return Curve(_TORSO[:, 0], feminine + shift * np.float32(masculine))
 
@@ -146,10 +146,18 @@ def _profile(masculine: float) -> Curve:
 def torso(
     body: Physique, height: ArrayLike, cos: Floats, sin: Floats, ease: ArrayLike = 0.0, drape: float = 0.0
 ) -> Floats:
-    """(n, m, 3) metres of this body, at rest: its bare torso, or with `ease` metres around it, pelvis joint at 0.
+    """Points on the torso of a body at rest, or on cloth around it.
 
-    `height`: (n, 1) or (n, m) at 1.75 m; `cos`, `sin`: (m,) of the angle from the figure's left to its front; `drape`:
-    0 follows every hollow, 1 hangs from what stands out as cloth does.
+    Args:
+        body: the body.
+        height: (n, 1) or (n, m) heights over the pelvis joint, metres at 1.75 m.
+        cos: (m,) cosine of the angle from the figure's left to its front.
+        sin: (m,) sine of that angle.
+        ease: metres between skin and cloth, broadcast to (n, m).
+        drape: 0 follows every hollow of the body; 1 hangs from its most prominent points, like cloth.
+
+    Returns:
+        (n, m, 3) metres at the body's own height, pelvis joint at the origin.
     """
     y = np.atleast_1d(np.asarray(height, dtype=np.float32))
     shape = _profile(body.masculine)(y.ravel()).reshape(*y.shape, 3)
@@ -177,14 +185,14 @@ def torso(
 def hanging(
     body: Physique, height: ArrayLike, cos: Floats, sin: Floats, ease: ArrayLike = 0.0, drape: float = 0.0
 ) -> Floats:
-    """Like `torso`, but below the hips it goes straight down, as cloth does, instead of closing between the legs."""
+    """Like `torso`, but below the hips the surface hangs straight down instead of closing between the legs."""
     points = torso(body, np.maximum(height, _HIPS), cos, sin, ease, drape)
     points[..., 1] = np.where(np.asarray(height) < _HIPS, np.asarray(height) * body.build.scale, points[..., 1])
     return points
 
 
 def _softness(body: Physique, x: Floats, y: Floats, sin: Floats, drape: np.float32) -> Floats:
-    """What lies in front of and behind the plain barrel: bust or chest muscles, belly, seat, shoulder blades."""
+    """Displacement of soft tissue, metres forward: bust or chest muscles, belly, seat, shoulder blades."""
     front, back = np.maximum(sin, 0), np.maximum(-sin, 0)
     side = np.abs(x)
     breasts = bell(0.066, 0.046, side) * bell(0.325, 0.052, y)

@@ -1,4 +1,4 @@
-"""How surfaces modelled at rest follow the skeleton: the torso bends softly, limbs sweep around their joints.
+"""Moves surfaces modelled at rest with a posed skeleton: the torso bends softly, limbs curve around their joints.
 
 At rest the pelvis joint is the origin and every bone frame equals the world's axes (see `posegen.poses.skeleton`).
 """
@@ -18,7 +18,7 @@ from posegen.poses.hands import PALM_LENGTH
 from posegen.poses.posed_skeleton import PosedSkeleton
 from posegen.poses.skeleton import ANKLE_HEIGHT, JOINT_INDEX, PARENTS, bone_offsets
 
-# Metres at 1.75 m over which the spine's joints, seen from below, hand over to the bone above them.
+# Joints of the spine from below, and the distance, metres at 1.75 m, over which the bone above them takes over.
 _SPINE = (("spine", 0.07), ("chest", 0.08), ("neck", 0.035), ("head", 0.03))
 
 
@@ -36,24 +36,24 @@ class Rig:
         self._rest = rest.astype(np.float32)
 
     def at_rest(self, joint: str) -> Floats:
-        """(3,) metres: where the joint is at rest, from the pelvis joint."""
+        """(3,) position of a joint at rest, metres from the pelvis joint."""
         place: Floats = self._rest[JOINT_INDEX[joint]]
         return place
 
     def position(self, joint: str) -> Floats:
-        """(3,) metres in the world."""
+        """(3,) position of a joint in the world, metres."""
         return self.skeleton.position(joint).astype(np.float32)
 
     def orientation(self, joint: str) -> Floats:
-        """(3, 3) axes of the joint's frame as columns."""
+        """(3, 3) the axes of a joint's frame in the world, as columns."""
         return self.skeleton.orientation(joint).astype(np.float32)
 
     def rigid(self, joint: str, local: ArrayLike) -> Floats:
-        """Points (..., 3) given in a joint's frame, in the world."""
+        """World positions of points (..., 3) that are given in a joint's frame."""
         return transformed(np.asarray(local, dtype=np.float32), self.orientation(joint), self.position(joint))
 
     def torso(self, rest: Floats) -> Floats:
-        """Points (..., 3) on or around torso and neck, posed: the spine's bends are spread over the flesh around it."""
+        """Posed positions of points (..., 3) on or around torso and neck at rest. Bends are spread out."""
         posed = self._carried("pelvis", rest)
         for joint, reach in _SPINE:
             height = self.at_rest(joint)[1]
@@ -94,7 +94,7 @@ class Rig:
     def _sweep(
         self, joints: list[str], lengths: list[float], stations: Floats, zones: tuple[float, ...], root: str
     ) -> Sweep:
-        """Frames turn and the middle line rounds the corner within `zones` metres of each joint."""
+        """Sweeps rings along a limb. Within `zones` metres of each joint, frames turn and the centre line curves."""
         edges = np.concatenate([[0.0], np.cumsum(lengths)]).astype(np.float32)
         along = np.where(stations < 0, stations * edges[1], np.interp(stations, np.arange(len(edges)), edges)).astype(
             np.float32

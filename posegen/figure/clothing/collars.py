@@ -1,4 +1,4 @@
-"""What sits around the neck: folded collars and hoods."""
+"""Folded collars and hoods."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from posegen.figure.geometry.mesh import Piece, loft
 from posegen.figure.geometry.vectors import Floats
 from posegen.figure.parts import Part, Surface
 
-# Along the collar from the inside of its stand over the fold to its edge: height, metres around the neck.
+# From the inside of the collar's stand over its fold: height, and distance from the neck, metres at 1.75 m.
 _FOLD = ((0.505, 0.000), (0.515, 0.004), (0.540, 0.0045), (0.5525, 0.006), (0.556, 0.009), (0.5535, 0.0125))
 
 
@@ -30,11 +30,11 @@ def collar(rig: Rig, surface: int) -> Piece:
         height = top_height + (edge_height - top_height) * share * gap
         ease = top_ease + (edge_ease - top_ease) * share * gap - inner
         rows.append((height, ease))
-    # At the throat the two halves part: the stand dips between them.
+    # The two halves separate at the throat: the stand dips between them.
     dip = np.float32(0.024) * (1 - smooth_step(0.0, 0.85, from_front))
     heights = np.stack([height - dip * (height > 0.52) for height, _ in rows])
     eases = np.stack([ease for _, ease in rows])
-    # As wide as the neck also where it lies lower: below, the body widens into the shoulders.
+    # The collar keeps the neck's width below the neck, where the body widens into the shoulders.
     rest = torso(rig.body, np.maximum(heights, 0.533), cos, sin, eases * np.float32(rig.scale), 0.0)
     rest[..., 1] = heights * np.float32(rig.scale * rig.body.build.torso)
     return loft(rig.torso(rest)[::-1], surface, Part.TORSO, rest=rest[::-1], two_sided=True)

@@ -1,4 +1,4 @@
-"""How garments are cut: the measures of tops, trousers and skirts. What they make of a body lies in `garments`."""
+"""How garments are cut: the measures of tops, trousers and skirts. `garments` builds their surfaces."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Top:
-    """Metres at 1.75 m. `hem`: height of its lower edge over the pelvis; `ease`: at neck, chest, waist and hem; `neck`:
-    height of the neckline behind and in front; `pointed`: whether that is a V; `opening`: half its width, of a V its
-    growth in metres a metre; `collar`: how broad its band is; `sleeve`: station on the arm where sleeves end, None for
-    none; `sleeve_ease`: at shoulder, elbow and end; `cuff`: length in stations of what holds the sleeve's end together;
-    `folds`: how deep; `drape`: see `physique.torso`; `band`: height of the ribbed hem.
+    """The cut of a top. Lengths are metres at a body height of 1.75 m.
+
+    `hem`: height of the lower edge over the pelvis joint; `ease`: distance from the body at neck, chest, waist and
+    hem; `neck`: height of the neckline behind and in front; `pointed`: whether the neckline is a V; `opening`: half the
+    neckline's width, for a V its growth per metre of height; `collar`: width of the band at the neckline; `sleeve`:
+    station on the arm where sleeves end, None for no sleeves; `sleeve_ease`: ease at shoulder, elbow and end; `cuff`:
+    length of the cuff in stations; `folds`: depth of folds; `drape`: see `physique.torso`; `band`: height of a ribbed
+    hem.
     """
 
     hem: float = -0.015
@@ -32,14 +35,16 @@ TROUSER_WAIST = 0.105
 """Height of the upper edge of trousers, metres at 1.75 m."""
 
 TROUSER_BAND = 0.028
-"""Height of their waistband, metres at 1.75 m."""
+"""Height of the waistband, metres at 1.75 m."""
 
 
 @dataclass(frozen=True)
 class Trousers:
-    """`start`: station where the legs begin, above 0 without a seat, for trousers
-    under a coat; `length`: station where they end; `ease`: at hip, thigh, knee and hem, metres;
-    `cuff`: see `Top`; `folds`: metres.
+    """The cut of trousers. Lengths are metres at a body height of 1.75 m.
+
+    `start`: station on the leg where trouser legs begin, above 0 for trousers without a seat under a coat; `length`:
+    station where they end; `ease`: distance from the leg at hip, thigh, knee and hem; `cuff`: length of the cuff in
+    stations; `folds`: depth of folds.
     """
 
     start: float = -0.2
@@ -51,8 +56,11 @@ class Trousers:
 
 @dataclass(frozen=True)
 class Skirt:
-    """`waist`: height of the upper edge; `length`: station on the legs where it ends; `flare`: metres around the legs
-    at its end; `ease`: at the hips; `pleats`: how many waves its end has; `folds`: how deep they are, metres.
+    """The cut of a skirt. Lengths are metres at a body height of 1.75 m.
+
+    `waist`: height of the upper edge; `length`: station on the legs where the skirt ends; `ease`: distance from the
+    body at the hips; `flare`: additional distance at the end; `pleats`: number of waves around the end; `folds`: their
+    depth.
     """
 
     waist: float = 0.11

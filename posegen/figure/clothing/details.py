@@ -1,6 +1,6 @@
-"""How details are painted on clothes, and the patterns of cloth.
+"""Tools for painting on clothes, and patterns of cloth.
 
-Places are metres at rest at a height of 1.75 m, the pelvis joint at 0.
+Positions are at rest, metres at a body height of 1.75 m, pelvis joint at the origin.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from posegen.figure.geometry.vectors import Floats, hypotenuse
 from posegen.figure.rendering.light import Colour
 from posegen.figure.rendering.looks import Paint, mix
 
-_BLUR = np.float32(
-    0.0016
-)  # metres over which a painted edge fades: about a pixel  # metres over which a painted edge fades: about a pixel
+_BLUR = np.float32(0.0016)  # metres over which a painted edge fades: about a pixel
 
 
 def scaled(scale: float, torso: float, *layers: Paint | None) -> Paint | None:
-    """One paint out of several, for a body of another size than 1.75 m."""
+    """One paint that applies several in turn, on a body of any size.
+
+    `scale`, `torso`: of the body's build; `layers`: paints in metres at 1.75 m, None is skipped.
+    """
     chosen = [layer for layer in layers if layer is not None]
     if not chosen:
         return None
@@ -36,7 +37,10 @@ def scaled(scale: float, torso: float, *layers: Paint | None) -> Paint | None:
 
 
 def within(paint: Paint, low: float, high: float, side: float = 1.0, front: bool | None = None) -> Paint:
-    """The paint where it matters: between two heights, at most `side` metres off the middle, in front or behind."""
+    """The paint restricted to a region, which saves time elsewhere.
+
+    `low`, `high`: heights; `side`: greatest distance from the middle; `front`: only the front, only the back, or both.
+    """
 
     def restricted(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
         matters = (y > low) & (y < high) & (np.abs(x) < side)
@@ -53,17 +57,17 @@ def within(paint: Paint, low: float, high: float, side: float = 1.0, front: bool
 
 
 def inside(distance: NDArray[Any]) -> Floats:
-    """Coverage at a distance, metres, inside an outline."""
+    """Coverage, 0 to 1, at a distance from an outline: metres, positive inside."""
     return np.asarray(np.clip(distance / _BLUR + np.float32(0.5), 0, 1))
 
 
 def stroke(distance: NDArray[Any], width: float) -> Floats:
-    """Coverage of a line of this width, metres, at a distance from its middle."""
+    """Coverage, 0 to 1, of a line. `distance`: from its middle, metres; `width`: metres."""
     return inside(np.asarray(width / 2 - np.abs(distance)))
 
 
 def darker(colour: Floats, share: Floats, depth: float) -> None:
-    """Darkens by up to `depth`."""
+    """Darkens colours in place. `share`: 0 to 1 for each point; `depth`: the strongest darkening, 0 to 1."""
     colour *= 1 - np.float32(depth) * share
 
 
@@ -78,7 +82,7 @@ def weave() -> Paint:
 
 
 def rib(pitch: float = 0.008, depth: float = 0.16) -> Paint:
-    """Knitted ribs, upright around the body."""
+    """Vertical knitted ribs around the body. `pitch`: metres from rib to rib."""
 
     def paint(colour: Floats, x: Floats, _y: Floats, z: Floats) -> None:
         along = np.where(np.abs(x) > np.abs(z), z, x)
@@ -90,7 +94,7 @@ def rib(pitch: float = 0.008, depth: float = 0.16) -> Paint:
 
 
 def stripes(over: Colour, pitch: float = 0.042, share: float = 0.38, lowest: float = -1.0) -> Paint:
-    """Stripes around body and sleeves."""
+    """Horizontal stripes above `lowest`. `pitch`: metres from stripe to stripe; `share`: how much of it is coloured."""
 
     def paint(colour: Floats, _x: Floats, y: Floats, _z: Floats) -> None:
         within = modulo(y, pitch)
@@ -100,7 +104,7 @@ def stripes(over: Colour, pitch: float = 0.042, share: float = 0.38, lowest: flo
 
 
 def dots(over: Colour) -> Paint:
-    """A print of small blossoms, in rows that are set off against each other."""
+    """A print of small blossoms in alternating rows."""
     pitch, size = 0.056, 0.0105
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
@@ -128,7 +132,7 @@ def emblem(over: Colour, other: Colour) -> Paint:
 
 
 def hem_line(heights: tuple[float, ...], depth: float = 0.22) -> Paint:
-    """Stitching around the body."""
+    """Stitching around the body at these heights."""
 
     def paint(colour: Floats, _x: Floats, y: Floats, _z: Floats) -> None:
         for height in heights:

@@ -1,4 +1,4 @@
-"""Single garments as surfaces around the body: tops with sleeves, trousers, skirts. Colours are painted elsewhere."""
+"""Single garments as surfaces around the body: tops with sleeves, trousers, skirts. `outfit_looks` colours them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from posegen.figure.geometry.mesh import Piece, loft
 from posegen.figure.geometry.vectors import Floats, constant
 from posegen.figure.parts import BOTTOM_GROUP, SKIN_GROUP, TOP_GROUP, Part, Surface
 
-_KEPT = 16  # bodies and garments whose shapes at rest are kept: all poses of a person share them
+_KEPT = 16  # shapes at rest that are cached, by body and cut: all poses of a person share them
 
 
 def _creases(rest: Floats, depth: float, pulls: ArrayLike) -> Floats:
-    """Metres outwards: soft folds that run around the body, a little slanted and never quite regular."""
+    """Displacement of soft, slanted, irregular folds around the body, metres outwards."""
     x, y, z = rest[..., 0], rest[..., 1], rest[..., 2]
     slanted = np.sin(y * 74 + np.sin(x * 17 + 1.3) * 1.9 + z * 21) + np.float32(0.6) * np.sin(
         y * 43 - x * 31 + z * 12 + 0.7
@@ -30,7 +30,7 @@ def _creases(rest: Floats, depth: float, pulls: ArrayLike) -> Floats:
 
 
 def neck_and_chest(rig: Rig, lowest: float) -> Piece:
-    """The skin that a neckline leaves free, down to `lowest`, where the top covers it."""
+    """The skin within a neckline, down to the height `lowest`, which the top covers."""
     rest = _neck_at_rest(rig.body, lowest)
     return loft(rig.torso(rest), Surface.SKIN, Part.TORSO, rest=rest, group=SKIN_GROUP)
 
@@ -45,7 +45,7 @@ def _neck_at_rest(body: Physique, lowest: float) -> Floats:
 def bodice(
     rig: Rig, top: Top, surface: int = Surface.TOP, trim: int = Surface.TOP_TRIM, group: int = TOP_GROUP
 ) -> Piece:
-    """The part of a top around the torso, open at neck and hem, where one sees its lining."""
+    """The part of a top around the torso. Its lining is visible at neck and hem."""
     rest, heights = _bodice_at_rest(rig.body, top)
     bands = np.full(len(rest) - 1, surface)
     bands[: _trim_rows(top)] = trim
@@ -61,7 +61,7 @@ def _trim_rows(top: Top) -> int:
 
 @lru_cache(maxsize=_KEPT)
 def _bodice_at_rest(body: Physique, top: Top) -> tuple[Floats, Floats]:
-    """(n, m, 3) rings, metres, and (n,) their mean heights at 1.75 m."""
+    """(n, m, 3) rings, metres, and (n,) their mean heights, metres at 1.75 m."""
     cos, sin = circle(TORSO_SIDES)
     heights = _rows(top, _neckline(body, top, cos, sin))
     ease = _ease(top, heights)
@@ -92,11 +92,11 @@ def _ease(top: Top, heights: Floats) -> Floats:
 
 
 def _neckline(body: Physique, top: Top, cos: Floats, sin: Floats) -> Floats:
-    """(m,) heights of the neckline at each angle, so that it has its shape when seen from the front."""
+    """(m,) height of the neckline at each angle, such that its shape is right from the front."""
     behind, before = top.neck
     heights = np.linspace(before, behind, 28, dtype=np.float32)[:, None]
     aside = np.abs(torso(body, heights, cos, sin, 0.0, top.drape)[..., 0]) / np.float32(body.build.scale)
-    # No wider than the neck is at its back, or the front would not meet it.
+    # Not wider than the back of the neckline, or front and back would not meet.
     widest = float(aside[-1].max()) * 0.96
     if top.pointed:
         line = (heights - before) * min(top.opening, widest / (behind - before))
@@ -114,7 +114,7 @@ def _neckline(body: Physique, top: Top, cos: Floats, sin: Floats) -> Floats:
 def _hemmed(
     rings: Floats, rest: Floats, bands: NDArray[np.int64], lining: int = Surface.LINING
 ) -> tuple[Floats, Floats, NDArray[np.int64]]:
-    """The loft with its lower edge turned inwards, where it is lined."""
+    """Rings, rest positions and surfaces of a garment with its lower edge turned inwards and lined."""
     middle, rest_middle = rings[-1:].mean(axis=1, keepdims=True), rest[-1:].mean(axis=1, keepdims=True)
     inwards = np.concatenate([rings, rings[-1:] + (middle - rings[-1:]) * np.float32(0.06)])
     rest_inwards = np.concatenate([rest, rest[-1:] + (rest_middle - rest[-1:]) * np.float32(0.06)])
@@ -122,7 +122,7 @@ def _hemmed(
 
 
 def sleeve(rig: Rig, side: str, top: Top) -> Piece:
-    """A sleeve, with folds where the elbow bends."""
+    """A sleeve, with folds at the elbow, the cuff and the armpit."""
     assert top.sleeve is not None
     end = top.sleeve
     stations = around_joint(np.linspace(-0.078, end, 18 + int(22 * end)))
@@ -158,7 +158,7 @@ def sleeve(rig: Rig, side: str, top: Top) -> Piece:
 
 
 def trousers(rig: Rig, cut: Trousers) -> list[Piece]:
-    """Seat and both legs."""
+    """The seat, unless the cut has none, and both legs."""
     seat = [_seat(rig, cut)] if cut.start < 0 else []
     return [*seat, _trouser_leg(rig, "left", cut), _trouser_leg(rig, "right", cut)]
 
@@ -214,7 +214,7 @@ def _trouser_leg(rig: Rig, side: str, cut: Trousers) -> Piece:
 
 
 def skirt(rig: Rig, cut: Skirt, surface: int = Surface.SKIRT, group: int = BOTTOM_GROUP) -> Piece:
-    """A tube around both legs that spans the space between them, whatever they do."""
+    """A tube around both legs and the space between them, in any pose."""
     cos, sin = circle(80)
     hips = min(cut.length, 0.25)
     below = 8 + int(16 * cut.length) if cut.length > 0.3 else 0
@@ -226,7 +226,7 @@ def skirt(rig: Rig, cut: Skirt, surface: int = Surface.SKIRT, group: int = BOTTO
         angle * (2 * cut.pleats + 1)
     )
     around = cut.ease + cut.flare * fall ** np.float32(1.2) + cut.folds * waves * fall ** np.float32(0.8)
-    # What falls from the seat hangs free of the legs behind, and over the belly a little in front.
+    # Cloth from the seat hangs behind the legs without touching them, and cloth from the belly a little in front.
     seat = np.float32(0.034) * np.maximum(-sin, 0) + np.float32(0.010) * np.maximum(sin, 0)
     around = around + seat * bell(0.13, 0.17, stations)[:, None]
     posed, rest = _around_legs(rig, stations, around * np.float32(rig.scale), len(cos))
@@ -241,7 +241,7 @@ def skirt(rig: Rig, cut: Skirt, surface: int = Surface.SKIRT, group: int = BOTTO
     share = smooth_step(-0.14, 0.12, stations)[:, None, None]
     rings = rig.torso(at_hips) * (1 - share) + posed * share
     rests = at_hips * (1 - share) + rest * share
-    rings[..., 1] = np.maximum(rings[..., 1], np.float32(0.012))  # cloth lies on the ground, not in it
+    rings[..., 1] = np.maximum(rings[..., 1], np.float32(0.012))  # cloth lies on the ground, not below it
     bands = np.full(len(rings) - 1, surface)
     lining = Surface.SKIRT_LINING if surface == Surface.SKIRT else Surface.LINING
     rings, rests, bands = _hemmed(rings, rests, bands, lining)
@@ -249,11 +249,11 @@ def skirt(rig: Rig, cut: Skirt, surface: int = Surface.SKIRT, group: int = BOTTO
 
 
 def _around_legs(rig: Rig, stations: Floats, around: Floats, sides: int) -> tuple[Floats, Floats]:
-    """Rings around both legs: in each direction, the point of the leg that reaches farther."""
+    """Rings around both legs: in each direction, the farther point of the two legs."""
     cos, sin = circle(sides)
     frames = (rig.leg("left", stations).frames + rig.leg("right", stations).frames)[:, None] / 2
     outwards = cos[:, None] * frames[..., 0] + sin[:, None] * frames[..., 2]
-    # Around a level thigh, cloth lies on top and hangs below.
+    # Cloth lies close on the top of a level thigh and hangs from its underside.
     level = 1 - np.abs(frames[..., 1, 1])
     close = np.float32(0.010 * rig.scale)
     around = close + (around - close) * (
@@ -263,6 +263,6 @@ def _around_legs(rig: Rig, stations: Floats, around: Floats, sides: int) -> tupl
         leg_rings(rig, side, stations, around, sides=sides) for side in ("left", "right")
     )
     ahead = ((left - right) * outwards).sum(axis=-1)
-    # Between the legs the cloth is a straight span: a few points on the way there keep it from folding over.
+    # Between the legs the cloth is a straight span; intermediate points keep it from folding over itself.
     share = smooth_step(-0.02 * rig.scale, 0.02 * rig.scale, ahead)[..., None]
     return right + (left - right) * share, right_rest + (left_rest - right_rest) * share

@@ -1,4 +1,4 @@
-"""Colours and details of clothes: what an avatar's style makes of each outfit."""
+"""Colours and details of each outfit in each style."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from posegen.poses.avatar import Avatar
 
 @dataclass(frozen=True)
 class Colours:
-    """A palette together with the colours that clothes must know of. `scale`, `torso`: of the body's build."""
+    """What the looks of clothes depend on. `scale`, `torso`: of the body's build."""
 
     palette: Palette
     skin: Colour
@@ -25,7 +25,7 @@ class Colours:
     torso: float
 
     def scaled(self, *layers: Paint | None) -> Paint | None:
-        """One paint out of several, stretched to the body."""
+        """One paint that applies several in turn, in the body's size."""
         return details.scaled(self.scale, self.torso, *layers)
 
 
@@ -227,5 +227,5 @@ _LOOKS: dict[str, Callable[[Colours], dict[int, Look]]] = {
 
 
 def clothing_looks(avatar: Avatar, colours: Colours) -> dict[int, Look]:
-    """The looks of all surfaces of the avatar's clothes."""
+    """The look of each surface of the avatar's clothes, by surface number."""
     return _LOOKS[avatar.clothing](colours)

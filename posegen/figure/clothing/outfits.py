@@ -1,4 +1,4 @@
-"""Which garments each value of the avatar attribute `clothing` consists of, and how they are cut."""
+"""The garments of each value of the avatar attribute `clothing`, and their cuts."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from posegen.figure.clothing.shoes import Shoe
 
 @dataclass(frozen=True)
 class Outfit:
-    """The garments of one value of the attribute `clothing`. `under`: what shows in the neckline of a jacket;
-    `coat`: the part of a coat below the waist; `collar`, `hood`: whether the top has one.
+    """The garments of one value of the attribute `clothing`. `under`: the top that is visible in the neckline of a
+    jacket; `coat`: the part of a jacket or coat below the waist; `collar`, `hood`: whether the top has one.
     """
 
     top: Top

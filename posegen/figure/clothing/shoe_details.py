@@ -1,6 +1,6 @@
-"""Laces, toe caps and stripes, painted on shoes. Each function makes a `Paint`.
+"""Laces, toe caps and stripes of shoes. Each function returns a `Paint`.
 
-Places are metres in the ankle's frame at a height of 1.75 m; see `shoes`.
+Positions are in the ankle's frame, metres at a body height of 1.75 m; see `shoes`.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def dress_shoe() -> Paint:
 
 
 def ballerina(skin: Colour) -> Paint:
-    """A low shoe that leaves the instep free, with a small bow."""
+    """A low shoe with a bare instep and a small bow."""
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
         line = np.float32(-0.047) - np.float32(0.012) * np.exp(-(((z - 0.05) / 0.05) ** 2))

@@ -1,6 +1,6 @@
 """Shoes: a sole that stands on the ground and an upper that bends with the toes.
 
-Places are in the ankle's frame at a height of 1.75 m: toes +z, the ground at `-ANKLE_HEIGHT`.
+Positions are in the ankle's frame, metres at a body height of 1.75 m: toes +z, the ground at `-ANKLE_HEIGHT`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from posegen.figure.geometry.vectors import Floats, constant
 from posegen.figure.parts import Part, Surface
 from posegen.poses.skeleton import ANKLE_HEIGHT
 
-# Along the foot: half width, height of the upper's top, how far the middle lies outwards.
+# Position along the foot, half width, height of the upper's top, offset of the middle outwards.
 _UPPER = np.array(
     [
         (-0.068, 0.004, -0.052, 0.000),
@@ -43,8 +43,9 @@ _UPPER = np.array(
 
 @dataclass(frozen=True)
 class Shoe:
-    """`sole`: thickness, metres; `welt`: how far it stands out; `low`: how much lower than a sneaker the upper is;
-    `shaft`: station on the leg up to which a boot goes, None for a shoe; `slim`: factor on the width.
+    """The cut of a shoe, metres at 1.75 m. `sole`: thickness; `welt`: how far the sole extends beyond the upper; `low`:
+    how much lower than a sneaker's the upper is; `shaft`: station on the leg where a boot ends, None for a shoe;
+    `slim`: factor on the width.
     """
 
     sole: float = 0.022
@@ -55,7 +56,7 @@ class Shoe:
 
 
 def shoes(rig: Rig, kind: Shoe) -> list[Piece]:
-    """Both shoes; `rest` is the place in the ankle's frame at 1.75 m, x outwards on both sides."""
+    """Both shoes. Their `rest` positions are in the ankle's frame at 1.75 m, x outwards on both sides."""
     return [piece for side in ("left", "right") for piece in _shoe(rig, side, kind)]
 
 
@@ -115,7 +116,7 @@ def _sole(kind: Shoe) -> Floats:
 
 
 def _rings(z: Floats, width: Floats, bottom: Floats, top: Floats, aside: Floats, roundness: float) -> Floats:
-    """Rings across the foot, from heel to toe; a low `roundness` gives square ones."""
+    """Rings across the foot, from heel to toe. `roundness`: 1 is an ellipse, lower is squarer."""
     cos, sin = circle(24)
     x = np.sign(cos) * np.abs(cos) ** np.float32(roundness)
     upwards = np.where(sin > 0, sin ** np.float32(1.0), -(np.abs(sin) ** np.float32(0.4)))

@@ -1,6 +1,6 @@
-"""Seams, buttons, pockets, lapels, belts and straps, painted on clothes. Each function makes a `Paint`.
+"""Seams, buttons, pockets, lapels, belts and straps of clothes. Each function returns a `Paint`.
 
-Places are metres at rest at a height of 1.75 m, the pelvis joint at 0.
+Positions are at rest, metres at a body height of 1.75 m, pelvis joint at the origin.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def patch(centre: tuple[float, float], size: tuple[float, float], depth: float =
 
 
 def worn_denim() -> Paint:
-    """Denim that has become light on thighs and knees."""
+    """Denim that is faded on thighs and knees."""
 
     def paint(colour: Floats, x: Floats, y: Floats, _z: Floats) -> None:
         side = np.abs(x)
@@ -78,7 +78,7 @@ def outer_seams() -> Paint:
 
 
 def pressed_crease() -> Paint:
-    """The line down the front of each leg of pressed trousers."""
+    """The crease down the front of each leg of pressed trousers."""
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
         colour *= 1 + 0.16 * stroke(np.abs(x) - 0.091, 0.0045) * (y < -0.06) * (z > 0)
@@ -125,7 +125,7 @@ def side_stripe(over: Colour) -> Paint:
 
 
 def lapels(bottom: float, slope: float, width: float, notch: float) -> Paint:
-    """The turned-back edges of a jacket's V, which begins at `bottom` and widens by `slope` metres a metre."""
+    """Lapels of a jacket. Its V begins at the height `bottom` and widens by `slope` metres per metre."""
 
     def paint(colour: Floats, x: Floats, y: Floats, _z: Floats) -> None:
         out = np.abs(x) - (y - bottom) * slope
@@ -141,7 +141,7 @@ def lapels(bottom: float, slope: float, width: float, notch: float) -> Paint:
 
 
 def closing(lowest: float, highest: float, count: int, button: Colour, aside: float = 0.0) -> Paint:
-    """The edge where the left front of a jacket or coat lies over the right one, with its buttons."""
+    """The edge of the left front of a jacket or coat over the right one, with buttons."""
 
     def paint(colour: Floats, x: Floats, y: Floats, _z: Floats) -> None:
         darker(colour, stroke(x + 0.018, 0.0040) * (y < highest + 0.01), 0.42)
@@ -173,7 +173,7 @@ def vent() -> Paint:
 
 
 def shirt_front(tie: Colour | None, skin: Colour) -> Paint:
-    """What shows between lapels: a tie, or an open collar."""
+    """The shirt between lapels: with a tie, or with an open collar when `tie` is None."""
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
         front = z > 0
@@ -193,7 +193,7 @@ def shirt_front(tie: Colour | None, skin: Colour) -> Paint:
 
 
 def armholes(skin: Colour, trim: Colour) -> Paint:
-    """Bare shoulders: what lies around the shoulder joints is skin, with a bound edge."""
+    """Bare shoulders: skin around the shoulder joints, with a bound edge."""
 
     def paint(colour: Floats, x: Floats, y: Floats, _z: Floats) -> None:
         u = (np.float32(0.198) - np.abs(x)) / np.float32(0.075)
@@ -206,7 +206,7 @@ def armholes(skin: Colour, trim: Colour) -> Paint:
 
 
 def straps(skin: Colour) -> Paint:
-    """A top that ends over the bust and hangs on two straps."""
+    """A top that ends above the bust and hangs from two straps."""
 
     def paint(colour: Floats, x: Floats, y: Floats, z: Floats) -> None:
         side = np.abs(x)

@@ -12,7 +12,7 @@ from posegen.figure.geometry.vectors import Floats, constant
 
 
 def modulo(x: NDArray[Any], period: float) -> Floats:
-    """What of x goes beyond whole periods, several times faster than `np.mod`."""
+    """The remainder of x by `period`, several times faster than `np.mod`."""
     rest: Floats = x - np.floor(x * np.float32(1 / period)) * np.float32(period)
     return rest
 
@@ -25,12 +25,12 @@ def circle(sides: int) -> tuple[Floats, Floats]:
 
 
 def smooth_curve(knots: ArrayLike, values: ArrayLike, at: ArrayLike) -> Floats:
-    """A curve through the values (k,) or (k, c) at the knots, without corners and, between equal values, level."""
+    """Interpolates values (k,) or (k, c) at the knots (k,) smoothly and without overshoot, at places (n,)."""
     return Curve(knots, values)(at)
 
 
 class Curve:
-    """`smooth_curve` for tables that are read more than once."""
+    """`smooth_curve` with precomputed coefficients, for tables that are evaluated more than once."""
 
     def __init__(self, knots: ArrayLike, values: ArrayLike) -> None:
         x, y = np.asarray(knots, dtype=np.float64), np.asarray(values, dtype=np.float64)
@@ -51,7 +51,7 @@ class Curve:
         self._terms = [term.astype(np.float32) for term in terms]
 
     def __call__(self, at: ArrayLike) -> Floats:
-        """(n,) or (n, c) the curve at places (n,)."""
+        """(n,) or (n, c) values of the curve at places (n,)."""
         t = np.asarray(at, dtype=np.float64)
         index = np.clip(np.searchsorted(self._knots, t, side="right") - 1, 0, len(self._step) - 1)
         u = np.clip((t - self._knots[index]) / self._step[index], 0, 1).astype(np.float32)[:, None]
@@ -61,13 +61,13 @@ class Curve:
 
 
 def smooth_step(low: float, high: float, at: ArrayLike) -> Floats:
-    """0 below `low`, 1 above `high` and an S between them; the other way round when `low` is the greater."""
+    """A smooth step from 0 at `low` to 1 at `high`; with `low` above `high` it falls instead."""
     u = np.clip((np.asarray(at, dtype=np.float32) - np.float32(low)) / np.float32(high - low), 0, 1)
     step: Floats = u * u * (3 - 2 * u)
     return step
 
 
 def bell(centre: float, width: float, at: ArrayLike) -> Floats:
-    """1 at the centre, falling off as a Gaussian of this width."""
+    """exp(-((at - centre) / width)^2): 1 at the centre, falling to 0."""
     curve: Floats = np.exp(-(((np.asarray(at, dtype=np.float32) - np.float32(centre)) / np.float32(width)) ** 2))
     return curve

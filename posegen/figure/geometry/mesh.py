@@ -1,6 +1,6 @@
-"""Surfaces as triangles: lofts through rings, with their normals, and how pieces become one mesh.
+"""Surfaces as triangles: lofts through rings with their normals, and one mesh of many pieces.
 
-A piece knows where each of its vertices lies at rest, so that whatever is painted on it moves along with it.
+A piece keeps the position of each vertex at rest, so that paint moves with the surface.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from numpy.typing import ArrayLike, NDArray
 from posegen.figure.geometry.vectors import Floats, constant, cross, unit
 
 Integers = NDArray[np.int32]
-_MANY = 12  # rings: with more, every second one does for shadows
+_MANY = 12  # rings; of more than these, shadows use every second one
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A surface. `vertices`, `normals`, `rest`: (V, 3); `triangles`: (T, 3); `surface`: (T,) number of its look;
+    """A surface. `vertices`, `normals`, `rest`: (V, 3); `triangles`: (T, 3); `surface`: (T,) number of the look;
     `coarse`: (S, 3) fewer triangles through some of the vertices, exact enough for shadows.
 
-    `part`: number in the part mask; `group`: pieces of one group melt into each other where they meet, 0 is none;
-    `two_sided`: whether its inside may be seen, as of a skirt.
+    `part`: number in the part mask; `group`: creases between pieces of one group are smoothed, 0 is none; `two_sided`:
+    whether its inside can be visible, like that of a skirt.
     """
 
     vertices: Floats
@@ -40,7 +40,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Faces:
-    """Triangles of a mesh. `corners`: (3, T) indices of vertices; `piece`: (T,) which one they belong to."""
+    """Triangles of a mesh. `corners`: (3, T) indices of vertices; `piece`: (T,) index of the piece of each triangle."""
 
     corners: NDArray[np.intp]
     piece: NDArray[np.uint8]
@@ -48,8 +48,10 @@ class Faces:
 
 @dataclass(frozen=True)
 class Mesh:
-    """All pieces of a picture in one: what each vertex has, all triangles and the coarse ones, the surface of each of
-    the former, and one value for each piece; see `Piece`.
+    """All pieces of a picture as one mesh; see `Piece`.
+
+    `vertices`, `normals`, `rest`: (V, 3); `faces`, `coarse`: all triangles, and the fewer ones for shadows; `surface`:
+    one for each of `faces`; `part`, `group`, `two_sided`: one for each piece.
     """
 
     vertices: Floats
@@ -64,7 +66,7 @@ class Mesh:
 
 
 def assemble(pieces: Sequence[Piece]) -> Mesh:
-    """One mesh of all pieces, in their order."""
+    """Joins pieces into one mesh, in their order."""
     starts = np.cumsum([0, *(len(piece.vertices) for piece in pieces)])
     return Mesh(
         vertices=np.concatenate([piece.vertices for piece in pieces]),
@@ -97,10 +99,15 @@ def loft(
     group: int = 0,
     two_sided: bool = False,
 ) -> Piece:
-    """The surface through rings of points that run counter-clockwise when seen against the direction of the loft.
+    """The surface through rings of points, with both ends closed by fans.
 
-    `rings`: (n, m, 3); `surface`: one number, or one for each of the n - 1 bands; `rest`: like `rings`. The ends are
-    closed with a fan.
+    Args:
+        rings: (n, m, 3) metres; counter-clockwise seen against the direction from the first ring to the last.
+        surface: number of the look, one or (n - 1,) for the bands between rings.
+        part: number in the part mask.
+        rest: (n, m, 3) the rings at rest; without it, `rings`.
+        group: see `Piece`.
+        two_sided: see `Piece`.
     """
     grid = np.asarray(rings, dtype=np.float32)
     count, sides = grid.shape[:2]
@@ -127,9 +134,9 @@ def loft(
 
 @lru_cache(maxsize=256)
 def _triangles(count: int, sides: int) -> tuple[Integers, Integers]:
-    """Of a closed loft: all of its triangles, and those through every second ring and side if it has many.
+    """All triangles of a closed loft, and the coarse ones, through every second ring and side if it has many rings.
 
-    The last two rings always count: many garments end with a hem and an edge turned inwards.
+    The last two rings are always included: many garments end with a hem and an edge turned inwards.
     """
     index = np.arange(count * sides, dtype=np.int32).reshape(count, sides)
     if count <= _MANY:
@@ -139,7 +146,7 @@ def _triangles(count: int, sides: int) -> tuple[Integers, Integers]:
 
 
 def _through(index: Integers, hub: int) -> Integers:
-    """Triangles between rings of vertices (n, m), and fans to the hubs, of which the first one has this number."""
+    """Triangles between rings of vertices (n, m), and fans at both ends to the vertices `hub` and `hub + 1`."""
     after = np.roll(index, -1, axis=1)
     ones = np.stack([index[:-1], after[:-1], after[1:]], axis=-1)
     others = np.stack([index[:-1], after[1:], index[1:]], axis=-1)

@@ -1,4 +1,4 @@
-"""Plain solids that props are made of, as rings for `geometry.loft`: boxes with rounded edges, turned shapes, rods."""
+"""Solids for props, as rings for `mesh.loft`: boxes with rounded edges, solids of revolution, rods."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from posegen.figure.geometry.vectors import Floats
 
 
 def rounded_box(size: ArrayLike, radius: float, centre: ArrayLike = (0, 0, 0)) -> Floats:
-    """(n, m, 3) rings from the top down; faces stay flat between edges of this radius, metres."""
+    """(n, m, 3) rings of a box from the top down. `radius`: of its edges, metres; faces stay flat between them."""
     x, y, z = np.asarray(size, dtype=np.float64) / 2
     radius = float(min(radius, 0.49 * 2 * min(x, y, z)))
     inset = [(1.02, y), (1.0, y)]
@@ -55,18 +55,18 @@ def _towards(
 def turned(
     profile: Sequence[tuple[float, float]], sides: int = 28, axis: int = 1, centre: ArrayLike = (0, 0, 0)
 ) -> Floats:
-    """(n, m, 3) rings around an axis (0 = x, 1 = y, 2 = z); `profile`: (place on it, radius) from its far end back."""
+    """(n, m, 3) rings around an axis (0 = x, 1 = y, 2 = z). `profile`: (position on it, radius) from the far end on."""
     along, radius = np.array(profile, dtype=np.float32).T
     cos, sin = circle(sides)
     one, other = radius[:, None] * cos, radius[:, None] * sin
     level = np.broadcast_to(along[:, None], one.shape)
-    # Rings that run from x to z seen along -y; the other axes follow by turning the names.
+    # Rings run from x to z seen along -y; the other axes follow by cyclic permutation.
     order = {1: (one, level, other), 0: (level, other, one), 2: (other, one, level)}[axis]
     return (np.stack(order, axis=-1) + np.asarray(centre, dtype=np.float32)).astype(np.float32)
 
 
 def cylinder(bottom: float, top: float, radius: float, edge: float = 0.003, sides: int = 28, axis: int = 1) -> Floats:
-    """Rings of a cylinder between two places on its axis, its edges rounded."""
+    """Rings of a cylinder between two positions on its axis, with rounded edges."""
     edge = min(edge, radius * 0.45, (top - bottom) * 0.45)
     end = [
         (0.0, radius - 1.1 * edge),

@@ -1,4 +1,4 @@
-"""Rings swept along a line: where a limb, a finger, a strand of hair or a rod lies."""
+"""Rings swept along a line, for limbs, fingers, strands of hair and rods."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from posegen.figure.geometry.vectors import Floats, cross, unit
 
 @dataclass(frozen=True)
 class Sweep:
-    """Where the rings of a limb are. `centres`, `rest`: (n, 3); `frames`: (n, 3, 3), columns are the axes."""
+    """Places for rings. `centres`, `rest`: (n, 3) posed and at rest; `frames`: (n, 3, 3), axes as columns."""
 
     centres: Floats
     frames: Floats
     rest: Floats
 
     def rings(self, across: Floats, deep: Floats) -> tuple[Floats, Floats]:
-        """Rings with their offsets (n, m) along x and z of each frame, in metres: posed and at rest, (n, m, 3)."""
+        """Rings (n, m, 3), posed and at rest. `across`, `deep`: (n, m) offsets along x and z of each frame, metres."""
         posed = np.empty((*across.shape, 3), np.float32)
         for axis in range(3):
             x, z = self.frames[:, axis, 0, None], self.frames[:, axis, 2, None]
@@ -31,13 +31,13 @@ class Sweep:
 
 
 def lead(points: Floats, towards: Floats, weight: Floats) -> None:
-    """Moves points (..., 3) towards others, in place, as far as `weight` (...) says."""
+    """Moves points (..., 3) towards others, in place. `weight` (...): 0 leaves a point, 1 moves it all the way."""
     for axis in range(3):
         points[..., axis] += weight * (towards[..., axis] - points[..., axis])
 
 
 def orthonormal(frames: Floats) -> Floats:
-    """Frames (n, 3, 3) made orthonormal: the y axis keeps its direction."""
+    """Makes frames (n, 3, 3) orthonormal; the y axis keeps its direction."""
     y = unit(frames[:, :, 1])
     x = frames[:, :, 0]
     x = unit(x - (x * y).sum(axis=-1, keepdims=True) * y)
@@ -47,7 +47,7 @@ def orthonormal(frames: Floats) -> Floats:
 def tube(points: ArrayLike, across: ArrayLike, per_bone: int, roundness: float = 0.35) -> Sweep:
     """A sweep along a polyline (k, 3), each corner rounded over `roundness` of the shorter bone beside it.
 
-    `across`: (3,) the direction that stays the x axis of every ring as far as it can; rings lie evenly on each bone.
+    `across`: (3,) the direction of the x axis of every ring, as far as possible; `per_bone`: rings on each segment.
     """
     line = np.asarray(points, dtype=np.float32)
     bones = np.diff(line, axis=0)

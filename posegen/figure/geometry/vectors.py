@@ -1,4 +1,4 @@
-"""Arithmetic on arrays of points and vectors, faster than NumPy's own for many small ones."""
+"""Arithmetic on arrays of points and vectors. For many small vectors it is faster than NumPy's own functions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Number = TypeVar("Number", bound=np.number[Any])
 
 
 def transformed(points: Floats, orientation: Floats, position: Floats) -> Floats:
-    """Points (..., 3) in a frame whose axes are the columns of `orientation` (3, 3), seen from outside it."""
+    """Points (..., 3) of a frame in outer coordinates. `orientation`: (3, 3), the frame's axes as columns."""
     motion = np.column_stack([orientation, position])
     return np.asarray(cv2.transform(points.reshape(1, -1, 3), motion), np.float32).reshape(points.shape)
 
@@ -30,7 +30,7 @@ def cross(a: Floats, b: Floats) -> Floats:
 
 
 def unit(vectors: ArrayLike) -> Floats:
-    """The vectors along the last axis at length 1; a zero vector stays one."""
+    """The vectors along the last axis at length 1; a zero vector stays zero."""
     array = np.asarray(vectors, dtype=np.float32)
     x, y, z = array[..., 0], array[..., 1], array[..., 2]
     scale = np.reciprocal(np.maximum(np.sqrt(x * x + y * y + z * z), np.float32(1e-9)))
@@ -41,12 +41,12 @@ def unit(vectors: ArrayLike) -> Floats:
 
 
 def hypotenuse(x: NDArray[Any], y: NDArray[Any]) -> Floats:
-    """Length of (x, y), several times faster than `np.hypot`; for lengths whose square is neither tiny nor huge."""
+    """Length of (x, y), several times faster than `np.hypot`. The squares must neither overflow nor underflow."""
     length: Floats = np.sqrt(x * x + y * y)
     return length
 
 
 def constant(array: NDArray[Number]) -> NDArray[Number]:
-    """The array, locked: it is kept and handed out more than once."""
+    """The array, made read-only because it is cached and shared."""
     array.flags.writeable = False
     return array

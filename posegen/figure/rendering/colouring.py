@@ -1,4 +1,4 @@
-"""From what the camera sees to the colours of pixels: light and material of each point, and the edges of the figure."""
+"""Colours of the visible points by light and material, and blending them into the background."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ from posegen.figure.rendering.shading import albedo, shade, to_light, to_screen
 from posegen.figure.rendering.visibility import Seen
 from posegen.poses.camera import Camera
 
-_MELT = 0.022  # metres around a crease that are rounded
-_CORNER = 0.05  # metres within which surfaces keep light from each other
-_COARSE = 2
-_EVERY = 16  # point whose depth counts for the figure's middle one
-_PORTION = 30_000  # points shaded at once: few enough for the processor's cache, and for `light.sample`
-_OFF = np.float32(0.006)  # metres along the normal from where light is looked for: no surface shades itself
+_MELT = 0.022  # metres around a crease that are smoothed
+_CORNER = 0.05  # metres within which surfaces occlude ambient light
+_COARSE = 2  # pixels of the window to a pixel of the ambient occlusion
+_EVERY = 16  # every n-th point counts for the median depth
+_PORTION = 30_000  # points shaded at once: they fit into the processor's cache and the limit of `light.sample`
+_OFF = np.float32(
+    0.006
+)  # metres along the normal from a surface to where its light is computed, so that it does not shade itself
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class View:
 
 
 def pixels_per_metre(view: View, seen: Seen) -> float:
-    """The scale in the middle of the figure."""
+    """The scale at the figure's median depth."""
     return view.camera.focal * view.height / float(np.median(seen.depth[::_EVERY]))
 
 
@@ -51,7 +53,7 @@ def light_of_points(
     lighting: Lighting,
     shadow: ShadowMap,
 ) -> Floats:
-    """(3, points) the linear light that each point sends to the camera. `looks`: by surface number."""
+    """(3, points) linear light from each visible point to the camera. `looks`: by surface number."""
     scale = pixels_per_metre(view, seen)
     to_camera = view.camera.orientation[:, 2].astype(np.float32)
     directions, at_rest = planes(projected, seen, mesh.normals, mesh.rest)
@@ -77,7 +79,7 @@ def _arriving(
     shadow: ShadowMap,
     corner: Floats,
 ) -> tuple[Floats, Floats]:
-    """For each point, the share of the key light that reaches it, and its ambient occlusion out of `corner`."""
+    """For each point, the share of the key light that reaches it, and its ambient occlusion, sampled from `corner`."""
     lit, hidden = np.empty_like(seen.depth), np.empty_like(seen.depth)
     for start in range(0, len(lit), _PORTION):
         points = slice(start, start + _PORTION)
@@ -89,7 +91,7 @@ def _arriving(
 
 
 def _normals(mesh: Mesh, directions: Planes, seen: Seen, to_camera: Floats) -> tuple[Floats, Floats, Floats]:
-    """Unit normals of all points; those of an inside that is seen are turned round."""
+    """Unit normals of all points. Those of visible inner sides are flipped."""
     count = len(seen.triangle)
     two_sided = mesh.two_sided.take(mesh.faces.piece.take(seen.triangle))
     normals = (np.empty(count, np.float32), np.empty(count, np.float32), np.empty(count, np.float32))
@@ -104,7 +106,7 @@ def _normals(mesh: Mesh, directions: Planes, seen: Seen, to_camera: Floats) -> t
 
 
 def _by_surface(mesh: Mesh, seen: Seen) -> Iterator[tuple[int, slice]]:
-    """Each surface's number with points that have it, so many at a time as stay in the processor's cache."""
+    """Surface numbers with ranges of their points, each small enough for the processor's cache."""
     surface = mesh.surface.take(seen.triangle)
     change = np.flatnonzero(np.diff(surface)) + 1
     for start, end in pairwise([0, *change.tolist(), len(surface)]):
@@ -113,7 +115,7 @@ def _by_surface(mesh: Mesh, seen: Seen) -> Iterator[tuple[int, slice]]:
 
 
 def _world(seen: Seen, points: slice, view: View) -> tuple[Floats, Floats, Floats]:
-    """Where the points are, metres."""
+    """World positions of the points, metres."""
     camera, depth = view.camera, seen.depth[points]
     scale = depth * np.float32(1 / (camera.focal * view.height))
     right = (seen.x[points] + np.float32(seen.window.left - view.width / 2)) * scale
@@ -124,18 +126,18 @@ def _world(seen: Seen, points: slice, view: View) -> tuple[Floats, Floats, Float
 
 
 def _hidden(seen: Seen, reach: float) -> Floats:
-    """Ambient occlusion on a picture coarser than the window."""
+    """Ambient occlusion of the window, in `_COARSE` resolution. `reach`: pixels of the window."""
     return soften(corners(np.ascontiguousarray(seen.far[::_COARSE, ::_COARSE]), reach / _COARSE), 1)
 
 
 def _nearest(corner: Floats, seen: Seen, points: slice) -> Floats:
-    """What the coarse picture has at the points."""
+    """The values of the coarse picture at the points."""
     row, column = (place[points].astype(np.int32) // _COARSE for place in (seen.y, seen.x))
     return np.asarray(corner.take(row * np.int32(corner.shape[1]) + column))
 
 
 def compose(behind: NDArray[np.uint8], colours: Floats, seen: Seen) -> NDArray[np.uint8]:
-    """The figure over the background of its window: whole pixels as they are, edges blended in light."""
+    """Puts the figure over the background of its window. Pixels at its edges are blended in linear light."""
     flat = np.ascontiguousarray(behind).reshape(-1, 3)
     edge = np.flatnonzero((seen.share < 1) | ~seen.middle)
     edge_pixel = seen.pixel.take(edge)
@@ -145,7 +147,7 @@ def compose(behind: NDArray[np.uint8], colours: Floats, seen: Seen) -> NDArray[n
         pixel = seen.pixel[portion]
         for channel, values in enumerate(to_screen(colours[:, portion]).astype(np.uint8)):
             flat[pixel, channel] = values
-    # Several points share an edge pixel: each adds its part to the same sum.
+    # Several points share an edge pixel; their shares are summed.
     slot = np.zeros(len(flat), np.int32)
     slot[edge_pixel] = np.arange(len(edge), dtype=np.int32)
     own = slot.take(edge_pixel)

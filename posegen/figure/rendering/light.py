@@ -1,4 +1,4 @@
-"""Light and its absence: where the lamps are, what the key light does not reach, and what lies in corners."""
+"""Lamps, the shadows of the key light, and ambient occlusion."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Colour = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Lighting:
-    """The lamps of a picture; colours are linear. `key`, `fill`, `rim`: (3,) directions towards the lamp, length 1.
+    """The lamps of a picture; colours are linear. `key`, `fill`, `rim`: (3,) unit vectors towards the lamp.
 
-    `sky`, `ground`: what comes from all sides above and below; `softness`: metres over which shadows fade.
+    `sky`, `ground`: ambient light from above and below; `softness`: metres over which shadows fade.
     """
 
     key: Floats
@@ -43,10 +43,10 @@ _BIAS = np.float32(0.012)  # metres that a point may lie behind the mapped surfa
 
 
 class ShadowMap:
-    """Seen from the key light: how far from it the first surface is, blurred, with its variance.
+    """A variance shadow map of the key light: blurred mean and variance of the depth of the first surface.
 
-    A point's light is then an upper bound of the share of the blurred area that lies behind it (a variance shadow map):
-    soft edges for one look-up.
+    The one-sided Chebyshev inequality gives an upper bound of the share of light at a point from both, so that one
+    lookup gives soft edges.
     """
 
     SIZE = 384
@@ -63,7 +63,7 @@ class ShadowMap:
         self._floor = near.min() - np.float32(1.0)
         column, row = self._cells(u, v)
         view = Projected(column, row, near - self._floor, mesh.coarse.corners)
-        # Rows of the map run upwards, so that what faces the light turns the other way round than in a picture.
+        # Rows of the map run upwards, so the winding of faces is the opposite of that in a picture.
         facing = front_facing(replace(view, y=-row), mesh.two_sided.take(mesh.coarse.piece))
         front = nearest(outlines(view, facing), self.SIZE, self.SIZE)
         height = unpack(front)[1].reshape(self.SIZE, self.SIZE)
@@ -79,14 +79,14 @@ class ShadowMap:
         return (u - self._corner[0]) * self._scale, (v - self._corner[1]) * self._scale
 
     def lit(self, x: Floats, y: Floats, z: Floats) -> Floats:
-        """Share of the key light that reaches world points, 0 to 1; as to their shape, see `sample`."""
+        """Share of the key light that reaches world points, 0 to 1. Shapes as in `sample`."""
         column, row = self._cells(self._along(self._axes[0], x, y, z), self._along(self._axes[1], x, y, z))
         near = np.maximum(self._along(self._axes[2], x, y, z) - self._floor, np.float32(0.05))
         mean, square = np.moveaxis(sample(self._moments, column, row), -1, 0)
         variance = np.maximum(square - mean * mean, np.float32(2e-5))
         behind = mean - _BIAS - near
         share = variance / (variance + behind * behind)
-        # Light that leaks through two layers is cut off; what remains is stretched over the whole range.
+        # Cuts off light that leaks through two layers, and stretches the rest to the whole range.
         share = np.clip((share - np.float32(0.25)) * np.float32(1 / 0.75), 0, 1)
         outside = (np.minimum(column, row) < 1) | (np.maximum(column, row) > self.SIZE - 1)
         lit: Floats = np.where((behind <= 0) | outside, np.float32(1), share)
@@ -94,16 +94,16 @@ class ShadowMap:
 
 
 def soften(image: Floats, radius: int) -> Floats:
-    """The image (h, w) or (h, w, c) after two box blurs, which together fall off like a tent."""
+    """The image (h, w) or (h, w, c) after two box blurs, which together are a tent filter."""
     size = (2 * radius + 1, 2 * radius + 1)
     once = cv2.blur(image, size, borderType=cv2.BORDER_REPLICATE)
     return np.asarray(cv2.blur(once, size, borderType=cv2.BORDER_REPLICATE), np.float32)
 
 
 def sample(image: Floats, x: Floats, y: Floats) -> Floats:
-    """Values between the pixels of an image (h, w) or (h, w, c), whose centres lie at halves; its border goes on.
+    """Bilinear samples of an image (h, w) or (h, w, c) whose pixel centres are at halves; its border is repeated.
 
-    `x`, `y`: places, (n,) or (m, n), less than 32767 a side; the answer has the same shape and, with c, one more axis.
+    `x`, `y`: positions in pixels, (n,) or (m, n), each side below 32767. Returns the same shape, with c as last axis.
     """
     half = np.float32(0.5)
     columns, rows = np.atleast_2d(x - half), np.atleast_2d(y - half)
@@ -115,10 +115,10 @@ _RING = tuple((np.cos(a), np.sin(a)) for a in np.linspace(0, np.pi, 6, endpoint=
 
 
 def corners(depth: Floats, reach: float) -> Floats:
-    """Ambient occlusion, 0 (open) to 1: how far each pixel lies behind what surrounds it within `reach` pixels.
+    """Ambient occlusion, 0 (open) to 1: how far each pixel is behind its surroundings within `reach` pixels.
 
-    `depth`: (h, w) metres, very far where nothing is. Opposite neighbours are taken together, so that a slope, however
-    steep, hides nothing.
+    `depth`: (h, w) metres, very large for the background. Opposite neighbours are added up, so that slopes, however
+    steep, occlude nothing.
     """
     margin = int(np.ceil(reach))
     padded = np.pad(depth, margin, mode="edge")
@@ -139,9 +139,9 @@ def corners(depth: Floats, reach: float) -> Floats:
 
 
 def _step(depth: Floats, neighbour: Floats) -> Floats:
-    """How far pixels lie behind a neighbour, metres, at most 0.1.
+    """How far pixels are behind a neighbour, metres, -0.1 to 0.1.
 
-    A neighbour much nearer is another body part far in front, one much farther an outline: neither shades.
+    0 for a much nearer neighbour: it is another body part far in front, which does not occlude this one.
     """
     step: Floats = depth - neighbour
     close = step < np.float32(0.30)

@@ -1,4 +1,4 @@
-"""Colours and materials: what a surface looks like under light."""
+"""Colours and materials of surfaces."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from posegen.figure.geometry.vectors import Floats
 from posegen.figure.rendering.light import Colour
 
 Paint = Callable[[Floats, Floats, Floats, Floats], None]
-"""Changes linear colours (3, N) in place, given the places x, y, z at rest of the N points, metres."""
+"""Changes linear colours (3, N) in place, given the positions x, y, z of the N points at rest, metres."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """A material. `colour`: linear; `wrap`: how far light reaches around, for red, green and blue; `gloss` and `glint`:
-    broad and sharp highlights; `sheen`: brightness of the grazing edge, as of cloth.
+    """A material. `colour`: linear; `wrap`: how far red, green and blue light reach around shapes; `gloss`,
+    `glint`: strength of broad and sharp highlights; `sheen`: brightness at grazing angles, as of cloth; `paint`:
+    changes the colour point by point.
     """
 
     colour: Colour
@@ -29,17 +30,17 @@ class Look:
 
 
 def linear(red: float, green: float, blue: float) -> Colour:
-    """A colour of the screen, 0 to 255, as the amount of light; the inverse of `shading.to_screen`."""
+    """Linear light of a screen colour, 0 to 255; the inverse of `shading.to_screen` below its shoulder."""
     return ((red / 255) ** 2, (green / 255) ** 2, (blue / 255) ** 2)
 
 
 def tint(colour: Colour, factor: float) -> Colour:
-    """The colour, darker or lighter."""
+    """The colour with its light multiplied by `factor`."""
     return (colour[0] * factor, colour[1] * factor, colour[2] * factor)
 
 
 def blend(one: Colour, other: Colour, share: float) -> Colour:
-    """Between two colours; `share` of the other."""
+    """A mixture of two colours: `share` of `other`, the rest of `one`."""
     return tuple(a + (b - a) * share for a, b in zip(one, other, strict=True))  # type: ignore[return-value]
 
 

@@ -1,4 +1,4 @@
-"""Softening the creases where pieces of one group meet: near them, normals are averaged over a small disc."""
+"""Smooths the creases between pieces of one group: near them, normals are averaged over a small disc."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from posegen.figure.geometry.mesh import Mesh
 from posegen.figure.geometry.vectors import Floats
 from posegen.figure.rendering.visibility import Seen
 
-_TOUCHING = np.float32(0.012)  # metres of depth between neighbours that still count as one surface
-_NEAR = np.float32(0.045)
-_TAPS = 18
+_TOUCHING = np.float32(0.012)  # greatest difference in depth of neighbours on one surface, metres
+_NEAR = np.float32(0.045)  # difference in depth at which a tap no longer counts, metres
+_TAPS = 18  # points that are averaged
 _GOLDEN = np.pi * (3 - np.sqrt(5))
 
 
 def melt(mesh: Mesh, seen: Seen, normals: tuple[Floats, Floats, Floats], radius: float) -> None:
-    """Rounds the creases between pieces of one group over `radius` pixels, in the normals of the points."""
+    """Smooths the normals of points near creases, in place. `radius`: pixels."""
     melts, joined = _joints(mesh)
     piece, far = seen.piece.ravel(), seen.far.ravel()
     crease = _creases(seen.piece, seen.far, melts)
@@ -27,7 +27,7 @@ def melt(mesh: Mesh, seen: Seen, normals: tuple[Floats, Floats, Floats], radius:
     around = cv2.dilate(crease, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
     zone = np.flatnonzero(around.view(np.bool_))
     zone = zone[joined.diagonal().take(piece.take(zone))]
-    # Cells find their point by its number; where none is, any will do, for it is not joined to anything.
+    # Index of the point of each pixel. Pixels without a point may have any: they are joined to no piece.
     middles = np.flatnonzero(seen.middle)
     point = seen.window.image(seen.pixel.take(middles), middles.astype(np.int32), 0).ravel()
     smooth = _averaged(normals, zone, point, piece, far, joined, radius, seen.window.width)
@@ -36,8 +36,8 @@ def melt(mesh: Mesh, seen: Seen, normals: tuple[Floats, Floats, Floats], radius:
 
 
 def _joints(mesh: Mesh) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Two tables (pieces + 1, pieces + 1), by numbers as in `Seen.piece`: which pieces melt into which other ones, and
-    the same with each piece that melts into any also joined to itself.
+    """Two tables (pieces + 1, pieces + 1) by numbers as in `Seen.piece`: which other pieces a piece blends into; and
+    the same, with each piece of a group also joined to itself.
     """
     group = np.concatenate([np.zeros(1, np.uint8), mesh.group])
     alike = (group[:, None] // 2 == group // 2) & (group > 0)
@@ -47,7 +47,7 @@ def _joints(mesh: Mesh) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
 
 
 def _creases(piece: NDArray[np.uint8], far: Floats, melts: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """1 where the right or the lower neighbour belongs to another piece that the cell's own melts into."""
+    """1 where the right or lower neighbour belongs to another piece that the pixel's own piece blends into."""
     crease = np.zeros(piece.shape, np.uint8)
     pieces, depths = piece.ravel(), far.ravel()
     for step in (1, piece.shape[1]):
@@ -68,7 +68,7 @@ def _averaged(
     radius: float,
     width: int,
 ) -> list[Floats]:
-    """Unit normals, averaged over taps of a sunflower pattern that lie on the same surface."""
+    """Unit normals, averaged over those taps of a sunflower pattern that are on the same surface."""
     weights = joined.astype(np.float32).ravel()
     own = piece.take(zone).astype(np.intp) * len(joined)
     own_far = far.take(zone)
@@ -78,7 +78,7 @@ def _averaged(
         step = round(distance * np.sin(angle)) * width + round(distance * np.cos(angle))
         at = np.clip(zone + step, 0, len(piece) - 1)
         near = np.clip(1 - np.abs(far.take(at) - own_far) * np.float32(1 / _NEAR), 0, 1)
-        # Taps fade in from the rim of the disc and from afar, or the zone's border would show.
+        # Taps lose weight towards the rim of the disc and with depth, or the border of the zone would be visible.
         share = weights.take(own + piece.take(at)) * near * np.float32(1 - distance / radius)
         other = point.take(at)
         for total, axis in zip(sums, normals, strict=True):

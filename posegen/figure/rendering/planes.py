@@ -1,4 +1,4 @@
-"""What vertices carry, at the points that are seen: within a triangle it changes evenly over the picture."""
+"""Interpolates attributes of vertices at visible points, linearly over the picture within each triangle."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from posegen.figure.rendering.visibility import Seen
 
 @dataclass(frozen=True)
 class Planes:
-    """Something that vertices carry. `triangle`: for each point, which of the triangles that are seen it lies on;
-    `terms`: for each of the k values and each of these triangles, what it is at 0, 0 and how it grows with x and y.
+    """An attribute of k values as linear functions. `triangle`: for each point, the index of its triangle among the
+    visible ones; `terms`: for each of the k values, and for each visible triangle, the value at x = y = 0 and its
+    growth with x and y.
     """
 
     seen: Seen
@@ -31,7 +32,7 @@ class Planes:
 
 
 def planes(flat: Projected, seen: Seen, *attributes: Floats) -> list[Planes]:
-    """For each of the attributes (vertices, k)."""
+    """The linear functions of each attribute (vertices, k)."""
     marked = np.zeros(flat.corners.shape[1], np.bool_)
     marked[seen.triangle] = True
     triangle = (np.cumsum(marked) - 1).take(seen.triangle)
@@ -40,7 +41,7 @@ def planes(flat: Projected, seen: Seen, *attributes: Floats) -> list[Planes]:
 
 
 def _terms(flat: Projected, corners: Indices, attributes: Floats) -> list[tuple[Floats, Floats, Floats]]:
-    """Slivers are flat."""
+    """The terms of `Planes`. Attributes are constant on slivers, whose gradients would be noise."""
     first, second, third = corners
     x0, y0 = flat.x.take(first), flat.y.take(first)
     x1, y1 = flat.x.take(second) - x0, flat.y.take(second) - y0

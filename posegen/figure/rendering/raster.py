@@ -1,7 +1,7 @@
-"""Triangles to pixels: which triangle is in front at each pixel, exactly and without gaps.
+"""Rasterises triangles: the nearest triangle at each pixel, exactly and without gaps.
 
-Many triangles are taken at once, step by step: all that have a first row of pixels, then all that have a second one,
-and so on, and likewise along the pixels of each row. Nothing here knows about colour, light or figures.
+NumPy processes many triangles at once: first the first pixel row of all of them, then the second row of all that have
+one, and so on; likewise the pixels of each row. Colour, light and figures are elsewhere.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ Integers = NDArray[np.int32]
 Indices = NDArray[np.intp]
 Keys = NDArray[np.int64]
 
-_PORTION = 12_000  # triangles taken at once: few enough for the processor's cache
-LONGEST = 16  # steps taken in one go; longer runs are cut into pieces
+_PORTION = 12_000  # triangles processed at once: they fit into the processor's cache
+LONGEST = 16  # steps in one pass; longer runs are cut into pieces
 
-# A key holds a triangle's name in its lower bits and the inverse depth above them, in fixed point: the greatest key is
-# the nearest triangle, and along a row of pixels keys grow by a constant.
+# A key holds the index of a triangle in its lower bits and the inverse depth, in fixed point, in its upper bits. The
+# greatest key is the nearest triangle, and along a row of pixels keys grow by a constant.
 _NAME_BITS = 20
 _UNIT = 2.0**36
 
@@ -32,8 +32,8 @@ _UNIT = 2.0**36
 class Projected:
     """Triangles on the image plane.
 
-    `x`, `y`: (vertices,) pixels; `inverse_depth`: (vertices,) 1 / metres, which is what is linear on the image plane,
-    0 to 64; `corners`: (3, triangles) indices of vertices, 2**20 triangles at most.
+    `x`, `y`: (vertices,) pixels; `inverse_depth`: (vertices,) 1 / metres, 0 to 64, which is linear on the
+    image plane; `corners`: (3, triangles) indices of vertices, 2**20 triangles at most.
     """
 
     x: Floats
@@ -43,7 +43,7 @@ class Projected:
 
 
 def front_facing(mesh: Projected, two_sided: NDArray[np.bool_]) -> Indices:
-    """Indices of the triangles that turn their front (counter-clockwise seen from outside) to the camera."""
+    """Indices of the triangles that face the camera: two-sided ones, and those with counter-clockwise corners."""
     (x0, x1, x2), (y0, y1, y2) = mesh.x.take(mesh.corners), mesh.y.take(mesh.corners)
     area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
     return np.flatnonzero((area < 0) | (two_sided & (area != 0)))
@@ -51,12 +51,12 @@ def front_facing(mesh: Projected, two_sided: NDArray[np.bool_]) -> Indices:
 
 @dataclass(frozen=True)
 class Outlines:
-    """Triangles ready to be cut into rows of pixels, each array (triangles,).
+    """Triangles prepared for cutting into rows of pixels; each array is (triangles,).
 
     `top`, `middle`, `bottom`: y of the corners; `start`, `turn`: x of the upper two; `left`, `right`: the least and the
     greatest x; `long`, `upper`, `lower`: how x grows with y along the edges from top to bottom, from top to middle and
-    from middle to bottom; `depth`: inverse depth at the top, `across`, `down`: how it grows with x and y; `name`: what
-    the triangle is called in what is found.
+    from middle to bottom; `depth`: inverse depth at the top, `across`, `down`: how it grows with x and y; `name`:
+    index of the triangle in its mesh.
     """
 
     top: Floats
@@ -75,21 +75,21 @@ class Outlines:
     name: Indices
 
     def take(self, chosen: Indices) -> Outlines:
-        """These triangles only, under their names."""
+        """A selection of the triangles. `chosen`: positions in these arrays."""
         return Outlines(**{name: values.take(chosen) for name, values in vars(self).items()})
 
     def portions(self) -> Iterator[Outlines]:
-        """All triangles, some at a time."""
+        """All triangles in portions of `_PORTION`."""
         for start in range(0, len(self.name), _PORTION):
             portion = slice(start, start + _PORTION)
             yield Outlines(**{name: values[portion] for name, values in vars(self).items()})
 
 
 def outlines(mesh: Projected, chosen: Indices) -> Outlines:
-    """The outlines of these triangles, called by their place in the mesh."""
+    """The outlines of some triangles. `chosen`: their indices in the mesh."""
     x, y, w = _from_the_top(mesh, mesh.corners.take(chosen, axis=1))
     across, down = _gradient(x, y, w)
-    # An edge is always taken from its upper end, so that neighbours share every bit of it.
+    # Edges are computed from their upper end, so that both triangles at an edge get the same bits.
     return Outlines(
         top=y[0],
         middle=y[1],
@@ -109,7 +109,7 @@ def outlines(mesh: Projected, chosen: Indices) -> Outlines:
 
 
 def _from_the_top(mesh: Projected, corners: Indices) -> tuple[list[Floats], list[Floats], list[Floats]]:
-    """x, y and inverse depth of each triangle's corners, the upper one first."""
+    """x, y and inverse depth of each triangle's corners, from the top down."""
     index = list(corners)
     y = [mesh.y.take(corner) for corner in index]
     for a, b in ((0, 1), (1, 2), (0, 1)):
@@ -120,13 +120,13 @@ def _from_the_top(mesh: Projected, corners: Indices) -> tuple[list[Floats], list
 
 
 def _slope(x: list[Floats], y: list[Floats], a: int, b: int) -> Floats:
-    """How x grows with y; level edges, which meet no row, get any slope."""
+    """Growth of x with y between corners a and b. The slope of level edges does not matter: they cross no row."""
     rise = y[b] - y[a]
     return np.asarray((x[b] - x[a]) / np.where(rise > 0, rise, np.float32(1)))
 
 
 def _gradient(x: list[Floats], y: list[Floats], w: list[Floats]) -> tuple[Floats, Floats]:
-    """How inverse depth grows with x and y; not at all for slivers, whose gradient is only noise."""
+    """Growth of inverse depth with x and y; 0 for slivers, whose gradients would be noise."""
     x1, x2, y1, y2, w1, w2 = x[1] - x[0], x[2] - x[0], y[1] - y[0], y[2] - y[0], w[1] - w[0], w[2] - w[0]
     area = x1 * y2 - x2 * y1
     scale = np.reciprocal(np.where(np.abs(area) < 1e-3, np.float32(np.inf), area))
@@ -135,8 +135,8 @@ def _gradient(x: list[Floats], y: list[Floats], w: list[Floats]) -> tuple[Floats
 
 @dataclass(frozen=True)
 class Spans:
-    """Rows of pixels within triangles. `pixel`: the first one, row * width + column; `count`: how many; `key`: see
-    `unpack`, at the first; `growth`: of the key from one pixel to the next.
+    """Runs of pixels within triangles. `pixel`: the first one, row * width + column; `count`: number of pixels; `key`:
+    at the first pixel, see `unpack`; `growth`: of the key from pixel to pixel.
     """
 
     pixel: Indices
@@ -146,10 +146,10 @@ class Spans:
 
 
 def spans(shapes: Outlines, width: int, height: int) -> Spans:
-    """The pixels whose middle lies in a triangle; a span may be empty."""
+    """The runs of pixels whose centres are within triangles; a run may be empty."""
     levels = (shapes.top, shapes.middle, shapes.bottom)
     rows = [np.clip(np.ceil(y - np.float32(0.5)), 0, height).astype(np.intp) for y in levels]
-    # The long edge bounds both halves of a triangle, above and below its middle corner; the others one half each.
+    # The long edge bounds both halves of a triangle, above and below its middle corner; the other edges bound one each.
     half, step, count = cut(np.concatenate([rows[1] - rows[0], rows[2] - rows[1]]))
     order, steps = longest_first(count)
     half = half.take(order)
@@ -178,7 +178,7 @@ def spans(shapes: Outlines, width: int, height: int) -> Spans:
 
 
 def row_ends(one: Floats, other: Floats, over: float, width: int) -> tuple[Floats, Floats]:
-    """The first column between two edges, and the first one beyond them, sampled `over` the pixels' left sides."""
+    """The first column between two edges, and the first one beyond them. `over`: position of samples within pixels."""
     first, beyond = np.minimum(one, other), np.maximum(one, other)
     for x in (first, beyond):
         x -= np.float32(over)
@@ -187,7 +187,7 @@ def row_ends(one: Floats, other: Floats, over: float, width: int) -> tuple[Float
 
 
 def nearest(shapes: Outlines, width: int, height: int) -> Keys:
-    """(height * width,) for each pixel's middle the key of the triangle in front, see `unpack`; 0 where none is."""
+    """(height * width,) the key of the nearest triangle at each pixel's centre, see `unpack`; 0 for none."""
     front = np.zeros(height * width, np.int64)
     for portion in shapes.portions():
         found = spans(portion, width, height)
@@ -201,7 +201,7 @@ def nearest(shapes: Outlines, width: int, height: int) -> Keys:
 
 
 def _enter(front: Keys, found: Spans) -> None:
-    """Enters the first pixels of each span, at most `LONGEST`, into `front`."""
+    """Updates `front` with the first pixels of each run, at most `LONGEST`."""
     order, steps = longest_first(found.count)
     pixel, key, growth = found.pixel.take(order), found.key.take(order), found.growth.take(order)
     for many in steps:
@@ -211,12 +211,12 @@ def _enter(front: Keys, found: Spans) -> None:
 
 
 def names(front: Keys) -> Indices:
-    """The triangles out of keys."""
+    """The triangles in keys."""
     return front & ((1 << _NAME_BITS) - 1)
 
 
 def unpack(front: Keys) -> tuple[Indices, Floats]:
-    """Triangle and inverse depth out of keys."""
+    """Triangles and inverse depths in keys."""
     rest = front >> _NAME_BITS
     depth = rest.astype(np.float32)
     depth *= np.float32(1 / _UNIT)
@@ -224,22 +224,23 @@ def unpack(front: Keys) -> tuple[Indices, Floats]:
 
 
 def to_key(depth: Floats) -> Keys:
-    """Inverse depth, or its growth, as a key without a name."""
+    """Inverse depth, or its growth, as a key without a triangle."""
     key = (depth * np.float32(_UNIT)).astype(np.int64)
     key <<= _NAME_BITS
     return key
 
 
 def cut(count: Indices) -> tuple[Indices, Indices, Indices]:
-    """Runs of `count` many steps as pieces of at most `LONGEST`: which run, its step where the piece starts, length."""
+    """Cuts runs of `count` steps into pieces of at most `LONGEST`: for each piece its run, first step and length."""
     of, piece = counted((count + (LONGEST - 1)) // LONGEST)
     start = piece * LONGEST
     return of, start, np.minimum(count.take(of) - start, LONGEST)
 
 
 def longest_first(count: Indices) -> tuple[Indices, list[int]]:
-    """Runs of `count` many steps, of which only `LONGEST` are taken, in falling order, without empty ones; and for
-    each step how many runs have it, which are the first ones.
+    """Sorts runs by falling length, capped at `LONGEST`, without empty ones.
+
+    Returns the order, and for each step the number of runs that have it; these runs are first in the order.
     """
     missing = (LONGEST - np.minimum(count, LONGEST)).astype(np.uint8)
     order = np.argsort(missing, kind="stable")
@@ -248,6 +249,6 @@ def longest_first(count: Indices) -> tuple[Indices, list[int]]:
 
 
 def counted(count: NDArray[np.integer[Any]]) -> tuple[Indices, Indices]:
-    """For each of `count` many: which one it belongs to, and the how-manieth of it it is."""
+    """For each of `count.sum()` elements: the index of its run, and its offset within that run."""
     span = np.repeat(np.arange(len(count)), count)
     return span, np.arange(len(span)) - (np.cumsum(count) - count).take(span)

@@ -1,6 +1,6 @@
-"""Several samples in some pixels: which triangle is in front at each of them, for smooth edges.
+"""Several samples in some pixels: the nearest triangle at each sample, for smooth edges.
 
-Only triangles and rows near wanted pixels are looked at, and there is one pass for each place within a pixel.
+It processes only triangles and rows near those pixels, in one pass for each sample position.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from posegen.figure.rendering.raster import (
 )
 
 OFFSETS = ((0.375, 0.125), (0.875, 0.375), (0.125, 0.625), (0.625, 0.875))
-"""Where in a pixel the samples lie: a rotated grid, which smooths near-upright and near-level edges."""
+"""Positions of samples in a pixel: a rotated grid, which smooths nearly vertical and nearly horizontal edges."""
 
 _BLOCK = 2  # pixels
-_PORTION = 16_000  # rows of triangles taken at once: few enough for the processor's cache
+_PORTION = 16_000  # rows of triangles processed at once: they fit into the processor's cache
 
 
 def nearest_samples(shapes: Outlines, width: int, height: int, pixels: Indices) -> Keys:
-    """(4, pixels) what `raster.nearest` says, for each of `OFFSETS` in these pixels, whose numbers rise."""
+    """(4, pixels) the keys of `raster.nearest`, at each of `OFFSETS` in these pixels. `pixels`: in rising order."""
     marked = np.zeros(width * height + 1, np.int8)
     marked[pixels + 1] = 1
     wanted = _Wanted(pixels, np.cumsum(marked, dtype=np.int32), width, height)
@@ -45,7 +45,7 @@ def nearest_samples(shapes: Outlines, width: int, height: int, pixels: Indices) 
 
 
 class _Wanted(NamedTuple):
-    """`pixels`: their numbers, rising; `before`: (size + 1,) how many of them come before each pixel."""
+    """The pixels to sample. `pixels`: in rising order; `before`: (size + 1,) number of them before each pixel."""
 
     pixels: Indices
     before: Integers
@@ -54,7 +54,7 @@ class _Wanted(NamedTuple):
 
 
 def _near(shapes: Outlines, wanted: _Wanted) -> Indices:
-    """Indices of the triangles whose bounding box touches a block of pixels with a wanted one."""
+    """Indices of the triangles whose bounding box touches a block that contains a wanted pixel."""
     marked = np.zeros((wanted.height // _BLOCK + 1, wanted.width // _BLOCK + 1), np.uint8)
     row = wanted.pixels // wanted.width
     marked[row // _BLOCK, (wanted.pixels - row * wanted.width) // _BLOCK] = 1
@@ -74,7 +74,7 @@ def _near(shapes: Outlines, wanted: _Wanted) -> Indices:
 
 
 def _rows_near(shapes: Outlines, wanted: _Wanted) -> tuple[Indices, Indices]:
-    """Triangles and rows where the triangle's bounding box holds a wanted pixel."""
+    """Pairs of triangle and row in which the triangle's bounding box contains a wanted pixel."""
     before, width, height = wanted.before, wanted.width, wanted.height
     top, bottom = (np.clip(y, 0, height).astype(np.intp) for y in (shapes.top, shapes.bottom + 1))
     left, right = (np.clip(x, 0, width).astype(np.intp) for x in (shapes.left, shapes.right + 1))
@@ -94,7 +94,7 @@ def _rows_near(shapes: Outlines, wanted: _Wanted) -> tuple[Indices, Indices]:
 
 
 def _sample(front: Keys, shapes: Outlines, triangle: Indices, row: Indices, wanted: _Wanted) -> None:
-    """Enters these rows of triangles into `front`, for all offsets."""
+    """Updates `front` with these rows of triangles, at all offsets."""
     top, middle, bottom = (y.take(triangle) for y in (shapes.top, shapes.middle, shapes.bottom))
     start, turn = shapes.start.take(triangle), shapes.turn.take(triangle)
     long, upper, lower = (slope.take(triangle) for slope in (shapes.long, shapes.upper, shapes.lower))

@@ -1,4 +1,4 @@
-"""From points to colours: materials under the lamps, and the way from light to the numbers of a screen."""
+"""Materials under lamps, and conversion between linear light and screen values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from posegen.figure.rendering.looks import Look
 
 
 def albedo(look: Look, count: int) -> Floats:
-    """(3, count) the look's own colour, linear."""
+    """(3, count) copies of the look's linear colour."""
     colour = np.empty((3, count), np.float32)
     colour[:] = np.array(look.colour, dtype=np.float32)[:, None]
     return colour
@@ -26,10 +26,17 @@ def shade(
     lit: Floats,
     hidden: Floats,
 ) -> None:
-    """Puts into `out` (3, n) the light that points of one look send to the camera.
+    """Writes the light from points of one look to the camera into `out`.
 
-    `colour`: (3, n) linear; `view`: (3,) direction to the camera; `lit`: share of the key light that arrives;
-    `hidden`: ambient occlusion.
+    Args:
+        out: (3, n) linear light, overwritten.
+        look: the material.
+        colour: (3, n) linear colours of the points.
+        normal: unit normals, three arrays (n,).
+        view: (3,) unit vector to the camera.
+        lighting: the lamps.
+        lit: (n,) share of the key light that arrives, 0 to 1.
+        hidden: (n,) ambient occlusion, 0 to 1.
     """
     to_key, to_fill, to_rim = (_dot(normal, lamp) for lamp in (lighting.key, lighting.fill, lighting.rim))
     half = np.clip(_dot(normal, unit(lighting.key + view)), 0, 1)
@@ -37,12 +44,12 @@ def shade(
     grazing *= grazing
     grazing *= grazing
     open_share = 1 - hidden
-    # Even in the shadow some of the key light arrives, reflected by what is around.
+    # Surroundings reflect some key light into its shadow.
     key_share = (0.20 + 0.80 * lit) * (1 - 0.35 * hidden)
     eighth = _square(_square(_square(half)))
     fortieth = eighth * _square(_square(eighth))
     highlight = key_share * (1.6 * look.gloss * eighth + 5 * look.glint * fortieth)
-    # Half a step of cloth's sheen comes from everywhere, the rest with the rim light.
+    # A small part of cloth's sheen comes from all sides, the rest from the rim light.
     edge = grazing * (np.clip(to_rim + 0.35, 0, 1) + 0.15) * open_share
     fill = np.clip(to_fill * 0.75 + 0.25, 0, 1) * open_share
     up = (0.5 + 0.5 * normal[1]) * open_share
@@ -65,10 +72,10 @@ def _square(values: Floats) -> Floats:
 
 
 def to_screen(light: Floats) -> Floats:
-    """Screen values, 0 to 255 and still with fractions, of linear light; the inverse of `looks.linear`."""
+    """Screen values of linear light, 0 to 255, not rounded; the inverse of `looks.linear` below its soft shoulder."""
     value = np.maximum(light, 0)
     if value.size and value.max() > 0.8:
-        # A soft shoulder: what is brighter than 0.8 approaches white without reaching it at once.
+        # A soft shoulder: light above 0.8 approaches white gradually.
         over = np.maximum(value - np.float32(0.8), 0)
         np.minimum(value, np.float32(0.8), out=value)
         over /= 1 + over * np.float32(3.0)
@@ -79,6 +86,6 @@ def to_screen(light: Floats) -> Floats:
 
 
 def to_light(screen: Floats) -> Floats:
-    """Linear light of screen values, 0 to 255, below the soft shoulder."""
+    """Linear light of screen values, 0 to 255, without the soft shoulder."""
     light: Floats = (screen * np.float32(1 / 255)) ** 2
     return light

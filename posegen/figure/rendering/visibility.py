@@ -1,6 +1,6 @@
-"""What the camera sees: for each pixel the point of the mesh in front, and for each edge pixel four of them.
+"""The visible points of a mesh: one for each pixel, and up to four more for each pixel at an edge.
 
-Only edges are sampled four times, and only with triangles near an edge: smooth outlines for a fraction of the work.
+Only pixels at edges are sampled four times, and only with triangles near an edge, which saves most of the work.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from posegen.figure.rendering.samples import OFFSETS, nearest_samples
 from posegen.poses.camera import Camera
 
 BEYOND = 1e3
-"""Metres: the depth of pixels where there is nothing."""
+"""The depth of empty pixels, metres."""
 
-_MIDDLE = len(OFFSETS)  # what the middle is called among the samples of a pixel
-_JUMP = np.float32(0.02)  # metres between neighbours from which on one surface hides another
+_MIDDLE = len(OFFSETS)  # number of a pixel's centre among its samples
+_JUMP = np.float32(0.02)  # least difference in depth between neighbours on different surfaces, metres
 
 
 @dataclass(frozen=True)
 class Window:
-    """The part of a picture that holds the figure, with a rim of a pixel. All numbers are pixels."""
+    """The part of a picture that contains the figure, with a rim of two pixels. All numbers are pixels."""
 
     left: int
     top: int
@@ -35,11 +35,11 @@ class Window:
 
     @property
     def size(self) -> int:
-        """How many pixels it has."""
+        """Number of pixels."""
         return self.width * self.height
 
     def image(self, pixel: Indices, values: NDArray[Any], outside: float) -> NDArray[Any]:
-        """(height, width) with the values at these pixels and `outside` elsewhere."""
+        """(height, width) image with values at some pixels, and `outside` elsewhere."""
         picture = np.full(self.size, outside, values.dtype)
         picture[pixel] = values
         return picture.reshape(self.height, self.width)
@@ -47,12 +47,12 @@ class Window:
 
 @dataclass(frozen=True)
 class Seen:
-    """Points to shade, and images of the window. Arrays of points have one value for each, images are (height, width).
+    """Visible points, arrays (points,), and images of the window, (height, width).
 
-    Points: `triangle`: of the mesh; `x`, `y`: where in the window, pixels; `depth`: metres; `pixel`: row * width +
-    column; `share`: of the pixel's colour, 0 to 1; `middle`: whether it is its pixel's middle. Points of one surface
-    stand together. Images: `piece`: number of the piece of the mesh plus 1, 0 where nothing is; `far`: metres, or
-    `BEYOND`; `gap`: what the background shares in each pixel.
+    Points, those of one surface side by side: `triangle`: index in the mesh; `x`, `y`: position in the window, pixels;
+    `depth`: metres; `pixel`: row * width + column; `share`: of the pixel's colour, 0 to 1; `middle`: whether the point
+    is its pixel's centre. Images: `piece`: index of the piece plus 1, 0 for none; `far`: depth, metres, or `BEYOND`;
+    `gap`: share of the background, 0 to 1.
     """
 
     window: Window
@@ -69,7 +69,7 @@ class Seen:
 
 
 def project(mesh: Mesh, camera: Camera, width: int, height: int) -> tuple[Projected, Window]:
-    """The mesh on a picture of this size: the window that holds it, and where it is in there."""
+    """Projects a mesh into a picture of this size, in pixels. Returns its triangles within a window, and the window."""
     local = mesh.vertices - camera.position.astype(np.float32)
     axes = camera.orientation.astype(np.float32)
     right, up, back = (local[:, 0] * axes[0, k] + local[:, 1] * axes[1, k] + local[:, 2] * axes[2, k] for k in range(3))
@@ -84,7 +84,7 @@ def project(mesh: Mesh, camera: Camera, width: int, height: int) -> tuple[Projec
 
 
 def look(mesh: Mesh, flat: Projected, window: Window) -> Seen:
-    """The points of the mesh that are seen in its window."""
+    """The visible points of a mesh in its window."""
     visible = outlines(flat, front_facing(flat, mesh.two_sided.take(mesh.faces.piece)))
     covered, keys = _covered(nearest(visible, window.width, window.height))
     shown, far = _images(mesh, covered, keys, window)
@@ -117,18 +117,18 @@ def look(mesh: Mesh, flat: Projected, window: Window) -> Seen:
 
 
 def _covered(front: Keys) -> tuple[Indices, Keys]:
-    """The pixels that show something, and their keys."""
+    """The pixels that are not empty, and their keys."""
     covered = np.flatnonzero(front > 0)
     return covered, front.take(covered)
 
 
 def _looks(mesh: Mesh) -> NDArray[np.uint16]:
-    """(triangles,) one number for each piece and surface: its piece plus 1 in the upper byte, its surface below."""
+    """(triangles,) a number for piece and surface: index of the piece plus 1 in the upper byte, surface below."""
     return (mesh.faces.piece.astype(np.uint16) + np.uint16(1)) * np.uint16(256) + mesh.surface
 
 
 def _images(mesh: Mesh, covered: Indices, keys: Keys, window: Window) -> tuple[NDArray[np.uint16], Floats]:
-    """What the pixels' middles show, and how far away, metres; nothing is 0 and `BEYOND`."""
+    """Images of `_looks` and depth, metres, at the centres of pixels. Empty pixels are 0 and `BEYOND`."""
     triangle, inverse = unpack(keys)
     return window.image(covered, _looks(mesh).take(triangle), 0), window.image(covered, np.reciprocal(inverse), BEYOND)
 
@@ -146,7 +146,7 @@ def _edges(shown: NDArray[np.uint16], far: Floats) -> Indices:
 
 
 def _same(mesh: Mesh, samples: Keys, shown: NDArray[np.uint16], far: Floats) -> NDArray[np.bool_]:
-    """(4, edges) samples that show what the middle of their pixel shows, `shown` and `far`: they take its colour."""
+    """(4, edges) whether a sample is on the same surface as its pixel's centre, given by `shown` and `far`."""
     triangle, inverse = unpack(samples)
     depth = np.reciprocal(np.maximum(inverse, np.float32(1e-6)))
     return np.asarray((_looks(mesh).take(triangle) == shown) & (np.abs(depth - far) < _JUMP))
@@ -155,7 +155,7 @@ def _same(mesh: Mesh, samples: Keys, shown: NDArray[np.uint16], far: Floats) -> 
 def _shares(
     window: Window, covered: Indices, edge: Indices, samples: Keys, same: NDArray[np.bool_]
 ) -> tuple[Floats, Floats]:
-    """Two images: how much of its pixel each middle colours, and what is left to the background."""
+    """Two images: the share of each pixel's centre in the pixel's colour, and the share of the background."""
     quarter = np.float32(1 / len(OFFSETS))
     whole, gap = np.ones((2, window.height, window.width), np.float32)
     whole.ravel()[edge] = same.sum(axis=0, dtype=np.float32) * quarter
@@ -165,7 +165,7 @@ def _shares(
 
 
 def _places(pixel: Indices, sample: NDArray[np.uint8], window: Window) -> tuple[Floats, Floats]:
-    """x and y of samples: their number in `OFFSETS`, or `_MIDDLE`."""
+    """x and y of samples, pixels. `sample`: index in `OFFSETS`, or `_MIDDLE`."""
     over, under = np.array([*OFFSETS, (0.5, 0.5)], dtype=np.float32).T.take(sample, axis=1)
     narrow = pixel.astype(np.int32)
     row = narrow // np.int32(window.width)

@@ -1,6 +1,6 @@
-"""The coarse picture behind the figure: which ray meets floor and wall where, and painting on it.
+"""The coarse picture behind the figure: where its rays meet floor and wall, and tools for painting on it.
 
-It is a quarter of the picture's size: what lies behind a portrait is out of focus anyway.
+Its sides are a quarter of the picture's: a background is out of focus anyway.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from posegen.figure.geometry.vectors import Floats
 from posegen.figure.rendering.light import Colour
 from posegen.poses.camera import Camera
 
-STEP = 4
+STEP = 4  # pixels of the picture to a pixel of the coarse one, along each side
 WALL = 2.4  # metres behind the figure
-_FAR = 60.0
+_FAR = 60.0  # metres
 _EAST, _UP, _SOUTH = np.eye(3)
 
 
 @dataclass(frozen=True)
 class Rays:
-    """A coarse picture's rays, each array (h, w), in a level frame: right, up, away from the viewer, figure at 0.
+    """The rays of a coarse picture, arrays (h, w), in a level frame: right, up, away from the viewer; figure at 0.
 
-    `elevation`: rise per metre away; `azimuth`: metres right per metre away; `floor_side`, `floor_away`: metres where
-    the ray meets the floor, `_FAR` and more where it never does; `world_x`, `world_z`: that point in the world;
-    `start`: metres right and away where all rays begin; `origin`: (3,) in the world; `columns`, `rows`: (3, w), (3, h),
-    a ray's direction in the world is the sum of its column's and its row's.
+    `elevation`: rise per metre away; `azimuth`: metres right per metre away; `floor_side`, `floor_away`: where the
+    ray meets the floor, metres, at most `_FAR` away; `world_x`, `world_z`: that point in the world; `start`: origin of
+    all rays, metres right and away; `origin`: (3,) the same in the world; `columns`, `rows`: (3, w), (3, h), whose sum
+    is a ray's direction in the world.
     """
 
     elevation: Floats
@@ -48,18 +48,18 @@ class Rays:
         return self.elevation.shape[0], self.elevation.shape[1]
 
     def along(self, axis: NDArray[np.float64]) -> Floats:
-        """(h, w) how far each ray goes along an axis (3,) of the world."""
+        """(h, w) component of each ray's direction along an axis (3,) of the world."""
         return _along(axis, self.columns, self.rows)
 
     def wall(self, away: float) -> tuple[Floats, Floats]:
-        """Metres right and up where each ray meets an upright plane this many metres behind the figure."""
+        """Where each ray meets a vertical plane `away` metres behind the figure: metres right and up."""
         reach = np.float32(away - self.start[1])
         side = np.float32(self.start[0]) + self.azimuth * reach
         return side, np.float32(self.origin[1]) + self.elevation * reach
 
 
 def cast_rays(camera: Camera, width: int, height: int) -> Rays:
-    """The rays through the coarse picture of a picture of this size."""
+    """The rays of the coarse picture, for a picture of this size in pixels."""
     across, down = -(-width // STEP), -(-height // STEP)
     u = ((np.arange(across) + 0.5) / across - 0.5) * camera.aspect / camera.focal
     v = (0.5 - (np.arange(down) + 0.5) / down) / camera.focal
@@ -100,11 +100,11 @@ def blank(rays: Rays, colour: Colour) -> Floats:
 
 
 def blurred(mask: Floats | NDArray[np.bool_], radius: float) -> Floats:
-    """A mask from 0 to 1 out of focus; `radius` in coarse pixels."""
+    """A mask, 0 to 1, out of focus. `radius`: pixels of the coarse picture."""
     sharp = np.clip(mask, 0, 1).astype(np.float32)
     return np.asarray(cv2.GaussianBlur(sharp, (0, 0), radius, borderType=cv2.BORDER_REPLICATE), np.float32)
 
 
 def enlarge(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """A coarse picture (h, w, 3) at full size; a new array that may be written to."""
+    """A coarse picture (h, w, 3) at full size, as a new writable array."""
     return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)

@@ -1,4 +1,4 @@
-"""The picture behind the figure: scenery, a wall to lean on, and the shadows that the figure casts on both."""
+"""The picture behind the figure: scenery, a wall for poses that lean on one, and the figure's shadows on both."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ from posegen.figure.scene.settings import Scene
 from posegen.poses.camera import Camera
 from posegen.poses.posed_skeleton import PlacedProp, PosedSkeleton
 
-_CONTACT = 0.30  # metres over the ground up to which a surface darkens what lies below it
-_CELLS = 96
-_GRAIN = 256
+_CONTACT = 0.30  # metres over the ground below which surfaces darken it
+_CELLS = 96  # side of the grid of contact shadows
+_GRAIN = 256  # side of the tile of grain, pixels
 
 
 def paint_background(
     scene: Scene, camera: Camera, skeleton: PosedSkeleton, vertices: Floats, shadow: ShadowMap, width: int, height: int
 ) -> NDArray[np.uint8]:
-    """(height, width, 3) sRGB, with a fine grain that keeps its gradients from banding."""
+    """(height, width, 3) sRGB, with a fine grain that prevents banding of gradients.
+
+    `vertices`: (V, 3) of the figure, metres; `width`, `height`: pixels.
+    """
     rays = cast_rays(camera, width, height)
     picture = paint_scenery(scene, rays)
     _shade_ground(picture, scene, rays, vertices, shadow)
@@ -32,7 +35,7 @@ def paint_background(
         if prop.kind == "wall":
             _paint_wall(picture, prop, scene, rays, shadow)
     _vignette(picture)
-    # The rounding is spread by chance, and what the grain adds must not go beyond white.
+    # Random dithering before rounding. 253 leaves room for the grain, which adds up to 2.
     spread = scene.variation.random(rays.shape, dtype=np.float32)
     coarse = np.minimum(to_screen(picture) + spread, 253).astype(np.uint8)
     screen = enlarge(np.ascontiguousarray(coarse.transpose(1, 2, 0)), width, height)
@@ -41,7 +44,7 @@ def paint_background(
 
 
 def _add_grain(screen: NDArray[np.uint8], scene: Scene) -> None:
-    """0 to 2 steps of the screen, the same for red, green and blue."""
+    """Adds grain of 0 to 2 screen values, equal for red, green and blue."""
     height, width = screen.shape[:2]
     tile = np.repeat(scene.variation.integers(0, 3, (_GRAIN, _GRAIN), dtype=np.uint8), 3, axis=1)
     grain = np.tile(tile, (1, -(-width // _GRAIN)))[:, : 3 * width].reshape(_GRAIN, width, 3)
@@ -57,7 +60,7 @@ def _shade_ground(picture: Floats, scene: Scene, rays: Rays, vertices: Floats, s
     x, z = rays.world_x, rays.world_z
     lit = np.where(near, shadow.lit(x, np.zeros_like(x), z), np.float32(1))
     contact = _contact(vertices, x, z) * near
-    # A shadow is sharp at the feet and fades with the distance from what casts it.
+    # A shadow is sharp at the feet and fades with distance.
     away = smooth_step(0.15, 1.3, np.sqrt(x * x + z * z))
     lit = lit + away * (soften(lit, 3) - lit)
     shade = np.float32(scene.setting.shade)
@@ -66,7 +69,7 @@ def _shade_ground(picture: Floats, scene: Scene, rays: Rays, vertices: Floats, s
 
 
 def _contact(vertices: Floats, x: Floats, z: Floats) -> Floats:
-    """How closely something hangs over points of the ground, 0 to 1."""
+    """How close the figure is to points of the ground below it, 0 to 1."""
     low = vertices[vertices[:, 1] < _CONTACT]
     if not len(low):
         return np.zeros_like(x)

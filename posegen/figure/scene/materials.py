@@ -1,4 +1,4 @@
-"""What props are made of, and how that looks."""
+"""The materials of props, and their looks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from posegen.figure.rendering.looks import Look, linear, mix
 
 
 class Material(IntEnum):
-    """Surface numbers of what props are made of."""
+    """Surface numbers of the materials of props."""
 
     CARDBOARD = Surface.PROP
     DARK = Surface.PROP + 1
@@ -37,7 +37,7 @@ class Material(IntEnum):
 
 
 def prop_looks(palette: Palette) -> dict[int, Look]:
-    """The look of each material; what has a colour of its own takes the style's accent."""
+    """The look of each material. Some parts of props have the accent colour of the style."""
     plain = {
         Material.DARK: Look(linear(40, 42, 48), gloss=0.10, glint=0.10),
         Material.CERAMIC: Look(linear(238, 236, 232), gloss=0.10, glint=0.10),

@@ -1,4 +1,4 @@
-"""How props look: each kind built into the box where the skeleton placed it."""
+"""The shapes of props, each built into the box where the skeleton places it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from posegen.figure.scene.materials import Material
 from posegen.poses.posed_skeleton import PlacedProp, PosedSkeleton
 
 Solid = tuple[Floats, int]
-"""Rings in the box's frame, metres from its middle, and a material."""
+"""Rings in the box's frame, metres from its centre, and a material."""
 
 
 class Space(NamedTuple):
@@ -27,7 +27,7 @@ class Space(NamedTuple):
 
 
 def props(skeleton: PosedSkeleton) -> list[Piece]:
-    """The pieces of all props; walls belong to the background."""
+    """The surfaces of all props, without walls, which `background` paints."""
     return [piece for prop in skeleton.props if prop.kind in _BUILDERS for piece in _built(prop)]
 
 
@@ -285,7 +285,7 @@ def _table(prop: Space) -> list[Solid]:
 
 
 def _mat(prop: Space) -> list[Solid]:
-    # A little higher than the ground that it lies on, or one would not see it.
+    # Slightly above the ground, which would hide it otherwise.
     return [(rounded_box(prop.size, 0.004, (0, 0.004, 0)), Material.ACCENT)]
 
 

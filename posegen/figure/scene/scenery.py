@@ -1,4 +1,4 @@
-"""What is painted behind the figure for each kind of scenery: studio, room, city, park, beach. Without shadows."""
+"""Paints the scenery behind the figure: studio, room, city, park, beach. `background` adds shadows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from posegen.figure.rendering.looks import blend, linear, mix, tint
 from posegen.figure.scene.backdrop import WALL, Rays, blank, blurred
 from posegen.figure.scene.settings import Scene
 
-_CURVE = 1.3  # metres before the wall over which a studio's floor turns up into it
+_CURVE = 1.3  # metres before the wall over which a studio's floor curves up into it
 
 
 def paint_scenery(scene: Scene, rays: Rays) -> Floats:
@@ -28,7 +28,7 @@ def paint_scenery(scene: Scene, rays: Rays) -> Floats:
 
 
 def _studio(scene: Scene, rays: Rays) -> Floats:
-    """A cyclorama: the floor turns into the wall without an edge, and a lamp lights the wall behind the figure."""
+    """A cyclorama: the floor curves into the wall without an edge, and a lamp lights the wall behind the figure."""
     wall_share = smooth_step(WALL - _CURVE, WALL + 0.6, rays.floor_away)
     height, width = rays.shape
     across = np.linspace(-1, 1, width, dtype=np.float32)[None] - np.float32(scene.variation.uniform(-0.25, 0.25))
@@ -115,7 +115,7 @@ def _planks(rays: Rays) -> Floats:
 
 
 def _window(side: Floats, rise: Floats, middle: tuple[float, float], reach: float) -> tuple[slice, slice]:
-    """Rows and columns of the coarse picture that hold everything within `reach` metres of a place on a wall."""
+    """Rows and columns of the coarse picture that contain all points within `reach` metres of a point on a wall."""
     rows = np.flatnonzero(np.abs(rise[:, rise.shape[1] // 2] - middle[1]) < reach * 1.3)
     columns = np.flatnonzero(np.abs(side[side.shape[0] // 2] - middle[0]) < reach * 1.3)
     if not len(rows) or not len(columns):

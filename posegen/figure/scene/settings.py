@@ -1,4 +1,4 @@
-"""Where a picture is taken: the lamps, wall and floor of each setting, and how the seed varies them."""
+"""The settings of pictures: lamps, wall and floor of each, and their variation by the seed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from posegen.poses.camera import Camera
 
 @dataclass(frozen=True)
 class Setting:
-    """`wall`, `floor`: linear colours; `glow`: how much brighter the wall is behind the figure; `key`, `fill`, `rim`,
-    `ambient`: brightness of the lamps; `warmth`: of the key light, 0 is neutral; `softness`: of its shadow, metres;
-    `scenery`: which backdrop is painted; `shade`: how dark the shadow on the ground is, 0 to 1.
+    """A setting before variation. `wall`, `floor`: linear colours; `glow`: additional brightness of the wall behind the
+    figure; `key`, `fill`, `rim`, `ambient`: brightness of the lamps; `warmth`: of the key light, 0 is neutral;
+    `softness`: of its shadow, metres; `shade`: darkness of the shadow on the ground, 0 to 1; `scenery`: a key of
+    `scenery.paint_scenery`.
     """
 
     wall: Colour
@@ -62,7 +63,7 @@ SETTINGS = {
     ),
 }
 
-# Backdrops of the colour studio, out of which the seed chooses: light enough for every outfit to stand out.
+# Backdrops of the colour studio; the seed chooses one. They are light enough for every outfit to stand out.
 _BACKDROPS = (
     linear(238, 158, 138),
     linear(128, 190, 186),
@@ -76,7 +77,7 @@ _BACKDROPS = (
 
 @dataclass(frozen=True)
 class Scene:
-    """A setting as one seed has it. `colours`: of wall and floor, linear; `grain`: for the backdrop's own variation."""
+    """A setting varied by a seed. `wall`, `floor`: linear colours; `variation`: random numbers for the backdrop."""
 
     setting: Setting
     lighting: Lighting
@@ -86,7 +87,7 @@ class Scene:
 
 
 def scene(name: str, seed: int, camera: Camera) -> Scene:
-    """The setting with this seed's light and colours; the lamps stand around the camera's view."""
+    """A setting varied by a seed. `name`: a key of `SETTINGS`; `camera`: the lamps are placed relative to it."""
     setting = SETTINGS[name]
     variation = np.random.default_rng(seed)
     side = 1 if variation.random() < 0.5 else -1
@@ -124,7 +125,7 @@ def scene(name: str, seed: int, camera: Camera) -> Scene:
 
 
 def _level_axes(camera: Camera) -> np.ndarray:
-    """(3, 3) right, up and towards the viewer, level with the ground: lamps stay up when the camera looks down."""
+    """(3, 3) axes right, up and towards the viewer, level with the ground, so that lamps stay up."""
     towards = camera.orientation[:, 2].copy()
     towards[1] = 0.0
     towards /= max(float(np.linalg.norm(towards)), 1e-6)
