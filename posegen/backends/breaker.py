@@ -1,7 +1,8 @@
-"""The circuit breaker of a backend: after some calls without an answer it is left alone for a while, by all workers.
+"""The circuit breaker of a backend: it opens after N consecutive failures and stays open for a growing pause.
 
-Its state lies in the database. While it is open, generations wait in the queue, burn no attempt, and their time limit
-stands still. When its time is over one worker tries; an answer closes it, silence opens it for longer.
+Its state is in the database and applies to all workers. While it is open, generations wait in the queue, use no
+attempt, and their time limit is suspended. After the pause one worker calls the backend: a response closes the breaker,
+a failure opens it for longer.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ log = structlog.get_logger(__name__)
 LONGEST_SECONDS = 600.0
 # The longest pause that a backend is believed to ask for.
 LONGEST_ASKED_SECONDS = 86_400.0
-# How long those wait who meet the breaker while another one tries.
+# Pause of workers that find the breaker being tried by another worker.
 TRY_SECONDS = 5.0
 
 
@@ -28,10 +29,10 @@ TRY_SECONDS = 5.0
 class BackendRule:
     """How a backend is called. Times in seconds.
 
-    `attempts`: calls for one pose, while others are answered; `call_seconds`: for one answer; `first_pause`: before
-    the second call, doubled for each further one; `longest_pause`: whoever must wait longer gives its slot away;
-    `failures`: calls in a row without an answer that open the breaker; `breaker_seconds`: for how long, doubled each
-    time.
+    `attempts`: calls for one pose while the backend responds to others; `call_seconds`: timeout of a call;
+    `first_pause`: before the second call, doubled for each further one; `longest_pause`: for longer pauses a worker
+    gives up its slot; `failures`: consecutive failures that open the breaker; `breaker_seconds`: how long it stays open
+    at first, doubled each time.
     """
 
     attempts: int = 4
@@ -43,7 +44,7 @@ class BackendRule:
 
     @classmethod
     def of(cls, settings: Settings) -> BackendRule:
-        """As the settings say."""
+        """The rule of these settings."""
         return cls(
             attempts=settings.posegen_backend_attempts,
             call_seconds=settings.posegen_backend_seconds,
@@ -52,7 +53,9 @@ class BackendRule:
         )
 
     def left_alone_for(self, openings: int, retry_after: float | None) -> float:
-        """Seconds that the breaker stays open for the n-th time in a row, at least as long as the backend asked for.
+        """Seconds for which the breaker stays open, at least as long as the backend asked for.
+
+        `openings`: consecutive openings including this one; `retry_after`: seconds, None when the backend gave none.
 
         >>> [BackendRule(breaker_seconds=15).left_alone_for(n, None) for n in (1, 2, 3, 9)]
         [15.0, 30.0, 60.0, 600.0]
@@ -62,7 +65,7 @@ class BackendRule:
 
 
 class Breaker:
-    """One backend's breaker as one worker sees it. Safe to use from several threads at once."""
+    """The breaker of one backend, for one worker. Several threads may use it at once."""
 
     def __init__(self, database: Database, backend: str, rule: BackendRule) -> None:
         self._database = database
@@ -70,7 +73,7 @@ class Breaker:
         self._rule = rule
 
     def admits(self) -> bool:
-        """Whether the backend may be called now; False while another worker tries whether it is back.
+        """Whether the backend may be called now; False while another worker tries it.
 
         Raises `BackendHeldBack` while the breaker is open.
         """
@@ -83,18 +86,18 @@ class Breaker:
         raise self._held_back(row.wait or 0.0, row.last_error)
 
     def answered(self) -> None:
-        """The backend has answered, be it with a refusal: the breaker closes."""
+        """Records a response, even a rejection: the breaker closes."""
         with self._database.transaction() as connection:
             was_open = breakers.close_breaker(connection, self._backend)
         if was_open:
             log.info("breaker closed", backend=self._backend)
 
     def failed(self, error: BackendUnavailable) -> None:
-        """The backend has not answered. Raises `BackendHeldBack` when it is to be left alone now."""
+        """Records a failure. Raises `BackendHeldBack` when the breaker is open now."""
         rule, retry_after = self._rule, error.retry_after
         with self._database.transaction() as connection:
             row = breakers.count_failure(connection, self._backend, str(error))
-            if row.is_open and not row.may_be_tried:  # a late one, of a call that began before it was opened
+            if row.is_open and not row.may_be_tried:  # a late failure, of a call that began before the breaker opened
                 wait = row.wait or 0.0
             elif row.is_open or row.failures >= rule.failures or (retry_after or 0) > rule.longest_pause:
                 wait = rule.left_alone_for(row.openings + 1, retry_after)

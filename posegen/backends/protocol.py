@@ -1,6 +1,6 @@
-"""What a generation backend is: a recipe goes in, a rendering comes out.
+"""The protocol of backends: a backend renders a recipe into a rendering.
 
-The recipe holds everything that determines an image, and its digest names it. No backend lives here.
+A recipe contains everything that determines an image; its digest identifies it. Backends are elsewhere.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Recipe:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Recipe:
-        """The recipe that was stored. Raises `InvalidPose` or `UnknownName` when a part of it is not known any more."""
+        """A recipe from stored JSON. Raises `InvalidPose` or `UnknownName` for parts unknown to this version."""
         parts = {
             "specification": PoseSpecification.from_json(values["specification"]),
             "avatar": Avatar.from_json(values["avatar"]),
@@ -65,7 +65,7 @@ class Recipe:
         return cls(**{**values, **parts})
 
     def canonical(self) -> str:
-        """One text for equal recipes, whatever the order of keys or the spelling of numbers."""
+        """The same text for equal recipes, independent of the order of keys and of how numbers are written."""
         return json.dumps(_plain(self.to_json()), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     def digest(self) -> str:
@@ -74,7 +74,7 @@ class Recipe:
 
 
 def _plain(value: Any) -> Any:
-    """JSON knows one kind of number, Python two: 30, 30.0 and 30.0000001 must not be three recipes."""
+    """Rounds numbers to 6 digits and writes whole ones as integers: 30, 30.0 and 30.0000001 are one recipe."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -87,7 +87,7 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Rendering:
-    """What a backend made of a recipe.
+    """The result of a backend for a recipe.
 
     `pixels`: (height, width, 3) uint8, sRGB; `keypoints`: where the skeleton is, when the backend knows;
     `depth`: (height, width) float32, metres from the camera, infinite where there is no figure;
@@ -102,11 +102,11 @@ class Rendering:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a backend can do, so that callers need not know which one it is.
+    """The abilities of a backend.
 
     `largest_side`: pixels; `pose_control`: the picture follows the recipe's pose; `free_prompt`: it follows the
     words of the prompt; `ground_truth`: renderings carry keypoints, depth and part mask; `costs_money`: each call
-    is billed by somebody else.
+    is billed by a provider.
     """
 
     largest_side: int
@@ -131,8 +131,8 @@ class Backend(Protocol):
     def capabilities(self) -> Capabilities: ...
 
     def render(self, recipe: Recipe) -> Rendering:
-        """The picture of this recipe.
+        """Renders a recipe.
 
-        Raises `BackendRejected` when it never can, `BackendUnavailable` when it cannot right now.
+        Raises `BackendRejected` when it can never render it, `BackendUnavailable` when it cannot right now.
         """
         ...

@@ -110,7 +110,7 @@ def decode_joints(image: Image) -> Floats:
         seen = lit[packed == (r << 16 | g << 8 | b)]
         owner[seen[:, 0], seen[:, 1]] = joint
         spots.append(seen)
-    padded = np.pad(owner, 2 * JOINT_RADIUS, constant_values=len(COLOURS))  # what is off the picture speaks for nobody
+    padded = np.pad(owner, 2 * JOINT_RADIUS, constant_values=len(COLOURS))  # pixels off the picture count for no joint
     return np.array([_decode_joint(padded, joint, seen + 2 * JOINT_RADIUS) for joint, seen in enumerate(spots)])
 
 
