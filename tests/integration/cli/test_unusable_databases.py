@@ -92,20 +92,20 @@ def test_trying_to_write_writes_and_leaves_nothing(database):
 
 
 @pytest.mark.parametrize(
-    ("code", "says"),
+    ("code", "says", "ends_with"),
     [
-        ("25006", "takes no writes"),
-        ("53100", "disk of the database server is full"),
-        ("40P01", "run the command again"),
-        ("57P01", "is shutting down"),
-        ("22P05", "cannot take or give a value"),
+        ("25006", "takes no writes", 1),
+        ("53100", "disk of the database server is full", 1),
+        ("40P01", "run the command again", 1),
+        ("57P01", "is shutting down", 1),
+        ("22P05", "cannot take or give a value", 70),
     ],
 )
-def test_what_the_server_refuses_is_a_sentence(posegen, database, code, says):
+def test_what_the_server_refuses_is_a_sentence(posegen, database, code, says, ends_with):
     user = a_user(database)
     with refusing(database.url, "ledger_entries", code, times=100):
         answer = posegen("credits", "grant", user, 5, "--reason", "a test")
 
-    assert answer.code == 1
+    assert answer.code == ends_with
     assert says in answer.err
     assert answer.err.count("\n") == 1

@@ -10,7 +10,6 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from posegen.database import poses
-from posegen.database.connection import Database
 from posegen.errors import PartlyDone
 from posegen.images.platforms import reserved_bytes
 from posegen.ledger import credits as ledger
@@ -36,6 +35,7 @@ from tests.builders import (
     value,
 )
 from tests.concurrency import at_once
+from tests.refusals import refusing
 
 
 def entries(database, user):
@@ -336,15 +336,10 @@ def test_a_defect_in_the_intake_of_one_request_does_not_stop_the_others(database
 def test_trouble_with_the_database_refuses_nobody(database):
     user = a_user(database)
     generation = a_request(database, user)
-    separator = "&" if "?" in database.url else "?"
-    with (
-        Database(f"{database.url}{separator}options=-c%20lock_timeout%3D100") as impatient,
-        database.transaction() as connection,
-    ):
-        connection.execute("select from accounts where user_id = %s for update", [user])
-
+    # Another transaction holds what is needed, for longer than this one may wait.
+    with refusing(database.url, "ledger_entries", "55P03", times=1):
         with pytest.raises(PartlyDone) as passing:
-            take_in(impatient)
+            take_in(database)
         assert isinstance(passing.value.first, psycopg.OperationalError)
 
     assert status(database, generation) == "submitted"

@@ -169,7 +169,7 @@ def test_names_that_are_no_utf_8_and_what_is_no_file_are_named_and_the_rest_is_t
     (root / "poses" / "order-17" / "gone.png").symlink_to("nowhere")
     os.mkfifo(root / "poses" / "order-17" / "pipe.png")
 
-    adopted = adopt_tree(studio, root, a_user(database), decode, in_place=in_place)
+    adopted = adopt_tree(studio, Adoption(root, a_user(database), in_place), decode)
 
     assert (adopted.generations, adopted.poses) == (3, 5)
     assert len(adopted.problems) == 5

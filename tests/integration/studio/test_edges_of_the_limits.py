@@ -16,7 +16,7 @@ from posegen.images.decoding.process import Allowance
 from posegen.images.validation import FROM_OUTSIDE, OF_OUR_OWN, examine, open_image
 from posegen.storage.local import LocalStore
 from posegen.studio import variant_requests
-from posegen.studio.adoption import adopt_tree
+from posegen.studio.adoption import Adoption, adopt_tree
 from posegen.studio.archives import plan_archive
 from posegen.studio.contact_sheets import draw_contact_sheet
 from posegen.studio.exports import derive_exports
@@ -157,7 +157,7 @@ def test_adopted_pictures_of_any_size_are_usable_everywhere(studio, database, tm
     count = sum(not file.stem.endswith("_thumb") for file in folder.iterdir())
     formats = ["instagram_post", "facebook", "tiktok"]
 
-    assert adopt_tree(studio, tmp_path / "tree", user, outside.decode, in_place=False).problems == []
+    assert adopt_tree(studio, Adoption(tmp_path / "tree", user, in_place=False), outside.decode).problems == []
     generation = UUID(str(value(database, "select id from generations")))
 
     assert derive_exports(studio, generation, None, formats=formats) == count * len(formats)

@@ -69,9 +69,13 @@ def damage(store, key):
     store.put(key, data[:-20] + bytes(20), content_type="image/png", create_only=False)
 
 
-def limit_shopee(database, max_bytes):
-    """Let no picture fit under Shopee's limit, or any again."""
-    execute(database, "update platforms set max_bytes = %s where name = 'shopee'", max_bytes)
+def limit_shopee(database, max_bytes, *, side):
+    """Let no picture fit under Shopee's limit, or any again: a small one fits under the lowest limit there is."""
+    execute(
+        database,
+        "update platforms set max_bytes = %s, width = %s, height = %s where name = 'shopee'",
+        max_bytes, side, side,
+    )  # fmt: skip
 
 
 def image_key(studio):
@@ -300,23 +304,23 @@ def test_a_generation_that_does_not_exist_has_no_exports(studio):
 def test_an_export_that_cannot_be_made_leaves_the_generation_partial_and_the_pose_paid_for(studio):
     user = a_user(studio.database)
     lease = running(studio.database, user, formats=["shopee", "facebook"])
-    limit_shopee(studio.database, 900)
+    limit_shopee(studio.database, 20_000, side=4000)
 
     assert work(studio, lease) == "partial"
 
     by_format = {export["format"]: export for export in exports(studio.database)}
     assert (by_format["facebook"]["status"], by_format["shopee"]["status"]) == ("completed", "failed")
     assert by_format["shopee"]["error_code"] == "image_invalid"
-    assert "at most 900 are allowed" in by_format["shopee"]["error_detail"]
+    assert "at most 20,000 are allowed" in by_format["shopee"]["error_detail"]
     ended = result(studio.database, lease.generation_id)
     assert (ended["status"], ended["error_code"], ended["poses_completed"]) == ("partial", "image_invalid", 1)
     assert credits(studio.database, user) == (10_000 - PRICE, 0, PRICE)
 
 
 def test_an_export_that_failed_can_be_derived_later(studio):
-    limit_shopee(studio.database, 900)
+    limit_shopee(studio.database, 20_000, side=4000)
     generation = finished(studio, formats=["shopee"])
-    limit_shopee(studio.database, 1_000_000)
+    limit_shopee(studio.database, 1_000_000, side=1000)
 
     assert derive_exports(studio, generation, None) == 1
 

@@ -49,11 +49,10 @@ def test_a_long_or_missing_tmpdir_changes_nothing(tmp_path: Path, monkeypatch: p
     shutil.rmtree(chosen.parent)
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path):
-    (tmp_path / "file").touch()
-
-    with pytest.raises(PlatformUnusable, match="file"):
-        code_server_socket(tmp_path / "file" / "home", pid=1)
+def test_a_folder_that_cannot_be_made_is_named():
+    # A path that is short enough for a socket, however long the names of the test's folders are.
+    with tempfile.NamedTemporaryFile(dir="/tmp") as file, pytest.raises(PlatformUnusable, match=file.name):
+        code_server_socket(Path(file.name) / "home", pid=1)
 
 
 def test_a_link_in_the_place_of_our_folder_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
