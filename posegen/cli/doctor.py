@@ -24,9 +24,14 @@ def doctor(as_json: AS_JSON = False) -> None:
         console.table(
             ["part", "state", "found", "fix"],
             [
-                [finding.part, console.GOOD if finding.good else console.BAD, finding.detail, finding.fix]
+                [finding.part, console.GOOD if finding.good else console.BAD, *_lines(finding.detail, finding.fix)]
                 for finding in findings
             ],
         )
     if not all(finding.good for finding in findings):
         raise typer.Exit(1)
+
+
+def _lines(*texts: str) -> list[str]:
+    """Texts that may have several lines, each on one: a cell has no line breaks of its own."""
+    return [" ".join(text.split()) for text in texts]
