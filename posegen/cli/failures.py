@@ -1,4 +1,4 @@
-"""Every error as one sentence and an exit code; what nobody foresaw leaves its traceback in a file.
+"""Every error as one sentence and an exit code; an unexpected one also leaves its traceback in a file.
 
 The sentences go to standard error. `docs/reference/command.md` lists the exit codes.
 """

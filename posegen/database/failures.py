@@ -23,7 +23,7 @@ AWAY = (
 """The database cannot be used now, and may be later: unreachable, shutting down, full, read-only. Work waits for it."""
 
 TAKES_NO_WRITES = (errors.ReadOnlySqlTransaction, errors.DiskFull)
-"""The database answers and can be read. Catch them before `AWAY`."""
+"""The database can be read, and takes no writes. Catch them before `AWAY`."""
 
 CONFLICTS = (errors.SerializationFailure, errors.DeadlockDetected)
 """The server rolled a transaction back because of another one that ran beside it. It can be run again at once. These

@@ -44,7 +44,7 @@ def _upgrade(url: str) -> None:
     with _connect(url) as connection, connection.begin():
         connection.execute(sqlalchemy.text("select pg_advisory_xact_lock(:lock)"), {"lock": _UPGRADE_LOCK})
         config.attributes["connection"] = connection
-        # Whoever waits for a table's lock lets everybody wait behind it.
+        # A session that waits for a table's lock blocks every session behind it.
         connection.execute(sqlalchemy.text("select set_config('lock_timeout', :time, true)"), {"time": LOCK_TIMEOUT})
         try:
             command.upgrade(config, "head")

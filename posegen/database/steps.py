@@ -1,6 +1,6 @@
 """Statements about the steps of the sensors' ticks: what failed, how often, and whether it works again.
 
-One row for each cause of each step. Whoever counts and logs is `posegen.lifecycle.steps`.
+One row for each cause of each step. `posegen.lifecycle.steps` counts and logs.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def hold_source(connection: Connection, source: SourcePicture) -> bool:
 
 
 def owner_of(connection: Connection, source: str) -> UUID | None:
-    """Whose picture a key or a URL stands for, or None when it is nobody's."""
+    """Whose picture a key or a URL stands for, or None when it belongs to no user."""
     row = connection.execute(
         _MEANT + "select owner from found where owner is not null order by id desc limit 1", {"source": source}
     ).fetchone()

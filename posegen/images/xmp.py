@@ -1,4 +1,4 @@
-"""Reading properties out of an XMP packet, whoever wrote it. Which of them matter is said by the caller.
+"""Reads properties from an XMP packet of any program. The caller says which of them matter.
 
 Where a packet lies in a file is known to `packets`; ours are written in `provenance`.
 """

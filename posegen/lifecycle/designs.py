@@ -182,7 +182,7 @@ def cancel_claim(database: Database, claim: DesignClaim, *, actor: str) -> bool:
 
 @again_after_conflict
 def sweep_expired_leases(database: Database, *, most_lost_leases: int) -> list[DesignProgress]:
-    """Put back every design whose worker was silent for longer than its lease; answers what they were.
+    """Put back every design whose worker was silent for longer than its lease; returns where they stood.
 
     Raises `PartlyDone` when some could not be put back, after all others were.
     """
