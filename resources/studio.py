@@ -11,7 +11,7 @@ import structlog
 from posegen.backends.breaker import BackendRule
 from posegen.backends.registry import open_backend
 from posegen.database.connection import Database
-from posegen.database.failures import AWAY
+from posegen.database.failures import is_lost
 from posegen.database.traffic import add_traffic
 from posegen.errors import DatabaseUnusable
 from posegen.images.thumbnail_sizes import thumbnail_sizes
@@ -78,10 +78,9 @@ def _traffic_noted(database: Database, stores: Stores) -> Iterator[None]:
     """Write down what the stores were asked for in the block, also when it fails."""
     try:
         yield
-    except AWAY:
-        raise  # the database is away: to wait for it once more would only hold up whoever hears of that
-    except BaseException:
-        _note_traffic(database, stores)
+    except BaseException as failure:
+        if not is_lost(failure):  # to wait for the database once more would only delay the report of its loss
+            _note_traffic(database, stores)
         raise
     _note_traffic(database, stores)
 

@@ -7,13 +7,13 @@ from typing import Any
 import dagster as dg
 
 from posegen.database.connection import Database
-from posegen.database.failures import AWAY, describe
 from posegen.errors import WebhookRefused
 from posegen.lifecycle.steps import Steps
 from posegen.settings import load_settings
 from posegen.upkeep.incidents import tell
 from posegen.upkeep.webhook import post
 from resources.database import DatabaseResource
+from sensors.waiting import skipped_without_database
 
 SENSOR = "alerts"
 
@@ -23,17 +23,15 @@ SENSOR = "alerts"
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Sends each incident to POSEGEN_ALERT_WEBHOOK, once when it begins and once when it is over.",
 )
+@skipped_without_database
 def alerts(database: DatabaseResource) -> dg.SkipReason:
     """Starts no run. What was not accepted is tried again by the next tick."""
     webhook = load_settings().posegen_alert_webhook
     if webhook is None:
         return dg.SkipReason("Nobody wants to be told: POSEGEN_ALERT_WEBHOOK is not set.")
     send = partial(post, webhook.get_secret_value())
-    try:
-        with database.open() as opened:
-            accepted = Steps(opened, SENSOR).run("messages", lambda: _told(opened, send)) or "none: the step failed"
-    except AWAY as unusable:
-        return dg.SkipReason(f"The next tick tries again. {describe(unusable)}")
+    with database.open() as opened:
+        accepted = Steps(opened, SENSOR).run("messages", lambda: _told(opened, send)) or "none: the step failed"
     return dg.SkipReason(f"Messages that were accepted: {accepted}.")
 
 

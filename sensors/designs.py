@@ -13,7 +13,6 @@ from dagster._core.storage.tags import RUN_KEY_TAG
 from posegen.database import designs
 from posegen.database.connection import Database
 from posegen.database.designs import REQUESTS_CHANNEL, DesignClaim, DesignProgress
-from posegen.database.failures import AWAY, describe
 from posegen.errors import StorageError
 from posegen.lifecycle.designs import (
     cancel_claim,
@@ -28,6 +27,7 @@ from posegen.studio.designs import clear_deleted
 from resources.database import DatabaseResource
 from resources.studio import StudioResource
 from sensors.targets import DESIGN_CLAIM_TAG, DESIGNS, OPERATOR, RENDER_DESIGNS_JOB, USER_TAG
+from sensors.waiting import skipped_without_database
 
 log = structlog.get_logger(__name__)
 
@@ -50,18 +50,16 @@ class _Found:
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Judges new design requests, claims what may start, and clears what was deleted.",
 )
+@skipped_without_database
 def design_requests(
     context: dg.SensorEvaluationContext, database: DatabaseResource, studio: StudioResource
 ) -> dg.SensorResult | dg.SkipReason:
     """One run and one partition for each design; the claim, not the cursor, decides what is new."""
     settings = load_settings()
-    try:
-        with database.open() as opened, opened.listening(REQUESTS_CHANNEL) as listener:
+    with database.open() as opened, opened.listening(REQUESTS_CHANNEL) as listener:
+        found = _look(context.instance, opened, studio, settings)
+        if found == _Found() and listener.wait(settings.posegen_listen_seconds):
             found = _look(context.instance, opened, studio, settings)
-            if found == _Found() and listener.wait(settings.posegen_listen_seconds):
-                found = _look(context.instance, opened, studio, settings)
-    except AWAY as unusable:
-        return dg.SkipReason(f"The next tick tries again. {describe(unusable)}")
     if found == _Found():
         return dg.SkipReason("Nothing to start: no design is waiting, or enough are being rendered.")
     partitions: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []

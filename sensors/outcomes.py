@@ -12,13 +12,13 @@ from dagster._core.events import RunFailureReason
 from dagster._core.storage.tags import PARTITION_NAME_TAG, RUN_FAILURE_REASON_TAG
 
 from posegen.database.connection import Database
-from posegen.database.failures import AWAY, describe
 from posegen.lifecycle.outcomes import cancel_run, recover_lost_run, release_interrupted_run
 from posegen.lifecycle.rules import RetryRule
 from posegen.lifecycle.steps import Steps
 from posegen.settings import load_settings
 from resources.database import DatabaseResource
 from sensors.targets import DISPATCH_TAG, OPERATOR
+from sensors.waiting import skipped_without_database
 
 RUNS_PER_TICK = 100
 Settle = Callable[[Database, UUID, int, dg.DagsterRun], object]
@@ -29,6 +29,7 @@ Settle = Callable[[Database, UUID, int, dg.DagsterRun], object]
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Puts a generation back that a failed run has left open.",
 )
+@skipped_without_database
 def failed_runs(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult | dg.SkipReason:
     """A run that failed at work has settled its generation by itself; before and between its assets it could not."""
     return _each_ended_run(context, database, "failed_runs", dg.DagsterEventType.RUN_FAILURE, _put_back)
@@ -39,6 +40,7 @@ def failed_runs(context: dg.SensorEvaluationContext, database: DatabaseResource)
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Cancelling a run in the Dagster UI cancels its generation.",
 )
+@skipped_without_database
 def cancelled_runs(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult | dg.SkipReason:
     """An operator's word: what is finished stays and is paid for, the rest is released.
 
@@ -78,16 +80,13 @@ def _each_ended_run(
     ids = [record.run_id for record in ended.records]
     if not ids:
         return dg.SkipReason("No run has ended so since the last tick.")
-    try:
-        with database.open() as opened:
-            steps = Steps(opened, sensor)
-            runs = steps.each("read_runs", lambda: ids, context.instance.get_run_by_id)
-            if not runs:
-                return dg.SkipReason(f"{len(ids)} ended runs cannot be read; the next tick tries again.")
-            # What could not be settled counts as seen all the same: what it leaves open is recovered by its lease.
-            steps.each("settle", lambda: [run for run in runs if run], lambda run: _settle_one(opened, run, settle))
-    except AWAY as unusable:
-        return dg.SkipReason(f"The next tick tries again. {describe(unusable)}")
+    with database.open() as opened:
+        steps = Steps(opened, sensor)
+        runs = steps.each("read_runs", lambda: ids, context.instance.get_run_by_id)
+        if not runs:
+            return dg.SkipReason(f"{len(ids)} ended runs cannot be read; the next tick tries again.")
+        # What could not be settled counts as seen all the same: what it leaves open is recovered by its lease.
+        steps.each("settle", lambda: [run for run in runs if run], lambda run: _settle_one(opened, run, settle))
     return dg.SensorResult(
         skip_reason=f"{len(ids)} ended {'run was' if len(ids) == 1 else 'runs were'} looked at.", cursor=ended.cursor
     )

@@ -12,7 +12,6 @@ from dagster._core.storage.tags import RUN_KEY_TAG
 from posegen.database import recovery
 from posegen.database.connection import Database
 from posegen.database.events import REQUESTS_CHANNEL
-from posegen.database.failures import AWAY, describe
 from posegen.database.generations import Claim
 from posegen.images.thumbnail_sizes import thumbnail_sizes
 from posegen.lifecycle.claims import claim_next, claims_to_send_again
@@ -26,6 +25,7 @@ from posegen.lifecycle.workers import WorkerHome
 from posegen.settings import Settings, load_settings
 from resources.database import DatabaseResource
 from sensors.targets import GENERATE_JOB, GENERATIONS, OPERATOR, run_key, run_request
+from sensors.waiting import skipped_without_database
 
 SENSOR = "generation_requests"
 INTAKE_PER_TICK = 500
@@ -39,18 +39,16 @@ CLAIMS_AHEAD = 2
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Judges new requests, claims what may start, and recovers what lost its worker.",
 )
+@skipped_without_database
 def generation_requests(
     context: dg.SensorEvaluationContext, database: DatabaseResource
 ) -> dg.SensorResult | dg.SkipReason:
     """Claims what customers have asked for; the claim, not the cursor, decides what is new."""
     settings = load_settings()
-    try:
-        with database.open() as opened, opened.listening(REQUESTS_CHANNEL) as listener:
+    with database.open() as opened, opened.listening(REQUESTS_CHANNEL) as listener:
+        claims = _claims_now(context.instance, opened, settings)
+        if not claims and listener.wait(settings.posegen_listen_seconds):
             claims = _claims_now(context.instance, opened, settings)
-            if not claims and listener.wait(settings.posegen_listen_seconds):
-                claims = _claims_now(context.instance, opened, settings)
-    except AWAY as unusable:
-        return dg.SkipReason(f"The next tick tries again. {describe(unusable)}")
     if not claims:
         return dg.SkipReason("Nothing to start: no request is waiting, or every slot is taken.")
     return dg.SensorResult(

@@ -9,13 +9,13 @@ import dagster as dg
 from dagster._core.storage.tags import RUN_KEY_TAG
 
 from posegen.database.connection import Database
-from posegen.database.failures import AWAY, describe
 from posegen.lifecycle.rules import RetryRule
 from posegen.lifecycle.steps import Steps
 from posegen.settings import load_settings
 from posegen.studio.variant_requests import claim_waiting, claims_to_send_again, lose_claim, sweep_lost
 from resources.database import DatabaseResource
 from sensors.targets import CLAIM_TAG, VARIANTS_JOB
+from sensors.waiting import skipped_without_database
 
 SENSOR = "image_requests"
 
@@ -26,13 +26,11 @@ SENSOR = "image_requests"
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Claims new image requests, and recovers those that lost their worker.",
 )
+@skipped_without_database
 def image_requests(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult | dg.SkipReason:
     """One run for each claim; the cursor plays no part."""
-    try:
-        with database.open() as opened:
-            claims = _look(context.instance, opened)
-    except AWAY as unusable:
-        return dg.SkipReason(f"The next tick tries again. {describe(unusable)}")
+    with database.open() as opened:
+        claims = _look(context.instance, opened)
     if not claims:
         return dg.SkipReason("Nothing to start: no image request is waiting, or enough are being made.")
     return dg.SensorResult(run_requests=[_run_request(claim) for claim in claims])

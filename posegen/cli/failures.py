@@ -22,7 +22,7 @@ import typer
 
 from posegen.cli import console, streams
 from posegen.cli.commands import PipeBroken
-from posegen.database.failures import AWAY, describe
+from posegen.database.failures import describe
 from posegen.errors import PosegenError
 from posegen.redaction import redacted
 from posegen.settings import load_settings
@@ -43,6 +43,15 @@ _MENDS = {
     errno.EPERM: "Let this user read and write there.",
     errno.EROFS: "Choose a place on a file system that can be written to.",
 }
+
+# The server, the way to it, or the rights there: what the operator mends, and no defect of ours.
+_OF_THE_SERVER = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.InsufficientPrivilege,
+)
 
 
 @dataclass
@@ -93,7 +102,7 @@ def _sentence(failure: BaseException) -> tuple[str, int]:
         return "The command was ended before it was done.", USER_ERROR
     if isinstance(failure, PosegenError):
         return _without_secrets(str(failure)), USER_ERROR
-    if isinstance(failure, (*AWAY, psycopg.errors.InsufficientPrivilege)):
+    if isinstance(failure, _OF_THE_SERVER):
         return _without_secrets(describe(failure)), USER_ERROR
     if isinstance(failure, OSError):
         return _system(failure), USER_ERROR

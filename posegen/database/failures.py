@@ -13,21 +13,11 @@ from psycopg import errors
 
 from posegen.errors import DatabaseUnusable
 
-AWAY = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    errors.ReadOnlySqlTransaction,
-    errors.IdleInTransactionSessionTimeout,
-    DatabaseUnusable,
-)
-"""The database cannot be used now, and may be later: unreachable, shutting down, full, read-only. Work waits for it."""
-
 TAKES_NO_WRITES = (errors.ReadOnlySqlTransaction, errors.DiskFull)
-"""The database can be read, and takes no writes. Catch them before `AWAY`."""
+"""The database can be read, and takes no writes. `is_lost` is true of these, too."""
 
 CONFLICTS = (errors.SerializationFailure, errors.DeadlockDetected)
-"""The server rolled a transaction back because of another one that ran beside it. It can be run again at once. These
-are `OperationalError`s: catch them before `AWAY`."""
+"""The server rolled a transaction back because of another one that ran beside it. It can be run again at once."""
 
 # Connection exceptions; shutdown, crash, not ready, dropped; no connection left, a full disk; a session that was silent
 # for too long; no writes.
@@ -85,7 +75,9 @@ _REFUSALS = (
 
 
 def is_lost(error: BaseException) -> bool:
-    """Whether the database is away: nothing that needs it can be done now.
+    """Whether the database cannot be used now, and may be later: unreachable, shutting down, full, read-only.
+
+    Work waits for it.
 
     >>> is_lost(psycopg.OperationalError("connection refused")), is_lost(psycopg.errors.ProgramLimitExceeded())
     (True, False)

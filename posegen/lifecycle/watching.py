@@ -13,7 +13,7 @@ from uuid import UUID
 from posegen.database import events, generations
 from posegen.database.connection import Database
 from posegen.database.events import EVENTS_CHANNEL, Event
-from posegen.database.failures import AWAY
+from posegen.database.failures import may_pass
 from posegen.errors import GenerationUnknown
 
 # Without a hint for so long, we look for ourselves.
@@ -41,7 +41,9 @@ def watch(
                         return
                     keep_running()
                     _wait_for(generation_id, hints.wait)
-        except AWAY:
+        except Exception as failure:
+            if not may_pass(failure):
+                raise
             time.sleep(_PAUSE_SECONDS)
             keep_running()
 

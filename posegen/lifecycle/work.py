@@ -12,7 +12,7 @@ import structlog
 
 from posegen.database import generations
 from posegen.database.connection import Database
-from posegen.database.failures import AWAY, CONFLICTS, TAKES_NO_WRITES, describe
+from posegen.database.failures import CONFLICTS, TAKES_NO_WRITES, describe, is_lost, may_pass
 from posegen.database.generations import Lease
 from posegen.error_codes import ErrorCode
 from posegen.errors import (
@@ -69,37 +69,31 @@ def at_work(
             yield keeper
     except LeaseLost as lost:
         raise _as_cancelled(database, lease, lost) from None
-    except BackendHeldBack as held:
-        _settle(partial(hold_back, database, lease, held), lease)
-        raise
-    except StorageError as error:
-        reason = str(error)
-        _settle(lambda: retry_after_error(database, lease, rule, reason=reason, code=ErrorCode.STORAGE_FAILED), lease)
-        raise
-    except CONFLICTS as conflict:
-        reason = f"rolled back again and again: {describe(conflict)}"
-        _settle(partial(release_lease, database, lease, reason=reason), lease)
-        raise
-    except TAKES_NO_WRITES as refused:
-        reason = describe(refused)
-        log.warning("waiting for the database", generation=str(lease.generation_id), reason=reason)
-        _settle(partial(release_lease, database, lease, reason=reason), lease)
-        raise
-    except AWAY as away:
-        reason = f"the database was away: {away}"
-        _settle(lambda: retry_after_lost_contact(database, lease, rule, reason=reason), lease)
-        raise
-    except RequestRefused as refused:
-        code, reason = refused.code, refused.detail
-        _settle(lambda: retry_after_error(database, lease, rule, reason=reason, code=code), lease)
-        raise
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        _settle(lambda: retry_after_error(database, lease, rule, reason=reason), lease)
+        _settle(_decision_after(database, lease, rule, error), lease)
         raise
     except BaseException as interrupt:
         _stop(database, lease, interrupt, cancelled_by)
         raise
+
+
+def _decision_after(database: Database, lease: Lease, rule: RetryRule, error: Exception) -> Callable[[], bool]:
+    """What puts the generation back, or ends it, after an error of its work."""
+    if isinstance(error, BackendHeldBack):
+        return partial(hold_back, database, lease, error)
+    if isinstance(error, CONFLICTS):
+        return partial(release_lease, database, lease, reason=f"rolled back again and again: {describe(error)}")
+    if isinstance(error, TAKES_NO_WRITES):
+        reason = describe(error)
+        log.warning("waiting for the database", generation=str(lease.generation_id), reason=reason)
+        return partial(release_lease, database, lease, reason=reason)
+    if is_lost(error):
+        return partial(retry_after_lost_contact, database, lease, rule, reason=f"the database was away: {error}")
+    if isinstance(error, StorageError):
+        return partial(retry_after_error, database, lease, rule, reason=str(error), code=ErrorCode.STORAGE_FAILED)
+    if isinstance(error, RequestRefused):
+        return partial(retry_after_error, database, lease, rule, reason=error.detail, code=error.code)
+    return partial(retry_after_error, database, lease, rule, reason=f"{type(error).__name__}: {error}")
 
 
 def _settle(decide: Callable[[], bool], lease: Lease) -> None:
@@ -108,12 +102,14 @@ def _settle(decide: Callable[[], bool], lease: Lease) -> None:
     while True:
         try:
             decide()
-        except AWAY as away:
-            patience = _NO_WRITES_SECONDS if isinstance(away, TAKES_NO_WRITES) else _SETTLE_SECONDS
+        except Exception as failure:
+            if not may_pass(failure):
+                raise
+            patience = _NO_WRITES_SECONDS if isinstance(failure, TAKES_NO_WRITES) else _SETTLE_SECONDS
             if time.monotonic() - began < patience:
                 time.sleep(_PAUSE_SECONDS)
                 continue
-            log.warning("nothing could be written", generation=str(lease.generation_id), reason=str(away))
+            log.warning("nothing could be written", generation=str(lease.generation_id), reason=str(failure))
         return
 
 
@@ -140,7 +136,9 @@ def _as_cancelled(database: Database, lease: Lease, lost: LeaseLost) -> LeaseLos
     try:
         with database.transaction() as connection:
             progress = generations.progress_of(connection, lease.generation_id)
-    except AWAY:
+    except Exception as failure:
+        if not may_pass(failure):
+            raise
         return lost
     if progress is not None and progress.status is GenerationStatus.CANCELLED:
         return GenerationCancelled(lease.generation_id)

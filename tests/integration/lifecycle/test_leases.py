@@ -178,6 +178,18 @@ def test_when_nobody_can_say_why_the_generation_goes_on_later(database):
 
 
 @pytest.mark.parametrize(
+    "error", [psycopg.errors.ProgramLimitExceeded, psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled]
+)
+def test_a_statement_that_the_server_ends_is_an_error_and_no_lost_contact(database, error):
+    lease = running(database)
+
+    with pytest.raises(error), at_work_on(database, lease):
+        raise error("the server's words")
+
+    assert row(database, "select attempts, lost_leases from generations") == {"attempts": 1, "lost_leases": 0}
+
+
+@pytest.mark.parametrize(
     "away",
     [psycopg.OperationalError("server closed the connection"), DatabaseUnusable("no connection could be had")],
     ids=lambda error: type(error).__name__,

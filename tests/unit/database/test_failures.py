@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from posegen.database.failures import AWAY, CONFLICTS, TAKES_NO_WRITES, advice_on_refusal, describe
+from posegen.database.failures import CONFLICTS, TAKES_NO_WRITES, advice_on_refusal, describe, is_lost, may_pass
 from posegen.errors import DatabaseUnusable
 
 EVERY_CODE = sorted(each.sqlstate for each in vars(errors).values() if isinstance(getattr(each, "sqlstate", None), str))
@@ -52,11 +52,25 @@ def test_every_error_of_the_driver_has_a_sentence() -> None:
     assert describe(DatabaseUnusable("Use its primary.")) == "Use its primary."
 
 
+LOST = (
+    *(psycopg.OperationalError, psycopg.InterfaceError, errors.AdminShutdown, errors.TooManyConnections),
+    *(errors.IdleInTransactionSessionTimeout, *TAKES_NO_WRITES, DatabaseUnusable),
+)
+PASSING = (*CONFLICTS, errors.LockNotAvailable, errors.QueryCanceled, errors.OutOfMemory, errors.IoError)
+STAYING = (
+    *(errors.UniqueViolation, errors.UndefinedTable, errors.InvalidTextRepresentation),
+    *(errors.ProgramLimitExceeded, ValueError),
+)
+
+
+def test_a_lost_database_is_told_apart_from_a_statement_that_failed() -> None:
+    assert [is_lost(error("words")) for error in LOST] == [True] * len(LOST)
+    assert [is_lost(error("words")) for error in (*PASSING, *STAYING)] == [False] * len(PASSING + STAYING)
+
+
 def test_what_passes_is_told_apart_from_what_stays() -> None:
-    for error in (errors.AdminShutdown, errors.TooManyConnections, *TAKES_NO_WRITES, *CONFLICTS, DatabaseUnusable):
-        assert issubclass(error, AWAY)
-    for error in (errors.UniqueViolation, errors.UndefinedTable, errors.InvalidTextRepresentation, ValueError):
-        assert not issubclass(error, AWAY)
+    assert [may_pass(error("words")) for error in (*LOST, *PASSING)] == [True] * len(LOST + PASSING)
+    assert [may_pass(error("words")) for error in STAYING] == [False] * len(STAYING)
 
 
 @pytest.mark.parametrize(
