@@ -16,7 +16,7 @@ from tests.faults.world import Ground
 
 # Long enough never to run out here: that the worker is dead is known from its lock.
 LEASE_SECONDS = 10.0
-AT_ONCE = 5
+AT_ONCE = 8
 POSES = 4
 # The service refuses one pose: only a pose that is given up has its credits released by the worker.
 GIVES_UP = {CommitPoint.BEFORE_RELEASE, CommitPoint.AFTER_RELEASE}

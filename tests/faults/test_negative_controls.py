@@ -14,7 +14,7 @@ from tests.faults.world import PATIENCE, Ground
 
 # Long enough that only who is killed or stopped loses one, on a busy machine, too.
 LEASE_SECONDS = 4.0
-AT_ONCE = 5
+AT_ONCE = 8
 # What has not ended by then, while workers have nothing else to do, is lost.
 NEVER = 6.0
 

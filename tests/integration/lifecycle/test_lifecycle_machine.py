@@ -246,4 +246,4 @@ class Workers(RuleBasedStateMachine):
 
 
 def test_whatever_befalls_the_workers_every_invariant_holds(database):
-    run_machine(Workers, database, examples=20, steps=40)
+    run_machine(Workers, database, examples=10, steps=40)

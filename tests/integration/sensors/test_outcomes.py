@@ -242,11 +242,13 @@ def test_a_run_that_ended_before_the_first_tick_counts(database, failed, tick):
     assert status(database, claim.generation_id) == "queued"
 
 
-def test_while_the_database_is_away_nothing_counts_as_seen(database, failed, tick):
+def test_while_the_database_is_away_nothing_counts_as_seen(database, failed, tick, monkeypatch):
     claim = claimed(database)
     failed(tags_of(claim))
 
-    away = tick(failed_runs, url=NOBODY)
+    with monkeypatch.context() as patched:
+        patched.setattr("posegen.database.connection.CONNECT_SECONDS", 1)
+        away = tick(failed_runs, url=NOBODY)
 
     assert isinstance(away, dg.SkipReason), "the cursor stays where it is"
     assert "next tick tries again" in str(away.skip_message)

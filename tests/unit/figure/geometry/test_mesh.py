@@ -1,7 +1,5 @@
 """Surfaces: closed, facing outwards, and following the skeleton."""
 
-from collections import Counter
-
 import numpy as np
 import pytest
 
@@ -30,13 +28,12 @@ SOLIDS = {
 }
 
 
-def edges(triangles: np.ndarray) -> Counter:
-    return Counter((int(a), int(b)) for one in triangles for a, b in zip(one, np.roll(one, -1), strict=True))
-
-
 def is_closed(triangles: np.ndarray) -> bool:
-    counted = edges(triangles)
-    return all(counted[(b, a)] == count == 1 for (a, b), count in counted.items())
+    """Whether every edge belongs to two triangles, which run along it in opposite directions."""
+    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    there, counts = np.unique(edges, axis=0, return_counts=True)
+    back = np.unique(edges[:, ::-1], axis=0)
+    return bool((counts == 1).all()) and np.array_equal(there, back)
 
 
 def volume(vertices: np.ndarray, triangles: np.ndarray) -> float:
