@@ -11,7 +11,7 @@ import pytest
 from posegen.supervisor.locks import find_platform
 from tests.homes import LEASE_SECONDS, PRICE, Home
 
-MANY = {"poses": ["star-jump"], "variations": 12, "formats": ["shopee"]}
+MANY = {"poses": ["star-jump"], "variations": 8, "formats": ["shopee"]}
 TERMINATE = """
 mutation($run: String!) {
   terminateRun(runId: $run, terminatePolicy: SAFE_TERMINATE) {__typename ... on TerminateRunFailure {message}}
@@ -45,7 +45,7 @@ def test_a_customer_who_cancels_pays_for_what_is_there(platform):
     result = platform.result(generation)
     assert (result["status"], result["error_code"]) == ("cancelled", "cancelled")
     finished = finished_poses(platform, generation)
-    assert 2 <= len(finished) < 12
+    assert 2 <= len(finished) < 8
     platform.wait(lambda: platform.runs(generation)[0]["status"] not in {"STARTED", "CANCELING"})
     assert platform.runs(generation)[0]["status"] == "CANCELED", "nothing has failed, and nothing has succeeded"
     assert finished_poses(platform, generation) == finished, "nothing is written after the customer's word"
@@ -80,7 +80,7 @@ def test_an_operator_who_cancels_the_run_cancels_the_generation(platform):
 def test_after_a_kill_it_goes_on_and_no_finished_pose_is_made_again(platform, cut, lost_leases):
     user = platform.a_user()
     generation = platform.insert(user, **MANY)
-    platform.at_work(generation, completed=3)
+    platform.at_work(generation, completed=2)
     finished = finished_poses(platform, generation)
 
     cut(platform)
@@ -88,8 +88,8 @@ def test_after_a_kill_it_goes_on_and_no_finished_pose_is_made_again(platform, cu
     platform.up()
     result, _ = platform.ended(generation, while_it_was_down, seconds=LEASE_SECONDS + 180)
 
-    assert (result["status"], result["poses_completed"]) == ("completed", 12)
-    assert platform.credits(user) == (10_000 - 13 * PRICE, 0, 13 * PRICE)
+    assert (result["status"], result["poses_completed"]) == ("completed", 8)
+    assert platform.credits(user) == (10_000 - 9 * PRICE, 0, 9 * PRICE)
     rows = {
         row["id"]: row for row in platform.sql("select * from generated_poses where generation_id = %s", generation)
     }
@@ -100,7 +100,7 @@ def test_after_a_kill_it_goes_on_and_no_finished_pose_is_made_again(platform, cu
         "select count(*) from events where generation_id = %s and kind = 'pose_completed' group by detail->>'pose'",
         generation,
     )
-    assert [each["count"] for each in completions] == [1] * 12
+    assert [each["count"] for each in completions] == [1] * 8
     counted = platform.sql("select attempts, lost_leases from generations where id = %s", generation)
     assert counted == [{"attempts": 0, "lost_leases": lost_leases}]
 

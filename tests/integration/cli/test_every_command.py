@@ -302,7 +302,7 @@ def test_help_into_a_closed_pipe_is_no_error(posegen, monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")  # frames take time
     wrong = {
         name: ended
-        for name in [*GROUPS, *COMMANDS]
+        for name in [*GROUPS, "submit", "watch"]  # every command is tried with its output above
         if (ended := posegen(*name.split(), "--help", out_left=True)).code not in TAKEN or ended.err
     }
 
