@@ -24,8 +24,8 @@ from posegen.database.server import open_server
 from posegen.lifecycle.claims import claim_next
 from posegen.lifecycle.recovery import recover
 from posegen.lifecycle.rules import RetryRule, TimeLimits
-from posegen.lifecycle.workers import WorkerHome
 from posegen.settings import Settings
+from posegen.work.worker_home import WorkerHome
 
 QUEUED = 200_000
 USERS = 1_000

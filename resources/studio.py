@@ -16,10 +16,10 @@ from posegen.database.traffic import add_traffic
 from posegen.errors import DatabaseUnusable
 from posegen.images.thumbnail_sizes import thumbnail_sizes
 from posegen.lifecycle.rules import RetryRule
-from posegen.lifecycle.workers import WorkerHome
 from posegen.storage.identity import require_own
 from posegen.storage.stores import Stores
 from posegen.studio.studio import Studio
+from posegen.work.worker_home import WorkerHome
 from resources.database import DatabaseResource
 from resources.storage import StorageResource
 

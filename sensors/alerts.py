@@ -8,10 +8,10 @@ import dagster as dg
 
 from posegen.database.connection import Database
 from posegen.errors import WebhookRefused
-from posegen.lifecycle.steps import Steps
 from posegen.settings import load_settings
 from posegen.upkeep.incidents import tell
 from posegen.upkeep.webhook import post
+from posegen.work.steps import Steps
 from resources.database import DatabaseResource
 from sensors.waiting import skipped_without_database
 

@@ -21,9 +21,9 @@ from posegen.lifecycle.designs import (
     recover_lost_run,
     sweep_expired_leases,
 )
-from posegen.lifecycle.steps import Steps
 from posegen.settings import Settings, load_settings
 from posegen.studio.designs import clear_deleted
+from posegen.work.steps import Steps
 from resources.database import DatabaseResource
 from resources.studio import StudioResource
 from sensors.targets import DESIGN_CLAIM_TAG, DESIGNS, OPERATOR, RENDER_DESIGNS_JOB, USER_TAG

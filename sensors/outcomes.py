@@ -14,8 +14,8 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG, RUN_FAILURE_REASON_TA
 from posegen.database.connection import Database
 from posegen.lifecycle.outcomes import cancel_run, recover_lost_run, release_interrupted_run
 from posegen.lifecycle.rules import RetryRule
-from posegen.lifecycle.steps import Steps
 from posegen.settings import load_settings
+from posegen.work.steps import Steps
 from resources.database import DatabaseResource
 from sensors.targets import DISPATCH_TAG, OPERATOR
 from sensors.waiting import skipped_without_database

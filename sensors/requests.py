@@ -20,9 +20,9 @@ from posegen.lifecycle.limits import LARGEST_SEED
 from posegen.lifecycle.outcomes import cancel_run, recover_lost_run
 from posegen.lifecycle.recovery import recover
 from posegen.lifecycle.rules import IntakeLimits, Prices, RetryRule, TimeLimits
-from posegen.lifecycle.steps import Apart, Steps
-from posegen.lifecycle.workers import WorkerHome
 from posegen.settings import Settings, load_settings
+from posegen.work.steps import Apart, Steps
+from posegen.work.worker_home import WorkerHome
 from resources.database import DatabaseResource
 from sensors.targets import GENERATE_JOB, GENERATIONS, OPERATOR, run_key, run_request
 from sensors.waiting import skipped_without_database

@@ -1,6 +1,6 @@
 """Statements about the steps of the sensors' ticks: what failed, how often, and whether it works again.
 
-One row for each cause of each step. `posegen.lifecycle.steps` counts and logs.
+One row for each cause of each step. `posegen.work.steps` counts and logs.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ from posegen.errors import ClaimSuperseded, LeaseLost
 from posegen.graphemes import shorten
 from posegen.images.measures import Passed
 from posegen.ledger import credits, quota
-from posegen.lifecycle.commit_points import CommitPoint, reached
 from posegen.storage.protocol import ObjectInfo
+from posegen.work.commit_points import CommitPoint, reached
 
 
 @dataclass(frozen=True)

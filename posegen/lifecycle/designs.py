@@ -21,9 +21,9 @@ from posegen.error_codes import ErrorCode
 from posegen.errors import ClaimSuperseded, DesignUnknown, LeaseLost, RequestRefused
 from posegen.images.designs import judge_design
 from posegen.ledger import credits, quota
-from posegen.lifecycle.commit_points import CommitPoint, reached
-from posegen.lifecycle.steps import Apart
 from posegen.storage.protocol import ObjectInfo
+from posegen.work.commit_points import CommitPoint, reached
+from posegen.work.steps import Apart
 
 log = structlog.get_logger(__name__)
 

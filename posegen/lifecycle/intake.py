@@ -39,11 +39,11 @@ from posegen.lifecycle.limits import (
     POSE_RESERVE_BYTES,
 )
 from posegen.lifecycle.rules import IntakeLimits, Prices
-from posegen.lifecycle.steps import Apart
 from posegen.poses.avatar import Avatar
 from posegen.poses.library import LibraryPose
 from posegen.poses.prompts import choose_pose, describe
 from posegen.poses.specification import PoseSpecification
+from posegen.work.steps import Apart
 
 log = structlog.get_logger(__name__)
 

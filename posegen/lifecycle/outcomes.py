@@ -15,10 +15,10 @@ from posegen.error_codes import ErrorCode
 from posegen.errors import BackendHeldBack, LeaseLost
 from posegen.graphemes import shorten
 from posegen.ledger import quota
-from posegen.lifecycle.commit_points import CommitPoint, reached
 from posegen.lifecycle.rules import RetryRule
-from posegen.lifecycle.steps import Apart
 from posegen.states import GenerationStatus
+from posegen.work.commit_points import CommitPoint, reached
+from posegen.work.steps import Apart
 
 # So much later than the breaker allows does a generation come back that has just met it: another one tries first.
 BEHIND_OTHERS_SECONDS = 5.0

@@ -20,9 +20,9 @@ from posegen.database.generations import Progress, progress_of
 from posegen.error_codes import ErrorCode
 from posegen.lifecycle import outcomes
 from posegen.lifecycle.rules import RetryRule, TimeLimits
-from posegen.lifecycle.steps import Apart
-from posegen.lifecycle.workers import WorkerHome
 from posegen.states import GenerationStatus
+from posegen.work.steps import Apart
+from posegen.work.worker_home import WorkerHome
 
 log = structlog.get_logger(__name__)
 

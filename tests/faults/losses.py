@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 
-from posegen.lifecycle.commit_points import CommitPoint
+from posegen.work.commit_points import CommitPoint
 from tests.concurrency import until
 from tests.faults.crew import BEYOND_THE_LEASE, FIRES_WITHIN, Crew, Member
 from tests.faults.scenarios import STORED, SUSPENDED

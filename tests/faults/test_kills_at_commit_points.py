@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from posegen.lifecycle.commit_points import KILLED, CommitPoint
+from posegen.work.commit_points import KILLED, CommitPoint
 from tests.faults.evidence import Evidence
 from tests.faults.ground import new_world
 from tests.faults.world import Ground

@@ -26,10 +26,8 @@ from posegen.database import queue, retention
 from posegen.database.connection import Database
 from posegen.database.generations import Claim
 from posegen.errors import ClaimSuperseded, DatabaseUnusable
-from posegen.lifecycle import claims, commit_points, intake, leases, outcomes, recovery, work
-from posegen.lifecycle.commit_points import CommitPoint
+from posegen.lifecycle import claims, intake, leases, outcomes, recovery, work
 from posegen.lifecycle.rules import Prices, RetryRule, TimeLimits
-from posegen.lifecycle.workers import WorkerHome
 from posegen.logs import configure_logging
 from posegen.settings import Settings
 from posegen.storage.local import LocalStore
@@ -40,6 +38,9 @@ from posegen.studio.exports import derive_exports
 from posegen.studio.poses import make_poses
 from posegen.studio.studio import Studio
 from posegen.upkeep.retention import RetentionRule, clean_up_images
+from posegen.work import commit_points
+from posegen.work.commit_points import CommitPoint
+from posegen.work.worker_home import WorkerHome
 from tests.faults.breakages import break_it
 from tests.faults.disks import LyingStore, enter_namespace
 from tests.faults.far_end import HostedBackend

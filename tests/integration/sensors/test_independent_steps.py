@@ -17,12 +17,12 @@ from posegen.database import queue, steps
 from posegen.database.health import look
 from posegen.database.metrics import read_numbers
 from posegen.errors import DatabaseUnusable, PartlyDone
-from posegen.lifecycle.steps import Apart, Steps
 from posegen.settings import Settings
 from posegen.storage.space import Space
 from posegen.upkeep.health import Kind, Thresholds, judge
 from posegen.upkeep.incidents import follow
 from posegen.web.metrics import exposition
+from posegen.work.steps import Apart, Steps
 from resources.environment import deployment_resources
 from sensors import alerts, designs, outcomes, requests, variants
 from tests.builders import (

@@ -12,7 +12,7 @@ from dagster import DagsterRunStatus as Status
 from dagster._core.storage.tags import RUN_KEY_TAG
 
 from posegen.lifecycle import claims, outcomes
-from posegen.lifecycle.workers import WorkerHome
+from posegen.work.worker_home import WorkerHome
 from resources.database import DatabaseResource
 from sensors import requests
 from sensors.requests import generation_requests

@@ -17,10 +17,10 @@ from posegen.errors import DesignUnknown, LeaseLost, RequestRefused, StoreUnavai
 from posegen.images.packets import find_packet
 from posegen.images.provenance import DigitalSource, read_packet
 from posegen.images.validation import open_image
-from posegen.lifecycle import commit_points
 from posegen.settings import PROJECT_ROOT
 from posegen.storage.keys import content_hash_of, is_public
 from posegen.studio.designs import clear_deleted, delete_design, gather_design, make_design, print_url
+from posegen.work import commit_points
 from tests.builders import (
     a_design,
     a_user,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from posegen.lifecycle.commit_points import CommitPoint
 from posegen.lifecycle.invariants import INVARIANTS
+from posegen.work.commit_points import CommitPoint
 from tests.documents import page
 from tests.faults.breakages import BREAKAGES
 from tests.faults.injections import KINDS

@@ -13,7 +13,7 @@ import pytest
 from posegen.lifecycle import claims
 from posegen.lifecycle.recovery import recover
 from posegen.lifecycle.rules import RetryRule, TimeLimits
-from posegen.lifecycle.workers import WorkerHome
+from posegen.work.worker_home import WorkerHome
 from tests.builders import execute, queued, row, running, started, value
 from tests.concurrency import at_once, until
 

@@ -9,11 +9,11 @@ import sys
 import pytest
 
 from posegen.errors import SettingsInvalid
-from posegen.lifecycle.commit_points import KILLED, CommitPoint
 from posegen.settings import PROJECT_ROOT, load_settings
+from posegen.work.commit_points import KILLED, CommitPoint
 
 COME_BY_TWICE = """
-from posegen.lifecycle.commit_points import CommitPoint, reached
+from posegen.work.commit_points import CommitPoint, reached
 for point in list(CommitPoint) * 2:
     print(point, flush=True)
     reached(point)
