@@ -23,8 +23,9 @@ from posegen.database.prepare import prepare_database
 from posegen.database.server import open_server
 from posegen.lifecycle.claims import claim_next
 from posegen.lifecycle.recovery import recover
-from posegen.lifecycle.rules import RetryRule, TimeLimits
+from posegen.lifecycle.rules import TimeLimits
 from posegen.settings import Settings
+from posegen.work.rules import RetryRule
 from posegen.work.worker_home import WorkerHome
 
 QUEUED = 200_000

@@ -10,9 +10,10 @@ import dagster as dg
 from posegen.database.metrics import note_findings
 from posegen.lifecycle.invariants import Bounds
 from posegen.lifecycle.recovery import Decision, recover
-from posegen.lifecycle.rules import RetryRule, TimeLimits
+from posegen.lifecycle.rules import TimeLimits
 from posegen.settings import load_settings
 from posegen.upkeep.verification import Finding, verify
+from posegen.work.rules import RetryRule
 from posegen.work.steps import Steps
 from posegen.work.worker_home import WorkerHome
 from posegen_assets.ownership import CODE_VERSION, OWNERS, UPKEEP

@@ -15,10 +15,10 @@ from posegen.database.failures import is_lost
 from posegen.database.traffic import add_traffic
 from posegen.errors import DatabaseUnusable
 from posegen.images.thumbnail_sizes import thumbnail_sizes
-from posegen.lifecycle.rules import RetryRule
 from posegen.storage.identity import require_own
 from posegen.storage.stores import Stores
 from posegen.studio.studio import Studio
+from posegen.work.rules import RetryRule
 from posegen.work.worker_home import WorkerHome
 from resources.database import DatabaseResource
 from resources.storage import StorageResource

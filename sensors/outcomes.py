@@ -13,8 +13,8 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG, RUN_FAILURE_REASON_TA
 
 from posegen.database.connection import Database
 from posegen.lifecycle.outcomes import cancel_run, recover_lost_run, release_interrupted_run
-from posegen.lifecycle.rules import RetryRule
 from posegen.settings import load_settings
+from posegen.work.rules import RetryRule
 from posegen.work.steps import Steps
 from resources.database import DatabaseResource
 from sensors.targets import DISPATCH_TAG, OPERATOR

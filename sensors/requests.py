@@ -19,8 +19,9 @@ from posegen.lifecycle.intake import take_in
 from posegen.lifecycle.limits import LARGEST_SEED
 from posegen.lifecycle.outcomes import cancel_run, recover_lost_run
 from posegen.lifecycle.recovery import recover
-from posegen.lifecycle.rules import IntakeLimits, Prices, RetryRule, TimeLimits
+from posegen.lifecycle.rules import IntakeLimits, Prices, TimeLimits
 from posegen.settings import Settings, load_settings
+from posegen.work.rules import RetryRule
 from posegen.work.steps import Apart, Steps
 from posegen.work.worker_home import WorkerHome
 from resources.database import DatabaseResource

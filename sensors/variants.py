@@ -9,9 +9,9 @@ import dagster as dg
 from dagster._core.storage.tags import RUN_KEY_TAG
 
 from posegen.database.connection import Database
-from posegen.lifecycle.rules import RetryRule
 from posegen.settings import load_settings
 from posegen.studio.variant_requests import claim_waiting, claims_to_send_again, lose_claim, sweep_lost
+from posegen.work.rules import RetryRule
 from posegen.work.steps import Steps
 from resources.database import DatabaseResource
 from sensors.targets import CLAIM_TAG, VARIANTS_JOB

@@ -30,6 +30,7 @@ from posegen.storage.protocol import ObjectInfo
 from posegen.studio.exports import derive_exports
 from posegen.studio.poses import make_poses
 from posegen.studio.studio import Studio
+from posegen.work.rules import RetryRule
 from tests.concurrency import until
 
 SLUGS = [pose.slug for pose in LIBRARY]
@@ -189,7 +190,7 @@ def taken_over(database: Database, generation: UUID, *, run: str = "run-2") -> L
 
     def swept() -> bool:
         expire_lease(database, generation)
-        return bool(outcomes.sweep_expired_leases(database, outcomes.RetryRule()))
+        return bool(outcomes.sweep_expired_leases(database, RetryRule()))
 
     until(swept)  # a keeper may renew the lease in between
     (claim,) = claims.claim_next(database, most_running=1000)

@@ -17,7 +17,6 @@ from posegen.database.server import DatabaseUrls, open_server
 from posegen.errors import DatabaseUnusable, StoreUnknown
 from posegen.images.platform_file import own_platforms
 from posegen.images.thumbnail_sizes import thumbnail_sizes
-from posegen.lifecycle.rules import RetryRule
 from posegen.logs import configure_logging
 from posegen.settings import Settings, load_settings
 from posegen.storage.identity import require_own
@@ -26,6 +25,7 @@ from posegen.storage.protocol import ObjectStore
 from posegen.storage.stores import Stores
 from posegen.studio.studio import Studio
 from posegen.upkeep.moving import delete_due
+from posegen.work.rules import RetryRule
 from posegen.work.worker_home import WorkerHome
 
 

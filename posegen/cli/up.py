@@ -12,13 +12,14 @@ from posegen.cli import console
 from posegen.cli.actors import somebody
 from posegen.cli.session import Session, open_session
 from posegen.lifecycle.recovery import recover
-from posegen.lifecycle.rules import RetryRule, TimeLimits
+from posegen.lifecycle.rules import TimeLimits
 from posegen.storage.opening import places_of
 from posegen.supervisor.environment import child_environment
 from posegen.supervisor.platform import Platform, PlatformOptions
 from posegen.supervisor.signals import stop_on_signals
 from posegen.supervisor.supervision import Happening
 from posegen.upkeep.settings_history import record_settings
+from posegen.work.rules import RetryRule
 from posegen.work.steps import Steps
 from posegen.work.worker_home import WorkerHome
 

@@ -15,9 +15,9 @@ from posegen.error_codes import ErrorCode
 from posegen.errors import BackendHeldBack, LeaseLost
 from posegen.graphemes import shorten
 from posegen.ledger import quota
-from posegen.lifecycle.rules import RetryRule
 from posegen.states import GenerationStatus
 from posegen.work.commit_points import CommitPoint, reached
+from posegen.work.rules import RetryRule
 from posegen.work.steps import Apart
 
 # So much later than the breaker allows does a generation come back that has just met it: another one tries first.

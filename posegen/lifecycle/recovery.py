@@ -19,8 +19,9 @@ from posegen.database.connection import Connection, Database
 from posegen.database.generations import Progress, progress_of
 from posegen.error_codes import ErrorCode
 from posegen.lifecycle import outcomes
-from posegen.lifecycle.rules import RetryRule, TimeLimits
+from posegen.lifecycle.rules import TimeLimits
 from posegen.states import GenerationStatus
+from posegen.work.rules import RetryRule
 from posegen.work.steps import Apart
 from posegen.work.worker_home import WorkerHome
 

@@ -31,9 +31,9 @@ from posegen.lifecycle.outcomes import (
     retry_after_error,
     retry_after_lost_contact,
 )
-from posegen.lifecycle.rules import RetryRule
 from posegen.logs import bound
 from posegen.states import GenerationStatus
+from posegen.work.rules import RetryRule
 
 log = structlog.get_logger(__name__)
 

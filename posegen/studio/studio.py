@@ -11,10 +11,10 @@ from posegen.database import stores
 from posegen.database.connection import Database
 from posegen.errors import ObjectCorrupt, ObjectExists, StoreUnknown
 from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize
-from posegen.lifecycle.rules import RetryRule
 from posegen.storage.hashing import fingerprint
 from posegen.storage.protocol import LONGEST_SIGNED_SECONDS, ObjectInfo, ObjectStore
 from posegen.work.commit_points import CommitPoint, reached
+from posegen.work.rules import RetryRule
 from posegen.work.worker_home import WorkerHome
 
 

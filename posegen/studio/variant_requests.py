@@ -17,8 +17,8 @@ from posegen.errors import LeaseLost, RequestRefused
 from posegen.images.pixels import EncodedImage
 from posegen.ledger import quota
 from posegen.ledger.credits import balance_of
-from posegen.lifecycle.rules import RetryRule
 from posegen.storage.protocol import ObjectInfo
+from posegen.work.rules import RetryRule
 
 REQUESTS_PER_CLAIM = 50
 MOST_CLAIMS = 2

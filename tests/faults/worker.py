@@ -27,7 +27,7 @@ from posegen.database.connection import Database
 from posegen.database.generations import Claim
 from posegen.errors import ClaimSuperseded, DatabaseUnusable
 from posegen.lifecycle import claims, intake, leases, outcomes, recovery, work
-from posegen.lifecycle.rules import Prices, RetryRule, TimeLimits
+from posegen.lifecycle.rules import Prices, TimeLimits
 from posegen.logs import configure_logging
 from posegen.settings import Settings
 from posegen.storage.local import LocalStore
@@ -40,6 +40,7 @@ from posegen.studio.studio import Studio
 from posegen.upkeep.retention import RetentionRule, clean_up_images
 from posegen.work import commit_points
 from posegen.work.commit_points import CommitPoint
+from posegen.work.rules import RetryRule
 from posegen.work.worker_home import WorkerHome
 from tests.faults.breakages import break_it
 from tests.faults.disks import LyingStore, enter_namespace

@@ -17,13 +17,14 @@ import pytest
 from posegen.backends.breaker import BackendRule
 from posegen.database.server import DatabaseUrls
 from posegen.errors import SettingsInvalid
-from posegen.lifecycle.rules import IntakeLimits, Prices, RetryRule, TimeLimits
+from posegen.lifecycle.rules import IntakeLimits, Prices, TimeLimits
 from posegen.reports.monthly import economy_of
 from posegen.settings import PROJECT_ROOT, Settings, load_settings
 from posegen.supervisor.environment import dagster_environment
 from posegen.upkeep.health import Thresholds
 from posegen.upkeep.retention import RetentionRule
 from posegen.upkeep.settings_history import shown_settings
+from posegen.work.rules import RetryRule
 
 NUMBERS = {int, float, Decimal}
 HOSTILE = (

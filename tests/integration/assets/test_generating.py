@@ -19,6 +19,7 @@ from posegen.lifecycle import claims, outcomes
 from posegen.lifecycle.leases import LeaseKeeper
 from posegen.studio.contact_sheets import store_contact_sheet
 from posegen.studio.poses import make_poses
+from posegen.work.rules import RetryRule
 from tests.builders import (
     PRICE,
     SLUGS,
@@ -416,7 +417,7 @@ def test_a_generation_has_one_partition_however_its_id_may_be_written(database, 
 
 def test_a_run_that_comes_too_late_is_refused_and_changes_nothing(database, deployment, backend):
     claim = claimed(database)
-    outcomes.recover_lost_run(database, claim.generation_id, claim.dispatch, outcomes.RetryRule(), reason="test")
+    outcomes.recover_lost_run(database, claim.generation_id, claim.dispatch, RetryRule(), reason="test")
     execute(database, "update generations set not_before = now()")
     (newer,) = claims.claim_next(database, most_running=10)
 

@@ -9,8 +9,8 @@ from posegen.database.health import Ended, LocalObjects, look
 from posegen.database.metrics import note_findings
 from posegen.error_codes import NOT_OURS
 from posegen.lifecycle import outcomes
-from posegen.lifecycle.rules import RetryRule
 from posegen.upkeep.health import Kind
+from posegen.work.rules import RetryRule
 from posegen_assets.health import health
 from posegen_assets.schedules import watch_often
 from posegen_assets.usage import usage_daily, usage_monthly, usage_weekly

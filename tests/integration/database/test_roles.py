@@ -19,9 +19,10 @@ from posegen.errors import BackendHeldBack, BackendUnavailable
 from posegen.lifecycle import claims, outcomes
 from posegen.lifecycle.invariants import Bounds
 from posegen.lifecycle.recovery import recover
-from posegen.lifecycle.rules import RetryRule, TimeLimits
+from posegen.lifecycle.rules import TimeLimits
 from posegen.upkeep.retention import RetentionRule, clean_up_images
 from posegen.upkeep.verification import verify
+from posegen.work.rules import RetryRule
 from tests.adopted import adopt, fill
 from tests.builders import A_POSE, SLUGS, a_request, a_user, expire_lease, queued, result, started, take_in, value, work
 from tests.conftest import BASE_URL

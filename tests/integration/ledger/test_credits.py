@@ -11,6 +11,7 @@ from psycopg import errors
 from posegen.error_codes import ErrorCode
 from posegen.ledger import credits as ledger
 from posegen.lifecycle import checkpoint, outcomes
+from posegen.work.rules import RetryRule
 from tests.builders import (
     PRICE,
     SLUGS,
@@ -372,7 +373,7 @@ def test_terminal_means_that_nothing_is_held_and_what_was_captured_is_what_was_m
     lease = running(database, user, poses=SLUGS[:3])
     first, *_ = open_poses(database, lease.generation_id)
     checkpoint.complete_pose(database, lease, first, made_pose(lease.generation_id, first), store="local")
-    outcomes.retry_after_error(database, lease, outcomes.RetryRule(most_attempts=1), reason="boom")
+    outcomes.retry_after_error(database, lease, RetryRule(most_attempts=1), reason="boom")
 
     ended = result(database, lease.generation_id)
     made = value(database, "select sum(price) from generated_poses where status = 'completed'")

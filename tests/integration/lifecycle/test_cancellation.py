@@ -8,6 +8,7 @@ import pytest
 
 from posegen.errors import LeaseLost
 from posegen.lifecycle import checkpoint, claims, outcomes
+from posegen.work.rules import RetryRule
 from tests.builders import (
     PRICE,
     SLUGS,
@@ -68,7 +69,7 @@ def test_nothing_happens_to_a_cancelled_generation_any_more(database, state):
 
     assert take_in(database) == 0
     assert claims.claim_next(database, most_running=10) == []
-    assert outcomes.sweep_expired_leases(database, outcomes.RetryRule()) == []
+    assert outcomes.sweep_expired_leases(database, RetryRule()) == []
     assert not outcomes.cancel(database, generation, actor="customer")
     assert event_kinds(database, generation) == events
 

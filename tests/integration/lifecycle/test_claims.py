@@ -12,6 +12,7 @@ from posegen.database.events import REQUESTS_CHANNEL
 from posegen.errors import ClaimSuperseded, GenerationUnknown
 from posegen.lifecycle import claims, outcomes
 from posegen.lifecycle.claims import claim_next, claims_to_send_again, resume_work, start_work
+from posegen.work.rules import RetryRule
 from tests.builders import (
     a_request,
     a_user,
@@ -262,7 +263,7 @@ def test_the_next_step_of_a_run_stops_when_another_run_has_taken_over(database):
 def test_the_next_step_of_a_run_stops_when_its_generation_waits_again(database):
     lease = running(database)
     expire_lease(database, lease.generation_id)
-    outcomes.sweep_expired_leases(database, outcomes.RetryRule())
+    outcomes.sweep_expired_leases(database, RetryRule())
 
     with pytest.raises(ClaimSuperseded, match="queued"):
         resume_work(database, lease.generation_id, run_id="run-1")
@@ -297,5 +298,5 @@ def test_a_dispatched_generation_is_no_prey_of_the_sweep(database):
     claim = claimed(database)
     dispatched_ago(database, claim.generation_id, 3600)
 
-    assert outcomes.sweep_expired_leases(database, outcomes.RetryRule()) == []
+    assert outcomes.sweep_expired_leases(database, RetryRule()) == []
     assert value(database, "select dispatch from generations") == claim.dispatch

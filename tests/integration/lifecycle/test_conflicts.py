@@ -9,11 +9,12 @@ from psycopg import errors
 from posegen.database.conflicts import again_after_conflict
 from posegen.lifecycle import claims, outcomes, work
 from posegen.lifecycle.work import at_work
+from posegen.work.rules import RetryRule
 from tests import builders
 from tests.builders import a_request, a_user, credits, queued, row, rows, running, status, take_in
 from tests.refusals import refusing
 
-RULE = outcomes.RetryRule(most_attempts=3, first_wait=0)
+RULE = RetryRule(most_attempts=3, first_wait=0)
 NEVER_ENDING = 1_000_000
 CONFLICTS = ["40001", "40P01"]
 NO_WRITES = ["25006", "53100"]

@@ -9,6 +9,7 @@ from posegen.error_codes import ErrorCode
 from posegen.errors import ClaimSuperseded, LeaseLost
 from posegen.lifecycle import checkpoint, outcomes
 from posegen.lifecycle.checkpoint import FailedExport, MadeExport
+from posegen.work.rules import RetryRule
 from tests.builders import (
     PRICE,
     SLUGS,
@@ -29,7 +30,7 @@ from tests.builders import (
     value,
 )
 
-RULE = outcomes.RetryRule()
+RULE = RetryRule()
 EXPORT_KEY = "exports/g/p-0123456789ab.jpg"
 
 

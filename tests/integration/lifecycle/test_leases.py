@@ -12,6 +12,7 @@ from posegen.lifecycle import outcomes, work
 from posegen.lifecycle.claims import claim_next
 from posegen.lifecycle.leases import LeaseKeeper
 from posegen.lifecycle.work import at_work
+from posegen.work.rules import RetryRule
 from tests.builders import (
     event_kinds,
     execute,
@@ -26,7 +27,7 @@ from tests.builders import (
 )
 from tests.concurrency import until
 
-RULE = outcomes.RetryRule(most_attempts=3, first_wait=0)
+RULE = RetryRule(most_attempts=3, first_wait=0)
 SHORT = 4.0  # seconds: short for a lease, and long enough for a busy machine to renew it in time
 
 

@@ -20,8 +20,9 @@ from posegen.errors import BackendHeldBack, ClaimSuperseded, GenerationCancelled
 from posegen.lifecycle import checkpoint, claims, outcomes
 from posegen.lifecycle.invariants import Bounds
 from posegen.lifecycle.recovery import recover
-from posegen.lifecycle.rules import RetryRule, TimeLimits
+from posegen.lifecycle.rules import TimeLimits
 from posegen.upkeep.verification import verify
+from posegen.work.rules import RetryRule
 from tests.builders import (
     SLUGS,
     a_request,

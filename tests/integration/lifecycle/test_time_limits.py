@@ -8,7 +8,8 @@ from posegen.backends.breaker import BackendRule, Breaker
 from posegen.errors import BackendHeldBack, BackendUnavailable, LeaseLost
 from posegen.lifecycle import checkpoint, claims, outcomes
 from posegen.lifecycle.recovery import recover
-from posegen.lifecycle.rules import RetryRule, TimeLimits
+from posegen.lifecycle.rules import TimeLimits
+from posegen.work.rules import RetryRule
 from tests.builders import (
     PRICE,
     SLUGS,

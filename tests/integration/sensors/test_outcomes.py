@@ -7,6 +7,7 @@ import pytest
 from dagster._core.events import DagsterEvent, JobFailureData, RunFailureReason
 
 from posegen.lifecycle import claims, outcomes
+from posegen.work.rules import RetryRule
 from resources.database import DatabaseResource
 from sensors import outcomes as outcomes_sensor
 from sensors.outcomes import cancelled_runs, failed_runs
@@ -145,7 +146,7 @@ def test_a_run_whose_process_died_is_no_error_and_left_to_its_lease(instance, da
 
 def test_a_generation_that_was_claimed_anew_is_not_touched(database, tell):
     claim = claimed(database)
-    outcomes.recover_lost_run(database, claim.generation_id, claim.dispatch, outcomes.RetryRule(), reason="test")
+    outcomes.recover_lost_run(database, claim.generation_id, claim.dispatch, RetryRule(), reason="test")
 
     tell(failed_runs, tags_of(claim))
 

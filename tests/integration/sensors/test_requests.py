@@ -12,6 +12,7 @@ from dagster import DagsterRunStatus as Status
 from dagster._core.storage.tags import RUN_KEY_TAG
 
 from posegen.lifecycle import claims, outcomes
+from posegen.work.rules import RetryRule
 from posegen.work.worker_home import WorkerHome
 from resources.database import DatabaseResource
 from sensors import requests
@@ -273,7 +274,7 @@ def test_a_claim_whose_run_was_cancelled_before_it_began_is_cancelled_too(instan
 def test_a_run_of_an_earlier_claim_says_nothing_about_this_one(instance, database, tick):
     claim = claimed(database)
     a_run(instance, f"{claim.generation_id}:{claim.dispatch}", Status.FAILURE)
-    outcomes.recover_lost_run(database, claim.generation_id, claim.dispatch, outcomes.RetryRule(), reason="test")
+    outcomes.recover_lost_run(database, claim.generation_id, claim.dispatch, RetryRule(), reason="test")
     execute(database, "update generations set not_before = now()")
     assert keys(tick()) == [f"{claim.generation_id}:2"]
     let_the_claim_age(database)

@@ -14,10 +14,10 @@ from posegen.images.decoding.pool import DecoderPool
 from posegen.images.packets import find_packet
 from posegen.images.png import encode_png
 from posegen.images.validation import open_image
-from posegen.lifecycle.rules import RetryRule
 from posegen.studio import variant_requests
 from posegen.studio.variants import VariantsMade, make_variants
 from posegen.upkeep.verification import verify
+from posegen.work.rules import RetryRule
 from tests.backends import painted
 from tests.builders import a_user, account, execute, finished, row, rows, value
 from tests.concurrency import at_once

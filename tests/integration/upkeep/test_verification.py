@@ -13,6 +13,7 @@ from posegen.database.prepare import prepare_database
 from posegen.lifecycle import checkpoint, outcomes
 from posegen.lifecycle.invariants import INVARIANTS, Bounds
 from posegen.upkeep.verification import verify
+from posegen.work.rules import RetryRule
 from tests.builders import (
     SLUGS,
     a_request,
@@ -227,7 +228,7 @@ def test_an_object_without_a_row_is_named_when_its_time_is_over(studio):
 
 def test_the_bounds_are_those_that_it_was_told(studio):
     lease = running(studio.database)
-    outcomes.retry_after_error(studio.database, lease, outcomes.RetryRule(), reason="boom")
+    outcomes.retry_after_error(studio.database, lease, RetryRule(), reason="boom")
 
     assert found(studio) == {}
     assert found(studio, bounds=Bounds(most_attempts=1)).keys() == {"I11"}

@@ -17,11 +17,11 @@ from posegen.database.connection import Database
 from posegen.database.metrics import move_mark, note_findings, numbers, read_numbers
 from posegen.error_codes import ErrorCode
 from posegen.lifecycle import outcomes
-from posegen.lifecycle.rules import RetryRule
 from posegen.storage.local import LocalStore
 from posegen.storage.space import Space
 from posegen.storage.traffic import Operation
 from posegen.web.metrics import exposition, metrics_route
+from posegen.work.rules import RetryRule
 from tests.builders import a_user, claimed, execute, finished, queued, running, taken_over
 from tests.web_server import served
 

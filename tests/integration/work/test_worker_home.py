@@ -12,7 +12,8 @@ import pytest
 
 from posegen.lifecycle import claims
 from posegen.lifecycle.recovery import recover
-from posegen.lifecycle.rules import RetryRule, TimeLimits
+from posegen.lifecycle.rules import TimeLimits
+from posegen.work.rules import RetryRule
 from posegen.work.worker_home import WorkerHome
 from tests.builders import execute, queued, row, running, started, value
 from tests.concurrency import at_once, until
