@@ -127,7 +127,7 @@ class Settings(BaseSettings):
         default_factory=lambda: max(1, min(os.cpu_count() or 1, 8)),
         ge=1,
         le=1000,
-        description="Generations that may be under way at once; by default one for each core, eight at most.",
+        description="Runs that may be under way at once; by default one for each core, eight at most.",
     )
     posegen_render_threads: int = Field(default=2, ge=1, le=64, description="Poses rendered at once in one run.")
     posegen_lease_seconds: float = Field(

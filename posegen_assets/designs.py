@@ -16,7 +16,7 @@ from posegen_assets.ownership import CODE_VERSION, DESIGN_PREVIEWS, OWNERS
 from posegen_assets.refusals import refusals_in_words
 from resources.manifest_io_manager import Manifest
 from resources.studio import StudioResource
-from sensors.targets import DESIGN_CLAIM_TAG, DESIGNS
+from sensors.targets import DESIGNS, DISPATCH_TAG
 
 
 @dg.asset(
@@ -37,18 +37,19 @@ def design_previews(context: dg.AssetExecutionContext, studio: StudioResource) -
         bound(design=context.partition_key, run=context.run.run_id),
     ):
         design_id = _design_of(context.partition_key)
-        _make(opened, design_id, context.run.run_id, context.run.tags.get(DESIGN_CLAIM_TAG))
+        _make(opened, design_id, context.run.run_id, context.run.tags.get(DISPATCH_TAG))
         manifest = design_manifest(opened, design_id)
         return dg.Output(manifest, metadata=_metadata(opened, manifest))
 
 
-def _make(studio: Studio, design_id: UUID, run_id: str, claim: str | None) -> None:
+def _make(studio: Studio, design_id: UUID, run_id: str, dispatch: str | None) -> None:
     lease = start_design(
         studio.database,
         design_id,
-        claim=None if claim is None else int(claim),
+        dispatch=None if dispatch is None else int(dispatch),
         run_id=run_id,
         lease_seconds=studio.lease_seconds,
+        worker_home=None if studio.worker_home is None else studio.worker_home.hold(run_id),
     )
     if lease is None:
         return

@@ -1,6 +1,6 @@
 """Upkeep of what is under way: the recovery pass as an asset, and the check that everything is as it must be.
 
-The request sensor makes the same pass in each of its ticks. Here it is the net below, and what operators can look at.
+The sensors make the same pass in each of their ticks. Here it is the net below, and what operators can look at.
 """
 
 from datetime import UTC, datetime
@@ -9,17 +9,16 @@ import dagster as dg
 
 from posegen.database.metrics import note_findings
 from posegen.lifecycle.invariants import Bounds
-from posegen.lifecycle.recovery import Decision, recover
-from posegen.lifecycle.rules import TimeLimits
 from posegen.settings import load_settings
+from posegen.upkeep.recovery import RecoveredWork, recover_all
 from posegen.upkeep.verification import Finding, verify
-from posegen.work.rules import RetryRule
 from posegen.work.steps import Steps
+from posegen.work.tick import end_lost_runs
 from posegen.work.worker_home import WorkerHome
 from posegen_assets.ownership import CODE_VERSION, OWNERS, UPKEEP
 from resources.database import DatabaseResource
 from resources.studio import StudioResource
-from sensors.requests import end_lost_runs
+from sensors.runs import DagsterRuns
 
 
 @dg.asset(
@@ -32,17 +31,15 @@ from sensors.requests import end_lost_runs
 def recovery(context: dg.AssetExecutionContext, database: DatabaseResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """One pass; a second one right after it finds nothing."""
     settings = load_settings()
-    worker_home = WorkerHome(settings.workers_path)
     with database.open() as opened:
         steps = Steps(opened, "recovery")
-        rule, limits = RetryRule.of(settings), TimeLimits.of(settings)
-        decisions = steps.run("recovery", lambda: recover(opened, rule, limits, worker_home=worker_home)) or []
-        steps.run("lost_runs", lambda: end_lost_runs(context.instance, opened))
+        recovered = recover_all(opened, settings, steps)
+        end_lost_runs(opened, steps, DagsterRuns(context.instance))
     return dg.MaterializeResult(
         metadata={
-            "decisions": len(decisions),
-            "what was decided": dg.MetadataValue.md(_decided(decisions)),
-            "lock files removed": worker_home.tidy_up(),
+            "decisions": len(recovered),
+            "what was decided": dg.MetadataValue.md(_decided(recovered)),
+            "lock files removed": WorkerHome(settings.workers_path).tidy_up(),
             "at": dg.MetadataValue.timestamp(datetime.now(UTC)),
         }
     )
@@ -66,9 +63,12 @@ def invariants_hold(studio: StudioResource) -> dg.AssetCheckResult:
     )
 
 
-def _decided(decisions: list[Decision]) -> str:
-    rows = [f"| {each.generation_id} | {each.status} | {each.reason} | {each.run_id or ''} |" for each in decisions]
-    return "\n".join(["| generation | is now | because | run |", "|---|---|---|---|", *rows]) if rows else "nothing"
+def _decided(recovered: list[RecoveredWork]) -> str:
+    rows = [
+        f"| {each.noun} {each.row.id} | {each.outcome} | {each.row.reason} | {each.row.run_id or ''} |"
+        for each in recovered
+    ]
+    return "\n".join(["| what | outcome | reason | run |", "|---|---|---|---|", *rows]) if rows else "nothing"
 
 
 def _found(findings: list[Finding]) -> str:

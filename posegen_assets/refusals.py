@@ -19,7 +19,7 @@ from posegen.errors import (
     PoseNumberUnknown,
     UnknownName,
 )
-from sensors.targets import OPERATOR
+from posegen.work.tick import OPERATOR
 
 _REFUSALS = (
     GenerationUnknown,

@@ -1,4 +1,4 @@
-"""Variants of stored pictures, as image requests ask for them: one run makes what one claim holds.
+"""Variants of stored pictures, as image requests ask for them: one run makes one batch.
 
 How they are made, and what happens to those that cannot be, lives in `posegen.studio`.
 """
@@ -10,11 +10,11 @@ import dagster as dg
 from posegen.images.decoding.pool import DecoderPool
 from posegen.logs import bound
 from posegen.studio.studio import Studio
-from posegen.studio.variant_requests import claim_waiting
+from posegen.studio.variant_requests import claim_batch
 from posegen.studio.variants import VariantsMade, make_variants
 from posegen_assets.ownership import CODE_VERSION, OWNERS, VARIANTS
 from resources.studio import StudioResource
-from sensors.targets import CLAIM_TAG
+from sensors.targets import BATCH_TAG
 
 
 @dg.asset(
@@ -25,9 +25,9 @@ from sensors.targets import CLAIM_TAG
     description="Any stored picture as a JPEG and as a WebP of high quality, for those who asked by image_requests.",
 )
 def image_variants(context: dg.AssetExecutionContext, studio: StudioResource) -> dg.MaterializeResult[None]:
-    """Make the claim that this run was started for; one that was started by hand claims what waits."""
+    """Make the batch that this run was started for; one that was started by hand claims what waits."""
     with studio.open() as opened, bound(run=context.run.run_id):
-        made = _make(opened, context.run.tags.get(CLAIM_TAG))
+        made = _make(opened, context.run.run_id, context.run.tags.get(BATCH_TAG))
     return dg.MaterializeResult(
         metadata={
             "completed": dg.MetadataValue.int(made.completed),
@@ -38,9 +38,9 @@ def image_variants(context: dg.AssetExecutionContext, studio: StudioResource) ->
     )
 
 
-def _make(studio: Studio, tag: str | None) -> VariantsMade:
-    claim = claim_waiting(studio.database) if tag is None else UUID(tag)
-    if claim is None:
+def _make(studio: Studio, run_id: str, tag: str | None) -> VariantsMade:
+    batch = UUID(tag) if tag is not None else next((claim.batch for claim in claim_batch(studio.database)), None)
+    if batch is None:
         return VariantsMade()
     with DecoderPool.of_our_own() as decoders:
-        return make_variants(studio, claim, decoders.decode)
+        return make_variants(studio, batch, decoders.decode, run_id=run_id)

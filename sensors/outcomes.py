@@ -12,61 +12,66 @@ from dagster._core.events import RunFailureReason
 from dagster._core.storage.tags import PARTITION_NAME_TAG, RUN_FAILURE_REASON_TAG
 
 from posegen.database.connection import Database
-from posegen.lifecycle.outcomes import cancel_run, recover_lost_run, release_interrupted_run
+from posegen.lifecycle.designs import DESIGNS
+from posegen.lifecycle.outcomes import GENERATIONS
 from posegen.settings import load_settings
+from posegen.work.outcomes import Work, cancel_run, recover_run, release_run
+from posegen.work.queue import Claim
 from posegen.work.rules import RetryRule
 from posegen.work.steps import Steps
+from posegen.work.tick import OPERATOR
 from resources.database import DatabaseResource
-from sensors.targets import DISPATCH_TAG, OPERATOR
+from sensors.targets import DISPATCH_TAG, GENERATE_JOB, RENDER_DESIGNS_JOB, USER_TAG
 from sensors.waiting import skipped_without_database
 
 RUNS_PER_TICK = 100
-Settle = Callable[[Database, UUID, int, dg.DagsterRun], object]
+Settle = Callable[[Database, Work, Claim, dg.DagsterRun], object]
+_WORK: dict[str, Work] = {GENERATE_JOB: GENERATIONS, RENDER_DESIGNS_JOB: DESIGNS}
 
 
 @dg.sensor(
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Puts a generation back that a failed run has left open.",
+    description="Puts work back that a failed run has left open.",
 )
 @skipped_without_database
 def failed_runs(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult | dg.SkipReason:
-    """A run that failed at work has settled its generation by itself; before and between its assets it could not."""
+    """A run that failed at work has settled its row by itself; before and between its assets it could not."""
     return _each_ended_run(context, database, "failed_runs", dg.DagsterEventType.RUN_FAILURE, _put_back)
 
 
 @dg.sensor(
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Cancelling a run in the Dagster UI cancels its generation.",
+    description="Cancelling a run in the Dagster UI cancels its work.",
 )
 @skipped_without_database
 def cancelled_runs(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult | dg.SkipReason:
     """An operator's word: what is finished stays and is paid for, the rest is released.
 
-    A run at work hears it by itself, and cancels its generation before it ends. This is for the others.
+    A run at work on a generation hears it by itself, and cancels it before it ends. This is for the others.
     """
     return _each_ended_run(context, database, "cancelled_runs", dg.DagsterEventType.RUN_CANCELED, _cancel)
 
 
-def _put_back(database: Database, generation_id: UUID, dispatch: int, run: dg.DagsterRun) -> None:
+def _put_back(database: Database, work: Work, claim: Claim, run: dg.DagsterRun) -> None:
     """A process that was asked to stop has ended in order. One that died is left to its lock and its lease."""
     failed_by = run.tags.get(RUN_FAILURE_REASON_TAG)
     if failed_by == RunFailureReason.UNEXPECTED_TERMINATION.value:
-        release_interrupted_run(database, generation_id, dispatch, run_id=run.run_id)
+        release_run(database, work, claim, run_id=run.run_id)
         return
-    recover_lost_run(
+    recover_run(
         database,
-        generation_id,
-        dispatch,
+        work,
+        claim,
         RetryRule.of(load_settings()),
         run_id=run.run_id if failed_by == RunFailureReason.STEP_FAILURE.value else None,
         reason=f"run {run.run_id} failed",
     )
 
 
-def _cancel(database: Database, generation_id: UUID, dispatch: int, _: dg.DagsterRun) -> None:
-    cancel_run(database, generation_id, dispatch, actor=OPERATOR)
+def _cancel(database: Database, work: Work, claim: Claim, _: dg.DagsterRun) -> None:
+    cancel_run(database, work, claim, actor=OPERATOR)
 
 
 def _each_ended_run(
@@ -93,14 +98,17 @@ def _each_ended_run(
 
 
 def _settle_one(database: Database, run: dg.DagsterRun, settle: Settle) -> None:
-    claim = _claim_of(run)
-    if claim is not None:
-        settle(database, *claim, run)
+    claimed = _claim_of(run)
+    if claimed is not None:
+        settle(database, *claimed, run)
 
 
-def _claim_of(run: dg.DagsterRun) -> tuple[UUID, int] | None:
-    """Generation and dispatch, or None for a run that no claim has launched."""
+def _claim_of(run: dg.DagsterRun) -> tuple[Work, Claim] | None:
+    """What the run was launched for, or None when no claim has launched it, or one of a batch."""
     try:
-        return UUID(run.tags[PARTITION_NAME_TAG]), int(run.tags[DISPATCH_TAG])
+        row, dispatch = UUID(run.tags[PARTITION_NAME_TAG]), int(run.tags[DISPATCH_TAG])
+        user = UUID(run.tags[USER_TAG])
     except (KeyError, ValueError):
         return None
+    work = _WORK.get(run.job_name)
+    return None if work is None else (work, Claim(row, dispatch, user))

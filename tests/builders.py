@@ -14,22 +14,25 @@ from psycopg.types.json import Jsonb
 
 from posegen.database import objects, poses
 from posegen.database.connection import Database
-from posegen.database.designs import DesignClaim, DesignLease
-from posegen.database.generations import Claim, Lease
 from posegen.database.poses import OpenPose
 from posegen.images.measures import Measures, Passed
 from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize
 from posegen.ledger import quota
 from posegen.lifecycle import claims, designs, intake, outcomes
 from posegen.lifecycle.checkpoint import MadePose
-from posegen.lifecycle.leases import LeaseKeeper
+from posegen.lifecycle.outcomes import GENERATIONS
 from posegen.lifecycle.rules import IntakeLimits, Prices
 from posegen.poses.library import LIBRARY
 from posegen.storage.keys import pose_key, thumbnail_key, uploaded_key
 from posegen.storage.protocol import ObjectInfo
+from posegen.studio import variant_requests
 from posegen.studio.exports import derive_exports
 from posegen.studio.poses import make_poses
 from posegen.studio.studio import Studio
+from posegen.work.keeper import LeaseKeeper
+from posegen.work.outcomes import Work
+from posegen.work.queue import Claim, Lease
+from posegen.work.recovery import Recovered, recover
 from posegen.work.rules import RetryRule
 from tests.concurrency import until
 
@@ -160,7 +163,7 @@ def claimed(database: Database, user: UUID | None = None, **columns: object) -> 
     """A generation that was claimed; the only one that waited."""
     generation = queued(database, user, **columns)
     (claim,) = claims.claim_next(database, most_running=1000)
-    assert claim.generation_id == generation, "another generation was waiting"
+    assert claim.id == generation, "another generation was waiting"
     return claim
 
 
@@ -173,9 +176,7 @@ def running(
 
 def started(database: Database, claim: Claim, *, run: str = RUN, lease_seconds: float = 60) -> Lease:
     """The lease of a claim whose run begins to work."""
-    lease = claims.start_work(
-        database, claim.generation_id, dispatch=claim.dispatch, run_id=run, lease_seconds=lease_seconds
-    )
+    lease = claims.start_work(database, claim.id, dispatch=claim.dispatch, run_id=run, lease_seconds=lease_seconds)
     assert lease is not None, "the generation has ended"
     return lease
 
@@ -185,12 +186,17 @@ def expire_lease(database: Database, generation: UUID) -> None:
     execute(database, "update generations set lease_expires_at = now() - interval '1 second' where id = %s", generation)
 
 
+def sweep(database: Database, work: Work = GENERATIONS, rule: RetryRule = RetryRule()) -> list[Recovered]:  # noqa: B008
+    """Take away what lost its worker, or gets nowhere."""
+    return recover(database, work, rule, stall_seconds=1800)
+
+
 def taken_over(database: Database, generation: UUID, *, run: str = "run-2") -> Lease:
     """The lease that another worker has after the first was silent for too long."""
 
     def swept() -> bool:
         expire_lease(database, generation)
-        return bool(outcomes.sweep_expired_leases(database, RetryRule()))
+        return bool(sweep(database))
 
     until(swept)  # a keeper may renew the lease in between
     (claim,) = claims.claim_next(database, most_running=1000)
@@ -232,9 +238,9 @@ def made_pose(generation: UUID, pose: OpenPose, *, size: int = 1000) -> MadePose
 
 def work(studio: Studio, lease: Lease) -> str:
     """What a run does, from the first pose to the end; the state that the generation ends in."""
-    with LeaseKeeper(studio.database, lease, lease_seconds=studio.lease_seconds) as keeper:
+    with LeaseKeeper(studio.database, GENERATIONS.queue, [lease], lease_seconds=studio.lease_seconds) as keeper:
         make_poses(studio, lease, keeper)
-        derive_exports(studio, lease.generation_id, lease, keeper)
+        derive_exports(studio, lease.id, lease, keeper)
         return outcomes.finish_generation(studio.database, lease)
 
 
@@ -242,7 +248,7 @@ def finished(studio: Studio, user: UUID | None = None, **columns: object) -> UUI
     """A generation that went all the way."""
     lease = running(studio.database, user, **columns)
     work(studio, lease)
-    return lease.generation_id
+    return lease.id
 
 
 def kept_picture(studio: Studio, user: UUID, data: bytes) -> str:
@@ -252,6 +258,13 @@ def kept_picture(studio: Studio, user: UUID, data: bytes) -> str:
         objects.register(connection, studio.store.name, stored, generation_id=None, user_id=user)
         quota.use(connection, user, stored.size)
     return stored.key
+
+
+def a_batch(database: Database) -> UUID:
+    """All image requests that wait, claimed for one run."""
+    batch = variant_requests.claim_batch(database)[0].batch
+    assert batch is not None, "a batch is claimed"
+    return batch
 
 
 # --- designs ------------------------------------------------------------------------------------------------------
@@ -272,41 +285,41 @@ def design(database: Database, design_id: UUID) -> dict[str, Any]:
     return row(database, "select * from design_results where design_id = %s", design_id)
 
 
-def claimed_design(database: Database, user: UUID | None = None, **columns: object) -> DesignClaim:
+def claimed_design(database: Database, user: UUID | None = None, **columns: object) -> Claim:
     """A design that was claimed; the only one that waited."""
     asked = a_design(database, user, **columns)
     (claim,) = designs.claim_designs(database, most_under_way=1000)
-    assert claim.design_id == asked, "another design was waiting"
+    assert claim.id == asked, "another design was waiting"
     return claim
 
 
-def rendering_design(database: Database, user: UUID | None = None, **columns: object) -> DesignLease:
+def rendering_design(database: Database, user: UUID | None = None, **columns: object) -> Lease:
     """A design that a worker holds the lease of."""
     return start_design(database, claimed_design(database, user, **columns))
 
 
-def start_design(database: Database, claim: DesignClaim, *, run: str = RUN) -> DesignLease:
+def start_design(database: Database, claim: Claim, *, run: str = RUN) -> Lease:
     """The lease of a claim whose run begins to work."""
-    lease = designs.start_design(database, claim.design_id, claim=claim.claim, run_id=run, lease_seconds=60)
+    lease = designs.start_design(database, claim.id, dispatch=claim.dispatch, run_id=run, lease_seconds=60)
     assert lease is not None, "the design has ended"
     return lease
 
 
-def next_design_lease(database: Database) -> DesignLease:
+def next_design_lease(database: Database) -> Lease:
     """The next attempt at the only design that waits, without waiting for its time to come."""
     execute(database, "update designs set not_before = now() where status = 'draft'")
     (claim,) = designs.claim_designs(database, most_under_way=1000)
     return start_design(database, claim)
 
 
-def lose_design(database: Database, lease: DesignLease) -> None:
+def lose_design(database: Database, lease: Lease) -> None:
     """Let the worker have been silent for too long, and somebody notice."""
     execute(
         database,
         "update designs set lease_expires_at = now() - interval '1 second' where id = %s and status = 'rendering'",
-        lease.design_id,
+        lease.id,
     )
-    designs.sweep_expired_leases(database, most_lost_leases=5)
+    sweep(database, designs.DESIGNS)
 
 
 _WHAT = {"poses", "prompt", "categories"}

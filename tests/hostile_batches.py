@@ -24,7 +24,7 @@ from posegen.studio.studio import Studio
 from posegen.studio.variants import make_variants
 from sensors.designs import design_requests
 from sensors.requests import generation_requests
-from sensors.targets import CLAIM_TAG, DESIGN_CLAIM_TAG, DISPATCH_TAG
+from sensors.targets import BATCH_TAG, DISPATCH_TAG
 from sensors.variants import image_requests
 from tests.builders import a_design, a_request, a_user, execute, rows, value, work
 from tests.hostile_rows import HostileRow
@@ -97,8 +97,8 @@ class Batches:
 
     def _make_design(self, design: UUID) -> None:
         asked = {each.partition_key: each for each in self._tick(design_requests)}
-        claim = int(asked[str(design)].tags[DESIGN_CLAIM_TAG])
-        lease = designs.start_design(self._database, design, claim=claim, run_id="run", lease_seconds=60)
+        dispatch = int(asked[str(design)].tags[DISPATCH_TAG])
+        lease = designs.start_design(self._database, design, dispatch=dispatch, run_id="run", lease_seconds=60)
         assert lease is not None
         make_design(self._studio, lease)
         assert value(self._database, "select status from designs where id = %s", design) == "published"
@@ -115,7 +115,9 @@ class Batches:
             if not asked:
                 break
             for request in asked:
-                make_variants(self._studio, UUID(request.tags[CLAIM_TAG]), lambda file, _: open_image(file))
+                make_variants(
+                    self._studio, UUID(request.tags[BATCH_TAG]), lambda file, _: open_image(file), run_id="run"
+                )
         found = rows(
             self._database,
             "select status from variant_results where user_id = %s and status <> 'completed'",
@@ -128,7 +130,7 @@ class Batches:
         assert rows(self._database, "select tick, step, cause, detail from step_failures") == []
         assert value(self._database, "select count(*) from generations where status = 'submitted'") == 0
         assert value(self._database, "select count(*) from image_variants where status = 'submitted'") == 0
-        waiting = "select count(*) from designs where status = 'draft' and claimed_at is null"
+        waiting = "select count(*) from designs where status = 'draft'"
         assert value(self._database, waiting) == 0
         for table in ("generations", "designs", "image_variants"):
             ended = rows(

@@ -158,7 +158,9 @@ def _render_here(session: Session, design: UUID) -> None:
     if claim is None:  # refused, or somebody else's by now
         return
     studio = session.studio()
-    lease = start_design(session.database, design, claim=claim.claim, run_id=_HERE, lease_seconds=studio.lease_seconds)
+    lease = start_design(
+        session.database, design, dispatch=claim.dispatch, run_id=_HERE, lease_seconds=studio.lease_seconds
+    )
     if lease is not None:
         try:
             make_design(studio, lease)

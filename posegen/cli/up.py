@@ -11,17 +11,14 @@ import typer
 from posegen.cli import console
 from posegen.cli.actors import somebody
 from posegen.cli.session import Session, open_session
-from posegen.lifecycle.recovery import recover
-from posegen.lifecycle.rules import TimeLimits
 from posegen.storage.opening import places_of
 from posegen.supervisor.environment import child_environment
 from posegen.supervisor.platform import Platform, PlatformOptions
 from posegen.supervisor.signals import stop_on_signals
 from posegen.supervisor.supervision import Happening
+from posegen.upkeep.recovery import recover_all
 from posegen.upkeep.settings_history import record_settings
-from posegen.work.rules import RetryRule
 from posegen.work.steps import Steps
-from posegen.work.worker_home import WorkerHome
 
 _COLOURS = {"started": "dim", "ready": "green", "died": "bold red", "killed": "red"}
 
@@ -80,14 +77,9 @@ def up(
 
 def _recover(session: Session) -> None:
     """What was under way when the machine went down need not wait until everything is up."""
-    settings = session.settings
-    worker_home = WorkerHome(settings.workers_path)
-    rule, limits = RetryRule.of(settings), TimeLimits.of(settings)
-    # What one generation meets must not keep the platform down.
-    steps = Steps(session.database, "up")
-    decided = steps.run("recovery", lambda: recover(session.database, rule, limits, worker_home=worker_home))
-    for decision in decided or []:
-        console.say(f"Generation {decision.generation_id} is {decision.status} again: {decision.reason}.")
+    # What one row meets must not keep the platform down.
+    for work in recover_all(session.database, session.settings, Steps(session.database, "up")):
+        console.say(f"The {work.noun} {work.row.id} {work.outcome}: {work.row.reason}.")
 
 
 def _welcome(session: Session, platform: Platform) -> None:

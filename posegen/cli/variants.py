@@ -111,10 +111,10 @@ def _made(session: Session, source: str, tool: str, user: UUID | None, progress:
         request = variants.insert_image_request(connection, asking, tool, meant)
         progress.sentence = f"Image request {request} may be stored; the table image_requests says whether."
     progress.sentence = f"Image request {request} is stored; the view variant_results shows it."
-    claim = claim_request(session.database, request)
-    if claim is not None:
+    batch = claim_request(session.database, request)
+    if batch is not None:
         with DecoderPool.of_our_own() as decoders:
-            make_variants(session.studio(), claim, decoders.decode)
+            make_variants(session.studio(), batch, decoders.decode, run_id="posegen variants")
     return _ended(session, request)
 
 

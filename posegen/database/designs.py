@@ -15,7 +15,7 @@ from psycopg.rows import class_row
 
 from posegen.database.connection import Connection
 from posegen.database.texts import storable
-from posegen.error_codes import ErrorCode
+from posegen.work.queue import Lease
 
 REQUESTS_CHANNEL = "posegen_design_requests"
 """Something was asked for or deleted."""
@@ -39,37 +39,6 @@ class DesignRequest:
     watermark: str | None
     print_file: bool
     created_at: datetime
-
-
-@dataclass(frozen=True)
-class DesignClaim:
-    """The right to start one run for a design."""
-
-    design_id: UUID
-    claim: int
-    user_id: UUID
-
-
-@dataclass(frozen=True)
-class DesignLease:
-    """The right to write to a design, as long as nobody has claimed it since."""
-
-    design_id: UUID
-    claim: int
-
-
-@dataclass(frozen=True)
-class DesignProgress:
-    """Where a design stands."""
-
-    id: UUID
-    user_id: UUID
-    status: str
-    claim: int
-    claimed_at: datetime | None
-    run_id: str | None
-    attempts: int
-    lost_leases: int
 
 
 @dataclass(frozen=True)
@@ -104,116 +73,19 @@ class DeletedDesign:
     keys: list[str]
 
 
-def waiting_ids(connection: Connection, limit: int) -> list[UUID]:
-    """Drafts that may be claimed, the oldest of each user first, so that nobody waits for another's flood."""
-    rows = connection.execute(
-        """
-        select id from (
-            select id, submitted_at, row_number() over (partition by user_id order by submitted_at, id) as nth
-            from designs where status = 'draft' and claimed_at is null and not_before <= now()
-        ) waiting
-        order by nth, submitted_at, id limit %s
-        """,
-        [limit],
-    )
-    return [row["id"] for row in rows]
-
-
-def lock_waiting(connection: Connection, design_id: UUID) -> bool:
-    """Lock a draft that no other process has claimed; its request is not read."""
-    found = connection.execute(
-        "select from designs where id = %s and status = 'draft' and claimed_at is null for update skip locked",
-        [design_id],
-    )
-    return found.fetchone() is not None
-
-
 def request_of(connection: Connection, design_id: UUID) -> DesignRequest | None:
     """What was asked for, or None when there is no such design."""
     with connection.cursor(row_factory=class_row(DesignRequest)) as cursor:
         return cursor.execute(_REQUEST + " where d.id = %s", [design_id]).fetchone()
 
 
-def lock_claiming(connection: Connection) -> None:
-    """Let one claimer at a time count what is under way; held to the end of the transaction."""
-    connection.execute("select pg_advisory_xact_lock(hashtext('posegen designs'))")
-
-
-def count_under_way(connection: Connection) -> int:
-    """Designs that are claimed or being rendered."""
-    row = connection.execute(
-        "select count(*) as under_way from designs where claimed_at is not null or status = 'rendering'"
-    ).fetchone()
-    return int(row["under_way"]) if row else 0
-
-
-def claim(connection: Connection, design_id: UUID) -> DesignClaim | None:
-    """Claim a draft that nobody has claimed."""
-    with connection.cursor(row_factory=class_row(DesignClaim)) as cursor:
-        return cursor.execute(
-            """
-            update designs set claim = claim + 1, claimed_at = now()
-            where id = %s and status = 'draft' and claimed_at is null returning id as design_id, claim, user_id
-            """,
-            [design_id],
-        ).fetchone()
-
-
-def claims_without_run(connection: Connection, *, older_than_seconds: float) -> list[DesignClaim]:
-    """Claims whose run has not begun to work for a while: it may never have been launched."""
-    with connection.cursor(row_factory=class_row(DesignClaim)) as cursor:
-        return cursor.execute(
-            """
-            select id as design_id, claim, user_id from designs
-            where claimed_at < now() - make_interval(secs => %s) order by claimed_at limit 1000
-            """,
-            [older_than_seconds],
-        ).fetchall()
-
-
-def progress_of(connection: Connection, design_id: UUID) -> DesignProgress | None:
-    """Where this design stands, locked for the transaction."""
-    with connection.cursor(row_factory=class_row(DesignProgress)) as cursor:
-        return cursor.execute(
-            """
-            select id, user_id, status, claim, claimed_at, run_id, attempts, lost_leases from designs
-            where id = %s for update
-            """,
-            [design_id],
-        ).fetchone()
-
-
-def start(
-    connection: Connection, design_id: UUID, *, claim: int, run_id: str, lease_seconds: float
-) -> DesignLease | None:
-    """Turn a claimed draft into one that is being rendered; None when this claim no longer holds."""
-    with connection.cursor(row_factory=class_row(DesignLease)) as cursor:
-        return cursor.execute(
-            """
-            update designs set status = 'rendering', claimed_at = null, run_id = %s,
-                lease_expires_at = now() + make_interval(secs => %s)
-            where id = %s and status = 'draft' and claimed_at is not null and claim = %s
-            returning id as design_id, claim
-            """,
-            [run_id, lease_seconds, design_id, claim],
-        ).fetchone()
-
-
-def hold_still(connection: Connection, lease: DesignLease) -> bool:
-    """Lock the design for this transaction if the lease is still ours: the fence before every write."""
-    found = connection.execute(
-        "select from designs where id = %s and claim = %s and status = 'rendering' for update",
-        [lease.design_id, lease.claim],
-    ).fetchone()
-    return found is not None
-
-
-def publish(connection: Connection, lease: DesignLease, files: DesignFiles) -> None:
-    """Write down a rendered design, whose row `hold_still` has locked."""
+def publish(connection: Connection, lease: Lease, files: DesignFiles) -> None:
+    """Write down a rendered design, whose row is locked under this lease."""
     connection.execute(
         """
         update designs set status = 'published', preview_object = %s, thumbnail_object = %s, print_object = %s,
-            size_used = %s, warnings = %s, lease_expires_at = null, error_detail = null, finished_at = now()
+            size_used = %s, warnings = %s, token = token + 1, lease_expires_at = null, error_detail = null,
+             finished_at = now()
         where id = %s
         """,
         [
@@ -222,55 +94,9 @@ def publish(connection: Connection, lease: DesignLease, files: DesignFiles) -> N
             files.printed,
             files.size_used,
             [storable(warning) for warning in files.warnings],
-            lease.design_id,
+            lease.id,
         ],
     )
-
-
-def fail(connection: Connection, design_id: UUID, *, code: ErrorCode, detail: str, attempts: int = 0) -> None:
-    """End a design that is a draft or being rendered, whose row is locked. `attempts`: how many this adds."""
-    connection.execute(
-        """
-        update designs set status = 'failed', error_code = %s, error_detail = %s, claimed_at = null,
-            lease_expires_at = null, attempts = attempts + %s, finished_at = now()
-        where id = %s
-        """,
-        [code, storable(detail), attempts, design_id],
-    )
-
-
-def put_back(
-    connection: Connection,
-    design_id: UUID,
-    *,
-    wait_seconds: float,
-    detail: str | None,
-    attempts: int = 0,
-    lost_leases: int = 0,
-) -> None:
-    """Let a design wait again, whose row is locked; its next claim is out of reach of whoever had it."""
-    connection.execute(
-        """
-        update designs set status = 'draft', claimed_at = null, lease_expires_at = null, attempts = attempts + %s,
-            lost_leases = lost_leases + %s, error_detail = coalesce(%s, error_detail),
-            not_before = now() + make_interval(secs => %s)
-        where id = %s
-        """,
-        [attempts, lost_leases, detail and storable(detail), wait_seconds, design_id],
-    )
-
-
-def lock_expired(connection: Connection, limit: int) -> list[DesignProgress]:
-    """Designs whose lease has run out, by the database's clock, locked; what somebody else has locked is left out."""
-    with connection.cursor(row_factory=class_row(DesignProgress)) as cursor:
-        return cursor.execute(
-            """
-            select id, user_id, status, claim, claimed_at, run_id, attempts, lost_leases from designs
-            where status = 'rendering' and lease_expires_at < now()
-            order by lease_expires_at limit %s for update skip locked
-            """,
-            [limit],
-        ).fetchall()
 
 
 def objects_of(connection: Connection, design_id: UUID) -> list[DesignObject]:

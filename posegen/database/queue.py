@@ -13,8 +13,8 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from posegen.database.connection import Connection
-from posegen.database.generations import Claim
 from posegen.database.json_documents import UnreadableJson
+from posegen.work.queue import Claim
 
 
 @dataclass(frozen=True)
@@ -96,16 +96,10 @@ def enqueue(connection: Connection, submission: Submission, *, poses: int, backe
     )
 
 
-def is_worth_claiming(connection: Connection, most_running: int) -> bool:
-    """Whether a slot is free and something may go: a look that costs next to nothing."""
-    row = connection.execute(
-        """
-        select (select count(*) from generations where status in ('dispatched', 'running')) < %s
-            and exists (select from generations where status = 'queued' and not_before <= now()) as worth_it
-        """,
-        [most_running],
-    ).fetchone()
-    return bool(row and row["worth_it"])
+def any_waiting(connection: Connection) -> bool:
+    """Whether a generation may be claimed: a look that costs next to nothing."""
+    found = connection.execute("select from generations where status = 'queued' and not_before <= now() limit 1")
+    return found.fetchone() is not None
 
 
 def under_way_by_user(connection: Connection) -> dict[UUID, int]:
@@ -146,11 +140,6 @@ def poses_accepted(connection: Connection, user_id: UUID, *, seconds: float) -> 
     return int(row["poses"]) if row else 0
 
 
-def lock_claiming(connection: Connection) -> None:
-    """Let one claimer at a time count the free slots and fill them; held to the end of the transaction."""
-    connection.execute("select pg_advisory_xact_lock(hashtext('posegen claims'))")
-
-
 def claim_queued(
     connection: Connection,
     limit: int,
@@ -178,18 +167,18 @@ def claim_queued(
                 update generations g set status = 'dispatched', dispatch = dispatch + 1, dispatched_at = now(),
                     last_event = last_event + 1
                 from next where g.id = next.id
-                returning g.id as generation_id, g.dispatch, g.user_id, g.poses_total, g.turn, g.priority,
+                returning g.id, g.dispatch, g.user_id, g.turn, g.priority,
                           g.submitted_at, g.last_event
             ), told as (
                 insert into events (generation_id, sequence, kind, detail)
-                select generation_id, last_event, 'dispatched', jsonb_build_object('dispatch', dispatch) from claimed
+                select id, last_event, 'dispatched', jsonb_build_object('dispatch', dispatch) from claimed
             ), clock as (
                 update queue_clock c set turn = greatest(c.turn, newest.turn)
                 from (select priority, max(turn) as turn from claimed group by priority) newest
                 where c.priority = newest.priority
             )
-            select generation_id, dispatch, user_id, poses_total from claimed
-            order by priority desc, turn, submitted_at, generation_id
+            select id, dispatch, user_id from claimed
+            order by priority desc, turn, submitted_at, id
             """,
             {
                 "limit": limit,
@@ -209,25 +198,12 @@ def claim_one(connection: Connection, generation_id: UUID) -> Claim | None:
                 update generations set status = 'dispatched', dispatch = dispatch + 1, dispatched_at = now(),
                     last_event = last_event + 1
                 where id = %s and status = 'queued'
-                returning id as generation_id, dispatch, user_id, poses_total, last_event
+                returning id, dispatch, user_id, last_event
             ), told as (
                 insert into events (generation_id, sequence, kind, detail)
-                select generation_id, last_event, 'dispatched', jsonb_build_object('dispatch', dispatch) from claimed
+                select id, last_event, 'dispatched', jsonb_build_object('dispatch', dispatch) from claimed
             )
-            select generation_id, dispatch, user_id, poses_total from claimed
+            select id, dispatch, user_id from claimed
             """,
             [generation_id],
         ).fetchone()
-
-
-def claims_without_run(connection: Connection, *, older_than_seconds: float) -> list[Claim]:
-    """Claims whose run has not begun to work for a while: it may never have been launched."""
-    with connection.cursor(row_factory=class_row(Claim)) as cursor:
-        return cursor.execute(
-            """
-            select id as generation_id, dispatch, user_id, poses_total from generations
-            where status = 'dispatched' and dispatched_at < now() - make_interval(secs => %s)
-            order by dispatched_at limit 1000
-            """,
-            [older_than_seconds],
-        ).fetchall()

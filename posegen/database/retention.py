@@ -182,7 +182,7 @@ def retire_generations(connection: Connection, generations: Sequence[UUID]) -> i
     ids = list(generations)
     # First the mark, by which nobody adds another event.
     connection.execute("update generations set retired_at = now() where id = any(%s)", [ids])
-    connection.execute("delete from lost_runs where generation_id = any(%s)", [ids])
+    connection.execute("delete from lost_runs where work = 'generations' and work_id = any(%s)", [ids])
     return connection.execute("delete from events where generation_id = any(%s)", [ids]).rowcount
 
 

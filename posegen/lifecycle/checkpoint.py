@@ -14,15 +14,16 @@ from uuid import UUID
 from posegen.database import events, exports, generations, objects, poses, quality
 from posegen.database.conflicts import again_after_conflict
 from posegen.database.connection import Connection, Database
-from posegen.database.generations import Lease
 from posegen.database.poses import OpenPose
 from posegen.error_codes import ErrorCode
-from posegen.errors import ClaimSuperseded, LeaseLost
+from posegen.errors import ClaimSuperseded
 from posegen.graphemes import shorten
 from posegen.images.measures import Passed
 from posegen.ledger import credits, quota
+from posegen.lifecycle.outcomes import GENERATIONS
 from posegen.storage.protocol import ObjectInfo
 from posegen.work.commit_points import CommitPoint, reached
+from posegen.work.queue import Lease
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def begin_pose(database: Database, lease: Lease, pose: OpenPose) -> None:
     with database.transaction() as connection:
         _fence(connection, lease)
         if not poses.begin(connection, pose.id):
-            raise _lost(lease)
+            raise GENERATIONS.queue.lost(lease)
 
 
 @again_after_conflict
@@ -88,9 +89,9 @@ def complete_pose(database: Database, lease: Lease, pose: OpenPose, made: MadePo
     """Pose, objects, charge, quota, progress and event in one transaction. Raises `LeaseLost`."""
     with database.transaction() as connection:
         if not generations.count_pose(connection, lease, completed=1):
-            raise _lost(lease)
-        image = _register(connection, lease.generation_id, store, made.image)
-        thumbnail = _register(connection, lease.generation_id, store, made.thumbnail)
+            raise GENERATIONS.queue.lost(lease)
+        image = _register(connection, lease.id, store, made.image)
+        thumbnail = _register(connection, lease.id, store, made.thumbnail)
         result = poses.PoseResult(
             recipe=made.recipe,
             recipe_hash=made.recipe_hash,
@@ -102,16 +103,16 @@ def complete_pose(database: Database, lease: Lease, pose: OpenPose, made: MadePo
             generation_ms=made.generation_ms,
         )
         if not poses.complete(connection, pose.id, result):
-            raise _lost(lease)
+            raise GENERATIONS.queue.lost(lease)
         for name, stored in made.more_thumbnails.items():
-            poses.put_thumbnail(connection, pose.id, name, _register(connection, lease.generation_id, store, stored))
+            poses.put_thumbnail(connection, pose.id, name, _register(connection, lease.id, store, stored))
         quality.put_passed(connection, pose.id, made.passed)
         reached(CommitPoint.BEFORE_CAPTURE)
-        credits.capture(connection, lease.generation_id, pose.id)
+        credits.capture(connection, lease.id, pose.id)
         reached(CommitPoint.AFTER_CAPTURE)
         events.record(
             connection,
-            lease.generation_id,
+            lease.id,
             "pose_completed",
             pose=str(pose.id),
             position=pose.position,
@@ -128,15 +129,15 @@ def fail_pose(database: Database, lease: Lease, pose: OpenPose, code: ErrorCode,
     """Give a pose up and its credits back. Raises `LeaseLost`."""
     with database.transaction() as connection:
         if not generations.count_pose(connection, lease, failed=1):
-            raise _lost(lease)
+            raise GENERATIONS.queue.lost(lease)
         if not poses.fail(connection, pose.id, code=code, detail=detail):
-            raise _lost(lease)
+            raise GENERATIONS.queue.lost(lease)
         reached(CommitPoint.BEFORE_RELEASE)
-        credits.release(connection, lease.generation_id, pose.id, f"pose failed: {code}")
+        credits.release(connection, lease.id, pose.id, f"pose failed: {code}")
         reached(CommitPoint.AFTER_RELEASE)
         events.record(
             connection,
-            lease.generation_id,
+            lease.id,
             "pose_failed",
             pose=str(pose.id),
             position=pose.position,
@@ -265,8 +266,8 @@ def _fenced(database: Database, generation_id: UUID, lease: Lease | None) -> Ite
 
 
 def _fence(connection: Connection, lease: Lease) -> None:
-    if not generations.hold_still(connection, lease):
-        raise _lost(lease)
+    if GENERATIONS.queue.hold(connection, lease) is None:
+        raise GENERATIONS.queue.lost(lease)
 
 
 def _register(connection: Connection, generation_id: UUID, store: str, stored: ObjectInfo) -> int:
@@ -274,7 +275,3 @@ def _register(connection: Connection, generation_id: UUID, store: str, stored: O
     if is_new:
         quota.settle(connection, generation_id, stored.size)
     return object_id
-
-
-def _lost(lease: Lease) -> LeaseLost:
-    return LeaseLost(f"Generation {lease.generation_id} is no longer ours (token {lease.token}): nothing was written.")

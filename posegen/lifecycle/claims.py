@@ -8,11 +8,12 @@ from uuid import UUID
 from posegen.database import breakers, events, generations, queue
 from posegen.database.conflicts import again_after_conflict
 from posegen.database.connection import Connection, Database
-from posegen.database.generations import Claim, Lease
 from posegen.errors import ClaimSuperseded, GenerationCancelled, GenerationUnknown
+from posegen.lifecycle.outcomes import GENERATIONS
 from posegen.states import GenerationStatus
-
-RUN_SHOULD_HAVE_STARTED_SECONDS = 10.0
+from posegen.work import slots
+from posegen.work.outcomes import start
+from posegen.work.queue import Claim, Lease
 
 
 @again_after_conflict
@@ -23,13 +24,13 @@ def claim_next(database: Database, *, most_running: int, most_running_per_user: 
     backend that is left alone waits; when its time is over, one generation of it is claimed to try.
     """
     with database.transaction() as connection:
-        if not queue.is_worth_claiming(connection, most_running):
+        if not queue.any_waiting(connection):
             return []
-        queue.lock_claiming(connection)
+        slots.lock_claiming(connection)
+        free = slots.free_slots(connection, GENERATIONS.queue, most=most_running)
+        if not free:
+            return []
         under_way = Counter(queue.under_way_by_user(connection))
-        free = most_running - under_way.total()
-        if free <= 0:
-            return []
         return _claim(connection, free, under_way, most_running_per_user)
 
 
@@ -57,13 +58,6 @@ def _claim(connection: Connection, free: int, under_way: Counter[UUID], most_per
 
 
 @again_after_conflict
-def claims_to_send_again(database: Database) -> list[Claim]:
-    """Claims whose run has not begun in time; sending the same run key again is harmless when the run exists."""
-    with database.transaction() as connection:
-        return queue.claims_without_run(connection, older_than_seconds=RUN_SHOULD_HAVE_STARTED_SECONDS)
-
-
-@again_after_conflict
 def start_work(
     database: Database,
     generation_id: UUID,
@@ -81,30 +75,27 @@ def start_work(
     before its run began, `GenerationUnknown` when there is none.
     """
     with database.transaction() as connection:
-        progress = generations.progress_of(connection, generation_id, lock=True)
+        progress = GENERATIONS.queue.progress_of(connection, generation_id)
         if progress is None:
             raise GenerationUnknown(generation_id)
-        if progress.status is GenerationStatus.CANCELLED and dispatch is not None:
+        status = GenerationStatus(progress.status)
+        if status is GenerationStatus.CANCELLED and dispatch is not None:
             raise GenerationCancelled(generation_id)
-        if progress.status.is_terminal:
+        if status.is_terminal:
             return None
-        if dispatch is None and progress.status is GenerationStatus.QUEUED:
+        if dispatch is None and status is GenerationStatus.QUEUED:
             claim = queue.claim_one(connection, generation_id)
             assert claim is not None, "the row is locked"
             dispatch = claim.dispatch
-        lease = generations.start(
+        lease = start(
             connection,
-            generation_id,
-            dispatch=dispatch or 0,
+            GENERATIONS,
+            progress,
+            dispatch=dispatch,
             run_id=run_id,
             lease_seconds=lease_seconds,
             worker_home=worker_home,
         )
-        if lease is None:
-            raise ClaimSuperseded(
-                f"Generation {generation_id} is {progress.status} under dispatch {progress.dispatch}; "
-                f"this run came with dispatch {dispatch}. Nothing was changed; wait for the other run."
-            )
         events.record(connection, generation_id, "started", run=run_id, token=lease.token, dispatch=dispatch)
         return lease
 

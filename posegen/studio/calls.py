@@ -16,12 +16,12 @@ import structlog
 
 from posegen.backends.breaker import Breaker
 from posegen.backends.protocol import Backend, Recipe, Rendering
-from posegen.database.generations import Lease
 from posegen.database.poses import OpenPose
 from posegen.errors import BackendRejected, BackendRetriesExceeded, BackendUnavailable
 from posegen.lifecycle import checkpoint
-from posegen.lifecycle.leases import LeaseKeeper
 from posegen.studio.studio import Studio
+from posegen.work.keeper import LeaseKeeper
+from posegen.work.queue import Lease
 
 log = structlog.get_logger(__name__)
 

@@ -8,13 +8,13 @@ from uuid import UUID
 from PIL import Image
 
 from posegen.database import library, objects, poses
-from posegen.database.generations import Lease
 from posegen.database.poses import FinishedPose
 from posegen.images.contact_sheet import Tile, contact_sheet, encode_sheet
 from posegen.lifecycle import checkpoint
 from posegen.storage.keys import contact_sheet_key, library_sheet_key
 from posegen.studio.control_maps import ControlMap
 from posegen.studio.studio import Studio
+from posegen.work.queue import Lease
 
 # What the Dagster UI shows without cutting it off.
 SHEET_WIDTH = 640

@@ -6,6 +6,7 @@ How a design looks lives in `posegen.images.designs`, what may happen to it when
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,9 +14,8 @@ from uuid import UUID
 import structlog
 
 from posegen.database import design_requests, designs
-from posegen.database.designs import DesignLease, DesignRequest
-from posegen.error_codes import ErrorCode
-from posegen.errors import DesignUnknown, LeaseLost, RequestRefused, StorageError, StoreUnknown
+from posegen.database.designs import DesignRequest
+from posegen.errors import DesignUnknown, LeaseLost, RequestRefused, StoreUnknown
 from posegen.images.designs import (
     PRINT_DPI,
     LaidOutDesign,
@@ -29,10 +29,14 @@ from posegen.images.png import encode_png
 from posegen.images.print_page import encode_page
 from posegen.images.provenance import DigitalSource, Provenance, write_packet
 from posegen.lifecycle import designs as lifecycle
-from posegen.lifecycle.designs import RenderedDesign
+from posegen.lifecycle.designs import DESIGNS, RenderedDesign, design_rule
 from posegen.storage.keys import design_key, manifest_key, print_key
 from posegen.storage.protocol import ObjectInfo, ObjectStore
 from posegen.studio.studio import Studio
+from posegen.work.keeper import LeaseKeeper
+from posegen.work.outcomes import refuse
+from posegen.work.queue import Lease
+from posegen.work.working import Decision, give_back, settled
 
 log = structlog.get_logger(__name__)
 
@@ -40,35 +44,41 @@ ASSET = "design_previews"
 _CLEARED_AT_ONCE = 100
 
 
-def make_design(studio: Studio, lease: DesignLease) -> None:
+def make_design(studio: Studio, lease: Lease) -> None:
     """Render a design and publish it.
 
-    Raises `RequestRefused` when it cannot be made, after it is written down as failed; `LeaseLost` when somebody else
-    has it or it is gone; any other error after the design was put back, or given up.
+    Raises `RequestRefused` when it cannot be made, after it is written down as failed; `LeaseLost` when another worker
+    owns it or it is gone; any other error after the design was put back, or given up.
     """
     began = time.perf_counter()
     stored: list[ObjectInfo] = []
     try:
-        request = _request(studio, lease.design_id)
-        rendered = _render_and_store(studio, request, stored)
-        lifecycle.publish(studio.database, lease, rendered, store=studio.store.name)
+        with (
+            settled(
+                studio.database,
+                DESIGNS,
+                lease,
+                design_rule(studio.retry_rule),
+                own=partial(_own_decision, studio, lease, stored),
+            ),
+            LeaseKeeper(studio.database, DESIGNS.queue, [lease], lease_seconds=studio.lease_seconds) as keeper,
+        ):
+            request = _request(studio, lease.id)
+            rendered = _render_and_store(studio, request, stored)
+            keeper.check()
+            lifecycle.publish(studio.database, lease, rendered, store=studio.store.name)
+            keeper.drop(lease)
     except LeaseLost:
-        _clear_if_gone(studio, lease.design_id, stored)
+        _clear_if_gone(studio, lease.id, stored)
         raise
-    except RequestRefused as refusal:
-        if lifecycle.refuse(studio.database, lease, refusal):
-            _delete(studio, stored)  # nobody may publish this design any more
+    except Exception:
         raise
-    except Exception as error:
-        code = ErrorCode.STORAGE_FAILED if isinstance(error, StorageError) else ErrorCode.POISONED
-        lifecycle.retry_after_error(studio.database, lease, code=code, reason=f"{type(error).__name__}: {error}")
-        raise
-    except BaseException:
-        lifecycle.release(studio.database, lease)
+    except BaseException as interrupt:
+        give_back(studio.database, DESIGNS, [lease], reason=type(interrupt).__name__)
         raise
     log.info(
         "design published",
-        design=str(lease.design_id),
+        design=str(lease.id),
         render_ms=round((time.perf_counter() - began) * 1000),
         bytes=sum(each.size for each in stored),
         warnings=len(rendered.warnings),
@@ -146,6 +156,17 @@ def design_manifest(studio: Studio, design_id: UUID) -> dict[str, Any]:
             for each in objects
         ],
     }
+
+
+def _own_decision(studio: Studio, lease: Lease, stored: list[ObjectInfo], error: Exception) -> Decision | None:
+    if not isinstance(error, RequestRefused):
+        return None
+
+    def decide() -> None:
+        if refuse(studio.database, DESIGNS, lease, error):
+            _delete(studio, stored)  # a refused design is never published
+
+    return decide
 
 
 def _request(studio: Studio, design_id: UUID) -> DesignRequest:

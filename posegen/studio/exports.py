@@ -18,7 +18,6 @@ import structlog
 from numpy.typing import NDArray
 
 from posegen.database import exports, generations, platforms, poses
-from posegen.database.generations import Lease
 from posegen.database.poses import FinishedPose
 from posegen.error_codes import ErrorCode
 from posegen.errors import ExportFailed, GenerationUnknown, ImageInvalid, ObjectCorrupt, ObjectMissing
@@ -28,11 +27,12 @@ from posegen.images.platforms import Platform, platform_named
 from posegen.images.validation import open_image
 from posegen.lifecycle import checkpoint
 from posegen.lifecycle.checkpoint import FailedExport, MadeExport
-from posegen.lifecycle.leases import LeaseKeeper
 from posegen.storage.keys import export_key
 from posegen.studio.belongings import belongings
 from posegen.studio.provenance import packet_for
 from posegen.studio.studio import Studio
+from posegen.work.keeper import LeaseKeeper
+from posegen.work.queue import Lease
 
 log = structlog.get_logger(__name__)
 

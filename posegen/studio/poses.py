@@ -18,7 +18,6 @@ import structlog
 
 from posegen.backends.protocol import Recipe, Rendering
 from posegen.database import poses, quality
-from posegen.database.generations import Lease
 from posegen.database.poses import OpenPose
 from posegen.error_codes import ErrorCode
 from posegen.errors import (
@@ -36,7 +35,6 @@ from posegen.images.quality import seed_of
 from posegen.images.validation import check_pixels
 from posegen.lifecycle import checkpoint
 from posegen.lifecycle.checkpoint import MadePose
-from posegen.lifecycle.leases import LeaseKeeper
 from posegen.poses.avatar import Avatar
 from posegen.poses.keypoints import Keypoints
 from posegen.poses.specification import PoseSpecification
@@ -46,6 +44,8 @@ from posegen.studio.provenance import packet_of
 from posegen.studio.quality import Gate
 from posegen.studio.studio import Studio
 from posegen.studio.thumbnails import encode_thumbnails, store_thumbnails
+from posegen.work.keeper import LeaseKeeper
+from posegen.work.queue import Lease
 
 log = structlog.get_logger(__name__)
 
@@ -70,8 +70,8 @@ def make_poses(studio: Studio, lease: Lease, keeper: LeaseKeeper) -> PosesMade:
     is begun after it.
     """
     with studio.database.transaction() as connection:
-        todo = poses.open_poses(connection, lease.generation_id)
-        gate = Gate(quality.measures_of(connection, lease.generation_id))
+        todo = poses.open_poses(connection, lease.id)
+        gate = Gate(quality.measures_of(connection, lease.id))
     stop = threading.Event()
     caller = Caller(studio, lease, keeper, stop)
 
@@ -108,7 +108,7 @@ def _summary(done: list[Future[int | None]]) -> PosesMade:
 def _make_one(caller: Caller, gate: Gate, pose: OpenPose) -> int | None:
     """Milliseconds of rendering, or None when the pose failed."""
     studio, lease, keeper = caller.studio, caller.lease, caller.keeper
-    bound = log.bind(generation=str(lease.generation_id), pose=str(pose.id), position=pose.position)
+    bound = log.bind(generation=str(lease.id), pose=str(pose.id), position=pose.position)
     checkpoint.begin_pose(studio.database, lease, pose)
     began = time.perf_counter()
     try:
@@ -127,9 +127,9 @@ def _make_one(caller: Caller, gate: Gate, pose: OpenPose) -> int | None:
     encoded = time.perf_counter()
     keeper.check()
     stored_image = studio.put_verified(
-        lambda sha256: pose_key(lease.generation_id, pose.id, sha256), image.data, image.content_type
+        lambda sha256: pose_key(lease.id, pose.id, sha256), image.data, image.content_type
     )
-    thumbnail, more_thumbnails = store_thumbnails(studio, lease.generation_id, pose.id, thumbnails)
+    thumbnail, more_thumbnails = store_thumbnails(studio, lease.id, pose.id, thumbnails)
     stored = time.perf_counter()
     keeper.check()
     made = MadePose(

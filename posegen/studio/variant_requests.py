@@ -1,6 +1,6 @@
-"""Image requests on their way: who may make them, when they are tried again, and when they are given up.
+"""Image requests as a kind of work: which of them one run makes, and the one transaction in which variants are written.
 
-Every decision is one transaction on rows that are locked; what the rows say is in `posegen.database.variants`.
+What the rows say is in `posegen.database.variants`; claims, leases and retries are those of `posegen.work`.
 """
 
 from __future__ import annotations
@@ -11,98 +11,90 @@ from posegen.database import objects, variant_sources, variants
 from posegen.database.conflicts import again_after_conflict
 from posegen.database.connection import Database
 from posegen.database.variant_sources import SourcePicture
-from posegen.database.variants import ImageRequest
 from posegen.error_codes import ErrorCode
-from posegen.errors import LeaseLost, RequestRefused
+from posegen.errors import RequestRefused
 from posegen.images.pixels import EncodedImage
 from posegen.ledger import quota
 from posegen.ledger.credits import balance_of
+from posegen.settings import Settings
 from posegen.storage.protocol import ObjectInfo
+from posegen.work import slots
+from posegen.work.outcomes import Work
+from posegen.work.queue import Claim, Lease, Queue
 from posegen.work.rules import RetryRule
+from posegen.work.tick import Kind
 
-REQUESTS_PER_CLAIM = 50
-MOST_CLAIMS = 2
-"""Claims under way at once: what is asked for in bulk must not take every slot from the generations."""
-RUN_SHOULD_HAVE_STARTED_SECONDS = 10
+VARIANTS = Work(Queue("image_variants", noun="image request", waiting="submitted", running="running"))
+REQUESTS_PER_BATCH = 50
+MOST_BATCHES = 2
+"""Batches under way at once: what is asked for in bulk must not take every slot from the generations."""
+
+
+def kind(settings: Settings) -> Kind:
+    """Image requests, as the tick of a sensor needs them: one run for each batch."""
+    return Kind(
+        "image_requests",
+        VARIANTS,
+        RetryRule.of(settings),
+        stall_seconds=settings.posegen_stall_seconds,
+        run_key=lambda claim: str(claim.batch),
+        claim=claim_batch,
+    )
 
 
 @again_after_conflict
-def claim_waiting(database: Database, *, limit: int = REQUESTS_PER_CLAIM) -> UUID | None:
-    """Claim what waits, for one run; None when nothing does or enough is under way."""
-    claim = uuid4()
+def claim_batch(database: Database, *, limit: int = REQUESTS_PER_BATCH) -> list[Claim]:
+    """Claim what waits, for one run; nothing when enough is under way."""
     with database.transaction() as connection:
-        variants.lock_claiming(connection)
-        if variants.count_claims(connection) >= MOST_CLAIMS:
-            return None
-        return claim if variants.claim_waiting(connection, claim, limit) else None
+        slots.lock_claiming(connection)
+        if VARIANTS.queue.runs_under_way(connection) >= MOST_BATCHES:
+            return []
+        waiting = VARIANTS.queue.waiting_ids(connection, limit)
+        return VARIANTS.queue.claim(connection, waiting, batch=uuid4())
 
 
 @again_after_conflict
 def claim_request(database: Database, request_id: UUID) -> UUID | None:
-    """Claim one request, whatever else waits; None when somebody has it already."""
-    claim = uuid4()
+    """The batch of one request that is claimed, whatever else waits; None when it does not wait."""
+    batch = uuid4()
     with database.transaction() as connection:
-        return claim if variants.claim_one(connection, claim, request_id) else None
+        return batch if VARIANTS.queue.claim(connection, [request_id], batch=batch) else None
 
 
 @again_after_conflict
-def claims_to_send_again(database: Database) -> list[UUID]:
-    """Claims whose run has not begun in time; sending the same run key again is harmless when the run exists."""
+def begin(
+    database: Database, batch: UUID, *, run_id: str, lease_seconds: float, worker_home: UUID | None = None
+) -> list[Lease]:
+    """Start to work on a batch; returns what is left of it, which is nothing when another run came first."""
     with database.transaction() as connection:
-        return variants.claims_without_run(connection, older_than_seconds=RUN_SHOULD_HAVE_STARTED_SECONDS)
+        return VARIANTS.queue.start(
+            connection,
+            VARIANTS.queue.claims_in(connection, batch),
+            run_id=run_id,
+            lease_seconds=lease_seconds,
+            worker_home=worker_home,
+        )
 
 
 @again_after_conflict
-def begin(database: Database, claim: UUID, *, lease_seconds: float) -> list[ImageRequest]:
-    """Start to work on a claim; nothing is left of it when it was swept or another run came first."""
+def user_of(database: Database, lease: Lease) -> UUID:
+    """The user of a request. Raises `LeaseLost`, and `RequestRefused` when there is no such user."""
     with database.transaction() as connection:
-        return variants.begin(connection, claim, lease_seconds=lease_seconds)
-
-
-@again_after_conflict
-def keep(database: Database, claim: UUID, request: ImageRequest, *, lease_seconds: float) -> None:
-    """Prolong the lease before the next request is made. Raises `LeaseLost` when it is no longer ours."""
-    with database.transaction() as connection:
-        if not variants.renew(connection, claim, request.id, lease_seconds=lease_seconds):
-            raise _lost(request)
-
-
-@again_after_conflict
-def release(database: Database, claim: UUID) -> int:
-    """Give back what is left of a claim, at no attempt; answers how many requests."""
-    with database.transaction() as connection:
-        return variants.release(connection, claim)
-
-
-@again_after_conflict
-def sweep_lost(database: Database, rule: RetryRule) -> int:
-    """Put back what lost its worker; answers how many requests."""
-    with database.transaction() as connection:
-        return variants.sweep_expired(connection, most_lost_leases=rule.most_lost_leases)
-
-
-@again_after_conflict
-def lose_claim(database: Database, claim: UUID, rule: RetryRule) -> int:
-    """Put back a claim whose run has ended before it began; answers how many requests."""
-    with database.transaction() as connection:
-        return variants.lose_claim(connection, claim, most_lost_leases=rule.most_lost_leases)
-
-
-@again_after_conflict
-def check_user(database: Database, request: ImageRequest) -> None:
-    """Raises `RequestRefused` when there is no such user."""
-    with database.transaction() as connection:
-        if balance_of(connection, request.user_id) is None:
+        progress = VARIANTS.queue.hold(connection, lease)
+        if progress is None:
+            raise VARIANTS.queue.lost(lease)
+        if balance_of(connection, progress.user_id) is None:
             raise RequestRefused(
-                ErrorCode.INVALID_REQUEST, f"There is no user {request.user_id}: insert the user before the request."
+                ErrorCode.INVALID_REQUEST, f"There is no user {progress.user_id}: insert the user before the request."
             )
+        return progress.user_id
 
 
 @again_after_conflict
 def complete(
     database: Database,
-    claim: UUID,
-    request: ImageRequest,
+    lease: Lease,
+    user_id: UUID,
     stored: tuple[ObjectInfo, ObjectInfo],
     normal: EncodedImage,
     *,
@@ -123,50 +115,17 @@ def complete(
             )
         ids = []
         for each in stored:
-            object_id, is_new = objects.register(connection, store, each, generation_id=None, user_id=request.user_id)
+            object_id, is_new = objects.register(connection, store, each, generation_id=None, user_id=user_id)
             if is_new:
-                quota.use(connection, request.user_id, each.size)
+                quota.use(connection, user_id, each.size)
             ids.append(object_id)
         if not variants.complete(
             connection,
-            claim,
-            request.id,
+            lease,
             source=source,
             normal_object=ids[0],
             high_quality_object=ids[1],
             width=normal.width,
             height=normal.height,
         ):
-            raise _lost(request)
-
-
-@again_after_conflict
-def fail(database: Database, claim: UUID, request: ImageRequest, code: ErrorCode, detail: str) -> None:
-    """End a request that can never be made. Raises `LeaseLost`."""
-    with database.transaction() as connection:
-        if not variants.fail(connection, claim, request.id, code=code, detail=detail):
-            raise _lost(request)
-
-
-@again_after_conflict
-def try_again(
-    database: Database, claim: UUID, request: ImageRequest, rule: RetryRule, code: ErrorCode, detail: str
-) -> bool:
-    """Let a request wait for its next attempt; False when this was the last one and it has failed with `code`.
-
-    Raises `LeaseLost`.
-    """
-    attempts = request.attempts + 1
-    if attempts >= rule.most_attempts:
-        fail(database, claim, request, code, f"given up after {attempts} attempts; the last: {detail}")
-        return False
-    with database.transaction() as connection:
-        if not variants.put_back(
-            connection, claim, request.id, detail=detail, wait_seconds=rule.wait_before(attempts + 1)
-        ):
-            raise _lost(request)
-    return True
-
-
-def _lost(request: ImageRequest) -> LeaseLost:
-    return LeaseLost(f"Image request {request.id} is no longer ours: nothing was written.")
+            raise VARIANTS.queue.lost(lease)

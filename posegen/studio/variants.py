@@ -5,21 +5,19 @@ What cannot be made fails alone; what may pass is tried again. The pixels are `p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from uuid import UUID
 
-import psycopg
 import structlog
 
 from posegen.database import variant_sources, variants
+from posegen.database.conflicts import again_after_conflict
 from posegen.database.failures import is_lost
 from posegen.database.variant_sources import SourcePicture
-from posegen.database.variants import ImageRequest
 from posegen.error_codes import ErrorCode
 from posegen.errors import (
-    DatabaseUnusable,
     ImageInvalid,
     InvalidKey,
     LeaseLost,
@@ -36,6 +34,10 @@ from posegen.storage.protocol import ObjectInfo
 from posegen.studio import variant_requests
 from posegen.studio.provenance import carried_packet
 from posegen.studio.studio import Studio
+from posegen.studio.variant_requests import VARIANTS
+from posegen.work.keeper import LeaseKeeper
+from posegen.work.queue import Lease
+from posegen.work.working import give_back, settled
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +47,7 @@ Decode = Callable[[bytes, str], Pixels]
 
 @dataclass(frozen=True)
 class VariantsMade:
-    """What became of a claim. `waiting`: requests that will be tried again; `lost`: that others have by now."""
+    """What became of a batch. `waiting`: requests that are tried again; `lost`: those that another worker owns now."""
 
     completed: int = 0
     failed: int = 0
@@ -53,86 +55,89 @@ class VariantsMade:
     lost: int = 0
 
 
-def make_variants(studio: Studio, claim: UUID, decode: Decode) -> VariantsMade:
-    """Make everything that is left of a claim.
+def make_variants(studio: Studio, batch: UUID, decode: Decode, *, run_id: str) -> VariantsMade:
+    """Make everything that is left of a batch.
 
-    An interrupt, or a database that does not answer, ends it; what was not made is given back.
+    An interrupt, or a database that cannot be reached, ends it; what was not made is put back.
+
+    Args:
+        studio: what the variants are made with.
+        batch: the requests that were claimed for this run.
+        decode: gives the pixels of a file.
+        run_id: the Dagster run, or what stands for it.
     """
+    home = None if studio.worker_home is None else studio.worker_home.hold(run_id)
+    leases = variant_requests.begin(
+        studio.database, batch, run_id=run_id, lease_seconds=studio.lease_seconds, worker_home=home
+    )
     made = VariantsMade()
     try:
-        for request in variant_requests.begin(studio.database, claim, lease_seconds=studio.lease_seconds):
-            outcome = _make_one(studio, claim, request, decode)
-            made = replace(made, **{outcome: getattr(made, outcome) + 1})
-    except BaseException:
-        _give_back(studio, claim)
+        with LeaseKeeper(studio.database, VARIANTS.queue, leases, lease_seconds=studio.lease_seconds) as keeper:
+            for index, lease in enumerate(leases):
+                outcome = _make_one(studio, leases[index:], decode)
+                keeper.drop(lease)
+                made = replace(made, **{outcome: getattr(made, outcome) + 1})
+    except BaseException as ended:
+        give_back(studio.database, VARIANTS, leases, reason=type(ended).__name__)
         raise
     return made
 
 
-def _give_back(studio: Studio, claim: UUID) -> None:
+def _make_one(studio: Studio, leases: Sequence[Lease], decode: Decode) -> str:
+    """The field of `VariantsMade` that the first request counts for. `leases`: its own, and those that follow."""
+    lease, bound = leases[0], log.bind(request=str(leases[0].id))
     try:
-        released = variant_requests.release(studio.database, claim)
-    except (psycopg.Error, DatabaseUnusable):  # the leases run out by themselves; the error has to go on
-        log.warning("stopped, and the claim could not be given back", claim=str(claim))
-    else:
-        log.info("stopped", claim=str(claim), released=released)
-
-
-def _make_one(studio: Studio, claim: UUID, request: ImageRequest, decode: Decode) -> str:
-    """The field of `VariantsMade` that this request counts for."""
-    bound = log.bind(request=str(request.id))
-    try:
-        variant_requests.keep(studio.database, claim, request, lease_seconds=studio.lease_seconds)
-        code, detail, may_pass = _attempt(studio, claim, request, decode)
-        if code is None:
-            bound.info("variants stored")
-            return "completed"
-        bound.warning("variants not made", error_code=code, reason=detail)
-        if may_pass and variant_requests.try_again(studio.database, claim, request, studio.retry_rule, code, detail):
-            return "waiting"
-        if not may_pass:
-            variant_requests.fail(studio.database, claim, request, code, detail)
+        _note_progress(studio, leases)
+        with settled(studio.database, VARIANTS, lease, studio.retry_rule):
+            _make_and_store(studio, lease, decode)
     except LeaseLost:
         bound.warning("lease lost")
         return "lost"
-    return "failed"
-
-
-def _attempt(studio: Studio, claim: UUID, request: ImageRequest, decode: Decode) -> tuple[ErrorCode | None, str, bool]:
-    """None when the variants are made; otherwise why not, and whether another attempt may help."""
-    try:
-        _make_and_store(studio, claim, request, decode)
     except RequestRefused as refused:
-        return refused.code, refused.detail, False
-    except ImageInvalid as invalid:
-        return ErrorCode.IMAGE_INVALID, str(invalid), False
-    except InvalidKey as unusable:
-        return ErrorCode.INVALID_REQUEST, str(unusable), False
-    except (ObjectMissing, ObjectCorrupt) as gone:
-        return ErrorCode.STORAGE_FAILED, str(gone), False
-    except StorageError as silent:
-        return ErrorCode.STORAGE_FAILED, str(silent), True
-    except LeaseLost:
-        raise
-    except Exception as defect:  # whatever one request meets must not stop the others
-        if is_lost(defect):
+        bound.warning("variants not made", error_code=refused.code, reason=refused.detail)
+        return "failed"
+    except Exception as error:  # one request must not stop the others
+        if is_lost(error):
             raise
-        log.exception("variants met a defect", request=str(request.id))
-        return ErrorCode.POISONED, f"{type(defect).__name__}: {defect}", True
-    return None, "", False
+        bound.warning("variants not made", reason=str(error), exc_info=not isinstance(error, StorageError))
+        return "waiting" if _waits(studio, lease) else "failed"
+    bound.info("variants stored")
+    return "completed"
 
 
-def _make_and_store(studio: Studio, claim: UUID, request: ImageRequest, decode: Decode) -> None:
-    variant_requests.check_user(studio.database, request)
+@again_after_conflict
+def _note_progress(studio: Studio, leases: Sequence[Lease]) -> None:
+    """Note progress of all that is still to come, or the last of a batch would count as stalled."""
     with studio.database.transaction() as connection:
-        wish = variants.wish_of(connection, request.id)
-    source = _source(studio, request.user_id, wish.source)
-    file = studio.read(source.store, source.key, source.sha256)
-    packet = carried_packet(file, is_ours=source.generation_id is not None)
-    encoded = encode_variants(decode(file, PurePosixPath(source.key).suffix), xmp=packet)
-    normal, high_quality = (_put(studio, request, wish.tool, image) for image in (encoded.normal, encoded.high_quality))
+        VARIANTS.queue.note_progress(connection, leases)
+
+
+def _waits(studio: Studio, lease: Lease) -> bool:
+    with studio.database.transaction() as connection:
+        progress = VARIANTS.queue.progress_of(connection, lease.id)
+    return progress is not None and progress.status == VARIANTS.queue.waiting
+
+
+def _make_and_store(studio: Studio, lease: Lease, decode: Decode) -> None:
+    """Raises `RequestRefused` for what no further attempt can make."""
+    try:
+        user_id = variant_requests.user_of(studio.database, lease)
+        with studio.database.transaction() as connection:
+            wish = variants.wish_of(connection, lease.id)
+        source = _source(studio, user_id, wish.source)
+        file = studio.read(source.store, source.key, source.sha256)
+        packet = carried_packet(file, is_ours=source.generation_id is not None)
+        encoded = encode_variants(decode(file, PurePosixPath(source.key).suffix), xmp=packet)
+        folder = wish.tool, user_id, lease.id
+        normal, high_quality = (_put(studio, folder, image) for image in (encoded.normal, encoded.high_quality))
+    except ImageInvalid as invalid:
+        raise RequestRefused(ErrorCode.IMAGE_INVALID, str(invalid)) from invalid
+    except InvalidKey as unusable:
+        raise RequestRefused(ErrorCode.INVALID_REQUEST, str(unusable)) from unusable
+    except (ObjectMissing, ObjectCorrupt) as gone:
+        raise RequestRefused(ErrorCode.STORAGE_FAILED, str(gone)) from gone
     variant_requests.complete(
-        studio.database, claim, request, (normal, high_quality), encoded.normal, source=source, store=studio.store.name
+        studio.database, lease, user_id, (normal, high_quality), encoded.normal, source=source, store=studio.store.name
     )
 
 
@@ -148,9 +153,9 @@ def _source(studio: Studio, user_id: UUID, asked_for: str) -> SourcePicture:
     return source
 
 
-def _put(studio: Studio, request: ImageRequest, tool: str, image: EncodedImage) -> ObjectInfo:
+def _put(studio: Studio, folder: tuple[str, UUID, UUID], image: EncodedImage) -> ObjectInfo:
     return studio.put_verified(
-        lambda sha256: variant_key(tool, request.user_id, request.id, sha256, content_type=image.content_type),
+        lambda sha256: variant_key(*folder, sha256, content_type=image.content_type),
         image.data,
         image.content_type,
     )

@@ -6,7 +6,7 @@ A breakage changes a worker process after it was forked, or the schema of a test
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, LiteralString
@@ -15,17 +15,17 @@ from uuid import UUID
 from posegen.backends.protocol import Recipe
 from posegen.database import generations, poses, queue
 from posegen.database.connection import Connection, Database
-from posegen.database.generations import Claim, Lease
 from posegen.database.poses import OpenPose
-from posegen.database.recovery import expired_ids
 from posegen.lifecycle import checkpoint, claims, recovery
 from posegen.lifecycle.checkpoint import MadePose
-from posegen.lifecycle.leases import LeaseKeeper
+from posegen.lifecycle.outcomes import GENERATIONS
 from posegen.storage.hashing import fingerprint
 from posegen.storage.keys import content_type_of
 from posegen.storage.protocol import ObjectInfo
 from posegen.studio.poses import PosesMade
 from posegen.studio.studio import Studio
+from posegen.work.keeper import LeaseKeeper
+from posegen.work.queue import Claim, Lease, Progress, Queue
 
 
 @dataclass(frozen=True)
@@ -55,38 +55,57 @@ def _put_in_place_of(owner: ModuleType | type, name: str, replacement: Any) -> A
 # --- who may write ------------------------------------------------------------------------------------------------
 
 
-def _no_token_in_the_guard() -> None:
-    def touch(connection: Connection, update: LiteralString, lease: Lease, values: dict[str, Any]) -> bool:
-        guarded: LiteralString = update + " where id = %(id)s and status = 'running'"
-        return connection.execute(guarded, {**values, "id": lease.generation_id}).rowcount == 1
+def _guard_by(condition: LiteralString) -> None:
+    """Let every write of a worker be guarded by the row's id, and by this condition alone."""
 
-    _put_in_place_of(generations, "_touch", touch)
+    def guarded(connection: Connection, lease: Lease, change: LiteralString, *values: object) -> bool:
+        statement: LiteralString = f"update generations set {change} where id = %s {condition}"
+        return connection.execute(statement, [*values, lease.id]).rowcount == 1
+
+    def renew(_: Queue, connection: Connection, leases: Sequence[Lease], *, lease_seconds: float) -> set[UUID]:
+        change: LiteralString = "lease_expires_at = now() + make_interval(secs => %s)"
+        return {lease.id for lease in leases if guarded(connection, lease, change, lease_seconds)}
+
+    def hold(queue: Queue, connection: Connection, lease: Lease) -> Progress | None:
+        held = guarded(connection, lease, "progressed_at = now()")
+        return queue.progress_of(connection, lease.id) if held else None
+
+    def count_pose(connection: Connection, lease: Lease, *, completed: int = 0, failed: int = 0) -> bool:
+        change: LiteralString = "poses_completed = poses_completed + %s, poses_failed = poses_failed + %s"
+        return guarded(connection, lease, change, completed, failed)
+
+    _put_in_place_of(Queue, "renew", renew)
+    _put_in_place_of(Queue, "hold", hold)
+    _put_in_place_of(generations, "count_pose", count_pose)
+
+
+def _no_token_in_the_guard() -> None:
+    _guard_by("and status = 'running'")
 
 
 def _nothing_but_the_id_in_the_guard() -> None:
-    def touch(connection: Connection, update: LiteralString, lease: Lease, values: dict[str, Any]) -> bool:
-        return connection.execute(update + " where id = %(id)s", {**values, "id": lease.generation_id}).rowcount == 1
-
     def complete(connection: Connection, pose: UUID, result: poses.PoseResult) -> bool:
         connection.execute("update generated_poses set status = 'running' where id = %s", [pose])
         return true_complete(connection, pose, result)
 
-    _put_in_place_of(generations, "_touch", touch)
+    _guard_by("")
     true_complete: Callable[[Connection, UUID, poses.PoseResult], bool]
     true_complete = _put_in_place_of(poses, "complete", complete)
 
 
 def _leases_by_the_workers_clock() -> None:
-    def touch(connection: Connection, update: LiteralString, lease: Lease, values: dict[str, Any]) -> bool:
-        touched: bool = true_touch(connection, update, lease, values)
-        if "seconds" in values:
-            connection.execute(
-                "update generations set lease_expires_at = to_timestamp(%s) where id = %s and status = 'running'",
-                [time.time() + values["seconds"], lease.generation_id],
-            )
-        return touched
+    def expire(connection: Connection, leases: Sequence[Lease], seconds: float) -> None:
+        connection.execute(
+            "update generations set lease_expires_at = to_timestamp(%s) where id = any(%s) and status = 'running'",
+            [time.time() + seconds, [lease.id for lease in leases]],
+        )
 
-    true_touch = _put_in_place_of(generations, "_touch", touch)
+    def renew(queue: Queue, connection: Connection, leases: Sequence[Lease], *, lease_seconds: float) -> set[UUID]:
+        held: set[UUID] = true_renew(queue, connection, leases, lease_seconds=lease_seconds)
+        expire(connection, leases, lease_seconds)
+        return held
+
+    true_renew = _put_in_place_of(Queue, "renew", renew)
 
 
 # --- what belongs together ----------------------------------------------------------------------------------------
@@ -98,7 +117,7 @@ def _capture_outside_the_transaction() -> None:
     def complete(database: Database, lease: Lease, pose: OpenPose, made: MadePose, *, store: str) -> None:
         true_complete(database, lease, pose, made, store=store)
         with database.transaction() as connection:
-            true_capture(connection, lease.generation_id, pose.id)
+            true_capture(connection, lease.id, pose.id)
 
     true_capture = _put_in_place_of(checkpoint.credits, "capture", lambda *_: None)
     _put_in_place_of(checkpoint, "complete_pose", complete)
@@ -139,7 +158,7 @@ def _sweeper_ignores_terminal_states() -> None:
 
     def recover(database: Database, *rest: Any, **named: Any) -> Any:
         with database.transaction() as connection:
-            remembered.update(expired_ids(connection))
+            remembered.update(GENERATIONS.queue.ids_where(connection, GENERATIONS.queue.expired, {}))
             connection.execute(
                 """
                 update generations set status = 'queued', token = token + 1, lease_expires_at = null,
@@ -179,7 +198,7 @@ def _finished_poses_are_made_again() -> None:
         with studio.database.transaction() as connection:
             finished = connection.execute(
                 "select recipe from generated_poses where generation_id = %s and status = 'completed'",
-                [lease.generation_id],
+                [lease.id],
             ).fetchall()
         for row in finished:
             studio.open_backend("mannequin").render(Recipe.from_json(row["recipe"]))

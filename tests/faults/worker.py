@@ -22,11 +22,11 @@ import psycopg
 import structlog
 
 from posegen.backends.breaker import BackendRule
-from posegen.database import queue, retention
+from posegen.database import retention
 from posegen.database.connection import Database
-from posegen.database.generations import Claim
 from posegen.errors import ClaimSuperseded, DatabaseUnusable
-from posegen.lifecycle import claims, intake, leases, outcomes, recovery, work
+from posegen.lifecycle import claims, intake, outcomes, recovery, work
+from posegen.lifecycle.outcomes import GENERATIONS
 from posegen.lifecycle.rules import Prices, TimeLimits
 from posegen.logs import configure_logging
 from posegen.settings import Settings
@@ -39,7 +39,9 @@ from posegen.studio.poses import make_poses
 from posegen.studio.studio import Studio
 from posegen.upkeep.retention import RetentionRule, clean_up_images
 from posegen.work import commit_points
+from posegen.work import keeper as keeping
 from posegen.work.commit_points import CommitPoint
+from posegen.work.queue import Claim, Lease
 from posegen.work.rules import RetryRule
 from posegen.work.worker_home import WorkerHome
 from tests.faults.breakages import break_it
@@ -188,14 +190,14 @@ def _run(studio: Studio, name: str) -> NoReturn:
 
 def _next_claim(database: Database) -> Claim | None:
     with database.transaction() as connection:
-        waiting = queue.claims_without_run(connection, older_than_seconds=0)
+        waiting = GENERATIONS.queue.unstarted_claims(connection, older_than_seconds=0)
     # Those who come at once begin at different places.
     return waiting[os.getpid() % len(waiting)] if waiting else None
 
 
 def _one_run(studio: Studio, claim: Claim, run_id: str) -> None:
     """The two assets of a run; between them it holds its lease, and nobody renews it."""
-    generation: UUID = claim.generation_id
+    generation: UUID = claim.id
     lease = claims.start_work(
         studio.database,
         generation,
@@ -236,13 +238,13 @@ def _told_to_stop(*_: object) -> None:
 def _note_checks() -> ContextVar[float]:
     """By the true clock, when the work at hand last found its lease to be good."""
     checked = ContextVar("checked", default=0.0)
-    true_check = leases.LeaseKeeper.check
+    true_check = keeping.LeaseKeeper.check
 
-    def check(keeper: leases.LeaseKeeper) -> None:
-        true_check(keeper)
+    def check(keeper: keeping.LeaseKeeper, lease: Lease | None = None) -> None:
+        true_check(keeper, lease)
         checked.set(true_time())
 
-    leases.LeaseKeeper.check = check  # type: ignore[method-assign]
+    keeping.LeaseKeeper.check = check  # type: ignore[method-assign]
     return checked
 
 
@@ -289,4 +291,4 @@ def _set_clock(ahead: float, rate: float) -> None:
 
 
 # Leases are kept by `time.monotonic`: a module that had imported the name itself would not see the wrong clock.
-assert leases.time is time
+assert keeping.time is time

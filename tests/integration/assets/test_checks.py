@@ -146,7 +146,7 @@ def test_fewer_poses_than_were_asked_for_stop_nothing(deployment, database, back
     claim = claimed(database, poses=SLUGS[:2], formats=["shopee"])
     backend.before_each = lambda recipe: 1 / 0 if recipe.pose == SLUGS[0] else None
 
-    run = deployment.generate(claim.generation_id, dispatch=claim.dispatch)
+    run = deployment.generate(claim.id, dispatch=claim.dispatch)
 
     assert run.succeeded
     assert run.materialized == ["generated_poses", "thumbnails", "exports"]

@@ -11,7 +11,7 @@ from posegen.storage.keys import manifest_key
 from posegen_assets.designs import design_previews
 from posegen_assets.jobs import render_designs
 from resources.environment import deployment_resources
-from sensors.targets import DESIGN_CLAIM_TAG, DESIGNS, RENDER_DESIGNS_JOB
+from sensors.targets import DESIGNS, DISPATCH_TAG, RENDER_DESIGNS_JOB
 from tests.builders import a_design, a_user, claimed_design, design, start_design
 from tests.conftest import BASE_URL
 from tests.deployments import QUIET, Run, ignore_warning_of_nested_resources
@@ -37,7 +37,7 @@ def render(deployment):
             definitions.resolve_job_def(RENDER_DESIGNS_JOB).execute_in_process(
                 instance=deployment.instance,
                 partition_key=str(partition),
-                tags={} if claim is None else {DESIGN_CLAIM_TAG: str(claim)},
+                tags={} if claim is None else {DISPATCH_TAG: str(claim)},
                 run_config=QUIET,
                 raise_on_error=False,
             )
@@ -49,26 +49,26 @@ def render(deployment):
 def test_a_claimed_design_is_published_and_shown(database, store, render):
     claim = claimed_design(database, text="Be kind 🌊")
 
-    run = render(claim.design_id, claim.claim)
+    run = render(claim.id, claim.dispatch)
 
     assert run.succeeded
-    found = design(database, claim.design_id)
+    found = design(database, claim.id)
     assert found["status"] == "published"
     metadata = run.metadata("design_previews")
     assert metadata["preview"] == f"![design]({found['preview_url']})"
     assert found["preview_url"].startswith(f"{BASE_URL}/designs/")
     assert metadata["product"] == "sticker"
-    manifest = json.loads(store.get(manifest_key("design_previews", str(claim.design_id))))
+    manifest = json.loads(store.get(manifest_key("design_previews", str(claim.id))))
     assert [each["kind"] for each in manifest["objects"]] == ["preview", "thumbnail"]
 
 
 def test_a_published_design_is_shown_again_and_never_rendered_again(database, render):
     claim = claimed_design(database)
-    render(claim.design_id, claim.claim)
-    before = design(database, claim.design_id)
+    render(claim.id, claim.dispatch)
+    before = design(database, claim.id)
 
-    assert render(claim.design_id).succeeded
-    assert design(database, claim.design_id) == before
+    assert render(claim.id).succeeded
+    assert design(database, claim.id) == before
 
 
 def test_an_operator_can_start_a_design_that_waits(database, render):
@@ -81,7 +81,7 @@ def test_an_operator_can_start_a_design_that_waits(database, render):
 def test_a_design_that_cannot_be_made_ends_its_run_with_a_sentence(database, render):
     claim = claimed_design(database, a_user(database, storage_limit=10))
 
-    run = render(claim.design_id, claim.claim)
+    run = render(claim.id, claim.dispatch)
 
     assert not run.succeeded
     (refusal,) = run.refusals
@@ -92,11 +92,11 @@ def test_a_run_that_came_too_late_changes_nothing(database, render):
     claim = claimed_design(database)
     start_design(database, claim)
 
-    run = render(claim.design_id, claim.claim)
+    run = render(claim.id, claim.dispatch)
 
     assert run.refusals == [
-        f"Design {claim.design_id} is a rendering under claim 1; this run came with claim 1. Nothing was changed; wait "
-        "for the other run."
+        f"The design {claim.id} is rendering under dispatch 1; this run came with dispatch 1. Nothing was changed; "
+        "wait for the other run."
     ]
 
 

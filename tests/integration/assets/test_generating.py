@@ -16,9 +16,11 @@ import posegen_assets.poses
 from posegen.errors import BackendUnavailable, GenerationCancelled, LeaseLost
 from posegen.images.validation import open_image
 from posegen.lifecycle import claims, outcomes
-from posegen.lifecycle.leases import LeaseKeeper
+from posegen.lifecycle.outcomes import GENERATIONS
 from posegen.studio.contact_sheets import store_contact_sheet
 from posegen.studio.poses import make_poses
+from posegen.work.keeper import LeaseKeeper
+from posegen.work.outcomes import recover_run
 from posegen.work.rules import RetryRule
 from tests.builders import (
     PRICE,
@@ -80,11 +82,11 @@ class BrokenFolder:
 def test_a_claim_becomes_poses_thumbnails_and_exports(database, store, deployment):
     claim = claimed(database, poses=SLUGS[:3], formats=["shopee", "instagram_post"])
 
-    run = deployment.generate(claim.generation_id, dispatch=claim.dispatch)
+    run = deployment.generate(claim.id, dispatch=claim.dispatch)
 
     assert run.succeeded
     assert run.materialized == ["generated_poses", "thumbnails", "exports"]
-    assert status(database, claim.generation_id) == "completed"
+    assert status(database, claim.id) == "completed"
     assert credits(database, claim.user_id) == (10_000 - 3 * PRICE, 0, 3 * PRICE)
     assert [len(keys(store, folder)) for folder in ("poses", "thumbnails", "exports")] == [3, 3, 6]
     assert {name for name, check in run.checks.items() if check.passed} == {
@@ -100,7 +102,7 @@ def test_the_mannequin_makes_pictures_of_a_prompt(database, store, deployment, m
     monkeypatch.setenv("DATABASE_URL", database.url)
     claim = claimed(database, prompt="waving in the park", formats=["tiktok"])
 
-    assert deployment.generate(claim.generation_id, dispatch=claim.dispatch).succeeded
+    assert deployment.generate(claim.id, dispatch=claim.dispatch).succeeded
 
     pose = row(database, "select * from pose_results")
     picture = open_image(store.get(pose["exports"]["tiktok"].removeprefix(f"{BASE_URL}/")))
@@ -112,7 +114,7 @@ def test_the_mannequin_makes_pictures_of_a_prompt(database, store, deployment, m
 def test_the_metadata_says_what_was_made_and_shows_it(database, store, deployment):
     claim = claimed(database, poses=SLUGS[:2], formats=["shopee", "tokopedia"])
 
-    run = deployment.generate(claim.generation_id, dispatch=claim.dispatch)
+    run = deployment.generate(claim.id, dispatch=claim.dispatch)
 
     poses, thumbnails, exports = (run.metadata(each) for each in ("generated_poses", "thumbnails", "exports"))
     sheet = poses["contact sheet"].removeprefix("![contact sheet](").removesuffix(")")
@@ -131,12 +133,12 @@ def test_the_metadata_says_what_was_made_and_shows_it(database, store, deploymen
 def test_the_manifests_are_json_on_the_store(database, store, deployment):
     claim = claimed(database, poses=SLUGS[:2], formats=["shopee"])
 
-    run = deployment.generate(claim.generation_id, dispatch=claim.dispatch)
+    run = deployment.generate(claim.id, dispatch=claim.dispatch)
 
     for asset, holds in {"generated_poses": "poses", "thumbnails": "thumbnails", "exports": "exports"}.items():
-        key = f"manifests/{asset}/{claim.generation_id}.json"
+        key = f"manifests/{asset}/{claim.id}.json"
         manifest = json.loads(store.get(key))
-        assert manifest["generation"] == str(claim.generation_id)
+        assert manifest["generation"] == str(claim.id)
         assert len(manifest[holds]) == 2
         assert run.metadata(asset)["manifest"] == key
         assert store.head(key).content_type == "application/json"
@@ -147,11 +149,11 @@ def test_the_manifests_are_json_on_the_store(database, store, deployment):
 
 def test_a_rerun_makes_no_call_and_charges_nothing(database, store, deployment, backend):
     claim = claimed(database, poses=SLUGS[:2], formats=["shopee"])
-    deployment.generate(claim.generation_id, dispatch=claim.dispatch)
+    deployment.generate(claim.id, dispatch=claim.dispatch)
     before = rows(database, "select * from pose_results order by position"), credits(database, claim.user_id)
     backend.recipes.clear()
 
-    rerun = deployment.generate(claim.generation_id, dispatch=claim.dispatch)
+    rerun = deployment.generate(claim.id, dispatch=claim.dispatch)
 
     assert rerun.succeeded
     assert backend.recipes == []
@@ -167,7 +169,7 @@ def test_after_an_error_of_the_store_the_next_run_goes_on_where_the_first_stoppe
     backend.before_each = lambda recipe: broken_storage.set() if recipe.pose == SLUGS[2] else None
     one_at_a_time = deployment.with_settings(posegen_render_threads=1)
 
-    failed = one_at_a_time.generate(claim.generation_id, dispatch=claim.dispatch)
+    failed = one_at_a_time.generate(claim.id, dispatch=claim.dispatch)
 
     assert not failed.succeeded
     assert row(database, "select status, attempts from generations") == {"status": "queued", "attempts": 1}
@@ -175,10 +177,10 @@ def test_after_an_error_of_the_store_the_next_run_goes_on_where_the_first_stoppe
 
     broken_storage.clear()
     backend.before_each = lambda _: None
-    assert one_at_a_time.generate(claim.generation_id).succeeded
+    assert one_at_a_time.generate(claim.id).succeeded
 
     assert [recipe.pose for recipe in backend.recipes] == [*SLUGS[:3], SLUGS[2]]
-    assert status(database, claim.generation_id) == "completed"
+    assert status(database, claim.id) == "completed"
     assert credits(database, claim.user_id) == (10_000 - 3 * PRICE, 0, 3 * PRICE)
 
 
@@ -187,10 +189,10 @@ def test_a_store_that_stays_broken_ends_the_generation_with_its_code(database, d
     claim = claimed(database)
     one_attempt = deployment.with_settings(posegen_max_attempts=1)
 
-    run = one_attempt.generate(claim.generation_id, dispatch=claim.dispatch)
+    run = one_attempt.generate(claim.id, dispatch=claim.dispatch)
 
     assert not run.succeeded
-    assert result(database, claim.generation_id)["error_code"] == "storage_failed"
+    assert result(database, claim.id)["error_code"] == "storage_failed"
     assert credits(database, claim.user_id) == (10_000, 0, 0)
 
 
@@ -198,11 +200,11 @@ def test_a_pose_that_cannot_be_rendered_fails_alone(database, deployment, backen
     claim = claimed(database, poses=SLUGS[:3], formats=["shopee"])
     backend.before_each = lambda recipe: 1 / 0 if recipe.pose == SLUGS[1] else None
 
-    run = deployment.generate(claim.generation_id, dispatch=claim.dispatch)
+    run = deployment.generate(claim.id, dispatch=claim.dispatch)
 
     assert run.succeeded
-    assert status(database, claim.generation_id) == "partial"
-    assert pose_statuses(database, claim.generation_id) == ["completed", "failed", "completed"]
+    assert status(database, claim.id) == "partial"
+    assert pose_statuses(database, claim.id) == ["completed", "failed", "completed"]
     assert credits(database, claim.user_id) == (10_000 - 2 * PRICE, 0, 2 * PRICE)
     assert run.metadata("generated_poses")["poses"] == "2 of 3, 1 failed"
     assert run.metadata("exports")["exports"] == 2
@@ -212,10 +214,10 @@ def test_a_generation_without_any_pose_fails_and_has_no_contact_sheet(database, 
     claim = claimed(database, poses=SLUGS[:2], formats=["shopee"])
     backend.before_each = lambda _: 1 / 0
 
-    run = deployment.generate(claim.generation_id, dispatch=claim.dispatch)
+    run = deployment.generate(claim.id, dispatch=claim.dispatch)
 
     assert run.succeeded, "the run has done its work: the customer's generation is what failed"
-    assert result(database, claim.generation_id)["error_code"] == "backend_rejected"
+    assert result(database, claim.id)["error_code"] == "backend_rejected"
     assert "contact sheet" not in run.metadata("generated_poses")
 
 
@@ -223,24 +225,24 @@ def test_a_generation_that_is_cancelled_in_the_middle_stops_the_run_and_pays_for
     database, deployment, backend
 ):
     claim = claimed(database, poses=SLUGS[:3], formats=["shopee"])
-    cancel = partial(outcomes.cancel, database, claim.generation_id, actor="test")
+    cancel = partial(outcomes.cancel, database, claim.id, actor="test")
     backend.before_each = lambda recipe: cancel() if recipe.pose == SLUGS[1] else None
 
-    run = deployment.with_settings(posegen_render_threads=1).generate(claim.generation_id, dispatch=claim.dispatch)
+    run = deployment.with_settings(posegen_render_threads=1).generate(claim.id, dispatch=claim.dispatch)
 
     assert run_status(deployment, run) is Status.CANCELED
-    assert run.refusals == [str(GenerationCancelled(claim.generation_id))]
+    assert run.refusals == [str(GenerationCancelled(claim.id))]
     assert run.materialized == []
-    assert status(database, claim.generation_id) == "cancelled"
+    assert status(database, claim.id) == "cancelled"
     assert [recipe.pose for recipe in backend.recipes] == SLUGS[:2]
     assert credits(database, claim.user_id) == (10_000 - PRICE, 0, PRICE)
 
 
 def test_the_run_of_a_generation_that_was_cancelled_before_it_began_is_cancelled_too(database, deployment, backend):
     claim = claimed(database)
-    outcomes.cancel(database, claim.generation_id, actor="customer")
+    outcomes.cancel(database, claim.id, actor="customer")
 
-    run = deployment.generate(claim.generation_id, dispatch=claim.dispatch)
+    run = deployment.generate(claim.id, dispatch=claim.dispatch)
 
     assert run_status(deployment, run) is Status.CANCELED
     assert (run.materialized, backend.recipes) == ([], [])
@@ -248,11 +250,11 @@ def test_the_run_of_a_generation_that_was_cancelled_before_it_began_is_cancelled
 
 def test_an_operator_may_look_after_the_pictures_of_a_cancelled_generation(database, deployment, backend):
     claim = claimed(database, poses=SLUGS[:2], formats=["shopee"])
-    cancel = partial(outcomes.cancel, database, claim.generation_id, actor="test")
+    cancel = partial(outcomes.cancel, database, claim.id, actor="test")
     backend.before_each = lambda recipe: cancel() if recipe.pose == SLUGS[1] else None
-    deployment.with_settings(posegen_render_threads=1).generate(claim.generation_id, dispatch=claim.dispatch)
+    deployment.with_settings(posegen_render_threads=1).generate(claim.id, dispatch=claim.dispatch)
 
-    run = deployment.generate(claim.generation_id)
+    run = deployment.generate(claim.id)
 
     assert run.succeeded
     assert run.metadata("exports")["exports"] == 1
@@ -263,14 +265,14 @@ def test_a_run_that_loses_its_generation_to_another_one_fails_with_a_sentence(da
 
     def lose(recipe):
         if recipe.pose == SLUGS[1]:
-            taken_over(database, claim.generation_id)
+            taken_over(database, claim.id)
 
     backend.before_each = lose
-    run = deployment.with_settings(posegen_render_threads=1).generate(claim.generation_id, dispatch=claim.dispatch)
+    run = deployment.with_settings(posegen_render_threads=1).generate(claim.id, dispatch=claim.dispatch)
 
     assert run_status(deployment, run) is Status.FAILURE
     (refusal,) = run.refusals
-    assert "no longer ours" in refusal or "is lost" in refusal
+    assert "Another worker owns" in refusal or "is lost" in refusal
     assert row(database, "select status, attempts from generations") == {"status": "running", "attempts": 0}
 
 
@@ -285,7 +287,7 @@ def test_an_interrupt_means_what_dagster_says_of_the_run(database, deployment, m
         raise DagsterExecutionInterruptedError
 
     monkeypatch.setattr(posegen_assets.poses, "make_poses", interrupted)
-    run = deployment.generate(claim.generation_id, dispatch=claim.dispatch)
+    run = deployment.generate(claim.id, dispatch=claim.dispatch)
 
     assert run_status(deployment, run) is (Status.CANCELED if cancelled else Status.FAILURE)
     assert row(database, "select status, attempts, lost_leases from generations") == {
@@ -299,21 +301,21 @@ def test_while_the_backend_is_away_the_run_ends_with_a_sentence_and_the_generati
     claim = claimed(database)
     backend.before_each = away
 
-    run = deployment.with_settings(posegen_breaker_failures=1).generate(claim.generation_id, dispatch=claim.dispatch)
+    run = deployment.with_settings(posegen_breaker_failures=1).generate(claim.id, dispatch=claim.dispatch)
 
     assert run.refusals == ["The backend mannequin is left alone for 15 s: 503"]
-    assert status(database, claim.generation_id) == "queued"
-    assert event_kinds(database, claim.generation_id)[-1] == "held_back"
+    assert status(database, claim.id) == "queued"
+    assert event_kinds(database, claim.id)[-1] == "held_back"
 
 
 def test_a_contact_sheet_is_not_put_up_by_a_run_that_lost_its_generation(database, studio):
     lease = running(database)
-    with LeaseKeeper(database, lease, lease_seconds=60) as keeper:
+    with LeaseKeeper(database, GENERATIONS.queue, [lease], lease_seconds=60) as keeper:
         make_poses(studio, lease, keeper)
-    taken_over(database, lease.generation_id)
+    taken_over(database, lease.id)
 
     with pytest.raises(LeaseLost):
-        store_contact_sheet(studio, lease.generation_id, lease)
+        store_contact_sheet(studio, lease.id, lease)
 
     assert value(database, "select contact_sheet_object from generations") is None
 
@@ -340,7 +342,7 @@ def test_an_operator_can_start_what_is_queued(database, deployment):
 
 def test_thumbnails_alone_are_made_again_at_no_charge(database, store, deployment, backend):
     claim = claimed(database, poses=SLUGS[:2], formats=["shopee"])
-    deployment.generate(claim.generation_id, dispatch=claim.dispatch)
+    deployment.generate(claim.id, dispatch=claim.dispatch)
     before = (
         rows(database, "select thumbnail_url from pose_results order by position"),
         account(database, claim.user_id),
@@ -348,7 +350,7 @@ def test_thumbnails_alone_are_made_again_at_no_charge(database, store, deploymen
     backend.recipes.clear()
     store.delete(*keys(store, "thumbnails"))
 
-    run = deployment.generate(claim.generation_id, only=["thumbnails"])
+    run = deployment.generate(claim.id, only=["thumbnails"])
 
     assert run.succeeded
     assert run.materialized == ["thumbnails"]
@@ -359,14 +361,12 @@ def test_thumbnails_alone_are_made_again_at_no_charge(database, store, deploymen
 
 def test_exports_alone_are_derived_again_in_the_formats_that_are_named(database, store, deployment, backend):
     claim = claimed(database, poses=SLUGS[:2], formats=["shopee"])
-    deployment.generate(claim.generation_id, dispatch=claim.dispatch)
+    deployment.generate(claim.id, dispatch=claim.dispatch)
     spent = credits(database, claim.user_id)
     ended = value(database, "select finished_at from generations")
     backend.recipes.clear()
 
-    run = deployment.generate(
-        claim.generation_id, only=["exports"], exports_config={"formats": ["tiktok"], "again": True}
-    )
+    run = deployment.generate(claim.id, only=["exports"], exports_config={"formats": ["tiktok"], "again": True})
 
     assert run.succeeded
     assert run.metadata("exports")["derived in this run"] == 2
@@ -381,10 +381,10 @@ def test_exports_alone_are_derived_again_in_the_formats_that_are_named(database,
 
 def test_exports_that_are_there_are_derived_again_only_when_that_is_said(database, store, deployment):
     claim = claimed(database, formats=["shopee", "lazada"])
-    deployment.generate(claim.generation_id, dispatch=claim.dispatch)
+    deployment.generate(claim.id, dispatch=claim.dispatch)
 
-    missing = deployment.generate(claim.generation_id, only=["exports"])
-    again = deployment.generate(claim.generation_id, only=["exports"], exports_config={"again": True})
+    missing = deployment.generate(claim.id, only=["exports"])
+    again = deployment.generate(claim.id, only=["exports"], exports_config={"again": True})
 
     assert missing.metadata("exports")["derived in this run"] == 0
     assert again.metadata("exports")["derived in this run"] == 2
@@ -417,11 +417,11 @@ def test_a_generation_has_one_partition_however_its_id_may_be_written(database, 
 
 def test_a_run_that_comes_too_late_is_refused_and_changes_nothing(database, deployment, backend):
     claim = claimed(database)
-    outcomes.recover_lost_run(database, claim.generation_id, claim.dispatch, RetryRule(), reason="test")
+    recover_run(database, GENERATIONS, claim, RetryRule(), reason="test")
     execute(database, "update generations set not_before = now()")
     (newer,) = claims.claim_next(database, most_running=10)
 
-    run = deployment.generate(claim.generation_id, dispatch=claim.dispatch)
+    run = deployment.generate(claim.id, dispatch=claim.dispatch)
 
     (refusal,) = run.refusals
     assert "this run came with dispatch 1" in refusal
@@ -435,15 +435,15 @@ def test_a_run_that_comes_too_late_is_refused_and_changes_nothing(database, depl
 @pytest.mark.parametrize("only", [None, ["thumbnails"], ["exports"]])
 def test_a_generation_at_work_is_left_to_its_worker(database, studio, deployment, only):
     lease = running(database)
-    with LeaseKeeper(database, lease, lease_seconds=60) as keeper:
+    with LeaseKeeper(database, GENERATIONS.queue, [lease], lease_seconds=60) as keeper:
         make_poses(studio, lease, keeper)
-    deployment.put_manifest(lease.generation_id)
+    deployment.put_manifest(lease.id)
 
-    run = deployment.generate(lease.generation_id, only=only)
+    run = deployment.generate(lease.id, only=only)
 
     (refusal,) = run.refusals
     assert "is running" in refusal or "is at work" in refusal
-    assert row(database, "select token, status from generations where id = %s", lease.generation_id) == {
+    assert row(database, "select token, status from generations where id = %s", lease.id) == {
         "token": lease.token,
         "status": "running",
     }
@@ -454,15 +454,15 @@ def test_a_request_that_intake_has_not_seen_cannot_be_started_by_hand(database, 
 
     (refusal,) = deployment.generate(generation).refusals
 
-    assert f"Generation {generation} is submitted" in refusal
+    assert f"generation {generation} is submitted" in refusal
     assert status(database, generation) == "submitted"
 
 
 def test_a_format_that_is_no_platform_is_refused_with_those_that_are(database, deployment):
     claim = claimed(database, formats=["shopee"])
-    deployment.generate(claim.generation_id, dispatch=claim.dispatch)
+    deployment.generate(claim.id, dispatch=claim.dispatch)
 
-    run = deployment.generate(claim.generation_id, only=["exports"], exports_config={"formats": ["myspace"]})
+    run = deployment.generate(claim.id, only=["exports"], exports_config={"formats": ["myspace"]})
 
     (refusal,) = run.refusals
     assert refusal.startswith("There is no export format 'myspace'; known: ")

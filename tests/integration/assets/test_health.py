@@ -9,7 +9,9 @@ from posegen.database.health import Ended, LocalObjects, look
 from posegen.database.metrics import note_findings
 from posegen.error_codes import NOT_OURS
 from posegen.lifecycle import outcomes
+from posegen.lifecycle.outcomes import GENERATIONS
 from posegen.upkeep.health import Kind
+from posegen.work.outcomes import retry_after_error
 from posegen.work.rules import RetryRule
 from posegen_assets.health import health
 from posegen_assets.schedules import watch_often
@@ -116,12 +118,12 @@ def test_a_generation_counts_in_the_hour_or_the_week_in_which_it_ended_unless_on
     outcomes.cancel(database, queued(database), actor="a customer")
     for hours in (0, 2, 200):
         lease = running(database)
-        outcomes.retry_after_error(database, lease, RetryRule(most_attempts=1), reason="a defect")
+        retry_after_error(database, GENERATIONS, lease, RetryRule(most_attempts=1), reason="a defect")
         execute(
             database,
             "update generations set finished_at = finished_at - make_interval(hours => %s) where id = %s",
             hours,
-            lease.generation_id,
+            lease.id,
         )
 
     found = seen(database)

@@ -57,8 +57,8 @@ def test_what_was_recovered_is_shown_with_its_reason_and_its_run_is_ended(databa
     shown = recovered(run_upkeep(dg.AssetSelection.assets("recovery").without_checks()))
 
     assert shown["decisions"] == 1
-    assert f"| {lease.generation_id} | queued | no progress for 1800 s | {run} |" in shown["what was decided"]
-    assert status(database, lease.generation_id) == "queued"
+    assert f"| generation {lease.id} | waits again | no progress for 1800 s | {run} |" in shown["what was decided"]
+    assert status(database, lease.id) == "queued"
     assert deployment.instance.get_run_by_id(run).status is Status.FAILURE
 
 
@@ -82,14 +82,14 @@ def test_the_check_passes_when_all_is_well_and_says_what_it_has_looked_at(studio
 
 def test_the_check_fails_with_examples(database, studio, run_upkeep):
     lease = started(database, claimed(database))
-    expire_lease(database, lease.generation_id)
+    expire_lease(database, lease.id)
     execute(database, "update generations set lease_expires_at = now() - interval '1 hour'")
 
     passed, violations, rules = checked(run_upkeep(dg.AssetSelection.all_asset_checks()))
 
     assert (passed, violations) == (False, 1)
     assert value(database, "select findings from upkeep_findings where look = 'verify'") == 1
-    assert f"generation {lease.generation_id}: its lease ran out" in rules
+    assert f"generation {lease.id}: its lease ran out" in rules
 
 
 @pytest.mark.parametrize("schedule", [recover_often, verify_hourly], ids=lambda schedule: schedule.name)

@@ -60,21 +60,19 @@ def test_expired_images_are_hidden_and_those_hidden_long_enough_deleted(database
 
 def test_work_is_retired_with_its_partition_its_runs_and_its_events(database, deployment, materialized):
     claim = claimed(database, poses=[SLUGS[0]])
-    run = deployment.generate(claim.generation_id, dispatch=claim.dispatch)
+    run = deployment.generate(claim.id, dispatch=claim.dispatch)
     young = claimed(database, poses=[SLUGS[1]])
-    other = deployment.generate(young.generation_id, dispatch=young.dispatch)
-    execute(
-        database, "update generations set finished_at = now() - interval '8 days' where id = %s", claim.generation_id
-    )
+    other = deployment.generate(young.id, dispatch=young.dispatch)
+    execute(database, "update generations set finished_at = now() - interval '8 days' where id = %s", claim.id)
 
     assert materialized("retired_work", dry_run=True)["generations"] == 1
     assert len(partitions(deployment)) == 2
     done = materialized("retired_work")
 
     assert (done["generations"], done["runs"]) == (1, 0), "runs go by their own age"
-    assert partitions(deployment) == [str(young.generation_id)]
-    assert event_kinds(database, claim.generation_id) == []
-    assert event_kinds(database, young.generation_id) != []
+    assert partitions(deployment) == [str(young.id)]
+    assert event_kinds(database, claim.id) == []
+    assert event_kinds(database, young.id) != []
     assert deployment.instance.get_run_by_id(run.id) is not None
     assert deployment.instance.get_run_by_id(other.id) is not None
     assert materialized("retired_work")["generations"] == 0
@@ -84,7 +82,7 @@ def test_old_runs_are_forgotten_with_their_events_and_checks_and_those_of_report
     database, deployment, materialized
 ):
     claim = claimed(database, poses=[SLUGS[0]])
-    run = deployment.generate(claim.generation_id, dispatch=claim.dispatch)
+    run = deployment.generate(claim.id, dispatch=claim.dispatch)
     assert run.checks, "there are evaluations to forget"
     report = deployment.instance.create_run_for_job(
         dg.JobDefinition(graph_def=empty, name="report"), tags={KEPT_TAG: "yes"}

@@ -1,4 +1,4 @@
-"""The asset that makes variants, run as Dagster runs it: by the sensor's claim, or by hand."""
+"""The asset that makes variants, run as Dagster runs it: for the sensor's batch, or by hand."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import dagster as dg
 import pytest
 
 from posegen.images.validation import FROM_OUTSIDE
-from posegen.studio import variant_requests
 from posegen_assets.jobs import make_variants
 from posegen_assets.variants import image_variants
 from resources.environment import deployment_resources
-from sensors.targets import CLAIM_TAG
-from tests.builders import a_user, finished, kept_picture, rows, value
+from sensors.targets import BATCH_TAG
+from tests.builders import a_batch, a_user, execute, finished, kept_picture, rows, value
 from tests.deployments import QUIET, Deployment, Run, ignore_warning_of_nested_resources
 from tests.hostile_images import jpeg_of
 
@@ -44,10 +43,10 @@ def run(deployment: Deployment, **tags: str) -> Run:
     )
 
 
-def test_the_run_of_a_claim_makes_it_and_says_what_became_of_it(studio, deployment, asked):
-    claim = variant_requests.claim_waiting(studio.database)
+def test_the_run_of_a_batch_makes_it_and_says_what_became_of_it(studio, deployment, asked):
+    batch = a_batch(studio.database)
 
-    made = run(deployment, **{CLAIM_TAG: str(claim)})
+    made = run(deployment, **{BATCH_TAG: str(batch)})
 
     assert made.succeeded, made.errors
     metadata = made.metadata("image_variants")
@@ -72,9 +71,8 @@ def test_a_picture_of_ours_may_be_larger_than_one_from_outside(studio, deploymen
     assert run(deployment).metadata("image_variants")["completed"] == 1
 
 
-def test_a_claim_that_is_gone_by_now_is_no_error(studio, deployment, asked):
-    claim = variant_requests.claim_waiting(studio.database)
-    assert claim is not None
-    variant_requests.release(studio.database, claim)
+def test_a_batch_that_is_gone_by_now_is_no_error(studio, deployment, asked):
+    batch = a_batch(studio.database)
+    execute(studio.database, "update image_variants set status = 'submitted'")
 
-    assert run(deployment, **{CLAIM_TAG: str(claim)}).succeeded
+    assert run(deployment, **{BATCH_TAG: str(batch)}).succeeded

@@ -92,7 +92,7 @@ def test_rows_that_are_hidden_for_ever_are_passed_over_and_had_back(database, st
 
 
 def test_mistakes_are_named(database, studio, posegen):
-    at_work = running(database).generation_id
+    at_work = running(database).id
     generation = finished(studio, poses=SLUGS[:1])
 
     for arguments, said in [

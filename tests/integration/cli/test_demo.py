@@ -10,10 +10,11 @@ import pytest
 from posegen.cli import demo
 from posegen.images.validation import open_image
 from posegen.lifecycle import claims, outcomes
-from posegen.lifecycle.leases import LeaseKeeper
+from posegen.lifecycle.outcomes import GENERATIONS
 from posegen.studio.exports import derive_exports
 from posegen.studio.poses import make_poses
 from posegen.supervisor.locks import hold_home
+from posegen.work.keeper import LeaseKeeper
 from tests.builders import execute, started, take_in, value
 from tests.concurrency import until
 
@@ -46,9 +47,9 @@ class Worker:
         take_in(database)
         for claim in claims.claim_next(database, most_running=10):
             lease = started(database, claim)
-            with LeaseKeeper(database, lease, lease_seconds=60) as keeper:
+            with LeaseKeeper(database, GENERATIONS.queue, [lease], lease_seconds=60) as keeper:
                 make_poses(self.studio, lease, keeper)
-                derive_exports(self.studio, claim.generation_id, lease, keeper)
+                derive_exports(self.studio, claim.id, lease, keeper)
                 self.before_the_end()
                 outcomes.finish_generation(database, lease)
 

@@ -93,9 +93,9 @@ def test_runs_are_linked_while_the_platform_is_up(posegen, generation, home):
 
 def test_a_lost_lease_and_the_run_that_took_over_are_told(database, studio, posegen):
     lost = running(database)
-    work(studio, taken_over(database, lost.generation_id))
+    work(studio, taken_over(database, lost.id))
 
-    answer = posegen("explain", lost.generation_id, width=200)
+    answer = posegen("explain", lost.id, width=200)
 
     assert "Runs: claims 2, failed attempts 0, lost leases 1" in answer.out
     first, second = (line for line in answer.out.splitlines() if line.startswith("  claim "))
@@ -136,7 +136,7 @@ def test_one_that_waits_says_so_and_one_that_was_claimed_has_no_run_yet(database
     waiting = queued(database)
 
     assert "not claimed before" in posegen("explain", waiting).out
-    assert "no run has begun, not ended" in posegen("explain", claim.generation_id).out
+    assert "no run has begun, not ended" in posegen("explain", claim.id).out
 
 
 def test_a_refund_names_who_gave_it_and_why(posegen, generation):

@@ -60,7 +60,7 @@ def test_a_mistake_ends_with_a_sentence(posegen, generation, arguments, code, sa
 
 
 def test_a_generation_at_work_has_to_end_first(posegen, studio):
-    answer = posegen("regenerate", running(studio.database).generation_id, width=200)
+    answer = posegen("regenerate", running(studio.database).id, width=200)
 
     assert answer.code == 1
     assert "is running: try again when it has ended" in answer.err

@@ -125,10 +125,10 @@ def test_a_hint_is_not_needed(database, watched, monkeypatch):
     monkeypatch.setattr(watching, "LOOK_SECONDS", 0.1)
     monkeypatch.setattr(watching, "EVENTS_CHANNEL", "nobody_speaks_here")
     lease = running(database)
-    heard = watched(lease.generation_id)
+    heard = watched(lease.id)
     until(lambda: len(heard) == 4)
 
-    outcomes.cancel(database, lease.generation_id, actor="customer")
+    outcomes.cancel(database, lease.id, actor="customer")
 
     until(lambda: heard[-1] == "the end", seconds=PATIENCE)
     assert heard[-2] == (5, "cancelled")

@@ -72,18 +72,16 @@ def test_threads_that_write_at_once_leave_no_gap_and_no_double(database, connect
 
 def test_poses_that_are_completed_at_once_are_told_one_after_the_other(database, connections_open):
     lease = running(database, poses=SLUGS[:6])
-    poses = open_poses(database, lease.generation_id)
+    poses = open_poses(database, lease.id)
 
     at_once(
         [
-            lambda pose=pose: checkpoint.complete_pose(
-                database, lease, pose, made_pose(lease.generation_id, pose), store="local"
-            )
+            lambda pose=pose: checkpoint.complete_pose(database, lease, pose, made_pose(lease.id, pose), store="local")
             for pose in poses
         ]
     )
 
-    assert sequences(database, lease.generation_id) == list(range(1, 11))
+    assert sequences(database, lease.id) == list(range(1, 11))
     assert value(database, "select poses_completed from generations") == 6
 
 

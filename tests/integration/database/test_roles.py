@@ -178,11 +178,11 @@ def test_a_worker_does_all_that_posegen_does(owner, studio, login):
         made, lost, cancelled = (a_request(owner, user, poses=SLUGS[:2], formats=["shopee"]) for _ in range(3))
         take_in(database)
         first, second, third = claims.claim_next(database, most_running=3)
-        assert [first.generation_id, second.generation_id, third.generation_id] == [made, lost, cancelled]
+        assert [first.id, second.id, third.id] == [made, lost, cancelled]
         assert work(working, started(database, first)) == "completed"
         started(database, second)
         expire_lease(database, lost)
-        assert [str(each.status) for each in recover(database, RetryRule(), TimeLimits())] == ["queued"]
+        assert [each.goes_on for each in recover(database, RetryRule(), TimeLimits())] == [True]
         outcomes.cancel(database, cancelled, actor="customer")
         breaker = Breaker(database, "mannequin", BackendRule(failures=1))
         with pytest.raises(BackendHeldBack):

@@ -81,14 +81,14 @@ def test_the_database_and_the_code_know_the_same_states(database):
 @pytest.mark.parametrize("end", ["completed", "failed", "cancelled"])
 def test_the_end_of_a_pose_is_final(database, end):
     lease = running(database)
-    (pose,) = open_poses(database, lease.generation_id)
+    (pose,) = open_poses(database, lease.id)
     if end == "completed":
-        made = made_pose(lease.generation_id, pose)
+        made = made_pose(lease.id, pose)
         checkpoint.complete_pose(database, lease, pose, made, store="local")
     elif end == "failed":
         checkpoint.fail_pose(database, lease, pose, checkpoint.ErrorCode.IMAGE_INVALID, "all black")
     else:
-        outcomes.cancel(database, lease.generation_id, actor="customer")
+        outcomes.cancel(database, lease.id, actor="customer")
 
     for target in PoseStatus:
         if target != end:
@@ -109,7 +109,7 @@ def test_the_end_of_a_pose_is_final(database, end):
     ],
 )
 def test_a_generation_cannot_contradict_itself(database, state, contradiction):
-    generation = running(database).generation_id if state == "running" else queued(database)
+    generation = running(database).id if state == "running" else queued(database)
 
     with pytest.raises(psycopg.IntegrityError):
         execute(database, f"update generations set {contradiction} where id = %s", generation)

@@ -19,9 +19,8 @@ from posegen.lifecycle import claims
 from posegen.poses.avatar import AVATAR_ATTRIBUTES, Avatar
 from posegen.states import GenerationStatus, PoseStatus
 from posegen.studio.studio import Studio
-from posegen.studio.variant_requests import claim_waiting
 from posegen.studio.variants import make_variants
-from tests.builders import a_user, result, rows, started, status, take_in, value, work
+from tests.builders import a_batch, a_user, result, rows, started, status, take_in, value, work
 from tests.documents import ROOT, answer_differs, names_in, page
 
 PAGE = page("docs/reference/database.md")
@@ -83,9 +82,8 @@ def run_block(studio: Studio, psql: Connection, statements: str, note: str) -> l
     elif note == "the requests are judged":
         take_in(studio.database)
     elif note == "the variants are made":
-        claim = claim_waiting(studio.database)
-        assert claim is not None
-        make_variants(studio, claim, lambda file, _: open_image(file))
+        batch = a_batch(studio.database)
+        make_variants(studio, batch, lambda file, _: open_image(file), run_id="run")
     else:
         assert note in {"", "listen"}, note
     return run(psql, statements)

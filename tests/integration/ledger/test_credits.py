@@ -11,6 +11,8 @@ from psycopg import errors
 from posegen.error_codes import ErrorCode
 from posegen.ledger import credits as ledger
 from posegen.lifecycle import checkpoint, outcomes
+from posegen.lifecycle.outcomes import GENERATIONS
+from posegen.work.outcomes import retry_after_error
 from posegen.work.rules import RetryRule
 from tests.builders import (
     PRICE,
@@ -58,7 +60,7 @@ def add_entry(database, kind, user, source, target, generation, pose, *, amount=
 
 def two_poses(database, user):
     lease = running(database, user, poses=SLUGS[:2])
-    return lease.generation_id, [pose.id for pose in open_poses(database, lease.generation_id)]
+    return lease.id, [pose.id for pose in open_poses(database, lease.id)]
 
 
 # --- the entries --------------------------------------------------------------------------------------------------
@@ -176,10 +178,10 @@ def test_grants_at_once_all_arrive(database, connections_open):
 def test_a_completed_pose_is_captured_and_a_failed_one_released(database):
     user = a_user(database)
     lease = running(database, user, poses=SLUGS[:3])
-    first, second, _ = open_poses(database, lease.generation_id)
+    first, second, _ = open_poses(database, lease.id)
     assert credits(database, user) == (10_000 - 3 * PRICE, 3 * PRICE, 0)
 
-    checkpoint.complete_pose(database, lease, first, made_pose(lease.generation_id, first), store="local")
+    checkpoint.complete_pose(database, lease, first, made_pose(lease.id, first), store="local")
     assert credits(database, user) == (10_000 - 3 * PRICE, 2 * PRICE, PRICE)
 
     checkpoint.fail_pose(database, lease, second, ErrorCode.IMAGE_INVALID, "all black")
@@ -187,7 +189,7 @@ def test_a_completed_pose_is_captured_and_a_failed_one_released(database):
 
     outcomes.finish_generation(database, lease)
     assert credits(database, user) == (10_000 - PRICE, 0, PRICE)
-    assert hold_of(database, lease.generation_id) == ledger.Hold(3 * PRICE, PRICE, 2 * PRICE)
+    assert hold_of(database, lease.id) == ledger.Hold(3 * PRICE, PRICE, 2 * PRICE)
 
 
 def test_a_pose_is_captured_once(database):
@@ -371,11 +373,11 @@ def test_a_balance_that_runs_short_goes_on_in_the_same_transaction(database):
 def test_terminal_means_that_nothing_is_held_and_what_was_captured_is_what_was_made(database):
     user = a_user(database)
     lease = running(database, user, poses=SLUGS[:3])
-    first, *_ = open_poses(database, lease.generation_id)
-    checkpoint.complete_pose(database, lease, first, made_pose(lease.generation_id, first), store="local")
-    outcomes.retry_after_error(database, lease, RetryRule(most_attempts=1), reason="boom")
+    first, *_ = open_poses(database, lease.id)
+    checkpoint.complete_pose(database, lease, first, made_pose(lease.id, first), store="local")
+    retry_after_error(database, GENERATIONS, lease, RetryRule(most_attempts=1), reason="boom")
 
-    ended = result(database, lease.generation_id)
+    ended = result(database, lease.id)
     made = value(database, "select sum(price) from generated_poses where status = 'completed'")
     assert (ended["credits_held"], ended["credits_spent"]) == (0, made)
     assert row(database, "select amount = captured + released as settled from holds") == {"settled": True}

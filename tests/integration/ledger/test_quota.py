@@ -29,14 +29,12 @@ from tests.concurrency import at_once
 
 
 def complete(database, lease, pose, *, size=1000):
-    made = made_pose(lease.generation_id, pose, size=size)
+    made = made_pose(lease.id, pose, size=size)
     checkpoint.complete_pose(database, lease, pose, made, store="local")
 
 
 def record(database, lease, pose, *exports, ended=False):
-    checkpoint.record_exports(
-        database, lease.generation_id, None if ended else lease, {pose.id: exports}, store="local"
-    )
+    checkpoint.record_exports(database, lease.id, None if ended else lease, {pose.id: exports}, store="local")
 
 
 def an_export(name, *, key="exports/g/p-0123456789ab.jpg", size=500):
@@ -52,7 +50,7 @@ def space(database, user):
 def test_what_arrives_is_used_and_no_longer_reserved(database):
     user = a_user(database)
     lease = running(database, user, poses=SLUGS[:2])
-    first, _ = open_poses(database, lease.generation_id)
+    first, _ = open_poses(database, lease.id)
     assert space(database, user) == (0, 2 * POSE_RESERVE_BYTES)
 
     complete(database, lease, first)
@@ -63,7 +61,7 @@ def test_what_arrives_is_used_and_no_longer_reserved(database):
 def test_what_was_not_used_is_given_back_at_the_end(database):
     user = a_user(database)
     lease = running(database, user)
-    (pose,) = open_poses(database, lease.generation_id)
+    (pose,) = open_poses(database, lease.id)
     complete(database, lease, pose)
 
     outcomes.finish_generation(database, lease)
@@ -75,7 +73,7 @@ def test_what_was_not_used_is_given_back_at_the_end(database):
 def test_a_file_that_several_formats_share_is_counted_once(database):
     user = a_user(database)
     lease = running(database, user, formats=["tiktok", "instagram_story", "shopee"])
-    (pose,) = open_poses(database, lease.generation_id)
+    (pose,) = open_poses(database, lease.id)
     complete(database, lease, pose)
 
     record(
@@ -93,7 +91,7 @@ def test_a_file_that_several_formats_share_is_counted_once(database):
 def test_a_file_that_is_recorded_again_is_counted_once(database):
     user = a_user(database)
     lease = running(database, user, formats=["tiktok"])
-    (pose,) = open_poses(database, lease.generation_id)
+    (pose,) = open_poses(database, lease.id)
     complete(database, lease, pose)
 
     for _ in range(3):
@@ -105,7 +103,7 @@ def test_a_file_that_is_recorded_again_is_counted_once(database):
 def test_bytes_beyond_the_reservation_are_counted_all_the_same(database):
     user = a_user(database)
     lease = running(database, user)
-    (pose,) = open_poses(database, lease.generation_id)
+    (pose,) = open_poses(database, lease.id)
 
     complete(database, lease, pose, size=POSE_RESERVE_BYTES)
 
@@ -116,7 +114,7 @@ def test_one_generation_does_not_use_up_the_reservation_of_another(database):
     user = a_user(database)
     lease = running(database, user)
     running(database, user)
-    (pose,) = open_poses(database, lease.generation_id)
+    (pose,) = open_poses(database, lease.id)
 
     complete(database, lease, pose, size=POSE_RESERVE_BYTES)
 
@@ -126,7 +124,7 @@ def test_one_generation_does_not_use_up_the_reservation_of_another(database):
 def test_exports_derived_after_the_end_count_too(database):
     user = a_user(database)
     lease = running(database, user)
-    (pose,) = open_poses(database, lease.generation_id)
+    (pose,) = open_poses(database, lease.id)
     complete(database, lease, pose)
     outcomes.finish_generation(database, lease)
 
@@ -138,7 +136,7 @@ def test_exports_derived_after_the_end_count_too(database):
 def test_exports_derived_after_the_end_do_not_go_beyond_the_limit(database):
     user = a_user(database)
     lease = running(database, user)
-    (pose,) = open_poses(database, lease.generation_id)
+    (pose,) = open_poses(database, lease.id)
     complete(database, lease, pose)
     outcomes.finish_generation(database, lease)
     execute(database, "update accounts set storage_limit = 2400 where user_id = %s", user)
@@ -155,7 +153,7 @@ def test_the_bytes_of_deleted_objects_go_back_to_their_users(database):
     user, other = a_user(database), a_user(database)
     for owner in (user, other):
         lease = running(database, owner, formats=["tiktok"])
-        (pose,) = open_poses(database, lease.generation_id)
+        (pose,) = open_poses(database, lease.id)
         complete(database, lease, pose)
         record(database, lease, pose, an_export("tiktok", key=f"exports/{owner}/p-0123456789ab.jpg"))
         outcomes.finish_generation(database, lease)
@@ -186,9 +184,9 @@ def test_objects_of_nobody_change_no_account(database):
 def test_what_was_made_counts_when_the_rest_is_cancelled(database):
     user = a_user(database)
     lease = running(database, user, poses=SLUGS[:2])
-    complete(database, lease, open_poses(database, lease.generation_id)[0])
+    complete(database, lease, open_poses(database, lease.id)[0])
 
-    outcomes.cancel(database, lease.generation_id, actor="customer")
+    outcomes.cancel(database, lease.id, actor="customer")
 
     assert space(database, user) == (2000, 0)
 

@@ -8,7 +8,6 @@ import pytest
 
 from posegen.errors import LeaseLost
 from posegen.lifecycle import checkpoint, claims, outcomes
-from posegen.work.rules import RetryRule
 from tests.builders import (
     PRICE,
     SLUGS,
@@ -27,6 +26,7 @@ from tests.builders import (
     rows,
     running,
     status,
+    sweep,
     take_in,
     value,
 )
@@ -35,13 +35,13 @@ from tests.concurrency import at_once
 BEFORE_THE_END = {
     "submitted": lambda database, user: a_request(database, user),
     "queued": lambda database, user: queued(database, user),
-    "dispatched": lambda database, user: claimed(database, user).generation_id,
-    "running": lambda database, user: running(database, user).generation_id,
+    "dispatched": lambda database, user: claimed(database, user).id,
+    "running": lambda database, user: running(database, user).id,
 }
 
 
 def complete(database, lease, pose):
-    checkpoint.complete_pose(database, lease, pose, made_pose(lease.generation_id, pose), store="local")
+    checkpoint.complete_pose(database, lease, pose, made_pose(lease.id, pose), store="local")
 
 
 @pytest.mark.parametrize("state", BEFORE_THE_END)
@@ -69,7 +69,7 @@ def test_nothing_happens_to_a_cancelled_generation_any_more(database, state):
 
     assert take_in(database) == 0
     assert claims.claim_next(database, most_running=10) == []
-    assert outcomes.sweep_expired_leases(database, RetryRule()) == []
+    assert sweep(database) == []
     assert not outcomes.cancel(database, generation, actor="customer")
     assert event_kinds(database, generation) == events
 
@@ -77,15 +77,15 @@ def test_nothing_happens_to_a_cancelled_generation_any_more(database, state):
 def test_finished_poses_stay_and_stay_paid_for(database):
     user = a_user(database)
     lease = running(database, user, poses=SLUGS[:3], formats=["shopee"])
-    first, second, _ = open_poses(database, lease.generation_id)
+    first, second, _ = open_poses(database, lease.id)
     complete(database, lease, first)
     checkpoint.begin_pose(database, lease, second)
 
-    outcomes.cancel(database, lease.generation_id, actor="customer")
+    outcomes.cancel(database, lease.id, actor="customer")
 
-    ended = result(database, lease.generation_id)
+    ended = result(database, lease.id)
     assert (ended["credits_spent"], ended["credits_released"], ended["credits_held"]) == (PRICE, 2 * PRICE, 0)
-    assert pose_statuses(database, lease.generation_id) == ["completed", "cancelled", "cancelled"]
+    assert pose_statuses(database, lease.id) == ["completed", "cancelled", "cancelled"]
     assert credits(database, user) == (10_000 - PRICE, 0, PRICE)
     assert account(database, user)["storage_used"] == 2000
     assert row(database, "select detail from events where kind = 'cancelled'") == {
@@ -96,8 +96,8 @@ def test_finished_poses_stay_and_stay_paid_for(database):
 def test_a_pose_that_is_finished_after_the_cancellation_is_not_charged(database):
     user = a_user(database)
     lease = running(database, user)
-    (pose,) = open_poses(database, lease.generation_id)
-    outcomes.cancel(database, lease.generation_id, actor="customer")
+    (pose,) = open_poses(database, lease.id)
+    outcomes.cancel(database, lease.id, actor="customer")
 
     with pytest.raises(LeaseLost):
         complete(database, lease, pose)
@@ -110,17 +110,17 @@ def test_a_cancellation_and_a_checkpoint_at_once_agree_on_who_came_first(databas
     user = a_user(database, credits=100_000)
     for _ in range(10):
         lease = running(database, user)
-        (pose,) = open_poses(database, lease.generation_id)
+        (pose,) = open_poses(database, lease.id)
 
         at_once(
             [
                 lambda lease=lease, pose=pose: complete(database, lease, pose),
-                lambda lease=lease: outcomes.cancel(database, lease.generation_id, actor="customer"),
+                lambda lease=lease: outcomes.cancel(database, lease.id, actor="customer"),
             ]
         )
 
-        ended = result(database, lease.generation_id)
-        charged = PRICE if pose_statuses(database, lease.generation_id) == ["completed"] else 0
+        ended = result(database, lease.id)
+        charged = PRICE if pose_statuses(database, lease.id) == ["completed"] else 0
         assert ended["status"] == "cancelled"
         assert (ended["credits_spent"], ended["credits_held"]) == (charged, 0)
         assert ended["credits_spent"] + ended["credits_released"] == PRICE

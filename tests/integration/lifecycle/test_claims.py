@@ -7,24 +7,26 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from posegen.database import generations, queue
+from posegen.database import queue
 from posegen.database.events import REQUESTS_CHANNEL
 from posegen.errors import ClaimSuperseded, GenerationUnknown
-from posegen.lifecycle import claims, outcomes
-from posegen.lifecycle.claims import claim_next, claims_to_send_again, resume_work, start_work
-from posegen.work.rules import RetryRule
+from posegen.lifecycle import outcomes
+from posegen.lifecycle.claims import claim_next, resume_work, start_work
+from posegen.lifecycle.outcomes import GENERATIONS
+from posegen.work import slots
+from posegen.work.outcomes import release
 from tests.builders import (
     a_request,
     a_user,
     claimed,
     event_kinds,
-    execute,
     expire_lease,
     queued,
     row,
     running,
     started,
     status,
+    sweep,
     take_in,
     taken_over,
     value,
@@ -49,7 +51,7 @@ def start(database, generation: UUID, dispatch: int | None, run: str = "run-9"):
 def test_as_many_are_claimed_as_there_are_free_slots(database):
     asked = several_queued(database, 5)
 
-    assert [claim.generation_id for claim in claim_next(database, most_running=3)] == asked[:3]
+    assert [claim.id for claim in claim_next(database, most_running=3)] == asked[:3]
     assert [status(database, generation) for generation in asked] == ["dispatched"] * 3 + ["queued"] * 2
 
 
@@ -67,7 +69,7 @@ def test_a_generation_that_ended_frees_its_slot(database):
     (claim,) = claim_next(database, most_running=1)
     outcomes.finish_generation(database, started(database, claim))
 
-    assert [claim.generation_id for claim in claim_next(database, most_running=1)] == asked[1:]
+    assert [claim.id for claim in claim_next(database, most_running=1)] == asked[1:]
 
 
 def test_one_user_has_so_many_under_way_and_others_go_first(database):
@@ -77,7 +79,7 @@ def test_one_user_has_so_many_under_way_and_others_go_first(database):
 
     first = claim_next(database, most_running=10, most_running_per_user=2)
 
-    assert {claim.generation_id for claim in first} == {*of_eager[:2], *of_other}
+    assert {claim.id for claim in first} == {*of_eager[:2], *of_other}
     assert claim_next(database, most_running=10, most_running_per_user=2) == []
     outcomes.finish_generation(database, started(database, first[0]))
     (next_one,) = claim_next(database, most_running=10, most_running_per_user=2)
@@ -105,7 +107,7 @@ def test_whoever_listens_hears_of_a_free_slot(database):
 
 def renew(database, lease):
     with database.transaction() as connection:
-        generations.renew(connection, lease, lease_seconds=60)
+        GENERATIONS.queue.renew(connection, [lease], lease_seconds=60)
 
 
 def test_an_empty_queue_gives_nothing(database):
@@ -117,7 +119,7 @@ def test_claimers_at_once_never_claim_the_same_nor_more_than_there_are_slots(dat
 
     answers = at_once([lambda: claim_next(database, most_running=7)] * 6)
 
-    taken = [claim.generation_id for answer in answers for claim in answer]
+    taken = [claim.id for answer in answers for claim in answer]
     assert len(taken) == len(set(taken)) == 7
 
 
@@ -127,7 +129,7 @@ def test_a_claimer_waits_for_another_one_that_is_still_counting(database):
     second = threading.Thread(target=lambda: answers.append(claim_next(database, most_running=2)))
 
     with database.transaction() as connection:
-        queue.lock_claiming(connection)
+        slots.lock_claiming(connection)
         assert len(queue.claim_queued(connection, 2)) == 2
         second.start()
         second.join(0.3)
@@ -142,7 +144,7 @@ def test_claimers_at_once_empty_the_queue_without_taking_anything_twice(database
 
     answers = at_once([lambda: claim_next(database, most_running=1000)] * 6)
 
-    assert sorted(claim.generation_id for answer in answers for claim in answer) == sorted(asked)
+    assert sorted(claim.id for answer in answers for claim in answer) == sorted(asked)
 
 
 # --- from the claim to the lease ----------------------------------------------------------------------------------
@@ -150,12 +152,12 @@ def test_claimers_at_once_empty_the_queue_without_taking_anything_twice(database
 
 def test_every_claim_of_a_generation_has_a_number_of_its_own(database):
     first = claimed(database)
-    outcomes.release_lease(database, started(database, first), reason="test")
+    release(database, GENERATIONS, started(database, first), reason="test")
 
     (second,) = claim_next(database, most_running=1)
 
     assert (first.dispatch, second.dispatch) == (1, 2)
-    assert event_kinds(database, first.generation_id) == [
+    assert event_kinds(database, first.id) == [
         *("submitted", "queued", "dispatched", "started", "released", "dispatched"),
     ]
 
@@ -163,7 +165,7 @@ def test_every_claim_of_a_generation_has_a_number_of_its_own(database):
 def test_a_run_turns_its_claim_into_a_lease(database):
     claim = claimed(database)
 
-    lease = start(database, claim.generation_id, claim.dispatch)
+    lease = start(database, claim.id, claim.dispatch)
 
     assert lease is not None
     assert row(
@@ -176,19 +178,19 @@ def test_a_run_turns_its_claim_into_a_lease(database):
 def test_the_token_rises_with_every_lease(database):
     first = running(database)
 
-    second = taken_over(database, first.generation_id)
+    second = taken_over(database, first.id)
 
     assert second.token > first.token
 
 
 def test_a_run_with_an_old_claim_is_superseded(database):
     claim = claimed(database)
-    outcomes.release_lease(database, started(database, claim), reason="test")
+    release(database, GENERATIONS, started(database, claim), reason="test")
     claim_next(database, most_running=1)
 
     with pytest.raises(ClaimSuperseded, match="dispatch 1"):
-        start(database, claim.generation_id, claim.dispatch)
-    assert status(database, claim.generation_id) == "dispatched"
+        start(database, claim.id, claim.dispatch)
+    assert status(database, claim.id) == "dispatched"
 
 
 def test_a_second_run_of_the_same_claim_is_superseded(database):
@@ -196,13 +198,13 @@ def test_a_second_run_of_the_same_claim_is_superseded(database):
     started(database, claim)
 
     with pytest.raises(ClaimSuperseded, match="wait for the other run"):
-        start(database, claim.generation_id, claim.dispatch)
+        start(database, claim.id, claim.dispatch)
 
 
 def test_two_runs_of_one_claim_at_once_get_one_lease(database, connections_open):
     claim = claimed(database)
 
-    answers = at_once([lambda n=n: start(database, claim.generation_id, claim.dispatch, f"run-{n}") for n in range(4)])
+    answers = at_once([lambda n=n: start(database, claim.id, claim.dispatch, f"run-{n}") for n in range(4)])
 
     assert sorted(type(answer).__name__ for answer in answers) == ["ClaimSuperseded"] * 3 + ["Lease"]
 
@@ -218,7 +220,7 @@ def test_a_run_that_an_operator_started_by_hand_does_not_take_a_claim_away(datab
     claim = claimed(database)
 
     with pytest.raises(ClaimSuperseded):
-        start(database, claim.generation_id, None)
+        start(database, claim.id, None)
 
 
 def test_a_generation_that_was_not_judged_yet_cannot_be_started(database):
@@ -232,8 +234,8 @@ def test_nothing_is_left_to_start_when_a_generation_has_ended(database):
     lease = running(database)
     outcomes.finish_generation(database, lease)
 
-    assert start(database, lease.generation_id, 1) is None
-    assert resume_work(database, lease.generation_id, run_id="run-1") is None
+    assert start(database, lease.id, 1) is None
+    assert resume_work(database, lease.id, run_id="run-1") is None
 
 
 def test_a_generation_that_does_not_exist_cannot_be_started(database):
@@ -249,54 +251,33 @@ def test_a_generation_that_does_not_exist_cannot_be_started(database):
 def test_the_next_step_of_a_run_has_the_same_lease(database):
     lease = running(database, run="run-1")
 
-    assert resume_work(database, lease.generation_id, run_id="run-1") == lease
+    assert resume_work(database, lease.id, run_id="run-1") == lease
 
 
 def test_the_next_step_of_a_run_stops_when_another_run_has_taken_over(database):
     lease = running(database, run="run-1")
-    taken_over(database, lease.generation_id, run="run-2")
+    taken_over(database, lease.id, run="run-2")
 
     with pytest.raises(ClaimSuperseded, match="under run run-2, not under run run-1"):
-        resume_work(database, lease.generation_id, run_id="run-1")
+        resume_work(database, lease.id, run_id="run-1")
 
 
 def test_the_next_step_of_a_run_stops_when_its_generation_waits_again(database):
     lease = running(database)
-    expire_lease(database, lease.generation_id)
-    outcomes.sweep_expired_leases(database, RetryRule())
+    expire_lease(database, lease.id)
+    sweep(database)
 
     with pytest.raises(ClaimSuperseded, match="queued"):
-        resume_work(database, lease.generation_id, run_id="run-1")
+        resume_work(database, lease.id, run_id="run-1")
 
 
-# --- claims without a run -----------------------------------------------------------------------------------------
-
-
-def dispatched_ago(database, generation: UUID, seconds: float) -> None:
-    ago = "now() - make_interval(secs => %s)"
-    execute(database, f"update generations set dispatched_at = {ago} where id = %s", seconds, generation)
-
-
-def test_a_claim_whose_run_does_not_come_is_sent_again_unchanged(database):
-    claim = claimed(database)
-    assert claims_to_send_again(database) == []
-
-    dispatched_ago(database, claim.generation_id, claims.RUN_SHOULD_HAVE_STARTED_SECONDS + 1)
-
-    assert claims_to_send_again(database) == [claim]
-    assert claims_to_send_again(database) == [claim]
-
-
-def test_a_claim_whose_run_has_begun_is_not_sent_again(database):
-    lease = running(database)
-    dispatched_ago(database, lease.generation_id, 3600)
-
-    assert claims_to_send_again(database) == []
+# --- claims of generations -----------------------------------------------------------------------------------------
 
 
 def test_a_dispatched_generation_is_no_prey_of_the_sweep(database):
     claim = claimed(database)
-    dispatched_ago(database, claim.generation_id, 3600)
+    with database.transaction() as connection:
+        connection.execute("update generations set dispatched_at = now() - interval '1 hour'")
 
-    assert outcomes.sweep_expired_leases(database, RetryRule()) == []
+    assert sweep(database) == []
     assert value(database, "select dispatch from generations") == claim.dispatch

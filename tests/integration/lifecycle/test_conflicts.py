@@ -7,8 +7,11 @@ import pytest
 from psycopg import errors
 
 from posegen.database.conflicts import again_after_conflict
-from posegen.lifecycle import claims, outcomes, work
+from posegen.lifecycle import claims, outcomes
+from posegen.lifecycle.outcomes import GENERATIONS
 from posegen.lifecycle.work import at_work
+from posegen.work import working
+from posegen.work.outcomes import release
 from posegen.work.rules import RetryRule
 from tests import builders
 from tests.builders import a_request, a_user, credits, queued, row, rows, running, status, take_in
@@ -22,7 +25,7 @@ NO_WRITES = ["25006", "53100"]
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
-    monkeypatch.setattr(work, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(working, "PAUSE_SECONDS", 0.01)
     monkeypatch.setattr("posegen.database.conflicts._FIRST_PAUSE_SECONDS", 0.001)
 
 
@@ -51,7 +54,7 @@ def test_work_that_meets_other_transactions_is_repeated_and_costs_nothing(databa
     with refusing(database.url, table, code, times=5), at_work(database, lease, lease_seconds=60, rule=RULE):
         assert builders.work(studio, lease) == "completed"
 
-    assert costs(database, lease.generation_id) == (0, 0)
+    assert costs(database, lease.id) == (0, 0)
     assert credits(database, user) == (40, 0, 60)
 
 
@@ -66,7 +69,7 @@ def test_intake_and_claims_are_repeated(database, code):
     with refusing(database.url, "generations", code, times=3):
         lease = builders.started(database, claim)
     with refusing(database.url, "generations", code, times=3):
-        assert outcomes.release_lease(database, lease, reason="a test")
+        assert release(database, GENERATIONS, lease, reason="a test")
     with refusing(database.url, "generations", code, times=3):
         assert outcomes.cancel(database, generation, actor="a test")
 
@@ -95,15 +98,15 @@ def test_conflicts_without_end_put_the_generation_back_at_no_cost(database, stud
     ):
         builders.work(studio, lease)
 
-    assert status(database, lease.generation_id) == "queued"
-    assert costs(database, lease.generation_id) == (0, 0)
-    assert "rolled back again and again" in reasons(database, lease.generation_id)
-    assert "away" not in reasons(database, lease.generation_id)
+    assert status(database, lease.id) == "queued"
+    assert costs(database, lease.id) == (0, 0)
+    assert "rolled back again and again" in reasons(database, lease.id)
+    assert "away" not in reasons(database, lease.id)
 
 
 @pytest.mark.parametrize("code", NO_WRITES)
 def test_a_database_that_takes_no_writes_is_waited_for_at_no_cost(database, studio, monkeypatch, code):
-    monkeypatch.setattr(work, "_SETTLE_SECONDS", 0)
+    monkeypatch.setattr(working, "SETTLE_SECONDS", 0)
     lease = running(database)
 
     with (
@@ -113,11 +116,9 @@ def test_a_database_that_takes_no_writes_is_waited_for_at_no_cost(database, stud
     ):
         builders.work(studio, lease)
 
-    assert status(database, lease.generation_id) == "queued"
-    assert costs(database, lease.generation_id) == (0, 0)
-    assert "takes no writes" in reasons(database, lease.generation_id) or "is full" in reasons(
-        database, lease.generation_id
-    )
+    assert status(database, lease.id) == "queued"
+    assert costs(database, lease.id) == (0, 0)
+    assert "takes no writes" in reasons(database, lease.id) or "is full" in reasons(database, lease.id)
 
 
 @pytest.mark.parametrize("code", NO_WRITES)

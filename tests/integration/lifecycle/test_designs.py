@@ -11,8 +11,10 @@ from posegen.database import designs as statements
 from posegen.error_codes import ErrorCode
 from posegen.errors import ClaimSuperseded, DesignUnknown, LeaseLost, RequestRefused
 from posegen.lifecycle import designs
-from posegen.lifecycle.designs import WAITS, RenderedDesign
+from posegen.lifecycle.designs import DESIGNS, RenderedDesign, design_rule
 from posegen.storage.keys import design_key
+from posegen.work.outcomes import cancel_run, recover_run, refuse, release, retry_after_error
+from posegen.work.rules import RetryRule
 from tests.builders import (
     a_design,
     a_user,
@@ -27,6 +29,7 @@ from tests.builders import (
     rows,
     start_design,
     stored_object,
+    sweep,
     value,
 )
 from tests.concurrency import at_once, until
@@ -42,11 +45,19 @@ def rendered(database, design_id, size=1000):
 
 
 def publish(database, lease, size=1000):
-    designs.publish(database, lease, rendered(database, lease.design_id, size), store="local")
+    designs.publish(database, lease, rendered(database, lease.id, size), store="local")
 
 
 def claimed(database, most_under_way=1000):
-    return [claim.design_id for claim in designs.claim_designs(database, most_under_way=most_under_way)]
+    return [claim.id for claim in designs.claim_designs(database, most_under_way=most_under_way)]
+
+
+RULE = design_rule(RetryRule())
+
+
+def unstarted(database):
+    with database.transaction() as connection:
+        return DESIGNS.queue.unstarted_claims(connection, older_than_seconds=10)
 
 
 def status_of(database, design_id):
@@ -146,27 +157,27 @@ def test_claimers_at_the_same_moment_never_get_the_same_design(database, connect
 
 def test_a_claim_whose_run_never_came_is_sent_again(database):
     claim = claimed_design(database)
-    assert designs.claims_to_send_again(database) == []
+    assert unstarted(database) == []
 
-    execute(database, "update designs set claimed_at = now() - interval '11 seconds'")
+    execute(database, "update designs set dispatched_at = now() - interval '11 seconds'")
 
-    assert designs.claims_to_send_again(database) == [claim]
+    assert unstarted(database) == [claim]
 
 
-def test_a_run_that_ended_before_it_began_costs_an_attempt(database):
+def test_a_run_that_ended_before_it_began_counts_as_a_lost_worker(database):
     claim = claimed_design(database)
 
-    assert designs.recover_lost_run(database, claim, reason="it broke")
-    assert not designs.recover_lost_run(database, claim, reason="it broke")
-    found = row(database, "select status, attempts, claimed_at from designs")
-    assert found == {"status": "draft", "attempts": 1, "claimed_at": None}
+    assert recover_run(database, DESIGNS, claim, RULE, reason="it broke")
+    assert not recover_run(database, DESIGNS, claim, RULE, reason="it broke")
+    found = row(database, "select status, attempts, lost_leases from designs")
+    assert found == {"status": "draft", "attempts": 0, "lost_leases": 1}
 
 
 def test_a_claim_that_an_operator_cancels_ends_the_design(database):
     claim = claimed_design(database)
 
-    assert designs.cancel_claim(database, claim, actor="ops")
-    assert design(database, claim.design_id)["error_code"] == "cancelled"
+    assert cancel_run(database, DESIGNS, claim, actor="ops")
+    assert design(database, claim.id)["error_code"] == "cancelled"
 
 
 # --- written ------------------------------------------------------------------------------------------------------
@@ -178,7 +189,7 @@ def test_a_design_is_published_with_its_objects_and_its_space_in_one_step(databa
 
     publish(database, lease)
 
-    found = design(database, lease.design_id)
+    found = design(database, lease.id)
     assert (found["status"], found["size_used"], found["warnings"]) == ("published", 40.0, ["a note"])
     assert found["preview_url"].startswith("https://pictures.example/media/designs/")
     assert found["thumbnail_url"].endswith(".png")
@@ -193,19 +204,19 @@ def test_a_late_worker_cannot_publish_after_another_has_the_design(database):
 
     with pytest.raises(LeaseLost):
         publish(database, late)
-    assert not designs.refuse(database, late, RequestRefused(ErrorCode.INVALID_REQUEST, "no"))
-    assert not designs.retry_after_error(database, late, code=ErrorCode.POISONED, reason="no")
-    assert not designs.release(database, late)
+    assert not refuse(database, DESIGNS, late, RequestRefused(ErrorCode.INVALID_REQUEST, "no"))
+    assert not retry_after_error(database, DESIGNS, late, RULE, code=ErrorCode.POISONED, reason="no")
+    assert not release(database, DESIGNS, late, reason="stop")
 
-    assert status_of(database, late.design_id) == "rendering"
+    assert status_of(database, late.id) == "rendering"
     publish(database, lease)
-    assert status_of(database, late.design_id) == "published"
+    assert status_of(database, late.id) == "published"
 
 
 def test_a_worker_cannot_publish_what_was_deleted(database):
     user = a_user(database)
     lease = rendering_design(database, user)
-    made = rendered(database, lease.design_id)
+    made = rendered(database, lease.id)
     execute(database, "delete from design_requests")
 
     with pytest.raises(LeaseLost):
@@ -232,9 +243,9 @@ def test_an_ended_design_stays_as_it_is(database, ending):
     if ending == "published":
         publish(database, lease)
     else:
-        designs.refuse(database, lease, RequestRefused(ErrorCode.INVALID_REQUEST, "no"))
+        refuse(database, DESIGNS, lease, RequestRefused(ErrorCode.INVALID_REQUEST, "no"))
 
-    assert designs.start_design(database, lease.design_id, claim=None, run_id="x", lease_seconds=60) is None
+    assert designs.start_design(database, lease.id, dispatch=None, run_id="x", lease_seconds=60) is None
     with pytest.raises(psycopg.errors.RestrictViolation, match=f"cannot go from {ending} to"):
         execute(database, "update designs set status = 'draft', finished_at = null, error_code = null")
 
@@ -243,16 +254,16 @@ def test_a_run_with_an_old_claim_or_for_no_design_starts_nothing(database):
     claim = claimed_design(database)
     start_design(database, claim)
 
-    with pytest.raises(ClaimSuperseded, match="is a rendering under claim 1; this run came with claim 1"):
-        designs.start_design(database, claim.design_id, claim=1, run_id="x", lease_seconds=60)
+    with pytest.raises(ClaimSuperseded, match="is rendering under dispatch 1; this run came with dispatch 1"):
+        designs.start_design(database, claim.id, dispatch=1, run_id="x", lease_seconds=60)
     with pytest.raises(DesignUnknown):
-        designs.start_design(database, uuid4(), claim=1, run_id="x", lease_seconds=60)
+        designs.start_design(database, uuid4(), dispatch=1, run_id="x", lease_seconds=60)
 
 
 def test_a_run_that_was_started_by_hand_claims_for_itself(database):
     asked = a_design(database)
 
-    lease = designs.start_design(database, asked, claim=None, run_id="by hand", lease_seconds=60)
+    lease = designs.start_design(database, asked, dispatch=None, run_id="by hand", lease_seconds=60)
 
     assert lease is not None
     assert status_of(database, asked) == "rendering"
@@ -264,31 +275,31 @@ def test_a_run_that_was_started_by_hand_claims_for_itself(database):
 def test_errors_are_tried_again_after_2_4_and_8_seconds_and_then_the_design_fails(database):
     lease = rendering_design(database)
     waited = []
-    for _ in WAITS:
-        designs.retry_after_error(database, lease, code=ErrorCode.STORAGE_FAILED, reason="disk full")
+    for _ in range(3):
+        retry_after_error(database, DESIGNS, lease, RULE, code=ErrorCode.STORAGE_FAILED, reason="disk full")
         waited.append(value(database, "select extract(epoch from not_before - now()) from designs"))
         assert claimed(database) == []
         lease = next_design_lease(database)
 
-    designs.retry_after_error(database, lease, code=ErrorCode.STORAGE_FAILED, reason="disk full")
+    retry_after_error(database, DESIGNS, lease, RULE, code=ErrorCode.STORAGE_FAILED, reason="disk full")
 
     assert [round(seconds) for seconds in waited] == [2, 4, 8]
-    found = design(database, lease.design_id)
+    found = design(database, lease.id)
     assert (found["status"], found["error_code"], found["attempts"]) == ("failed", "storage_failed", 4)
-    assert found["error_detail"] == "given up after 4 attempts; the last: disk full"
+    assert found["error_detail"] == "given up after 4 errors and 0 lost leases; the last: disk full"
 
 
 def test_a_worker_that_is_asked_to_stop_costs_no_attempt(database):
     lease = rendering_design(database)
 
-    assert designs.release(database, lease)
+    assert release(database, DESIGNS, lease, reason="stop")
 
     assert row(database, "select status, attempts, lost_leases from designs") == {
         "status": "draft",
         "attempts": 0,
         "lost_leases": 0,
     }
-    assert claimed(database) == [lease.design_id]
+    assert claimed(database) == [lease.id]
 
 
 def test_lost_workers_are_counted_apart_and_end_a_design_in_the_end(database):
@@ -304,13 +315,13 @@ def test_lost_workers_are_counted_apart_and_end_a_design_in_the_end(database):
 
     lose_design(database, lease)
 
-    assert design(database, lease.design_id)["error_code"] == "poisoned"
+    assert design(database, lease.id)["error_code"] == "poisoned"
 
 
 def test_a_live_lease_is_left_alone(database):
     rendering_design(database)
 
-    assert designs.sweep_expired_leases(database, most_lost_leases=5) == []
+    assert sweep(database, DESIGNS) == []
 
 
 # --- deleted ------------------------------------------------------------------------------------------------------
@@ -321,14 +332,14 @@ def test_deleting_a_request_takes_its_rows_and_gives_the_space_back(database):
     lease = rendering_design(database, user)
     publish(database, lease)
 
-    execute(database, "delete from design_requests where id = %s", lease.design_id)
+    execute(database, "delete from design_requests where id = %s", lease.id)
 
     for table in ("design_requests", "designs"):
         assert value(database, f"select count(*) from {table}") == 0
     assert rows(database, "select * from objects where key like 'designs/%%'") == []
     assert account(database, user)["storage_used"] == 0
     (left,) = rows(database, "select * from deleted_designs")
-    assert (left["design_id"], left["store"], len(left["keys"])) == (lease.design_id, "local", 2)
+    assert (left["design_id"], left["store"], len(left["keys"])) == (lease.id, "local", 2)
 
 
 def test_an_id_that_is_used_again_has_keys_of_its_own(database):
@@ -350,4 +361,4 @@ def test_every_step_is_announced(database):
         heard: list[str] = []
         until(lambda: len(heard) == 2 or heard.extend(steps.wait(1)))
 
-    assert heard == [f"{lease.design_id}:rendering", f"{lease.design_id}:published"]
+    assert heard == [f"{lease.id}:rendering", f"{lease.id}:published"]

@@ -30,7 +30,7 @@ def serve(database, count: int) -> list[UUID]:
     for _ in range(count):
         for claim in claims.claim_next(database, most_running=1):
             finish_generation(database, started(database, claim))
-            served.append(claim.generation_id)
+            served.append(claim.id)
     return served
 
 

@@ -9,6 +9,8 @@ from posegen.error_codes import ErrorCode
 from posegen.errors import ClaimSuperseded, LeaseLost
 from posegen.lifecycle import checkpoint, outcomes
 from posegen.lifecycle.checkpoint import FailedExport, MadeExport
+from posegen.lifecycle.outcomes import GENERATIONS
+from posegen.work.outcomes import release, retry_after_error
 from posegen.work.rules import RetryRule
 from tests.builders import (
     PRICE,
@@ -26,6 +28,7 @@ from tests.builders import (
     running,
     status,
     stored_object,
+    sweep,
     taken_over,
     value,
 )
@@ -35,7 +38,7 @@ EXPORT_KEY = "exports/g/p-0123456789ab.jpg"
 
 
 def complete(database, lease, pose):
-    checkpoint.complete_pose(database, lease, pose, made_pose(lease.generation_id, pose), store="local")
+    checkpoint.complete_pose(database, lease, pose, made_pose(lease.id, pose), store="local")
 
 
 def everything(database):
@@ -56,7 +59,7 @@ def everything(database):
 
 def every_write(database, lease, pose):
     """What a worker does, by name; each raises or answers False when it may not."""
-    generation = lease.generation_id
+    generation = lease.id
     export = MadeExport("tiktok", stored_object(EXPORT_KEY), 1080, 1920, "contain", None, 40)
     return {
         "renew": lambda: renew(database, lease),
@@ -74,8 +77,8 @@ def every_write(database, lease, pose):
             store="local",
         ),
         "finish": lambda: outcomes.finish_generation(database, lease),
-        "release": lambda: outcomes.release_lease(database, lease, reason="stop"),
-        "retry": lambda: outcomes.retry_after_error(database, lease, RULE, reason="error"),
+        "release": lambda: release(database, GENERATIONS, lease, reason="stop"),
+        "retry": lambda: retry_after_error(database, GENERATIONS, lease, RULE, reason="error"),
     }
 
 
@@ -85,7 +88,7 @@ SILENT = {"renew", "release", "retry"}
 
 def renew(database, lease):
     with database.transaction() as connection:
-        return generations.renew(connection, lease, lease_seconds=60)
+        return GENERATIONS.queue.renew(connection, [lease], lease_seconds=60)
 
 
 def assert_writes_nothing(database, lease, pose, write):
@@ -94,7 +97,7 @@ def assert_writes_nothing(database, lease, pose, write):
     if write in SILENT:
         assert not call()
     else:
-        with pytest.raises(LeaseLost, match="no longer ours"):
+        with pytest.raises(LeaseLost, match="Another worker owns"):
             call()
     assert everything(database) == before
 
@@ -102,8 +105,8 @@ def assert_writes_nothing(database, lease, pose, write):
 @pytest.mark.parametrize("write", WRITES)
 def test_a_late_worker_writes_nothing_after_its_lease_was_taken(database, write):
     late = running(database)
-    (pose,) = open_poses(database, late.generation_id)
-    taken_over(database, late.generation_id)
+    (pose,) = open_poses(database, late.id)
+    taken_over(database, late.id)
 
     assert_writes_nothing(database, late, pose, write)
 
@@ -111,9 +114,9 @@ def test_a_late_worker_writes_nothing_after_its_lease_was_taken(database, write)
 @pytest.mark.parametrize("write", WRITES)
 def test_a_worker_writes_nothing_while_its_generation_waits_in_the_queue_again(database, write):
     late = running(database)
-    (pose,) = open_poses(database, late.generation_id)
-    expire_lease(database, late.generation_id)
-    outcomes.sweep_expired_leases(database, RULE)
+    (pose,) = open_poses(database, late.id)
+    expire_lease(database, late.id)
+    sweep(database, rule=RULE)
 
     assert_writes_nothing(database, late, pose, write)
 
@@ -121,8 +124,8 @@ def test_a_worker_writes_nothing_while_its_generation_waits_in_the_queue_again(d
 @pytest.mark.parametrize("write", WRITES)
 def test_a_worker_writes_nothing_after_its_generation_was_cancelled(database, write):
     lease = running(database)
-    (pose,) = open_poses(database, lease.generation_id)
-    outcomes.cancel(database, lease.generation_id, actor="customer")
+    (pose,) = open_poses(database, lease.id)
+    outcomes.cancel(database, lease.id, actor="customer")
 
     assert_writes_nothing(database, lease, pose, write)
 
@@ -130,7 +133,7 @@ def test_a_worker_writes_nothing_after_its_generation_was_cancelled(database, wr
 @pytest.mark.parametrize("write", WRITES)
 def test_a_worker_writes_nothing_after_its_generation_has_ended(database, write):
     lease = running(database, poses=SLUGS[:2])
-    pose, other = open_poses(database, lease.generation_id)
+    pose, other = open_poses(database, lease.id)
     complete(database, lease, other)
     outcomes.finish_generation(database, lease)
 
@@ -139,26 +142,26 @@ def test_a_worker_writes_nothing_after_its_generation_has_ended(database, write)
 
 def test_a_token_that_was_never_given_out_opens_nothing(database):
     lease = running(database)
-    (pose,) = open_poses(database, lease.generation_id)
+    (pose,) = open_poses(database, lease.id)
 
-    assert_writes_nothing(database, generations.Lease(lease.generation_id, lease.token + 1), pose, "complete")
+    assert_writes_nothing(database, generations.Lease(lease.id, lease.token + 1), pose, "complete")
 
 
 def test_a_silent_worker_may_go_on_as_long_as_nobody_took_its_lease(database):
     lease = running(database)
-    (pose,) = open_poses(database, lease.generation_id)
-    expire_lease(database, lease.generation_id)
+    (pose,) = open_poses(database, lease.id)
+    expire_lease(database, lease.id)
 
     complete(database, lease, pose)
 
-    assert pose_statuses(database, lease.generation_id) == ["completed"]
+    assert pose_statuses(database, lease.id) == ["completed"]
 
 
 def test_two_workers_that_finish_the_same_pose_charge_once(database):
     user = a_user(database)
     late = running(database, user, poses=SLUGS[:2])
-    pose, _ = open_poses(database, late.generation_id)
-    current = taken_over(database, late.generation_id)
+    pose, _ = open_poses(database, late.id)
+    current = taken_over(database, late.id)
     complete(database, current, pose)
 
     with pytest.raises(LeaseLost):
@@ -167,18 +170,18 @@ def test_two_workers_that_finish_the_same_pose_charge_once(database):
         complete(database, current, pose)
 
     assert credits(database, user) == (10_000 - 2 * PRICE, PRICE, PRICE)
-    assert result(database, late.generation_id)["poses_completed"] == 1
+    assert result(database, late.id)["poses_completed"] == 1
 
 
 def test_a_checkpoint_that_fails_half_way_leaves_nothing(database):
     user = a_user(database)
     lease = running(database, user)
-    (pose,) = open_poses(database, lease.generation_id)
+    (pose,) = open_poses(database, lease.id)
     before = everything(database)
 
     with pytest.raises(Exception, match="stores"):
         checkpoint.complete_pose(
-            database, lease, pose, made_pose(lease.generation_id, pose), store="a store that nobody registered"
+            database, lease, pose, made_pose(lease.id, pose), store="a store that nobody registered"
         )
 
     assert everything(database) == before
@@ -187,23 +190,23 @@ def test_a_checkpoint_that_fails_half_way_leaves_nothing(database):
 
 def test_exports_of_a_generation_at_work_need_its_lease(database):
     lease = running(database)
-    (pose,) = open_poses(database, lease.generation_id)
+    (pose,) = open_poses(database, lease.id)
 
     failed = FailedExport("tiktok", ErrorCode.IMAGE_INVALID, "x")
     with pytest.raises(ClaimSuperseded, match="try again when it has ended"):
-        checkpoint.record_exports(database, lease.generation_id, None, {pose.id: [failed]}, store="local")
+        checkpoint.record_exports(database, lease.id, None, {pose.id: [failed]}, store="local")
     assert value(database, "select count(*) from exports") == 0
 
 
 def test_exports_of_an_ended_generation_need_no_lease(database):
     lease = running(database)
-    (pose,) = open_poses(database, lease.generation_id)
+    (pose,) = open_poses(database, lease.id)
     complete(database, lease, pose)
     outcomes.finish_generation(database, lease)
 
     made = MadeExport("tiktok", stored_object(EXPORT_KEY), 1080, 1920, "contain", None, 40)
-    checkpoint.record_exports(database, lease.generation_id, None, {pose.id: [made]}, store="local")
+    checkpoint.record_exports(database, lease.id, None, {pose.id: [made]}, store="local")
 
     assert rows(database, "select format, status from exports") == [{"format": "tiktok", "status": "completed"}]
-    assert status(database, lease.generation_id) == "completed"
-    assert event_kinds(database, lease.generation_id)[-2:] == ["completed", "exports_stored"]
+    assert status(database, lease.id) == "completed"
+    assert event_kinds(database, lease.id)[-2:] == ["completed", "exports_stored"]

@@ -8,10 +8,13 @@ import psycopg
 import pytest
 
 from posegen.errors import BackendHeldBack, DatabaseUnusable, GenerationCancelled, LeaseLost, StoreUnavailable
-from posegen.lifecycle import outcomes, work
+from posegen.lifecycle import outcomes
 from posegen.lifecycle.claims import claim_next
-from posegen.lifecycle.leases import LeaseKeeper
+from posegen.lifecycle.outcomes import GENERATIONS
 from posegen.lifecycle.work import at_work
+from posegen.work import outcomes as work_outcomes
+from posegen.work import working
+from posegen.work.keeper import LeaseKeeper
 from posegen.work.rules import RetryRule
 from tests.builders import (
     event_kinds,
@@ -22,6 +25,7 @@ from tests.builders import (
     running,
     started,
     status,
+    sweep,
     taken_over,
     value,
 )
@@ -52,44 +56,44 @@ def test_a_lease_is_kept_for_longer_than_its_duration(database):
     lease = running(database, lease_seconds=SHORT)
     begun = value(database, "select lease_expires_at from generations")
 
-    with LeaseKeeper(database, lease, lease_seconds=SHORT) as keeper:
+    with LeaseKeeper(database, GENERATIONS.queue, [lease], lease_seconds=SHORT) as keeper:
         until(lambda: value(database, "select now() > %s from generations", begun))
         keeper.check()
-        assert outcomes.sweep_expired_leases(database, RULE) == []
+        assert sweep(database, rule=RULE) == []
 
 
 def test_taking_up_the_work_prolongs_the_lease_at_once(database):
     lease = running(database, lease_seconds=20)
 
-    with LeaseKeeper(database, lease, lease_seconds=60):
-        until(lambda: lease_left(database, lease.generation_id) > 30)
+    with LeaseKeeper(database, GENERATIONS.queue, [lease], lease_seconds=60):
+        until(lambda: lease_left(database, lease.id) > 30)
 
 
 def test_a_keeper_notices_that_the_lease_was_taken(database):
     lease = running(database)
 
-    with LeaseKeeper(database, lease, lease_seconds=SHORT) as keeper:
+    with LeaseKeeper(database, GENERATIONS.queue, [lease], lease_seconds=SHORT) as keeper:
         keeper.check()
-        taken_over(database, lease.generation_id)
+        taken_over(database, lease.id)
         until(lambda: is_lost(keeper))
 
 
 def test_a_keeper_that_begins_too_late_knows_it_long_before_the_lease_would_run_out(database):
     lease = running(database)
-    taken_over(database, lease.generation_id)
+    taken_over(database, lease.id)
 
-    with LeaseKeeper(database, lease, lease_seconds=3600) as keeper:
+    with LeaseKeeper(database, GENERATIONS.queue, [lease], lease_seconds=3600) as keeper:
         until(lambda: is_lost(keeper))
 
 
 def test_a_keeper_notices_a_cancellation(database):
     lease = running(database)
 
-    with LeaseKeeper(database, lease, lease_seconds=SHORT) as keeper:
-        outcomes.cancel(database, lease.generation_id, actor="customer")
+    with LeaseKeeper(database, GENERATIONS.queue, [lease], lease_seconds=SHORT) as keeper:
+        outcomes.cancel(database, lease.id, actor="customer")
         until(lambda: is_lost(keeper))
 
-    assert status(database, lease.generation_id) == "cancelled"
+    assert status(database, lease.id) == "cancelled"
 
 
 def test_a_lease_that_cannot_be_renewed_counts_as_lost_as_soon_as_it_must_have_run_out(database):
@@ -97,19 +101,22 @@ def test_a_lease_that_cannot_be_renewed_counts_as_lost_as_soon_as_it_must_have_r
     begun = time.monotonic()
 
     # As if the server did not answer any more: the renewal waits for a lock that is not given up.
-    with LeaseKeeper(database, lease, lease_seconds=0.6) as keeper, database.transaction() as connection:
-        connection.execute("select from generations where id = %s for update", [lease.generation_id])
+    with (
+        LeaseKeeper(database, GENERATIONS.queue, [lease], lease_seconds=0.6) as keeper,
+        database.transaction() as connection,
+    ):
+        connection.execute("select from generations where id = %s for update", [lease.id])
         until(lambda: is_lost(keeper))
         assert time.monotonic() - begun > 0.5
 
 
 def test_nothing_is_renewed_when_the_work_has_ended(database):
     lease = running(database)
-    with LeaseKeeper(database, lease, lease_seconds=SHORT):
+    with LeaseKeeper(database, GENERATIONS.queue, [lease], lease_seconds=SHORT):
         pass
-    expire_lease(database, lease.generation_id)
+    expire_lease(database, lease.id)
 
-    assert [progress.id for progress in outcomes.sweep_expired_leases(database, RULE)] == [lease.generation_id]
+    assert [progress.id for progress in sweep(database, rule=RULE)] == [lease.id]
 
 
 # --- what ends the work decides what follows ----------------------------------------------------------------------
@@ -142,7 +149,7 @@ def test_an_interrupt_puts_the_generation_back_and_burns_no_attempt(database):
         "lost_leases": 0,
         "at_once": True,
     }
-    assert event_kinds(database, lease.generation_id)[-1] == "released"
+    assert event_kinds(database, lease.id)[-1] == "released"
 
 
 def test_an_interrupt_on_somebodys_word_cancels_the_generation_in_their_name(database):
@@ -151,19 +158,19 @@ def test_an_interrupt_on_somebodys_word_cancels_the_generation_in_their_name(dat
     with pytest.raises(KeyboardInterrupt), at_work_on(database, lease, cancelled_by=lambda: "Dewi"):
         raise KeyboardInterrupt
 
-    assert status(database, lease.generation_id) == "cancelled"
+    assert status(database, lease.id) == "cancelled"
     assert value(database, "select detail ->> 'actor' from events where kind = 'cancelled'") == "Dewi"
-    assert "released" not in event_kinds(database, lease.generation_id), "not for a moment is it in the queue"
+    assert "released" not in event_kinds(database, lease.id), "not for a moment is it in the queue"
 
 
 def test_nobody_cancels_what_somebody_else_works_on_by_now(database):
     lease = running(database)
-    taken_over(database, lease.generation_id)
+    taken_over(database, lease.id)
 
     with pytest.raises(KeyboardInterrupt), at_work_on(database, lease, cancelled_by=lambda: "Dewi"):
         raise KeyboardInterrupt
 
-    assert status(database, lease.generation_id) == "running"
+    assert status(database, lease.id) == "running"
 
 
 def test_when_nobody_can_say_why_the_generation_goes_on_later(database):
@@ -174,8 +181,8 @@ def test_when_nobody_can_say_why_the_generation_goes_on_later(database):
     with pytest.raises(KeyboardInterrupt), at_work_on(database, lease, cancelled_by=unknown):
         raise KeyboardInterrupt
 
-    assert status(database, lease.generation_id) == "queued"
-    assert event_kinds(database, lease.generation_id)[-1] == "released"
+    assert status(database, lease.id) == "queued"
+    assert event_kinds(database, lease.id)[-1] == "released"
 
 
 @pytest.mark.parametrize(
@@ -213,15 +220,15 @@ def test_a_worker_waits_a_little_for_a_database_that_is_away_before_it_leaves_th
 ):
     lease = running(database)
     answers = iter([DatabaseUnusable("no answer"), psycopg.OperationalError("still none")])
-    true_retry = work.retry_after_error
+    true_retry = work_outcomes.retry_after_error
 
     def retry(*arguments, **options):
         if (away := next(answers, None)) is not None:
             raise away
         return true_retry(*arguments, **options)
 
-    monkeypatch.setattr(work, "retry_after_error", retry)
-    monkeypatch.setattr(work, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(work_outcomes, "retry_after_error", retry)
+    monkeypatch.setattr(working, "PAUSE_SECONDS", 0.01)
 
     with pytest.raises(ZeroDivisionError), at_work_on(database, lease):
         raise ZeroDivisionError
@@ -246,7 +253,7 @@ def test_a_backend_that_is_left_alone_puts_the_generation_back_and_burns_nothing
 
 def test_a_lease_that_was_lost_to_a_cancellation_is_called_so(database):
     lease = running(database)
-    outcomes.cancel(database, lease.generation_id, actor="customer")
+    outcomes.cancel(database, lease.id, actor="customer")
 
     with pytest.raises(GenerationCancelled, match="was cancelled"), at_work_on(database, lease):
         raise LeaseLost("somebody else has the word")
@@ -257,7 +264,7 @@ def test_a_step_leaves_the_next_one_a_whole_lease(database):
     with at_work_on(database, lease):
         execute(database, "update generations set lease_expires_at = now() + interval '1 second'")
 
-    assert lease_left(database, lease.generation_id) > 50
+    assert lease_left(database, lease.id) > 50
 
 
 def test_an_interrupt_goes_on_when_the_lease_cannot_be_released(database, monkeypatch):
@@ -266,7 +273,7 @@ def test_an_interrupt_goes_on_when_the_lease_cannot_be_released(database, monkey
     def unreachable(*_: object, **__: object) -> bool:
         raise DatabaseUnusable("no answer")
 
-    monkeypatch.setattr(work, "release_lease", unreachable)
+    monkeypatch.setattr(work_outcomes, "release", unreachable)
 
     with pytest.raises(KeyboardInterrupt), at_work_on(database, lease):
         raise KeyboardInterrupt
@@ -274,7 +281,7 @@ def test_an_interrupt_goes_on_when_the_lease_cannot_be_released(database, monkey
 
 def test_a_lost_lease_changes_nothing(database):
     lease = running(database)
-    taken_over(database, lease.generation_id)
+    taken_over(database, lease.id)
     before = row(database, "select * from generations")
 
     with pytest.raises(LeaseLost), at_work_on(database, lease):
@@ -291,12 +298,12 @@ def test_an_error_of_the_store_ends_as_a_failure_of_the_store_after_the_last_att
         if attempt < 2:
             lease = again(database, lease)
 
-    ended = result(database, lease.generation_id)
+    ended = result(database, lease.id)
     assert (ended["status"], ended["error_code"]) == ("failed", "storage_failed")
     assert "no answer" in ended["error_detail"]
 
 
 def again(database, lease):
     (claim,) = claim_next(database, most_running=1)
-    assert claim.generation_id == lease.generation_id
+    assert claim.id == lease.id
     return started(database, claim)

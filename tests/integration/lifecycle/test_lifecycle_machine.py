@@ -12,16 +12,17 @@ from uuid import UUID
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from posegen.database import generations
 from posegen.database.connection import Database
-from posegen.database.generations import Claim, Lease
 from posegen.error_codes import ErrorCode
 from posegen.errors import BackendHeldBack, ClaimSuperseded, GenerationCancelled, LeaseLost
 from posegen.lifecycle import checkpoint, claims, outcomes
 from posegen.lifecycle.invariants import Bounds
+from posegen.lifecycle.outcomes import GENERATIONS
 from posegen.lifecycle.recovery import recover
 from posegen.lifecycle.rules import TimeLimits
 from posegen.upkeep.verification import verify
+from posegen.work.outcomes import cancel, recover_run, release, release_run, retry_after_error, retry_after_lost_contact
+from posegen.work.queue import Claim, Lease
 from posegen.work.rules import RetryRule
 from tests.builders import (
     SLUGS,
@@ -79,13 +80,13 @@ class Workers(RuleBasedStateMachine):
             self._start(claim)
 
     def _start(self, claim: Claim) -> None:
-        now = self._state(claim.generation_id)
+        now = self._state(claim.id)
         try:
             lease = claims.start_work(
                 self.database,
-                claim.generation_id,
+                claim.id,
                 dispatch=claim.dispatch,
-                run_id=f"{claim.generation_id}:{claim.dispatch}",
+                run_id=f"{claim.id}:{claim.dispatch}",
                 lease_seconds=600,
             )
         except ClaimSuperseded:
@@ -99,7 +100,7 @@ class Workers(RuleBasedStateMachine):
             assert (now["status"], now["dispatch"]) == ("dispatched", claim.dispatch)
             assert lease.token == now["token"] + 1
             self.leases.append(lease)
-            self.current[claim.generation_id] = lease
+            self.current[claim.id] = lease
 
     @precondition(lambda self: self.current)
     @rule(data=st.data(), how=st.sampled_from(["complete", "fail", "finish"]))
@@ -120,22 +121,23 @@ class Workers(RuleBasedStateMachine):
     @property
     def late(self) -> list[Lease]:
         """Leases that do not count any more, those first whose generation somebody else has now."""
-        stale = [lease for lease in self.leases if self.current.get(lease.generation_id) != lease]
-        return sorted(stale, key=lambda lease: lease.generation_id not in self.current)
+        stale = [lease for lease in self.leases if self.current.get(lease.id) != lease]
+        return sorted(stale, key=lambda lease: lease.id not in self.current)
 
     def _write(self, lease: Lease, how: str) -> None:
         """It must succeed for the holder of the lease, and for nobody else."""
-        ours = self.current.get(lease.generation_id) == lease
+        ours = self.current.get(lease.id) == lease
         with self.database.transaction() as connection:
-            assert generations.renew(connection, lease, lease_seconds=600) == ours
-        poses = open_poses(self.database, lease.generation_id)
+            held = GENERATIONS.queue.renew(connection, [lease], lease_seconds=600)
+            assert (lease.id in held) == ours
+        poses = open_poses(self.database, lease.id)
         if how != "finish" and not poses:
             return
         try:
             if how == "finish":
                 outcomes.finish_generation(self.database, lease)
             elif how == "complete":
-                made = made_pose(lease.generation_id, poses[0])
+                made = made_pose(lease.id, poses[0])
                 checkpoint.complete_pose(self.database, lease, poses[0], made, store="local")
             else:
                 checkpoint.fail_pose(self.database, lease, poses[0], ErrorCode.IMAGE_INVALID, "all black")
@@ -144,7 +146,7 @@ class Workers(RuleBasedStateMachine):
         else:
             assert ours
             if how == "finish":
-                del self.current[lease.generation_id]
+                del self.current[lease.id]
 
     # --- what befalls them --------------------------------------------------------------------------------------
 
@@ -153,7 +155,7 @@ class Workers(RuleBasedStateMachine):
     def let_go(self, data: Any, how: str) -> None:
         lease = self.current[data.draw(st.sampled_from(sorted(self.current)))]
         assert self._let_go(lease, how)
-        del self.current[lease.generation_id]
+        del self.current[lease.id]
 
     @precondition(lambda self: self.claims)
     @rule(
@@ -162,10 +164,10 @@ class Workers(RuleBasedStateMachine):
     )
     def disturb(self, data: Any, what: str) -> None:
         """What comes late, or from somebody else."""
-        newest = {claim.generation_id: claim for claim in self.claims}
-        old = [claim for claim in self.claims if newest[claim.generation_id] != claim]
+        newest = {claim.id: claim for claim in self.claims}
+        old = [claim for claim in self.claims if newest[claim.id] != claim]
         claim = data.draw(st.sampled_from(old or self.claims))
-        generation = claim.generation_id
+        generation = claim.id
         if what == "late start":
             self._start(claim)
         elif what == "late news":
@@ -180,11 +182,11 @@ class Workers(RuleBasedStateMachine):
 
     def _let_go(self, lease: Lease, how: str) -> bool:
         let_go: dict[str, Callable[[], bool]] = {
-            "stopped": lambda: outcomes.release_lease(self.database, lease, reason="test"),
-            "error": lambda: outcomes.retry_after_error(self.database, lease, RULE, reason="test"),
-            "lost contact": lambda: outcomes.retry_after_lost_contact(self.database, lease, RULE, reason="test"),
+            "stopped": lambda: release(self.database, GENERATIONS, lease, reason="test"),
+            "error": lambda: retry_after_error(self.database, GENERATIONS, lease, RULE, reason="test"),
+            "lost contact": lambda: retry_after_lost_contact(self.database, GENERATIONS, lease, RULE, reason="test"),
             "held back": lambda: outcomes.hold_back(self.database, lease, BackendHeldBack("mannequin", 0, "503")),
-            "cancelled": lambda: outcomes.cancel_work(self.database, lease, actor="operator"),
+            "cancelled": lambda: cancel(self.database, GENERATIONS, lease, actor="operator"),
         }
         return let_go[how]()
 
@@ -199,24 +201,22 @@ class Workers(RuleBasedStateMachine):
         }
         execute(self.database, f"update generations set {long_ago[how]} where id = %s", generation)
         decided = recover(self.database, RULE, TimeLimits())
-        assert [decision.generation_id for decision in decided] == [generation]
+        assert [decision.id for decision in decided] == [generation]
         assert recover(self.database, RULE, TimeLimits()) == []
         del self.current[generation]
 
     def _hear_of_its_end(self, claim: Claim, *, interrupted: bool) -> None:
         """A run has ended, perhaps long ago."""
-        now = self._state(claim.generation_id)
-        run = f"{claim.generation_id}:{claim.dispatch}"
+        now = self._state(claim.id)
+        run = f"{claim.id}:{claim.dispatch}"
         concerned = now["dispatch"] == claim.dispatch and now["status"] in ("dispatched", "running")
         if interrupted:
-            put_back = outcomes.release_interrupted_run(self.database, claim.generation_id, claim.dispatch, run_id=run)
+            put_back = release_run(self.database, GENERATIONS, claim, run_id=run)
         else:
-            put_back = outcomes.recover_lost_run(
-                self.database, claim.generation_id, claim.dispatch, RULE, reason="test", run_id=run
-            )
+            put_back = recover_run(self.database, GENERATIONS, claim, RULE, reason="test", run_id=run)
         assert put_back == concerned
         if concerned:
-            self.current.pop(claim.generation_id, None)
+            self.current.pop(claim.id, None)
 
     # --- what is always true ------------------------------------------------------------------------------------
 

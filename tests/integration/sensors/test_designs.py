@@ -16,7 +16,7 @@ from posegen.studio.designs import make_design
 from resources.database import DatabaseResource
 from resources.environment import deployment_resources
 from sensors.designs import design_requests
-from sensors.targets import DESIGN_CLAIM_TAG, DESIGNS
+from sensors.targets import DESIGNS, DISPATCH_TAG
 from tests.builders import (
     a_design,
     a_user,
@@ -69,7 +69,7 @@ def partitions(answer):
 
 
 def run_of(instance, claim, status):
-    key = f"design:{claim.design_id}:{claim.claim}"
+    key = f"design:{claim.id}:{claim.dispatch}"
     return instance.create_run_for_job(render_designs, tags={RUN_KEY_TAG: key}, status=status)
 
 
@@ -82,7 +82,7 @@ def test_each_design_gets_a_run_and_a_partition_and_slots_bound_their_number(dat
     assert partitions(answer) == [("AddDynamicPartitionsRequest", asked[:3])]
     first, second, _ = answer.run_requests
     assert first.run_key != second.run_key
-    assert first.tags[DESIGN_CLAIM_TAG] == "1"
+    assert first.tags[DISPATCH_TAG] == "1"
     assert first.tags["dagster/max_retries"] == "0"
 
 
@@ -126,7 +126,7 @@ def test_a_free_slot_wakes_the_sensor_while_others_wait(database, studio):
 def test_a_claim_whose_run_never_came_is_sent_again_under_the_same_key(database, instance, tick):
     a_design(database)
     first = tick()
-    execute(database, "update designs set claimed_at = now() - interval '11 seconds'")
+    execute(database, "update designs set dispatched_at = now() - interval '11 seconds'")
 
     again = tick()
 
@@ -136,7 +136,7 @@ def test_a_claim_whose_run_never_came_is_sent_again_under_the_same_key(database,
 def test_a_claim_whose_run_is_on_its_way_is_not_sent_again(database, instance, tick):
     claim = claimed_design(database)
     run_of(instance, claim, Status.STARTING)
-    execute(database, "update designs set claimed_at = now() - interval '11 seconds'")
+    execute(database, "update designs set dispatched_at = now() - interval '11 seconds'")
 
     assert isinstance(tick(), dg.SkipReason)
 
@@ -147,11 +147,11 @@ def test_a_run_that_ended_before_it_began_puts_its_design_back_and_a_cancelled_o
 ):
     claim = claimed_design(database)
     run_of(instance, claim, ended)
-    execute(database, "update designs set claimed_at = now() - interval '11 seconds'")
+    execute(database, "update designs set dispatched_at = now() - interval '11 seconds'")
 
     tick()
 
-    assert design(database, claim.design_id)["status"] == status
+    assert design(database, claim.id)["status"] == status
 
 
 def test_a_design_whose_worker_is_gone_is_started_again_and_dagster_is_told(database, instance, tick):
@@ -162,26 +162,27 @@ def test_a_design_whose_worker_is_gone_is_started_again_and_dagster_is_told(data
 
     answer = tick()
 
-    assert designs_in(answer) == [str(claim.design_id)]
-    assert answer.run_requests[0].tags[DESIGN_CLAIM_TAG] == "2"
+    assert designs_in(answer) == [str(claim.id)]
+    assert answer.run_requests[0].tags[DISPATCH_TAG] == "2"
     assert instance.get_run_by_id(run.run_id).status is Status.FAILURE
 
 
 def test_a_deleted_design_loses_its_objects_and_its_partition(database, instance, studio, store, tick):
     lease = rendering_design(database)
     make_design(studio, lease)
-    instance.add_dynamic_partitions(DESIGNS.name or "", [str(lease.design_id)])
+    instance.add_dynamic_partitions(DESIGNS.name or "", [str(lease.id)])
     execute(database, "delete from design_requests")
 
     answer = tick()
 
-    assert partitions(answer) == [("DeleteDynamicPartitionsRequest", [str(lease.design_id)])]
+    assert partitions(answer) == [("DeleteDynamicPartitionsRequest", [str(lease.id)])]
     assert answer.run_requests == []
     assert [key for key in keys_in(store) if key.startswith("designs/")] == []
     assert isinstance(tick(), dg.SkipReason)
 
 
-def test_a_database_that_does_not_answer_is_a_skipped_tick(tick):
+def test_a_database_that_does_not_answer_is_a_skipped_tick(tick, monkeypatch):
+    monkeypatch.setattr("posegen.database.connection.CONNECT_SECONDS", 1)
     answer = tick("postgresql://nobody:secret-word@127.0.0.1:9/nowhere")
 
     assert isinstance(answer, dg.SkipReason)

@@ -13,15 +13,18 @@ from dagster import DagsterRunStatus as Status
 from dagster._core.storage.tags import RUN_KEY_TAG
 from structlog.testing import capture_logs
 
+from posegen.database import designs as design_rows
 from posegen.database import queue, steps
 from posegen.database.health import look
 from posegen.database.metrics import read_numbers
 from posegen.errors import DatabaseUnusable, PartlyDone
+from posegen.lifecycle import kind
 from posegen.settings import Settings
 from posegen.storage.space import Space
 from posegen.upkeep.health import Kind, Thresholds, judge
 from posegen.upkeep.incidents import follow
 from posegen.web.metrics import exposition
+from posegen.work import outcomes as work_outcomes
 from posegen.work.steps import Apart, Steps
 from resources.environment import deployment_resources
 from sensors import alerts, designs, outcomes, requests, variants
@@ -84,18 +87,20 @@ def failing(database) -> list[tuple[str, str]]:
 def everything_to_do(database) -> dict[str, Any]:
     """Something to do for each step of the sensors of generations and designs."""
     lost = running(database)
-    expire_lease(database, lost.generation_id)
-    execute(database, "insert into lost_runs (run_id, generation_id, reason) values ('r', %s, 'x')", lost.generation_id)
+    expire_lease(database, lost.id)
+    note = "insert into lost_runs (run_id, work, work_id, reason) values ('r', 'generations', %s, 'x')"
+    execute(database, note, lost.id)
     unsent = claimed(database)
     execute(database, "update generations set dispatched_at = now() - interval '1 min' where status = 'dispatched'")
-    return {"lost": lost.generation_id, "unsent": unsent, "asked": a_request(database, a_user(database))}
+    return {"lost": lost.id, "unsent": unsent, "asked": a_request(database, a_user(database))}
 
 
 @pytest.mark.parametrize(
     ("broken", "step"),
     [
-        ("recover", "recovery"), ("end_lost_runs", "lost_runs"), ("take_in", "intake"),
-        ("claims_to_send_again", "claims_without_run"), ("claim_next", "claims"),
+        ("posegen.lifecycle.kind.recover", "recovery"), ("posegen.work.tick._lost_runs", "lost_runs"),
+        ("posegen.lifecycle.kind.take_in", "intake"), ("posegen.work.tick._unstarted_claims", "claims_without_run"),
+        ("posegen.lifecycle.kind.claim_next", "claims"),
     ],
 )  # fmt: skip
 def test_a_step_of_generations_that_fails_keeps_none_of_the_others_from_running(
@@ -103,7 +108,7 @@ def test_a_step_of_generations_that_fails_keeps_none_of_the_others_from_running(
 ):
     monkeypatch.setenv("POSEGEN_MAX_RUNNING", "5")
     there = everything_to_do(database)
-    monkeypatch.setattr(requests, broken, breaks)
+    monkeypatch.setattr(broken, breaks)
 
     keys = tick(requests.generation_requests)
 
@@ -111,7 +116,7 @@ def test_a_step_of_generations_that_fails_keeps_none_of_the_others_from_running(
     assert (status(database, there["lost"]) == "running") == (step == "recovery")
     assert bool(rows(database, "select from lost_runs where run_id = 'r'")) == (step == "lost_runs")
     assert (status(database, there["asked"]) == "submitted") == (step == "intake")
-    assert (f"{there['unsent'].generation_id}:1" in keys) == (step != "claims_without_run")
+    assert (f"{there['unsent'].id}:1" in keys) == (step != "claims_without_run")
     new = f"{there['asked']}:1" in keys
     assert new == (step not in {"intake", "claims"})
 
@@ -119,28 +124,32 @@ def test_a_step_of_generations_that_fails_keeps_none_of_the_others_from_running(
 @pytest.mark.parametrize(
     ("broken", "step"),
     [
-        ("sweep_expired_leases", "recovery"), ("claims_to_send_again", "claims_without_run"),
-        ("claim_designs", "claims"), ("_cleared", "deleted_designs"),
+        ("posegen.work.recovery.recover", "recovery"), ("posegen.work.tick._unstarted_claims", "claims_without_run"),
+        ("posegen.lifecycle.designs.claim_designs", "claims"), ("sensors.designs._cleared", "deleted_designs"),
     ],
 )  # fmt: skip
 def test_a_step_of_designs_that_fails_keeps_none_of_the_others_from_running(database, tick, monkeypatch, broken, step):
     unsent = claimed_design(database)
-    execute(database, "update designs set claimed_at = now() - interval '1 min'")
+    execute(database, "update designs set dispatched_at = now() - interval '1 min'")
     execute(database, "insert into deleted_designs (design_id) values (gen_random_uuid())")
     new = a_design(database)
-    monkeypatch.setattr(designs, broken, breaks)
+    monkeypatch.setattr(broken, breaks)
 
     keys = tick(designs.design_requests)
 
     assert failing(database) == [("design_requests", step)]
-    assert (f"design:{unsent.design_id}:1" in keys) == (step != "claims_without_run")
+    assert (f"design:{unsent.id}:1" in keys) == (step != "claims_without_run")
     assert (f"design:{new}:1" in keys) == (step != "claims")
     assert bool(rows(database, "select from deleted_designs")) == (step == "deleted_designs")
 
 
 @pytest.mark.parametrize(
     ("broken", "step"),
-    [("sweep_lost", "recovery"), ("claims_to_send_again", "claims_without_run"), ("claim_waiting", "claims")],
+    [
+        ("posegen.work.recovery.recover", "recovery"),
+        ("posegen.work.tick._unstarted_claims", "claims_without_run"),
+        ("posegen.studio.variant_requests.claim_batch", "claims"),
+    ],
 )
 def test_a_step_of_variants_that_fails_keeps_none_of_the_others_from_running(database, tick, monkeypatch, broken, step):
     ask = "insert into image_requests (user_id, tool, source) values (gen_random_uuid(), 'editor', 'poses/x.png')"
@@ -148,7 +157,7 @@ def test_a_step_of_variants_that_fails_keeps_none_of_the_others_from_running(dat
     (unsent,) = tick(variants.image_requests)
     execute(database, "update image_variants set dispatched_at = now() - interval '1 min'")
     execute(database, ask)
-    monkeypatch.setattr(variants, broken, breaks)
+    monkeypatch.setattr(broken, breaks)
 
     keys = tick(variants.image_requests)
 
@@ -168,22 +177,23 @@ def test_one_run_that_cannot_be_read_does_not_keep_other_claims_from_being_sent_
     get_runs = instance.get_runs
 
     def get(filters, **options):
-        if filters.tags[RUN_KEY_TAG].startswith(str(bad.generation_id)):
+        if filters.tags[RUN_KEY_TAG].startswith(str(bad.id)):
             raise KeyError("a tag that is not there")
         return get_runs(filters=filters, **options)
 
     monkeypatch.setattr(instance, "get_runs", get)
 
-    assert tick(requests.generation_requests) == [f"{good.generation_id}:1"]
+    assert tick(requests.generation_requests) == [f"{good.id}:1"]
 
 
 def test_one_lost_run_that_cannot_be_ended_does_not_keep_the_others_from_being_ended(
     instance, database, tick, monkeypatch
 ):
-    generation = running(database).generation_id
+    generation = running(database).id
     runs = [instance.create_run_for_job(generate, status=Status.STARTED).run_id for _ in range(3)]
     for run in runs:
-        execute(database, "insert into lost_runs (run_id, generation_id, reason) values (%s, %s, '-')", run, generation)
+        note = "insert into lost_runs (run_id, work, work_id, reason) values (%s, 'generations', %s, '-')"
+        execute(database, note, run, generation)
     report = instance.report_run_failed
 
     def report_run_failed(run, *rest):
@@ -203,31 +213,31 @@ def test_one_generation_that_cannot_be_recovered_does_not_keep_the_others_from_i
     monkeypatch.setenv("POSEGEN_MAX_RUNNING", "5")
     leases = [running(database, run=f"run-{number}") for number in range(3)]
     for lease in leases:
-        expire_lease(database, lease.generation_id)
-    note = requests.recovery.note_lost_run
+        expire_lease(database, lease.id)
+    note = work_outcomes.note_lost_run
 
     def note_lost_run(connection, run_id, *rest):
         if run_id == "run-0":
             connection.execute("select 'no number'::integer")
         note(connection, run_id, *rest)
 
-    monkeypatch.setattr("posegen.database.recovery.note_lost_run", note_lost_run)
+    monkeypatch.setattr(work_outcomes, "note_lost_run", note_lost_run)
 
     tick(requests.generation_requests)
 
-    assert [status(database, lease.generation_id) for lease in leases] == ["running", "dispatched", "dispatched"]
+    assert [status(database, lease.id) for lease in leases] == ["running", "dispatched", "dispatched"]
 
 
 def test_one_design_that_cannot_be_read_fails_and_the_others_are_claimed(database, tick, monkeypatch):
     asked = [a_design(database) for _ in range(3)]
-    request_of = designs.designs.request_of
+    request_of = design_rows.request_of
 
     def read(connection, design_id):
         if design_id == asked[1]:
             connection.execute("select 'no number'::integer")
         return request_of(connection, design_id)
 
-    monkeypatch.setattr("posegen.database.designs.request_of", read)
+    monkeypatch.setattr(design_rows, "request_of", read)
 
     assert sorted(tick(designs.design_requests)) == sorted(f"design:{each}:1" for each in (asked[0], asked[2]))
     failed = row(database, "select status, error_code, error_detail from designs where id = %s", asked[1])
@@ -273,7 +283,7 @@ def test_a_request_fails_once_whatever_reading_it_raises_and_its_neighbours_are_
 
 
 def test_a_failing_step_is_logged_once_counted_each_time_and_opens_one_incident(database, tick, monkeypatch):
-    monkeypatch.setattr(requests, "take_in", breaks)
+    monkeypatch.setattr(kind, "take_in", breaks)
     with capture_logs() as logs:
         for _ in range(3):
             tick(requests.generation_requests)
@@ -294,9 +304,9 @@ def test_a_failing_step_is_logged_once_counted_each_time_and_opens_one_incident(
 
 def test_another_cause_is_logged_too(database, tick, monkeypatch):
     with capture_logs() as logs:
-        monkeypatch.setattr(requests, "take_in", breaks)
+        monkeypatch.setattr(kind, "take_in", breaks)
         tick(requests.generation_requests)
-        monkeypatch.setattr(requests, "take_in", lambda *_, **__: {}["missing"])
+        monkeypatch.setattr(kind, "take_in", lambda *_, **__: {}["missing"])
         tick(requests.generation_requests)
 
     causes = [each["cause"].split()[0] for each in logs if each["event"] == "step failed"]
@@ -312,7 +322,7 @@ def test_an_incident_is_over_when_the_step_works_again(database, tick, monkeypat
         return [(each.kind, each.subject) for each in findings]
 
     with monkeypatch.context() as broken:
-        broken.setattr(requests, "take_in", breaks)
+        broken.setattr(kind, "take_in", breaks)
         tick(requests.generation_requests)
     tick(requests.generation_requests)
     assert found() == [(Kind.STEP_FAILING, "generation_requests: intake")], "it failed only just now"

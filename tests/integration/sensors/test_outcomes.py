@@ -6,12 +6,14 @@ import dagster as dg
 import pytest
 from dagster._core.events import DagsterEvent, JobFailureData, RunFailureReason
 
-from posegen.lifecycle import claims, outcomes
+from posegen.lifecycle import claims
+from posegen.lifecycle.outcomes import GENERATIONS
+from posegen.work.outcomes import recover_run, release
 from posegen.work.rules import RetryRule
 from resources.database import DatabaseResource
 from sensors import outcomes as outcomes_sensor
 from sensors.outcomes import cancelled_runs, failed_runs
-from sensors.targets import DISPATCH_TAG
+from sensors.targets import DISPATCH_TAG, USER_TAG
 from tests.builders import (
     SLUGS,
     a_user,
@@ -80,7 +82,7 @@ def tell(instance, tick, failed):
 
 
 def tags_of(claim):
-    return {"dagster/partition": str(claim.generation_id), DISPATCH_TAG: str(claim.dispatch)}
+    return {"dagster/partition": str(claim.id), DISPATCH_TAG: str(claim.dispatch), USER_TAG: str(claim.user_id)}
 
 
 # --- failed -------------------------------------------------------------------------------------------------------
@@ -105,7 +107,7 @@ def test_the_last_attempt_ends_it(database, tell, monkeypatch):
 
     tell(failed_runs, tags_of(claim))
 
-    assert status(database, claim.generation_id) == "failed"
+    assert status(database, claim.id) == "failed"
     assert credits(database, claim.user_id) == (10_000, 0, 0)
 
 
@@ -146,7 +148,7 @@ def test_a_run_whose_process_died_is_no_error_and_left_to_its_lease(instance, da
 
 def test_a_generation_that_was_claimed_anew_is_not_touched(database, tell):
     claim = claimed(database)
-    outcomes.recover_lost_run(database, claim.generation_id, claim.dispatch, RetryRule(), reason="test")
+    recover_run(database, GENERATIONS, claim, RetryRule(), reason="test")
 
     tell(failed_runs, tags_of(claim))
 
@@ -174,7 +176,7 @@ def test_a_run_that_was_asked_to_stop_gives_its_generation_back_and_burns_nothin
         "lost_leases": 0,
         "at_once": True,
     }
-    assert event_kinds(database, claim.generation_id)[-1] == "released"
+    assert event_kinds(database, claim.id)[-1] == "released"
 
 
 def test_what_has_ended_stays_ended(database, studio, tell):
@@ -194,7 +196,7 @@ def test_cancelling_a_run_that_waits_cancels_its_generation(database, tell):
 
     tell(cancelled_runs, tags_of(claim))
 
-    assert status(database, claim.generation_id) == "cancelled"
+    assert status(database, claim.id) == "cancelled"
     assert credits(database, claim.user_id) == (10_000, 0, 0)
     assert value(database, "select detail->>'actor' from events where kind = 'cancelled'") == (
         "operator, in the Dagster UI"
@@ -207,28 +209,28 @@ def test_cancelling_a_run_at_work_leaves_what_is_finished_and_releases_the_rest(
 
     tell(cancelled_runs, tags_of(claim))
 
-    assert status(database, claim.generation_id) == "cancelled"
+    assert status(database, claim.id) == "cancelled"
     assert credits(database, claim.user_id) == (10_000, 0, 0)
 
 
 def test_a_run_that_had_let_go_is_not_started_again(database, tell):
     """Its interrupted worker has put the generation back before Dagster calls the run cancelled."""
     claim = claimed(database)
-    outcomes.release_lease(database, started(database, claim), reason="test")
+    release(database, GENERATIONS, started(database, claim), reason="test")
 
     tell(cancelled_runs, tags_of(claim))
 
-    assert status(database, claim.generation_id) == "cancelled"
+    assert status(database, claim.id) == "cancelled"
 
 
 def test_a_generation_that_another_run_has_by_now_is_not_cancelled_with_its_old_one(database, tell):
     claim = claimed(database)
-    outcomes.release_lease(database, started(database, claim), reason="test")
+    release(database, GENERATIONS, started(database, claim), reason="test")
     (newer,) = claims.claim_next(database, most_running=1)
 
     tell(cancelled_runs, tags_of(claim))
 
-    assert status(database, claim.generation_id) == "dispatched"
+    assert status(database, claim.id) == "dispatched"
     assert newer.dispatch == claim.dispatch + 1
 
 
@@ -240,7 +242,7 @@ def test_a_run_that_ended_before_the_first_tick_counts(database, failed, tick):
     failed(tags_of(claim))
 
     assert "1 ended run" in tick(failed_runs).skip_reason.skip_message
-    assert status(database, claim.generation_id) == "queued"
+    assert status(database, claim.id) == "queued"
 
 
 def test_while_the_database_is_away_nothing_counts_as_seen(database, failed, tick, monkeypatch):
@@ -255,7 +257,7 @@ def test_while_the_database_is_away_nothing_counts_as_seen(database, failed, tic
     assert "next tick tries again" in str(away.skip_message)
     assert "secret-word" not in str(away.skip_message)
     tick(failed_runs)
-    assert status(database, claim.generation_id) == "queued"
+    assert status(database, claim.id) == "queued"
 
 
 def test_what_was_seen_is_not_looked_at_again(database, failed, tick):
@@ -273,17 +275,17 @@ def test_a_defect_that_one_run_meets_does_not_hold_up_the_others(database, faile
     broken, good = claimed(database, user), claimed(database, user)
     for claim in (broken, good):
         failed(tags_of(claim))
-    true_recover = outcomes_sensor.recover_lost_run
+    true_recover = outcomes_sensor.recover_run
 
-    def recover(opened, generation, *arguments, **options):
-        if generation == broken.generation_id:
+    def recover(opened, work, claim, *arguments, **options):
+        if claim == broken:
             raise ZeroDivisionError("a defect of ours")
-        return true_recover(opened, generation, *arguments, **options)
+        return true_recover(opened, work, claim, *arguments, **options)
 
-    monkeypatch.setattr(outcomes_sensor, "recover_lost_run", recover)
+    monkeypatch.setattr(outcomes_sensor, "recover_run", recover)
 
     assert tick(failed_runs).cursor is not None
-    assert [status(database, claim.generation_id) for claim in (broken, good)] == ["dispatched", "queued"]
+    assert [status(database, claim.id) for claim in (broken, good)] == ["dispatched", "queued"]
 
 
 # --- runs that are none of ours -----------------------------------------------------------------------------------
@@ -297,7 +299,7 @@ def test_runs_without_a_claim_change_nothing_and_hold_up_nobody(database, tell, 
 
     assert "1 ended run" in tell(sensor, tags).skip_reason.skip_message
     assert status(database, generation) == "queued"
-    assert status(database, lease.generation_id) == "running"
+    assert status(database, lease.id) == "running"
 
 
 @pytest.mark.parametrize("sensor", [failed_runs, cancelled_runs])

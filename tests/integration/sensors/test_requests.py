@@ -12,10 +12,10 @@ from dagster import DagsterRunStatus as Status
 from dagster._core.storage.tags import RUN_KEY_TAG
 
 from posegen.lifecycle import claims, outcomes
+from posegen.work.outcomes import recover_run
 from posegen.work.rules import RetryRule
 from posegen.work.worker_home import WorkerHome
 from resources.database import DatabaseResource
-from sensors import requests
 from sensors.requests import generation_requests
 from sensors.targets import GENERATIONS
 from tests.builders import (
@@ -226,9 +226,9 @@ def test_a_claim_whose_run_never_came_is_sent_again_under_the_same_key(database,
 
     answer = tick()
 
-    assert keys(answer) == [f"{claim.generation_id}:{claim.dispatch}"]
+    assert keys(answer) == [f"{claim.id}:{claim.dispatch}"]
     (partitions,) = answer.dynamic_partitions_requests
-    assert partitions.partition_keys == [str(claim.generation_id)], "it may have been lost with the run"
+    assert partitions.partition_keys == [str(claim.id)], "it may have been lost with the run"
 
 
 def test_a_claim_that_is_young_is_not_sent_again(database, tick):
@@ -241,45 +241,45 @@ def test_a_claim_that_is_young_is_not_sent_again(database, tick):
 def test_a_claim_whose_run_is_on_its_way_is_not_sent_again(instance, database, tick, state):
     claim = claimed(database)
     let_the_claim_age(database)
-    a_run(instance, f"{claim.generation_id}:{claim.dispatch}", state)
+    a_run(instance, f"{claim.id}:{claim.dispatch}", state)
 
     assert isinstance(tick(), dg.SkipReason)
-    assert status(database, claim.generation_id) == "dispatched"
+    assert status(database, claim.id) == "dispatched"
 
 
 def test_a_claim_whose_run_ended_before_it_began_is_put_back_and_claimed_anew(instance, database, tick):
     claim = claimed(database)
     let_the_claim_age(database)
-    a_run(instance, f"{claim.generation_id}:1", Status.FAILURE)
+    a_run(instance, f"{claim.id}:1", Status.FAILURE)
 
     assert isinstance(tick(), dg.SkipReason)
     assert row(database, "select status, lost_leases from generations") == {"status": "queued", "lost_leases": 1}
     assert "before it began" in value(database, "select detail->>'reason' from events where kind = 'requeued'")
 
     execute(database, "update generations set not_before = now()")
-    assert keys(tick()) == [f"{claim.generation_id}:2"]
+    assert keys(tick()) == [f"{claim.id}:2"]
 
 
 def test_a_claim_whose_run_was_cancelled_before_it_began_is_cancelled_too(instance, database, tick):
     claim = claimed(database)
     let_the_claim_age(database)
-    a_run(instance, f"{claim.generation_id}:1", Status.CANCELED)
+    a_run(instance, f"{claim.id}:1", Status.CANCELED)
 
     tick()
 
-    assert status(database, claim.generation_id) == "cancelled"
+    assert status(database, claim.id) == "cancelled"
     assert credits(database, claim.user_id) == (10_000, 0, 0)
 
 
 def test_a_run_of_an_earlier_claim_says_nothing_about_this_one(instance, database, tick):
     claim = claimed(database)
-    a_run(instance, f"{claim.generation_id}:{claim.dispatch}", Status.FAILURE)
-    outcomes.recover_lost_run(database, claim.generation_id, claim.dispatch, RetryRule(), reason="test")
+    a_run(instance, f"{claim.id}:{claim.dispatch}", Status.FAILURE)
+    recover_run(database, outcomes.GENERATIONS, claim, RetryRule(), reason="test")
     execute(database, "update generations set not_before = now()")
-    assert keys(tick()) == [f"{claim.generation_id}:2"]
+    assert keys(tick()) == [f"{claim.id}:2"]
     let_the_claim_age(database)
 
-    assert keys(tick()) == [f"{claim.generation_id}:2"]
+    assert keys(tick()) == [f"{claim.id}:2"]
 
 
 # --- work that lost its worker ------------------------------------------------------------------------------------
@@ -288,13 +288,13 @@ def test_a_run_of_an_earlier_claim_says_nothing_about_this_one(instance, databas
 def test_an_expired_lease_is_swept_its_run_ended_and_the_generation_started_again(instance, database, tick):
     run = a_run(instance, "earlier", Status.STARTED)
     lease = started(database, claimed(database), run=run)
-    expire_lease(database, lease.generation_id)
+    expire_lease(database, lease.id)
 
     answer = tick()
 
-    assert keys(answer) == [f"{lease.generation_id}:2"]
+    assert keys(answer) == [f"{lease.id}:2"]
     assert instance.get_run_by_id(run).status is Status.FAILURE
-    assert event_kinds(database, lease.generation_id)[-2:] == ["requeued", "dispatched"]
+    assert event_kinds(database, lease.id)[-2:] == ["requeued", "dispatched"]
     assert row(database, "select attempts, lost_leases from generations") == {"attempts": 0, "lost_leases": 1}
 
 
@@ -302,37 +302,37 @@ def test_an_expired_lease_is_swept_its_run_ended_and_the_generation_started_agai
 def test_a_run_that_has_ended_by_itself_stays_as_it_ended(instance, database, tick, state):
     run = a_run(instance, "earlier", state)
     lease = started(database, claimed(database), run=run)
-    expire_lease(database, lease.generation_id)
+    expire_lease(database, lease.id)
 
-    assert generations(tick()) == [lease.generation_id]
+    assert generations(tick()) == [lease.id]
     assert instance.get_run_by_id(run).status is state
 
 
 def test_a_run_that_dagster_has_forgotten_does_not_stand_in_the_way(database, tick):
     lease = running(database, run="00000000-0000-0000-0000-000000000000")
-    expire_lease(database, lease.generation_id)
+    expire_lease(database, lease.id)
 
-    assert generations(tick()) == [lease.generation_id]
+    assert generations(tick()) == [lease.id]
 
 
 def test_a_generation_that_loses_every_worker_is_given_up(database, tick):
     lease = running(database)
     execute(database, "update generations set lost_leases = 4")
-    expire_lease(database, lease.generation_id)
+    expire_lease(database, lease.id)
 
     assert isinstance(tick(), dg.SkipReason)
-    assert result(database, lease.generation_id)["error_code"] == "poisoned"
+    assert result(database, lease.id)["error_code"] == "poisoned"
 
 
 def test_a_run_that_nobody_could_end_is_ended_by_the_next_tick(instance, database, tick, monkeypatch):
     run = a_run(instance, "earlier", Status.STARTED)
     lease = started(database, claimed(database), run=run)
-    expire_lease(database, lease.generation_id)
+    expire_lease(database, lease.id)
     with monkeypatch.context() as patched:
-        patched.setattr(requests, "end_lost_runs", dies)
+        patched.setattr("posegen.work.tick.end_lost_runs", dies)
         with pytest.raises(SystemExit):
             tick()
-    assert status(database, lease.generation_id) == "queued"
+    assert status(database, lease.id) == "queued"
     assert instance.get_run_by_id(run).status is Status.STARTED
 
     tick()
@@ -353,14 +353,14 @@ def test_a_run_of_this_machine_that_was_killed_is_ended_and_its_generation_start
     claim = claimed(database)
     claims.start_work(
         database,
-        claim.generation_id,
+        claim.id,
         dispatch=claim.dispatch,
         run_id=run,
         lease_seconds=3600,
         worker_home=home_id,
     )
 
-    assert keys(tick()) == [f"{claim.generation_id}:2"]
+    assert keys(tick()) == [f"{claim.id}:2"]
     assert instance.get_run_by_id(run).status is Status.FAILURE
 
 

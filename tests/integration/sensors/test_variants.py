@@ -10,7 +10,7 @@ from dagster import DagsterRunStatus as Status
 from dagster._core.storage.tags import RUN_KEY_TAG
 
 from resources.database import DatabaseResource
-from sensors.targets import CLAIM_TAG
+from sensors.targets import BATCH_TAG
 from sensors.variants import image_requests
 from tests.builders import execute, rows, value
 
@@ -65,7 +65,7 @@ def test_all_that_waits_becomes_one_run(tick, database):
 
     (request,) = answer.run_requests
     assert (
-        request.run_key == request.tags[CLAIM_TAG] == str(value(database, "select distinct claim from image_variants"))
+        request.run_key == request.tags[BATCH_TAG] == str(value(database, "select distinct batch from image_variants"))
     )
     assert request.tags["dagster/max_retries"] == "0"
     assert statuses(database) == ["dispatched"] * 3
@@ -90,17 +90,26 @@ def test_a_claim_whose_run_is_about_to_start_is_left_alone(tick, database, insta
     assert statuses(database) == ["dispatched"]
 
 
-@pytest.mark.parametrize("ended", [Status.FAILURE, Status.CANCELED])
-def test_what_a_run_has_left_that_ended_before_it_began_is_claimed_anew(tick, database, instance, ended):
+def test_what_a_run_has_left_that_failed_before_it_began_is_claimed_anew_after_a_pause(tick, database, instance):
     ask(database)
     (key,) = keys(tick())
-    instance.create_run_for_job(make_variants, status=ended, tags={RUN_KEY_TAG: key})
+    instance.create_run_for_job(make_variants, status=Status.FAILURE, tags={RUN_KEY_TAG: key})
     let_the_claim_age(database)
 
-    (again,) = keys(tick())
-
-    assert again != key
+    assert isinstance(tick(), dg.SkipReason)
     assert value(database, "select lost_leases from image_variants") == 1
+    execute(database, "update image_variants set not_before = now()")
+    assert keys(tick()) not in ([], [key])
+
+
+def test_a_run_that_an_operator_cancels_before_it_began_ends_its_requests(tick, database, instance):
+    ask(database)
+    (key,) = keys(tick())
+    instance.create_run_for_job(make_variants, status=Status.CANCELED, tags={RUN_KEY_TAG: key})
+    let_the_claim_age(database)
+
+    assert isinstance(tick(), dg.SkipReason)
+    assert value(database, "select error_code from image_variants") == "cancelled"
 
 
 def test_what_lost_its_worker_is_claimed_anew(tick, database):

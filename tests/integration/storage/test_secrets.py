@@ -96,7 +96,7 @@ def test_a_run_whose_store_refuses_says_so_without_a_secret(
     monkeypatch.setenv("S3_ACCESS_KEY_ID", CREDENTIALS.access_key_id)
     claim = claimed(database, a_user(database))
 
-    run = Deployment(settings, instance).generate(claim.generation_id, dispatch=claim.dispatch)
+    run = Deployment(settings, instance).generate(claim.id, dispatch=claim.dispatch)
 
     assert not run.succeeded
     said = told(instance, run.result.run_id)
@@ -104,7 +104,7 @@ def test_a_run_whose_store_refuses_says_so_without_a_secret(
     assert "the secret access key is not the one of this access key" in said
     assert CANARY not in said + printed.out + printed.err
     assert CREDENTIALS.secret_access_key not in said + printed.out + printed.err
-    assert CANARY not in str(result(database, claim.generation_id))
+    assert CANARY not in str(result(database, claim.id))
 
 
 def test_a_run_that_goes_well_says_nothing_either(
@@ -129,7 +129,7 @@ def test_a_run_that_goes_well_says_nothing_either(
         monkeypatch.setenv(name, value)
     claim = claimed(database, a_user(database), formats=["tiktok"])
 
-    run = Deployment(Settings(posegen_home=tmp_path), instance).generate(claim.generation_id, dispatch=claim.dispatch)
+    run = Deployment(Settings(posegen_home=tmp_path), instance).generate(claim.id, dispatch=claim.dispatch)
 
     assert run.succeeded
     said, printed = told(instance, run.result.run_id), capfd.readouterr()

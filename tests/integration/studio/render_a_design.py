@@ -1,4 +1,4 @@
-"""A worker of its own that renders one design, for tests that kill it: URL, store, design, claim."""
+"""A worker of its own that renders one design, for tests that kill it: URL, store, design, token."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from uuid import UUID
 
 from posegen.backends.registry import open_backend
 from posegen.database.connection import Database
-from posegen.database.designs import DesignLease
 from posegen.storage.local import LocalStore
 from posegen.studio.designs import make_design
 from posegen.studio.studio import Studio
+from posegen.work.queue import Lease
 
-url, root, design, claim = sys.argv[1:]
+url, root, design, token = sys.argv[1:]
 with Database(url) as database:
     store = LocalStore(Path(root), base_url="https://pictures.example/media")
     studio = Studio(database=database, store=store, open_backend=open_backend)
-    make_design(studio, DesignLease(UUID(design), int(claim)))
+    make_design(studio, Lease(UUID(design), int(token)))

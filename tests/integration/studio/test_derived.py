@@ -19,13 +19,12 @@ from posegen.studio import contact_sheets
 from posegen.studio.contact_sheets import draw_contact_sheet, store_contact_sheet
 from posegen.studio.designs import delete_design, make_design
 from posegen.studio.uploads import complete_upload
-from posegen.studio.variant_requests import claim_waiting
 from posegen.studio.variants import VariantsMade, make_variants
 from posegen.upkeep.moving import delete_due
 from posegen.upkeep.reconciling import reconcile
 from posegen.upkeep.retention import RetentionRule, clean_up_images
 from posegen.upkeep.verification import verify
-from tests.builders import SLUGS, a_user, account, execute, finished, rendering_design, row, rows, value
+from tests.builders import SLUGS, a_batch, a_user, account, execute, finished, rendering_design, row, rows, value
 from tests.hostile_images import encoded
 from tests.processes import until
 from tests.stores import keys_in
@@ -45,9 +44,8 @@ def ask(studio, user, source):
 
 
 def work(studio) -> VariantsMade:
-    claim = claim_waiting(studio.database)
-    assert claim is not None
-    return make_variants(studio, claim, lambda file, _: open_image(file))
+    batch = a_batch(studio.database)
+    return make_variants(studio, batch, lambda file, _: open_image(file), run_id="run")
 
 
 def made_of(studio, user, *sources):
@@ -121,7 +119,7 @@ def key_of(studio, upload):
 def a_published_design(studio, user):
     lease = rendering_design(studio.database, user)
     make_design(studio, lease)
-    return lease.design_id
+    return lease.id
 
 
 # --- of a pose ----------------------------------------------------------------------------------------------------

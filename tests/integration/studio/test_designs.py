@@ -40,7 +40,7 @@ from tests.stores import keys_in
 def published(studio, user=None, **columns):
     lease = rendering_design(studio.database, user, **columns)
     make_design(studio, lease)
-    return lease.design_id
+    return lease.id
 
 
 def objects_of(studio, design_id):
@@ -108,7 +108,7 @@ def test_a_text_without_any_shape_fails_and_stores_nothing(studio, store):
     with pytest.raises(RequestRefused, match="Nothing of the text can be seen"):
         make_design(studio, lease)
 
-    assert design(studio.database, lease.design_id)["error_code"] == "invalid_request"
+    assert design(studio.database, lease.id)["error_code"] == "invalid_request"
     assert keys_in(store) == []
 
 
@@ -118,7 +118,7 @@ def test_a_design_beyond_the_users_space_fails_and_leaves_no_object(studio, stor
     with pytest.raises(RequestRefused, match="quota_exceeded"):
         make_design(studio, lease)
 
-    assert design(studio.database, lease.design_id)["error_code"] == "quota_exceeded"
+    assert design(studio.database, lease.id)["error_code"] == "quota_exceeded"
     assert keys_in(store) == []
 
 
@@ -136,7 +136,7 @@ def test_a_store_that_fails_costs_an_attempt_and_the_next_one_publishes(studio, 
 
     make_design(studio, next_design_lease(studio.database))
 
-    assert design(studio.database, lease.design_id)["status"] == "published"
+    assert design(studio.database, lease.id)["status"] == "published"
 
 
 def test_a_worker_that_is_asked_to_stop_puts_the_design_back(studio, monkeypatch):
@@ -163,7 +163,7 @@ def test_a_render_that_is_killed_is_done_again_and_leaves_nothing_of_its_own(stu
     environment = {**os.environ, "POSEGEN_KILL_AT": moment, "PYTHONPATH": str(PROJECT_ROOT)}
 
     killed = subprocess.run(
-        [sys.executable, worker, studio.database.url, tmp_path / "storage", str(lease.design_id), str(lease.claim)],
+        [sys.executable, worker, studio.database.url, tmp_path / "storage", str(lease.id), str(lease.token)],
         env=environment,
         timeout=180,
         check=False,
@@ -173,8 +173,8 @@ def test_a_render_that_is_killed_is_done_again_and_leaves_nothing_of_its_own(stu
     lose_design(studio.database, lease)
     if moment != "after commit":
         make_design(studio, next_design_lease(studio.database))
-    assert design(studio.database, lease.design_id)["status"] == "published"
-    kept = objects_of(studio, lease.design_id).values()
+    assert design(studio.database, lease.id)["status"] == "published"
+    kept = objects_of(studio, lease.id).values()
     assert keys_in(store) == sorted(each.key for each in kept)
     assert account(studio.database, user)["storage_used"] == sum(each.size for each in kept)
 
@@ -260,7 +260,7 @@ def test_a_worker_that_lost_its_lease_leaves_the_files_of_the_one_that_has_it(st
     with pytest.raises(LeaseLost):
         make_design(studio, late)
 
-    for each in objects_of(studio, late.design_id).values():
+    for each in objects_of(studio, late.id).values():
         store.get(each.key, sha256=each.sha256)
 
 

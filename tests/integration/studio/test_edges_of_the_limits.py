@@ -15,7 +15,6 @@ from posegen.images.decoding.pool import DecoderPool
 from posegen.images.decoding.process import Allowance
 from posegen.images.validation import FROM_OUTSIDE, OF_OUR_OWN, examine, open_image
 from posegen.storage.local import LocalStore
-from posegen.studio import variant_requests
 from posegen.studio.adoption import Adoption, adopt_tree
 from posegen.studio.archives import plan_archive
 from posegen.studio.contact_sheets import draw_contact_sheet
@@ -27,7 +26,7 @@ from posegen.studio.studio import Studio
 from posegen.studio.thumbnails import make_thumbnails_again
 from posegen.studio.uploads import LARGEST, begin_upload, complete_upload
 from posegen.studio.variants import make_variants
-from tests.builders import a_user, row, rows, value
+from tests.builders import a_batch, a_user, row, rows, value
 from tests.hostile_images import SIDE, encoded, jpeg_of
 from tests.png_files import PALETTE, any_png
 from tests.stores import SIGNING_SECRET
@@ -77,9 +76,8 @@ def variants_of(studio, user: UUID, sources: list[str], inside: DecoderPool) -> 
     for source in sources:
         rows(studio.database, "insert into image_requests (user_id, tool, source) values (%s, 'edge', %s) returning id",
              user, source)  # fmt: skip
-    claim = variant_requests.claim_waiting(studio.database)
-    assert claim is not None
-    assert make_variants(studio, claim, inside.decode).completed == len(sources), rows(
+    batch = a_batch(studio.database)
+    assert make_variants(studio, batch, inside.decode, run_id="run").completed == len(sources), rows(
         studio.database, "select source, error_detail from variant_results where status <> 'completed'"
     )
     made = rows(studio.database, "select key from objects where key like 'variants/%%' order by id")

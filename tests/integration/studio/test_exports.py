@@ -15,10 +15,11 @@ from posegen.errors import ClaimSuperseded, GenerationUnknown, LeaseLost, StoreU
 from posegen.images.platforms import PLATFORMS
 from posegen.images.validation import open_image
 from posegen.lifecycle import claims, outcomes
-from posegen.lifecycle.leases import LeaseKeeper
+from posegen.lifecycle.outcomes import GENERATIONS
 from posegen.lifecycle.work import at_work
 from posegen.studio.exports import derive_exports
 from posegen.studio.poses import make_poses
+from posegen.work.keeper import LeaseKeeper
 from tests.backends import STANDING, standing_keypoints
 from tests.builders import (
     PRICE,
@@ -59,7 +60,7 @@ def exports(database):
 def with_poses(studio, user=None, **columns):
     """A generation whose poses are made and whose exports are not."""
     lease = running(studio.database, user, **columns)
-    with LeaseKeeper(studio.database, lease, lease_seconds=60) as keeper:
+    with LeaseKeeper(studio.database, GENERATIONS.queue, [lease], lease_seconds=60) as keeper:
         make_poses(studio, lease, keeper)
     return lease
 
@@ -181,7 +182,7 @@ def test_a_platform_that_was_taken_away_meanwhile_fails_alone(studio):
     with studio.database.transaction() as connection:
         platforms.seed_platforms(connection, [])
 
-    assert derive_exports(studio, lease.generation_id, lease) == 1
+    assert derive_exports(studio, lease.id, lease) == 1
 
     by_format = {export["format"]: export for export in exports(studio.database)}
     assert by_format["shopee"]["status"] == "completed"
@@ -289,7 +290,7 @@ def test_exports_of_a_generation_at_work_are_left_to_its_worker(studio):
     lease = with_poses(studio, formats=["shopee"])
 
     with pytest.raises(ClaimSuperseded):
-        derive_exports(studio, lease.generation_id, None)
+        derive_exports(studio, lease.id, None)
     assert exports(studio.database) == []
 
 
@@ -312,7 +313,7 @@ def test_an_export_that_cannot_be_made_leaves_the_generation_partial_and_the_pos
     assert (by_format["facebook"]["status"], by_format["shopee"]["status"]) == ("completed", "failed")
     assert by_format["shopee"]["error_code"] == "image_invalid"
     assert "at most 20,000 are allowed" in by_format["shopee"]["error_detail"]
-    ended = result(studio.database, lease.generation_id)
+    ended = result(studio.database, lease.id)
     assert (ended["status"], ended["error_code"], ended["poses_completed"]) == ("partial", "image_invalid", 1)
     assert credits(studio.database, user) == (10_000 - PRICE, 0, PRICE)
 
@@ -344,13 +345,13 @@ def test_a_corrupt_stored_pose_is_an_export_that_failed_and_not_a_silent_one(stu
     lease = with_poses(studio, user, formats=["shopee"])
     damage(store, image_key(studio))
 
-    derive_exports(studio, lease.generation_id, lease)
+    derive_exports(studio, lease.id, lease)
     assert outcomes.finish_generation(studio.database, lease) == "partial"
 
     (export,) = exports(studio.database)
     assert (export["status"], export["error_code"]) == ("failed", "storage_failed")
     assert "SHA-256" in export["error_detail"]
-    assert result(studio.database, lease.generation_id)["error_code"] == "storage_failed"
+    assert result(studio.database, lease.id)["error_code"] == "storage_failed"
     assert credits(studio.database, user) == (10_000 - PRICE, 0, PRICE)
 
 
@@ -358,7 +359,7 @@ def test_a_lost_stored_pose_is_an_export_that_failed(studio, store):
     lease = with_poses(studio, formats=["shopee"])
     store.delete(image_key(studio))
 
-    derive_exports(studio, lease.generation_id, lease)
+    derive_exports(studio, lease.id, lease)
 
     assert [export["error_code"] for export in exports(studio.database)] == ["storage_failed"]
 
@@ -367,7 +368,7 @@ def test_one_corrupt_pose_does_not_harm_the_others(studio, store):
     lease = with_poses(studio, poses=SLUGS[:2], formats=["shopee"])
     damage(store, image_key(studio))
 
-    assert derive_exports(studio, lease.generation_id, lease) == 1
+    assert derive_exports(studio, lease.id, lease) == 1
 
     assert sorted(export["status"] for export in exports(studio.database)) == ["completed", "failed"]
 
@@ -384,7 +385,7 @@ def test_a_store_that_does_not_answer_ends_the_attempt_and_no_export(studio, sto
             pytest.raises(StoreUnavailable),
             at_work(studio.database, lease, lease_seconds=60, rule=studio.retry_rule) as keeper,
         ):
-            derive_exports(studio, lease.generation_id, lease, keeper)
+            derive_exports(studio, lease.id, lease, keeper)
     assert exports(studio.database) == []
     assert row(studio.database, "select status, attempts from generations") == {"status": "queued", "attempts": 1}
 
@@ -398,22 +399,22 @@ def test_a_store_that_does_not_answer_ends_the_attempt_and_no_export(studio, sto
 
 def test_a_late_worker_records_no_export(studio):
     late = with_poses(studio, formats=["shopee"])
-    taken_over(studio.database, late.generation_id)
+    taken_over(studio.database, late.id)
 
     with pytest.raises(LeaseLost):
-        derive_exports(studio, late.generation_id, late)
+        derive_exports(studio, late.id, late)
 
     assert exports(studio.database) == []
 
 
 def test_a_worker_that_knows_that_it_is_late_derives_nothing(studio, store, monkeypatch):
     late = with_poses(studio, formats=["shopee"])
-    with LeaseKeeper(studio.database, late, lease_seconds=0.2) as keeper:
-        taken_over(studio.database, late.generation_id)
+    with LeaseKeeper(studio.database, GENERATIONS.queue, [late], lease_seconds=0.2) as keeper:
+        taken_over(studio.database, late.id)
         until(lambda: is_lost(keeper))
         monkeypatch.setattr(store, "put", None)
         with pytest.raises(LeaseLost):
-            derive_exports(studio, late.generation_id, late, keeper)
+            derive_exports(studio, late.id, late, keeper)
 
 
 def is_lost(keeper):

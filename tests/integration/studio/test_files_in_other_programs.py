@@ -16,7 +16,6 @@ from posegen.images.decoding.pool import DecoderPool
 from posegen.images.platforms import PLATFORMS
 from posegen.images.thumbnail_sizes import thumbnail_sizes
 from posegen.reports import plots
-from posegen.studio import variant_requests
 from posegen.studio.archives import plan_archive
 from posegen.studio.contact_sheets import draw_contact_sheet, store_contact_sheet
 from posegen.studio.control_maps import control_maps
@@ -25,7 +24,7 @@ from posegen.studio.studio import Studio
 from posegen.studio.uploads import encode_upload
 from posegen.studio.variants import make_variants
 from tests import programs
-from tests.builders import a_user, finished, rendering_design, rows
+from tests.builders import a_batch, a_user, finished, rendering_design, rows
 from tests.hostile_images import encoded, small_picture
 
 CHECKS: dict[str, list[list[str]]] = {
@@ -67,10 +66,9 @@ def write_everything(studio: Studio, folder: Path) -> None:
     (pose,) = rows(studio.database, "select image_url from pose_results")
     rows(studio.database, "insert into image_requests (user_id, tool, source) values (%s, 'x', %s) returning id",
          user, pose["image_url"])  # fmt: skip
-    claim = variant_requests.claim_waiting(studio.database)
-    assert claim is not None
+    batch = a_batch(studio.database)
     with DecoderPool.of_our_own() as decoders:
-        assert make_variants(studio, claim, decoders.decode).completed == 1
+        assert make_variants(studio, batch, decoders.decode, run_id="run").completed == 1
     for number, each in enumerate(rows(studio.database, "select key from objects")):
         data = studio.store.get(each["key"])
         (folder / f"{number:02}-{each['key'].partition('/')[0]}{Path(each['key']).suffix}").write_bytes(data)

@@ -27,12 +27,13 @@ from posegen.errors import (
 from posegen.images.thumbnail_sizes import thumbnail_sizes
 from posegen.images.validation import open_image
 from posegen.lifecycle import checkpoint, claims, outcomes
-from posegen.lifecycle.leases import LeaseKeeper
 from posegen.lifecycle.limits import POSE_RESERVE_BYTES
+from posegen.lifecycle.outcomes import GENERATIONS
 from posegen.lifecycle.work import at_work
 from posegen.studio import calls
 from posegen.studio.poses import make_poses
 from posegen.studio.thumbnails import make_thumbnails_again
+from posegen.work.keeper import LeaseKeeper
 from tests.backends import painted, standing_keypoints
 from tests.builders import (
     PRICE,
@@ -60,7 +61,7 @@ from tests.conftest import BASE_URL
 
 
 def make(studio, lease):
-    with LeaseKeeper(studio.database, lease, lease_seconds=60) as keeper:
+    with LeaseKeeper(studio.database, GENERATIONS.queue, [lease], lease_seconds=60) as keeper:
         return make_poses(studio, lease, keeper)
 
 
@@ -84,7 +85,7 @@ def test_every_pose_is_stored_with_its_thumbnail_and_paid_for(studio, backend):
     made = make(studio, lease)
 
     assert (made.rendered, made.failed) == (3, 0)
-    assert pose_statuses(studio.database, lease.generation_id) == ["completed"] * 3
+    assert pose_statuses(studio.database, lease.id) == ["completed"] * 3
     assert credits(studio.database, user) == (10_000 - 3 * PRICE, 0, 3 * PRICE)
     objects = rows(studio.database, "select key, sha256, size, content_type from objects order by key")
     assert [found["key"] for found in objects] == keys(studio)
@@ -187,7 +188,7 @@ def test_a_rerun_makes_no_call_and_no_upload_for_a_completed_pose(studio, backen
     with pytest.raises(StoreFull):
         attempt_at(replace(studio, render_threads=1), lease)
     before, calls = keys(studio), len(backend.recipes)
-    assert pose_statuses(studio.database, lease.generation_id) == ["completed", "completed", "running"]
+    assert pose_statuses(studio.database, lease.id) == ["completed", "completed", "running"]
     monkeypatch.undo()
     backend.before_each = lambda _: None
 
@@ -202,7 +203,7 @@ def test_a_rerun_makes_no_call_and_no_upload_for_a_completed_pose(studio, backen
 def test_a_rerun_of_a_generation_that_is_complete_does_nothing(studio, backend, store, monkeypatch):
     lease = running(studio.database, poses=SLUGS[:2])
     make(studio, lease)
-    again = taken_over(studio.database, lease.generation_id)
+    again = taken_over(studio.database, lease.id)
     monkeypatch.setattr(store, "put", None)
 
     assert make(studio, again).rendered == 0
@@ -218,10 +219,10 @@ def test_a_pose_that_was_uploaded_but_not_checkpointed_is_made_again_into_the_sa
     uploaded = keys(studio)
     assert len(uploaded) == 2
 
-    work(studio, taken_over(studio.database, lease.generation_id))
+    work(studio, taken_over(studio.database, lease.id))
 
     assert keys(studio) == uploaded
-    assert status(studio.database, lease.generation_id) == "completed"
+    assert status(studio.database, lease.id) == "completed"
 
 
 # --- one pose fails -----------------------------------------------------------------------------------------------
@@ -246,13 +247,13 @@ def test_a_pose_whose_backend_raises_fails_alone_and_its_credits_return(studio, 
 
     assert work(studio, lease) == "partial"
 
-    assert pose_statuses(studio.database, lease.generation_id) == ["completed", "failed", "completed"]
+    assert pose_statuses(studio.database, lease.id) == ["completed", "failed", "completed"]
     failed = row(studio.database, "select error_code, error_detail, error_message from pose_results where position = 1")
     assert failed["error_code"] == code
     assert says in failed["error_detail"]
     assert "returned" in failed["error_message"]
     assert credits(studio.database, user) == (10_000 - 2 * PRICE, 0, 2 * PRICE)
-    ended = result(studio.database, lease.generation_id)
+    ended = result(studio.database, lease.id)
     assert (ended["error_code"], ended["poses_completed"], ended["poses_failed"]) == (code, 2, 1)
 
 
@@ -275,7 +276,7 @@ def test_a_picture_that_is_none_fails_alone_and_its_credits_return(studio, backe
 
     assert work(studio, lease) == "failed"
 
-    assert result(studio.database, lease.generation_id)["error_code"] == "image_invalid"
+    assert result(studio.database, lease.id)["error_code"] == "image_invalid"
     assert credits(studio.database, user) == (10_000, 0, 0)
     assert keys(studio) == []
 
@@ -299,7 +300,7 @@ def test_a_generation_fails_when_all_its_poses_fail(studio, backend):
 
     assert credits(studio.database, user) == (10_000, 0, 0)
     assert account(studio.database, user)["storage_used"] == 0
-    assert result(studio.database, lease.generation_id)["error_code"] == "backend_rejected"
+    assert result(studio.database, lease.id)["error_code"] == "backend_rejected"
 
 
 def test_a_backend_that_is_gone_fails_the_pose_and_not_the_attempt(studio):
@@ -309,7 +310,7 @@ def test_a_backend_that_is_gone_fails_the_pose_and_not_the_attempt(studio):
         raise UnknownName("backend", name, [])
 
     assert work(replace(studio, open_backend=gone), lease) == "failed"
-    assert "There is no backend 'mannequin'" in result(studio.database, lease.generation_id)["error_detail"]
+    assert "There is no backend 'mannequin'" in result(studio.database, lease.id)["error_detail"]
 
 
 def test_an_operators_pose_that_was_broken_after_intake_fails_the_pose(studio):
@@ -317,7 +318,7 @@ def test_an_operators_pose_that_was_broken_after_intake_fails_the_pose(studio):
     execute(studio.database, "update library_poses set specification = '{\"lift\": 99}' where slug = %s", SLUGS[0])
 
     assert work(studio, lease) == "failed"
-    assert "lift" in result(studio.database, lease.generation_id)["error_detail"]
+    assert "lift" in result(studio.database, lease.id)["error_detail"]
 
 
 # --- the backend does not answer ----------------------------------------------------------------------------------
@@ -412,7 +413,7 @@ def test_when_nobody_gets_an_answer_the_generation_waits_and_nothing_has_failed(
     with pytest.raises(BackendHeldBack, match="left alone for 60 s: 503"):
         attempt_at(impatient, lease)
 
-    assert pose_statuses(studio.database, lease.generation_id) == ["completed", "completed", "running", "pending"]
+    assert pose_statuses(studio.database, lease.id) == ["completed", "completed", "running", "pending"]
     assert row(studio.database, "select status, attempts, lost_leases from generations") == {
         "status": "queued",
         "attempts": 0,
@@ -476,7 +477,7 @@ def test_a_worker_that_is_asked_to_stop_does_not_sit_out_the_pause(studio, backe
     interrupted_while(studio, lease, failed, BackendRule(first_pause=3600, failures=100, longest_pause=3600))
 
     assert time.monotonic() - began < 300
-    assert pose_statuses(studio.database, lease.generation_id) == ["running"]
+    assert pose_statuses(studio.database, lease.id) == ["running"]
     assert row(studio.database, "select status, attempts from generations") == {"status": "queued", "attempts": 0}
 
 
@@ -523,7 +524,7 @@ def test_a_full_store_ends_the_attempt_and_after_three_the_generation(studio, st
         with pytest.raises(StoreFull):
             attempt_at(studio, lease)
 
-    ended = result(studio.database, lease.generation_id)
+    ended = result(studio.database, lease.id)
     assert (ended["status"], ended["error_code"]) == ("failed", "storage_failed")
     assert "no space" in ended["error_detail"]
     assert credits(studio.database, user) == (10_000, 0, 0)
@@ -547,7 +548,7 @@ def test_a_store_that_keeps_other_bytes_than_it_was_given_is_found_out(studio, s
 
     with pytest.raises(ObjectCorrupt):
         make(studio, lease)
-    assert pose_statuses(studio.database, lease.generation_id) == ["running"]
+    assert pose_statuses(studio.database, lease.id) == ["running"]
 
 
 def test_a_store_that_answers_with_another_size_or_hash_is_found_out(studio, store, monkeypatch):
@@ -572,7 +573,7 @@ def test_a_store_that_answers_well_and_keeps_nothing_right_is_found_out(studio, 
     monkeypatch.setattr(store, "put", put_and_flip_a_bit)
     with pytest.raises(ObjectCorrupt):
         make(studio, lease)
-    assert pose_statuses(studio.database, lease.generation_id) == ["running"]
+    assert pose_statuses(studio.database, lease.id) == ["running"]
 
 
 def test_a_pose_for_which_there_is_no_room_after_all_fails_alone_with_its_reason(studio):
@@ -584,7 +585,7 @@ def test_a_pose_for_which_there_is_no_room_after_all_fails_alone_with_its_reason
 
     assert work(studio, lease) == "failed"
 
-    ended = result(studio.database, lease.generation_id)
+    ended = result(studio.database, lease.id)
     assert ended["error_code"] == "quota_exceeded"
     assert "delete images or raise the limit" in ended["error_detail"]
     assert row(studio.database, "select attempts from generations") == {"attempts": 0}
@@ -599,11 +600,14 @@ def test_a_worker_that_lost_its_lease_while_rendering_uploads_nothing(studio, ba
     lease = running(studio.database)
 
     def lose(recipe):
-        taken_over(studio.database, lease.generation_id)
+        taken_over(studio.database, lease.id)
         until(lambda: is_lost(keeper))
 
     backend.before_each = lose
-    with LeaseKeeper(studio.database, lease, lease_seconds=0.2) as keeper, pytest.raises(LeaseLost):
+    with (
+        LeaseKeeper(studio.database, GENERATIONS.queue, [lease], lease_seconds=0.2) as keeper,
+        pytest.raises(LeaseLost),
+    ):
         make_poses(studio, lease, keeper)
 
     assert keys(studio) == []
@@ -612,12 +616,12 @@ def test_a_worker_that_lost_its_lease_while_rendering_uploads_nothing(studio, ba
 def test_a_worker_that_does_not_know_yet_that_it_lost_its_lease_changes_no_row(studio, backend):
     user = a_user(studio.database)
     lease = running(studio.database, user)
-    backend.before_each = lambda _: taken_over(studio.database, lease.generation_id)
+    backend.before_each = lambda _: taken_over(studio.database, lease.id)
 
     with pytest.raises(LeaseLost):
         make(studio, lease)
 
-    assert pose_statuses(studio.database, lease.generation_id) == ["running"]
+    assert pose_statuses(studio.database, lease.id) == ["running"]
     assert credits(studio.database, user) == (10_000 - PRICE, PRICE, 0)
     assert rows(studio.database, "select from objects") == []
 
@@ -629,14 +633,14 @@ def test_a_cancelled_generation_charges_for_what_was_finished_and_begins_nothing
 
     def cancel_during_the_second(recipe):
         if recipe.pose == SLUGS[1]:
-            outcomes.cancel(studio.database, lease.generation_id, actor="customer")
+            outcomes.cancel(studio.database, lease.id, actor="customer")
 
     backend.before_each = cancel_during_the_second
     with pytest.raises(LeaseLost):
         make(one_at_a_time, lease)
 
     assert [recipe.pose for recipe in backend.recipes] == SLUGS[:2]
-    assert pose_statuses(studio.database, lease.generation_id) == ["completed"] + ["cancelled"] * 4
+    assert pose_statuses(studio.database, lease.id) == ["completed"] + ["cancelled"] * 4
     assert credits(studio.database, user) == (10_000 - PRICE, 0, PRICE)
 
 
@@ -677,7 +681,7 @@ def test_an_interrupted_worker_finishes_what_it_has_in_hand_and_begins_nothing_m
         sending.join()
 
     assert len(backend.recipes) == 1
-    assert pose_statuses(studio.database, lease.generation_id) == ["completed", "pending", "pending", "pending"]
+    assert pose_statuses(studio.database, lease.id) == ["completed", "pending", "pending", "pending"]
     assert row(studio.database, "select status, attempts from generations") == {"status": "queued", "attempts": 0}
 
 

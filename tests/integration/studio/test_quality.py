@@ -15,10 +15,11 @@ from posegen.errors import ImageInvalid
 from posegen.images.measures import FigureMeasures, Measures
 from posegen.images.quality import seed_of
 from posegen.images.validation import open_image
-from posegen.lifecycle.leases import LeaseKeeper
+from posegen.lifecycle.outcomes import GENERATIONS
 from posegen.studio.inspection import inspect_quality
 from posegen.studio.poses import make_poses
 from posegen.studio.quality import Gate, problems_of
+from posegen.work.keeper import LeaseKeeper
 from tests.backends import painted, standing_keypoints
 from tests.builders import (
     PRICE,
@@ -41,7 +42,7 @@ GOOD = Measures(150, 180, 0.8, 1, bytes(1024), FigureMeasures(0.2, 1, 1))
 
 
 def make(studio, lease):
-    with LeaseKeeper(studio.database, lease, lease_seconds=60) as keeper:
+    with LeaseKeeper(studio.database, GENERATIONS.queue, [lease], lease_seconds=60) as keeper:
         return make_poses(studio, lease, keeper)
 
 
@@ -123,7 +124,7 @@ def test_after_so_many_seeds_the_pose_fails_and_its_credits_return(studio, backe
     assert failed["error_detail"].endswith(f"Seeds tried: {', '.join(map(str, seeds))}.")
     assert failed["seed_used"] == 7
     assert credits(studio.database, user) == (10_000, 0, 0)
-    assert result(studio.database, lease.generation_id)["error_code"] == "image_invalid"
+    assert result(studio.database, lease.id)["error_code"] == "image_invalid"
     assert list(studio.store.list()) == []
 
 
@@ -187,7 +188,7 @@ def test_a_copy_of_a_pose_that_another_worker_has_finished_is_known(studio, back
         make(one, lease)
     backend.before_each = lambda _: None
 
-    assert make(one, taken_over(studio.database, lease.generation_id)).rendered == 1
+    assert make(one, taken_over(studio.database, lease.id)).rendered == 1
 
     stored = rows(studio.database, "select seed_used from pose_quality order by position")
     assert [pose["seed_used"] for pose in stored] == [7, seed_of(7, 1)]

@@ -164,7 +164,7 @@ def test_the_poses_are_told_as_they_are_done(studio, generation):
 def test_what_cannot_be_meant_is_refused_before_anything_is_made(studio, generation):
     lease = running(studio.database)
     with pytest.raises(ClaimSuperseded, match="try again when it has ended"):
-        regenerate(studio, lease.generation_id)
+        regenerate(studio, lease.id)
     with pytest.raises(GenerationUnknown):
         regenerate(studio, uuid4())
     with pytest.raises(PoseNumberUnknown, match="no completed pose 3; it has 1, 2"):

@@ -15,11 +15,12 @@ from posegen.images.packets import find_packet
 from posegen.images.png import encode_png
 from posegen.images.validation import open_image
 from posegen.studio import variant_requests
+from posegen.studio.variant_requests import VARIANTS
 from posegen.studio.variants import VariantsMade, make_variants
 from posegen.upkeep.verification import verify
 from posegen.work.rules import RetryRule
 from tests.backends import painted
-from tests.builders import a_user, account, execute, finished, row, rows, value
+from tests.builders import a_batch, a_user, account, execute, finished, row, rows, sweep, value
 from tests.concurrency import at_once
 
 
@@ -62,8 +63,8 @@ def result(studio, request: UUID):
 
 def work(studio, decoders) -> VariantsMade:
     """What the sensor and the run that it starts do."""
-    claim = variant_requests.claim_waiting(studio.database)
-    return VariantsMade() if claim is None else make_variants(studio, claim, decoders.decode)
+    claims = variant_requests.claim_batch(studio.database)
+    return make_variants(studio, claims[0].batch, decoders.decode, run_id="run") if claims else VariantsMade()
 
 
 def key(url: str) -> str:
@@ -302,18 +303,17 @@ def test_a_store_that_does_not_answer_is_tried_three_times_with_pauses(studio, u
     assert 0.5 < waits <= 2
     failed = result(studio, request)
     assert (failed["status"], failed["error_code"]) == ("failed", "storage_failed")
-    assert failed["error_detail"].startswith("given up after 3 attempts; the last: no answer")
+    assert failed["error_detail"].startswith("given up after 3 errors and 0 lost leases; the last: no answer")
 
 
 def test_an_attempt_after_an_error_can_succeed(studio, user, source, decoders):
     request = ask(studio, user, source)
-    broken = variant_requests.claim_waiting(studio.database)
-    assert broken is not None
+    broken = a_batch(studio.database)
 
     def defective(data, suffix):
         raise ZeroDivisionError
 
-    assert make_variants(studio, broken, defective) == VariantsMade(waiting=1)
+    assert make_variants(studio, broken, defective, run_id="run") == VariantsMade(waiting=1)
     let_it_wait_no_longer(studio)
     assert work(studio, decoders) == VariantsMade(completed=1)
 
@@ -326,8 +326,7 @@ def test_an_attempt_after_an_error_can_succeed(studio, user, source, decoders):
 
 def test_what_a_stopped_worker_has_left_goes_on_at_no_attempt(studio, user, source, decoders):
     requests = [ask(studio, user, source) for _ in range(3)]
-    claim = variant_requests.claim_waiting(studio.database)
-    assert claim is not None
+    claim = a_batch(studio.database)
     done = []
 
     def interrupted_at_the_second(data, suffix):
@@ -337,7 +336,7 @@ def test_what_a_stopped_worker_has_left_goes_on_at_no_attempt(studio, user, sour
         return decoders.decode(data, suffix)
 
     with pytest.raises(KeyboardInterrupt):
-        make_variants(studio, claim, interrupted_at_the_second)
+        make_variants(studio, claim, interrupted_at_the_second, run_id="run")
 
     assert [result(studio, each)["status"] for each in requests] == ["completed", "submitted", "submitted"]
     assert work(studio, decoders) == VariantsMade(completed=2)
@@ -351,13 +350,12 @@ def expire(studio) -> None:
 
 def test_a_worker_that_was_killed_is_replaced_when_its_lease_is_over(studio, user, source, decoders):
     request = ask(studio, user, source)
-    claim = variant_requests.claim_waiting(studio.database)
-    assert claim is not None
-    assert len(variant_requests.begin(studio.database, claim, lease_seconds=60)) == 1
-    assert variant_requests.sweep_lost(studio.database, RetryRule()) == 0, "it may still live"
+    claim = a_batch(studio.database)
+    assert len(variant_requests.begin(studio.database, claim, run_id="run", lease_seconds=60)) == 1
+    assert sweep(studio.database, VARIANTS) == [], "it may still live"
 
     expire(studio)
-    assert variant_requests.sweep_lost(studio.database, RetryRule()) == 1
+    assert len(sweep(studio.database, VARIANTS)) == 1
 
     assert work(studio, decoders) == VariantsMade(completed=1)
     assert result(studio, request)["status"] == "completed"
@@ -365,17 +363,16 @@ def test_a_worker_that_was_killed_is_replaced_when_its_lease_is_over(studio, use
 
 def test_a_late_worker_writes_nothing_when_another_one_has_the_request(studio, user, source, decoders):
     request = ask(studio, user, source)
-    late = variant_requests.claim_waiting(studio.database)
-    assert late is not None
+    late = a_batch(studio.database)
 
     def overtaken(data, suffix):
         expire(studio)
-        variant_requests.sweep_lost(studio.database, RetryRule())
+        sweep(studio.database, VARIANTS)
         assert work(studio, decoders) == VariantsMade(completed=1)
         return decoders.decode(data, suffix)
 
     used = account(studio.database, user)["storage_used"]
-    assert make_variants(studio, late, overtaken) == VariantsMade(lost=1)
+    assert make_variants(studio, late, overtaken, run_id="run") == VariantsMade(lost=1)
 
     made = result(studio, request)
     assert made["status"] == "completed"
@@ -384,18 +381,16 @@ def test_a_late_worker_writes_nothing_when_another_one_has_the_request(studio, u
 
 def test_a_late_worker_writes_nothing_while_another_one_is_at_work(studio, user, source, decoders):
     request = ask(studio, user, source)
-    late = variant_requests.claim_waiting(studio.database)
-    assert late is not None
+    late = a_batch(studio.database)
 
     def overtaken(data, suffix):
         expire(studio)
-        variant_requests.sweep_lost(studio.database, RetryRule())
-        new = variant_requests.claim_waiting(studio.database)
-        assert new is not None
-        variant_requests.begin(studio.database, new, lease_seconds=60)
+        sweep(studio.database, VARIANTS)
+        new = a_batch(studio.database)
+        variant_requests.begin(studio.database, new, run_id="run", lease_seconds=60)
         return decoders.decode(data, suffix)
 
-    assert make_variants(studio, late, overtaken) == VariantsMade(lost=1)
+    assert make_variants(studio, late, overtaken, run_id="run") == VariantsMade(lost=1)
 
     assert result(studio, request)["status"] == "running"
     assert rows(studio.database, "select from objects where user_id = %s", user) == []
@@ -404,11 +399,10 @@ def test_a_late_worker_writes_nothing_while_another_one_is_at_work(studio, user,
 def test_what_ends_its_worker_again_and_again_is_given_up(studio, user, source):
     request = ask(studio, user, source)
     for _ in range(RetryRule().most_lost_leases):
-        claim = variant_requests.claim_waiting(studio.database)
-        assert claim is not None
-        variant_requests.begin(studio.database, claim, lease_seconds=60)
+        claim = a_batch(studio.database)
+        variant_requests.begin(studio.database, claim, run_id="run", lease_seconds=60)
         expire(studio)
-        variant_requests.sweep_lost(studio.database, RetryRule())
+        sweep(studio.database, VARIANTS)
 
     failed = result(studio, request)
     assert (failed["status"], failed["error_code"]) == ("failed", "poisoned")
@@ -416,8 +410,7 @@ def test_what_ends_its_worker_again_and_again_is_given_up(studio, user, source):
 
 def test_a_database_that_goes_away_ends_the_run_and_loses_nothing(studio, user, source, decoders, monkeypatch):
     ask(studio, user, source)
-    claim = variant_requests.claim_waiting(studio.database)
-    assert claim is not None
+    claim = a_batch(studio.database)
 
     def gone(*_, **__):
         raise psycopg.OperationalError("gone")
@@ -425,8 +418,10 @@ def test_a_database_that_goes_away_ends_the_run_and_loses_nothing(studio, user, 
     with monkeypatch.context() as patched:
         patched.setattr("posegen.studio.variant_requests.complete", gone)
         with pytest.raises(psycopg.OperationalError):
-            make_variants(studio, claim, decoders.decode)
+            make_variants(studio, claim, decoders.decode, run_id="run")
 
+    assert row(studio.database, "select attempts, lost_leases from image_variants") == {"attempts": 0, "lost_leases": 1}
+    let_it_wait_no_longer(studio)
     assert work(studio, decoders) == VariantsMade(completed=1)
 
 
@@ -437,14 +432,14 @@ def test_no_request_is_claimed_twice_and_only_so_many_claims_are_under_way(studi
     for _ in range(20):
         ask(studio, user, source)
 
-    found = at_once([lambda: variant_requests.claim_waiting(studio.database, limit=5)] * 6)
+    found = at_once([lambda: variant_requests.claim_batch(studio.database, limit=5)] * 6)
 
-    claims = [claim for claim in found if isinstance(claim, UUID)]
-    assert len(claims) == variant_requests.MOST_CLAIMS
+    batches = {claim.batch for claims in found if isinstance(claims, list) for claim in claims}
+    assert len(batches) == variant_requests.MOST_BATCHES
     counted = rows(
-        studio.database, "select claim, count(*) as n from image_variants where claim is not null group by 1"
+        studio.database, "select batch, count(*) as n from image_variants where batch is not null group by 1"
     )
-    assert {each["claim"]: each["n"] for each in counted} == dict.fromkeys(claims, 5)
+    assert {each["batch"]: each["n"] for each in counted} == dict.fromkeys(batches, 5)
 
 
 def test_nobody_waits_for_anothers_flood(studio, user, source):
@@ -452,17 +447,16 @@ def test_nobody_waits_for_anothers_flood(studio, user, source):
         ask(studio, user, source)
     patient = ask(studio, a_user(studio.database), source)
 
-    variant_requests.claim_waiting(studio.database, limit=2)
+    variant_requests.claim_batch(studio.database, limit=2)
 
     assert value(studio.database, "select status from image_variants where id = %s", patient) == "dispatched"
 
 
 def test_a_claim_can_be_worked_on_by_one_run_only(studio, user, source):
     ask(studio, user, source)
-    claim = variant_requests.claim_waiting(studio.database)
-    assert claim is not None
+    claim = a_batch(studio.database)
 
-    begun = at_once([lambda: variant_requests.begin(studio.database, claim, lease_seconds=60)] * 4)
+    begun = at_once([lambda: variant_requests.begin(studio.database, claim, run_id="run", lease_seconds=60)] * 4)
 
     assert sorted(len(each) for each in begun if isinstance(each, list)) == [0, 0, 0, 1]
 

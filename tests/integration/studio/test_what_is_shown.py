@@ -9,12 +9,13 @@ import pytest
 
 from posegen.errors import ClaimSuperseded, GenerationUnknown
 from posegen.images.validation import open_image
-from posegen.lifecycle.leases import LeaseKeeper
+from posegen.lifecycle.outcomes import GENERATIONS
 from posegen.studio.contact_sheets import draw_contact_sheet, store_contact_sheet
 from posegen.studio.inspection import inspect_counts, inspect_exports, inspect_poses
 from posegen.studio.manifests import exports_manifest, poses_manifest, thumbnails_manifest
 from posegen.studio.poses import make_poses
 from posegen.studio.thumbnails import make_thumbnails_again
+from posegen.work.keeper import LeaseKeeper
 from tests.builders import (
     PRICE,
     SLUGS,
@@ -101,11 +102,11 @@ def test_thumbnails_that_were_lost_can_be_made_again_at_no_charge(studio):
 
 def test_thumbnails_of_a_generation_at_work_are_left_to_its_worker(studio):
     lease = running(studio.database)
-    with LeaseKeeper(studio.database, lease, lease_seconds=60) as keeper:
+    with LeaseKeeper(studio.database, GENERATIONS.queue, [lease], lease_seconds=60) as keeper:
         make_poses(studio, lease, keeper)
 
     with pytest.raises(ClaimSuperseded):
-        make_thumbnails_again(studio, lease.generation_id)
+        make_thumbnails_again(studio, lease.id)
 
 
 # --- manifests ----------------------------------------------------------------------------------------------------

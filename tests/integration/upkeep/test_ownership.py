@@ -33,14 +33,13 @@ from posegen.studio.control_maps import control_maps
 from posegen.studio.designs import clear_deleted, make_design
 from posegen.studio.studio import Studio
 from posegen.studio.uploads import complete_upload
-from posegen.studio.variant_requests import claim_waiting
 from posegen.studio.variants import make_variants
 from posegen.upkeep.moving import Move, move_objects
 from posegen.upkeep.reconciling import reconcile
 from posegen.upkeep.retention import RetentionRule, clean_up_images
 from posegen.upkeep.verification import verify
 from tests.adopted import FOLDER, adopt, fill
-from tests.builders import SLUGS, a_user, account, execute, finished, rendering_design, rows, value
+from tests.builders import SLUGS, a_batch, a_user, account, execute, finished, rendering_design, rows, value
 from tests.documents import page
 from tests.hostile_images import encoded
 from tests.stores import keys_in
@@ -100,9 +99,8 @@ def world(database: Database, studio: Studio, store) -> World:
         "returning id",
         user,
     )
-    claim = claim_waiting(database)
-    assert claim is not None
-    make_variants(studio, claim, lambda file, _: open_image(file))
+    batch = a_batch(database)
+    make_variants(studio, batch, lambda file, _: open_image(file), run_id="run")
     files = fill(store._root)
     assert adopt(studio, store._root, user).files_kept == len(files)
     for key in (
@@ -112,7 +110,7 @@ def world(database: Database, studio: Studio, store) -> World:
         STORE_MARKER_KEY,
     ):
         store.put(key, b"{}", content_type=content_type_of(key))
-    return World(studio, user, generation, lease.design_id, first, second, request)
+    return World(studio, user, generation, lease.id, first, second, request)
 
 
 def _put_upload(studio: Studio, user: UUID) -> UUID:

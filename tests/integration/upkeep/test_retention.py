@@ -195,7 +195,7 @@ def _hidden(database, generation):
 def test_what_is_at_work_cannot_be_deleted(database):
     lease = running(database)
 
-    assert hide(database, lease.generation_id, grace=NOW) == 0
+    assert hide(database, lease.id, grace=NOW) == 0
 
 
 REFUSED = {
@@ -397,4 +397,4 @@ def test_only_what_ended_long_enough_ago_is_to_be_retired(database, studio):
     with database.transaction() as connection:
         left = retention.generations_to_retire(connection, age=NOW, limit=10)
     assert left == [young]
-    assert lease.generation_id not in left
+    assert lease.id not in left

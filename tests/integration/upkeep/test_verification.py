@@ -12,7 +12,9 @@ from posegen.database.connection import Database
 from posegen.database.prepare import prepare_database
 from posegen.lifecycle import checkpoint, outcomes
 from posegen.lifecycle.invariants import INVARIANTS, Bounds
+from posegen.lifecycle.outcomes import GENERATIONS
 from posegen.upkeep.verification import verify
+from posegen.work.outcomes import release, retry_after_error
 from posegen.work.rules import RetryRule
 from tests.builders import (
     SLUGS,
@@ -65,11 +67,11 @@ def test_every_state_that_work_goes_through_is_right(studio):
     claimed(database, user)
     running(database, user)
     half = running(database, user, poses=SLUGS[:3])
-    first, second, _ = open_poses(database, half.generation_id)
+    first, second, _ = open_poses(database, half.id)
     checkpoint.begin_pose(database, half, first)
     checkpoint.fail_pose(database, half, second, "image_invalid", "all black")
-    again = taken_over(database, half.generation_id)
-    outcomes.release_lease(database, again, reason="test")
+    again = taken_over(database, half.id)
+    release(database, GENERATIONS, again, reason="test")
     outcomes.cancel(database, queued(database, user), actor="customer")
 
     assert found(studio) == {}
@@ -228,7 +230,7 @@ def test_an_object_without_a_row_is_named_when_its_time_is_over(studio):
 
 def test_the_bounds_are_those_that_it_was_told(studio):
     lease = running(studio.database)
-    outcomes.retry_after_error(studio.database, lease, RetryRule(), reason="boom")
+    retry_after_error(studio.database, GENERATIONS, lease, RetryRule(), reason="boom")
 
     assert found(studio) == {}
     assert found(studio, bounds=Bounds(most_attempts=1)).keys() == {"I11"}
@@ -237,7 +239,7 @@ def test_the_bounds_are_those_that_it_was_told(studio):
 def test_only_the_first_examples_are_shown(studio):
     user = a_user(studio.database)
     for _ in range(7):
-        expire_lease(studio.database, running(studio.database, user).generation_id)
+        expire_lease(studio.database, running(studio.database, user).id)
 
     (finding,) = [each for each in verify(studio.database, bounds=Bounds(sweep_slack=0)) if each.violations]
 

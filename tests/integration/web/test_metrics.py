@@ -16,11 +16,12 @@ from starlette.applications import Starlette
 from posegen.database.connection import Database
 from posegen.database.metrics import move_mark, note_findings, numbers, read_numbers
 from posegen.error_codes import ErrorCode
-from posegen.lifecycle import outcomes
+from posegen.lifecycle.outcomes import GENERATIONS
 from posegen.storage.local import LocalStore
 from posegen.storage.space import Space
 from posegen.storage.traffic import Operation
 from posegen.web.metrics import exposition, metrics_route
+from posegen.work.outcomes import retry_after_error
 from posegen.work.rules import RetryRule
 from tests.builders import a_user, claimed, execute, finished, queued, running, taken_over
 from tests.web_server import served
@@ -59,7 +60,7 @@ def above_zero(samples: Samples, name: str) -> dict[Any, float]:
 def a_failed_generation(database: Database) -> None:
     """One that ends with its first error."""
     lease = running(database)
-    outcomes.retry_after_error(database, lease, RetryRule(most_attempts=1), reason="a defect")
+    retry_after_error(database, GENERATIONS, lease, RetryRule(most_attempts=1), reason="a defect")
 
 
 # --- a world that is known -----------------------------------------------------------------------------------------
@@ -131,8 +132,8 @@ def test_renderings_of_the_last_hour_have_their_quantiles(studio: Any) -> None:
 
 def test_lost_leases_and_errors_are_told_apart_and_recoveries_have_their_time(database: Database) -> None:
     lease = running(database)
-    lease = taken_over(database, lease.generation_id)
-    outcomes.retry_after_error(database, lease, RetryRule(), reason="an error")
+    lease = taken_over(database, lease.id)
+    retry_after_error(database, GENERATIONS, lease, RetryRule(), reason="an error")
     execute(database, "update generations set not_before = now()")
     # The recovery took 8 s; what was put back after the error still waits.
     execute(
@@ -152,7 +153,7 @@ def test_what_only_grows_stays_when_its_rows_are_cleaned_up_and_counts_nothing_t
     database = studio.database
     finished(studio)
     a_failed_generation(database)
-    taken_over(database, running(database).generation_id)
+    taken_over(database, running(database).id)
     before = {key: value for key, value in told(database).items() if key[0].endswith("_total")}
     execute(
         database, "update generations set finished_at = finished_at - interval '20 minutes' where status = 'failed'"

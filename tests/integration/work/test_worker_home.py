@@ -120,7 +120,7 @@ def test_a_killed_workers_generation_goes_on_at_once(database, home, worker):
     kill(worker)
 
     (decision,) = decide(database, home)
-    assert (decision.generation_id, decision.reason) == (lease.generation_id, "its worker has died")
+    assert (decision.id, decision.reason) == (lease.id, "its worker has died")
     assert row(database, "select status, lost_leases, not_before <= now() as at_once from generations") == {
         "status": "queued",
         "lost_leases": 1,
@@ -141,7 +141,7 @@ def test_a_generation_that_another_run_has_taken_is_not_touched(database, home, 
     work_of(database, home)
     kill(worker)
     (before,) = decide(database, home)
-    generation = before.generation_id
+    generation = before.id
     (claim,) = claims.claim_next(database, most_running=1)
     started(database, claim, run="another")
 
