@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, get_args
 
 import psycopg
 import pytest
-from alembic import command
-from alembic.config import Config
 from psycopg import errors
 
 from posegen.database.connection import Database
-from posegen.database.migrate import MIGRATIONS, upgrade_schema
+from posegen.database.migrate import upgrade_schema
 from posegen.settings import Settings
 from tests.builders import a_user, value
+from tests.migrations import upgrade_to
 
 TIMES = (
     "infinity",
@@ -76,7 +74,7 @@ def test_a_product_has_sides_that_can_be_drawn(database: Database, side: str) ->
 
 
 def test_rows_from_before_the_bounds_are_moved_into_them_and_stay_usable(empty_database_url: str) -> None:
-    _upgrade_to(empty_database_url, "0006")
+    upgrade_to(empty_database_url, "0006")
     with psycopg.connect(empty_database_url) as connection:
         connection.execute(
             "insert into users (name, created_at) values ('A', 'infinity'), ('B', '-infinity'), ('C', '2020-01-01Z')"
@@ -121,16 +119,3 @@ def test_every_duration_of_the_settings_can_be_added_to_the_time(database: Datab
 def grant(database: Database, user: object, amount: int) -> None:
     with database.transaction() as connection:
         connection.execute("select grant_credits(%s, %s::bigint, 'test')", [user, amount])
-
-
-def _upgrade_to(url: str, revision: str) -> None:
-    import sqlalchemy
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(MIGRATIONS)))
-    engine = sqlalchemy.create_engine(
-        sqlalchemy.make_url(url).set(drivername="postgresql+psycopg"), poolclass=sqlalchemy.NullPool
-    )
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)

@@ -8,11 +8,8 @@ from uuid import UUID, uuid5
 
 import psycopg
 import pytest
-from alembic import command
-from alembic.config import Config
 from psycopg.rows import dict_row
 
-from posegen.database import migrate
 from posegen.database.connection import Database
 from posegen.database.prepare import prepare_database
 from posegen.storage.local import LocalStore
@@ -22,6 +19,7 @@ from posegen.upkeep.retention import RetentionRule, clean_up_images
 from posegen.upkeep.verification import verify
 from tests.builders import row, rows, value
 from tests.conftest import BASE_URL
+from tests.migrations import upgrade_to
 from tests.stores import keys_in
 
 USER, OTHER = (UUID(f"a0000000-0000-4000-8000-00000000000{number}") for number in (1, 2))
@@ -104,11 +102,7 @@ class Past:
 
 @pytest.fixture
 def past(empty_database_url: str, store: LocalStore) -> Iterator[Past]:
-    config = Config()
-    config.set_main_option("script_location", str(migrate.MIGRATIONS))
-    with migrate._connect(empty_database_url) as connection, connection.begin():
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0006")
+    upgrade_to(empty_database_url, "0006")
     with psycopg.connect(empty_database_url, row_factory=dict_row, autocommit=True) as plain:
         yield Past(plain, store)
 
