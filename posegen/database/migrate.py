@@ -1,6 +1,6 @@
-"""Bringing the application's database to the newest schema, and its lists to what this version knows.
+"""Bringing the application's database to the newest schema.
 
-The migrations themselves lie in `migrations/versions`, as SQL.
+The migrations lie in `migrations/versions`, views and functions in `migrations/repeatable`, all as SQL.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from posegen.database import session
+from posegen.database import definitions, session
 from posegen.database.failures import describe
 from posegen.database.session import CONNECT_OPTIONS
 from posegen.errors import DatabaseUnusable
@@ -26,9 +26,10 @@ LOCK_TIMEOUT = "60s"
 
 
 def upgrade_schema(url: str) -> str:
-    """Run the migrations that are missing, each process in turn, and return the revision that holds now.
+    """Run the missing migrations, bring views and functions up to date, and return the revision that holds now.
 
-    Raises `DatabaseUnusable` for a revision that this version does not know, and for what the server refuses.
+    Processes take turns. Raises `DatabaseUnusable` for a revision that this version does not know, and for what the
+    server refuses.
     """
     try:
         _upgrade(url)
@@ -53,6 +54,7 @@ def _upgrade(url: str) -> None:
                 f"The database was made by another version of Posegen: {unknown}. Use the version that made it, or a "
                 "newer one."
             ) from unknown
+        definitions.apply_definitions(connection, _repeatable(), _newest_migration())
 
 
 def current_revision(url: str) -> str | None:
@@ -62,16 +64,30 @@ def current_revision(url: str) -> str | None:
     """
     try:
         with _connect(url) as connection:
-            return MigrationContext.configure(connection).get_current_revision()
+            migration = MigrationContext.configure(connection).get_current_revision()
+            return None if migration is None else _named(migration, definitions.applied_edition(connection))
     except sqlalchemy.exc.DBAPIError as refused:
         raise DatabaseUnusable(f"The revision of the database cannot be read. {_described(refused)}") from refused
 
 
 def newest_revision() -> str:
     """The revision that this version of Posegen needs."""
+    return _named(_newest_migration(), definitions.edition(_repeatable()))
+
+
+def _named(migration: str, edition: int | None) -> str:
+    """Such as 0011.3: the newest migration, and the edition of views and functions."""
+    return migration if edition is None else f"{migration}.{edition}"
+
+
+def _newest_migration() -> str:
     head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
     assert head is not None
     return head
+
+
+def _repeatable() -> Path:
+    return MIGRATIONS / "repeatable"
 
 
 def _connect(url: str) -> sqlalchemy.Connection:

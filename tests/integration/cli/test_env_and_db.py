@@ -8,11 +8,13 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
+from posegen.database import migrate
 from posegen.database.connection import Database
 from posegen.database.migrate import newest_revision
 from posegen.database.server import DatabaseUrls
 from tests.builders import execute, value
 from tests.commands import Shell
+from tests.migrations import OtherVersion
 from tests.servers import fresh_database
 
 
@@ -93,6 +95,29 @@ def test_an_upgrade_makes_everything_and_a_second_one_changes_nothing(fresh, emp
     with Database(empty_database_url) as database:
         assert value(database, "select count(*) from library_poses") == 64
         assert value(database, "select base_url from stores where name = 'local'") == "/media"
+
+
+@pytest.mark.parametrize("edition", [1, 10**6])
+def test_a_database_with_other_views_and_functions_is_named_and_never_set_back(
+    fresh, empty_database_url, edition, monkeypatch, tmp_path
+):
+    """With older ones an upgrade is enough; a database with newer ones is left as it is."""
+    needed = OtherVersion.copied_to(tmp_path / "migrations")
+    needed.number(1000)
+    monkeypatch.setattr(migrate, "MIGRATIONS", needed.folder)
+    fresh("db", "upgrade")
+    with Database(empty_database_url) as database:
+        execute(database, "update definitions_version set edition = %s", edition)
+
+    named, refused, upgraded = fresh("db", "status"), fresh("status"), fresh("db", "upgrade")
+
+    assert named.code == refused.code == 1
+    for answer in (named, refused):
+        assert f".{edition}" in answer.out + answer.err
+        assert newest_revision() in answer.out + answer.err
+        assert "`posegen db upgrade`" in answer.out + answer.err
+    assert upgraded.code == (0 if edition == 1 else 1)
+    assert fresh("db", "status").code == upgraded.code
 
 
 def test_a_command_that_only_looks_changes_nothing_on_a_server_of_ones_own(fresh, empty_database_url):

@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 
 from posegen.backends.breaker import BackendRule, Breaker
 from posegen.database.connection import Database
+from posegen.database.migrate import newest_revision
 from posegen.database.prepare import prepare_database
 from posegen.database.server_url import parse_url
 from posegen.errors import BackendHeldBack, BackendUnavailable
@@ -27,26 +28,33 @@ from tests.adopted import adopt, fill
 from tests.builders import A_POSE, SLUGS, a_request, a_user, expire_lease, queued, result, started, take_in, value, work
 from tests.conftest import BASE_URL
 from tests.documents import page
+from tests.migrations import upgrade_to
 
 PAGE = page("docs/how-to/database-roles.md")
 PASSWORD = "choose a long one"
 
 
 @pytest.fixture
-def owner(empty_database_url: str) -> Iterator[Database]:
-    """The owner's way into a database of its own, with the schema in it."""
+def owner(empty_database_url: str, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """The owner's way into a database of its own, with the schema in it; `param`: the migration that it stands at."""
     with Database(empty_database_url) as database:
-        prepare_database(database, base_urls={"local": BASE_URL})
+        if migration := getattr(request, "param", None):
+            upgrade_to(empty_database_url, migration)
+        else:
+            prepare_database(database, base_urls={"local": BASE_URL})
         yield database
 
 
 @pytest.fixture
 def login(owner: Database) -> Iterator[object]:
-    """Makes a role of the page under a name that no other test has, and answers the URL that it logs in with."""
+    """Makes a role of the page under a name that no other test has, and returns the URL that it logs in with.
+
+    `but`: what to leave out of the page's statements.
+    """
     made: list[str] = []
 
-    def make(note: str) -> str:
-        (statements,) = [block.text for block in PAGE.blocks() if block.note == note]
+    def make(note: str, *, but: str = "") -> str:
+        (statements,) = [block.text.replace(but, "") for block in PAGE.blocks() if block.note == note]
         name = f"posegen_{note}_{secrets.token_hex(4)}"
         with psycopg.connect(owner.url, autocommit=True) as connection:
             connection.execute(statements.replace(f"posegen_{note}", name).encode())
@@ -103,6 +111,23 @@ def test_a_web_backend_asks_cancels_and_reads(owner, studio, login):
         assert account == {"credits_available": 0}
 
     assert value(owner, "select count(*) from generations") == 3
+
+
+@pytest.mark.parametrize("owner", ["0009"], indirect=True)
+def test_a_web_backend_keeps_its_rights_when_the_database_is_upgraded(owner, login):
+    url = login("web")
+
+    prepare_database(owner, base_urls={"local": BASE_URL})
+
+    user = a_user(owner)
+    with psycopg.connect(url, autocommit=True, row_factory=dict_row) as web:
+        (asked,) = web.execute("select * from submit_generation(%s, 'key', %s)", [user, [A_POSE]])
+        assert web.execute("select cancel_generation(%s) as done", [asked["generation_id"]]).fetchone() == {
+            "done": True
+        }
+        for view in ("generation_results", "pose_results", "variant_results", "design_results"):
+            web.execute(sql.SQL("select * from {}").format(sql.Identifier(view)))
+    refused(url, f"select grant_credits('{user}', 1, 'mine')", "select * from owned_objects")
 
 
 def test_a_web_backend_moves_no_credits_and_touches_no_table_of_ours(owner, login):
@@ -199,6 +224,15 @@ def test_a_worker_does_all_that_posegen_does(owner, studio, login):
     assert (result(owner, made)["credits_spent"], result(owner, cancelled)["credits_released"]) == (60, 60)
 
 
+@pytest.mark.parametrize("owner", ["0009"], indirect=True)
+def test_a_worker_starts_with_grants_that_are_older_than_the_record_of_the_definitions(owner, login):
+    url = login("worker", but=", definitions_version")
+    prepare_database(owner, base_urls={"local": BASE_URL})
+
+    with Database(url) as database:
+        assert prepare_database(database, base_urls={"local": BASE_URL}) == newest_revision()
+
+
 def test_a_worker_cannot_give_credits_away_or_change_what_was_written(owner, login):
     user = a_user(owner)
     queued(owner, user)
@@ -219,6 +253,7 @@ def test_a_worker_cannot_give_credits_away_or_change_what_was_written(owner, log
         "update generated_poses set price = 0",
         "drop trigger ledger_is_append_only on ledger_entries",
         "alter table ledger_entries disable trigger all",
+        "update definitions_version set edition = 99",
         "create table mine (x integer)",
     )
     assert value(owner, "select credits_available from accounts") == 9_970

@@ -1,0 +1,50 @@
+create or replace function submit_generation(
+    user_id uuid,
+    idempotency_key text,
+    poses text[] default '{}',
+    prompt text default null,
+    categories text[] default '{}',
+    avatar jsonb default '{}',
+    variations integer default 1,
+    seed bigint default null,
+    formats text[] default '{}',
+    project_id text default null,
+    backend text default null,
+    control_weight double precision default 1.0,
+    priority integer default 0,
+    fit text default null
+) returns table (generation_id uuid, status text, replayed boolean) language plpgsql
+security definer set search_path = public, pg_temp as $$
+#variable_conflict use_variable
+declare
+    earlier generation_requests;
+begin
+    insert into generation_requests as fresh
+        (user_id, idempotency_key, poses, prompt, categories, avatar, variations, seed, formats, project_id, backend,
+         control_weight, priority, fit)
+    values (user_id, idempotency_key, poses, prompt, categories, avatar, variations, seed, formats, project_id, backend,
+            control_weight, priority, fit)
+    on conflict on constraint one_request_per_idempotency_key do nothing
+    returning fresh.id into generation_id;
+    if found then
+        status := 'submitted';
+        replayed := false;
+        return next;
+        return;
+    end if;
+    select * into earlier from generation_requests r
+        where r.user_id = user_id and r.idempotency_key = idempotency_key;
+    if (earlier.poses, earlier.prompt, earlier.categories, earlier.avatar, earlier.variations, earlier.seed, earlier.formats,
+        earlier.project_id, earlier.backend, earlier.control_weight, earlier.priority::integer, earlier.fit)
+       is distinct from
+       (poses, prompt, categories, avatar, variations, seed, formats, project_id, backend, control_weight, priority, fit) then
+        raise exception 'idempotency key % was used for another request, generation %', quote_literal(idempotency_key), earlier.id
+            using errcode = 'PG409', hint = 'Send the same body again, or choose a new key for a new request.';
+    end if;
+    generation_id := earlier.id;
+    status := (select g.status from generations g where g.id = earlier.id);
+    replayed := true;
+    return next;
+end $$;
+comment on function submit_generation is 'INSERT with an idempotency key: same key and body give the same generation';
+revoke execute on function submit_generation from public;
