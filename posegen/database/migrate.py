@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from posegen.database import definitions, session
+from posegen.database import definitions, grants, session
 from posegen.database.failures import describe
 from posegen.database.session import CONNECT_OPTIONS
 from posegen.errors import DatabaseUnusable
@@ -47,6 +47,7 @@ def _upgrade(url: str) -> None:
         config.attributes["connection"] = connection
         # A session that waits for a table's lock blocks every session behind it.
         connection.execute(sqlalchemy.text("select set_config('lock_timeout', :time, true)"), {"time": LOCK_TIMEOUT})
+        granted = grants.granted(connection)
         try:
             command.upgrade(config, "head")
         except CommandError as unknown:
@@ -55,6 +56,7 @@ def _upgrade(url: str) -> None:
                 "newer one."
             ) from unknown
         definitions.apply_definitions(connection, _repeatable(), _newest_migration())
+        grants.restore(connection, granted)
 
 
 def current_revision(url: str) -> str | None:
