@@ -319,8 +319,8 @@ CREATE TABLE designs (
     preview_object bigint,
     thumbnail_object bigint,
     print_object bigint,
-    claim integer DEFAULT 0 NOT NULL,
-    claimed_at timestamp with time zone,
+    dispatch integer DEFAULT 0 CONSTRAINT designs_claim_not_null NOT NULL,
+    dispatched_at timestamp with time zone,
     run_id text,
     lease_expires_at timestamp with time zone,
     attempts integer DEFAULT 0 NOT NULL,
@@ -329,26 +329,33 @@ CREATE TABLE designs (
     submitted_at timestamp with time zone DEFAULT now() NOT NULL,
     finished_at timestamp with time zone,
     retired_at timestamp with time zone,
-    CONSTRAINT a_claimed_design_is_a_draft CHECK (((claimed_at IS NULL) OR (status = 'draft'::text))),
+    token integer DEFAULT 0 NOT NULL,
+    batch uuid,
+    worker_home uuid,
+    started_at timestamp with time zone,
+    progressed_at timestamp with time zone,
     CONSTRAINT a_design_in_work_has_a_lease CHECK (((status = 'rendering'::text) = (lease_expires_at IS NOT NULL))),
     CONSTRAINT a_failed_design_has_its_code CHECK (((status = 'failed'::text) = (error_code IS NOT NULL))),
     CONSTRAINT a_published_design_has_its_objects CHECK (((status = 'published'::text) = ((preview_object IS NOT NULL) AND (thumbnail_object IS NOT NULL) AND (size_used IS NOT NULL)))),
     CONSTRAINT an_ended_design_has_its_time CHECK (((status = ANY (ARRAY['published'::text, 'failed'::text])) = (finished_at IS NOT NULL))),
     CONSTRAINT designs_attempts_check CHECK ((attempts >= 0)),
-    CONSTRAINT designs_claim_check CHECK ((claim >= 0)),
     CONSTRAINT designs_lost_leases_check CHECK ((lost_leases >= 0)),
     CONSTRAINT designs_size_used_check CHECK ((size_used > (0)::double precision)),
-    CONSTRAINT designs_status_check CHECK ((status = ANY (ARRAY['draft'::text, 'rendering'::text, 'published'::text, 'failed'::text]))),
+    CONSTRAINT designs_status_check CHECK ((status = ANY (ARRAY['draft'::text, 'dispatched'::text, 'rendering'::text, 'published'::text, 'failed'::text]))),
     CONSTRAINT only_a_published_design_has_a_print CHECK (((print_object IS NULL) OR (status = 'published'::text)))
 );
 
 COMMENT ON COLUMN designs.folder IS 'of its keys: never used twice, so that a late deletion meets no newer object';
 
-COMMENT ON COLUMN designs.claim IS 'rises with every claim: part of the Dagster run key, and the fencing token of whoever works';
+COMMENT ON COLUMN designs.dispatch IS 'rises with every claim; part of the Dagster run key';
 
-COMMENT ON COLUMN designs.claimed_at IS 'of a draft whose run is on its way';
+COMMENT ON COLUMN designs.dispatched_at IS 'when it was claimed the last time';
 
 COMMENT ON COLUMN designs.retired_at IS 'when its partition and its runs were dropped';
+
+COMMENT ON COLUMN designs.token IS 'fencing token: rises whenever another worker may write';
+
+COMMENT ON COLUMN designs.batch IS 'the run that several rows were claimed for; null where each has a run of its own';
 
 ALTER TABLE ONLY designs
     ADD CONSTRAINT designs_folder_key UNIQUE (folder);
@@ -364,13 +371,11 @@ CREATE INDEX designs_by_thumbnail ON designs USING btree (thumbnail_object);
 
 CREATE INDEX designs_by_user ON designs USING btree (user_id, submitted_at DESC);
 
-CREATE INDEX designs_claimed ON designs USING btree (claimed_at) WHERE (claimed_at IS NOT NULL);
-
-CREATE INDEX designs_in_work ON designs USING btree (lease_expires_at) WHERE (status = 'rendering'::text);
-
 CREATE INDEX designs_to_retire ON designs USING btree (finished_at) WHERE ((finished_at IS NOT NULL) AND (retired_at IS NULL));
 
-CREATE INDEX designs_waiting ON designs USING btree (submitted_at, id) INCLUDE (not_before) WHERE ((status = 'draft'::text) AND (claimed_at IS NULL));
+CREATE INDEX designs_under_way ON designs USING btree (status, user_id) WHERE (status = ANY (ARRAY['dispatched'::text, 'rendering'::text]));
+
+CREATE INDEX designs_waiting ON designs USING btree (submitted_at, id) INCLUDE (not_before, user_id) WHERE (status = 'draft'::text);
 
 CREATE TRIGGER a_deleted_design_leaves_no_objects AFTER DELETE ON designs FOR EACH ROW EXECUTE FUNCTION forget_objects_of_design();
 
@@ -741,6 +746,7 @@ CREATE TABLE generations (
     finished_at timestamp with time zone,
     contact_sheet_object bigint,
     retired_at timestamp with time zone,
+    batch uuid,
     CONSTRAINT a_failure_has_its_code CHECK (((status <> 'failed'::text) OR (error_code IS NOT NULL))),
     CONSTRAINT a_running_generation_has_a_lease CHECK (((status = 'running'::text) = (lease_expires_at IS NOT NULL))),
     CONSTRAINT an_ended_generation_has_its_time CHECK (((status = ANY (ARRAY['completed'::text, 'partial'::text, 'failed'::text, 'cancelled'::text])) = (finished_at IS NOT NULL))),
@@ -765,6 +771,8 @@ COMMENT ON COLUMN generations.worker_home IS 'where the run holds a file lock fo
 COMMENT ON COLUMN generations.token IS 'fencing token: rises whenever another worker may write';
 
 COMMENT ON COLUMN generations.retired_at IS 'when its events, its partition and its runs were dropped';
+
+COMMENT ON COLUMN generations.batch IS 'null: each generation has a run of its own';
 
 ALTER TABLE ONLY generations
     ADD CONSTRAINT generations_id_user_id_key UNIQUE (id, user_id);
@@ -867,7 +875,7 @@ CREATE TABLE image_variants (
     high_quality_object bigint,
     width integer,
     height integer,
-    claim uuid,
+    batch uuid,
     dispatched_at timestamp with time zone,
     lease_expires_at timestamp with time zone,
     attempts integer DEFAULT 0 NOT NULL,
@@ -880,6 +888,12 @@ CREATE TABLE image_variants (
     upload_id uuid,
     variant_id uuid,
     deleted_at timestamp with time zone,
+    dispatch integer DEFAULT 0 NOT NULL,
+    token integer DEFAULT 0 NOT NULL,
+    run_id text,
+    worker_home uuid,
+    started_at timestamp with time zone,
+    progressed_at timestamp with time zone,
     CONSTRAINT completed_variants_have_their_objects CHECK ((((status = 'completed'::text) AND (deleted_at IS NULL)) = ((normal_object IS NOT NULL) AND (high_quality_object IS NOT NULL)))),
     CONSTRAINT ended_variants_have_their_time CHECK (((status = ANY (ARRAY['completed'::text, 'failed'::text])) = (finished_at IS NOT NULL))),
     CONSTRAINT failed_variants_have_their_code CHECK (((status = 'failed'::text) = (error_code IS NOT NULL))),
@@ -890,11 +904,11 @@ CREATE TABLE image_variants (
     CONSTRAINT image_variants_width_check CHECK ((width > 0)),
     CONSTRAINT only_completed_variants_are_deleted CHECK (((deleted_at IS NULL) OR (status = 'completed'::text))),
     CONSTRAINT running_variants_have_a_lease CHECK (((status = 'running'::text) = (lease_expires_at IS NOT NULL))),
-    CONSTRAINT variants_at_work_have_a_claim CHECK (((status = ANY (ARRAY['dispatched'::text, 'running'::text])) = (claim IS NOT NULL))),
+    CONSTRAINT variants_at_work_have_a_batch CHECK (((status <> ALL (ARRAY['dispatched'::text, 'running'::text])) OR (batch IS NOT NULL))),
     CONSTRAINT variants_come_from_one_thing CHECK ((num_nonnulls(pose_id, design_id, upload_id) <= 1))
 );
 
-COMMENT ON COLUMN image_variants.claim IS 'who may write: another one with every run that is to make it';
+COMMENT ON COLUMN image_variants.batch IS 'the run that this row was claimed for, together with others';
 
 COMMENT ON COLUMN image_variants.pose_id IS 'whose picture, thumbnail or export these are made of, also by way of other variants';
 
@@ -902,10 +916,12 @@ COMMENT ON COLUMN image_variants.variant_id IS 'where the source is a variant it
 
 COMMENT ON COLUMN image_variants.deleted_at IS 'since when the files are gone';
 
+COMMENT ON COLUMN image_variants.dispatch IS 'rises with every claim';
+
+COMMENT ON COLUMN image_variants.token IS 'fencing token: rises whenever another worker may write';
+
 ALTER TABLE ONLY image_variants
     ADD CONSTRAINT image_variants_pkey PRIMARY KEY (id);
-
-CREATE INDEX image_variants_at_work ON image_variants USING btree (claim) WHERE (status = ANY (ARRAY['dispatched'::text, 'running'::text]));
 
 CREATE INDEX image_variants_by_design ON image_variants USING btree (design_id) WHERE (design_id IS NOT NULL);
 
@@ -921,7 +937,9 @@ CREATE INDEX image_variants_by_user ON image_variants USING btree (user_id, subm
 
 CREATE INDEX image_variants_by_variant ON image_variants USING btree (variant_id) WHERE ((variant_id IS NOT NULL) AND (deleted_at IS NULL));
 
-CREATE INDEX image_variants_waiting ON image_variants USING btree (submitted_at, id) WHERE (status = 'submitted'::text);
+CREATE INDEX image_variants_under_way ON image_variants USING btree (batch) WHERE (status = ANY (ARRAY['dispatched'::text, 'running'::text]));
+
+CREATE INDEX image_variants_waiting ON image_variants USING btree (submitted_at, id) INCLUDE (not_before, user_id) WHERE (status = 'submitted'::text);
 
 CREATE TRIGGER guard_status BEFORE UPDATE OF status ON image_variants FOR EACH ROW EXECUTE FUNCTION guard_variants_status();
 
@@ -1103,16 +1121,18 @@ ALTER TABLE ONLY library_sheet
 
 CREATE TABLE lost_runs (
     run_id text NOT NULL,
-    generation_id uuid NOT NULL,
+    work_id uuid CONSTRAINT lost_runs_generation_id_not_null NOT NULL,
     reason text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    work text NOT NULL
 );
+
+COMMENT ON TABLE lost_runs IS 'runs whose work was taken away, and of which Dagster was not told yet';
+
+COMMENT ON COLUMN lost_runs.work IS 'the table of the work';
 
 ALTER TABLE ONLY lost_runs
     ADD CONSTRAINT lost_runs_pkey PRIMARY KEY (run_id);
-
-ALTER TABLE ONLY lost_runs
-    ADD CONSTRAINT lost_runs_generation_id_fkey FOREIGN KEY (generation_id) REFERENCES generations(id);
 
 -- table objects -------------------------------------------------------------------------------------------------------
 
@@ -1528,7 +1548,10 @@ CREATE VIEW design_results AS
  SELECT d.id AS design_id,
     d.user_id,
     r.project_id,
-    d.status,
+        CASE d.status
+            WHEN 'dispatched'::text THEN 'draft'::text
+            ELSE d.status
+        END AS status,
     d.error_code,
     e.customer_message AS error_message,
     d.error_detail,
@@ -1826,6 +1849,29 @@ CREATE VIEW variant_results AS
      LEFT JOIN object_urls normal ON (((normal.id = v.normal_object) AND (p.delete_after IS NULL))))
      LEFT JOIN object_urls high ON (((high.id = v.high_quality_object) AND (p.delete_after IS NULL))));
 
+-- view work_under_way -------------------------------------------------------------------------------------------------
+
+CREATE VIEW work_under_way AS
+ SELECT 'generations'::text AS work,
+    generations.id,
+    generations.batch
+   FROM generations
+  WHERE (generations.status = ANY (ARRAY['dispatched'::text, 'running'::text]))
+UNION ALL
+ SELECT 'designs'::text AS work,
+    designs.id,
+    designs.batch
+   FROM designs
+  WHERE (designs.status = ANY (ARRAY['dispatched'::text, 'rendering'::text]))
+UNION ALL
+ SELECT 'image_variants'::text AS work,
+    image_variants.id,
+    image_variants.batch
+   FROM image_variants
+  WHERE (image_variants.status = ANY (ARRAY['dispatched'::text, 'running'::text]));
+
+COMMENT ON VIEW work_under_way IS 'rows of every table of work that a run has, or is to have';
+
 -- function accept_design_requests -------------------------------------------------------------------------------------
 
 CREATE FUNCTION accept_design_requests() RETURNS trigger
@@ -1869,10 +1915,15 @@ CREATE FUNCTION announce_design() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
     AS $$
+declare
+    was text := case old.status when 'dispatched' then 'draft' else old.status end;
+    is_now text := case new.status when 'dispatched' then 'draft' else new.status end;
 begin
-    perform pg_notify('posegen_designs', new.id || ':' || new.status);
+    if was <> is_now then
+        perform pg_notify('posegen_designs', new.id || ':' || is_now);
+    end if;
     -- A slot is free: the sensor need not sleep through it while others wait.
-    if old.status = 'rendering' and exists (select from designs where status = 'draft' and claimed_at is null) then
+    if old.status = 'rendering' and exists (select from designs where status = 'draft') then
         perform pg_notify('posegen_design_requests', '');
     end if;
     return null;
@@ -2222,8 +2273,9 @@ CREATE FUNCTION guard_design_status() RETURNS trigger
     AS $$
 begin
     if new.status = old.status or (old.status, new.status) in (
-        ('draft', 'rendering'), ('draft', 'failed'), ('rendering', 'draft'), ('rendering', 'published'),
-        ('rendering', 'failed')) then
+        ('draft', 'dispatched'), ('draft', 'failed'),
+        ('dispatched', 'rendering'), ('dispatched', 'draft'), ('dispatched', 'failed'),
+        ('rendering', 'draft'), ('rendering', 'published'), ('rendering', 'failed')) then
         return new;
     end if;
     raise exception 'design % cannot go from % to %', old.id, old.status, new.status using errcode = 'restrict_violation';
