@@ -195,11 +195,11 @@ class PartlyDone(PosegenError):
 
 
 class LeaseLost(PosegenError):
-    """Somebody else may write now: stop without a further side effect."""
+    """Another worker owns the row: stop without a further side effect."""
 
 
 class GenerationCancelled(LeaseLost):
-    """Somebody has cancelled the generation: what works on it stops, and its run ends as cancelled."""
+    """The generation was cancelled: its worker stops, and its run ends as cancelled."""
 
     def __init__(self, generation_id: object) -> None:
         self.generation_id = generation_id
@@ -233,13 +233,13 @@ class BackendUnavailable(BackendError):
 
 
 class BackendRetriesExceeded(BackendError):
-    """The backend answers others, but not this recipe, however often it is asked."""
+    """The backend serves other recipes, but fails on this one every time."""
 
     code = ErrorCode.BACKEND_RETRIES_EXCEEDED
 
 
 class BackendHeldBack(PosegenError):
-    """The backend's circuit breaker is open: whoever needs it waits `wait` seconds, and burns no attempt."""
+    """The backend's circuit breaker is open: its work waits `wait` seconds, at the cost of no attempt."""
 
     def __init__(self, backend: str, wait: float, reason: str) -> None:
         self.backend = backend
@@ -253,7 +253,7 @@ class ImageInvalid(PosegenError):
 
 
 class DecoderUnavailable(PosegenError):
-    """The process that decodes pictures from outside does not come up, or is killed by somebody else."""
+    """The process that decodes pictures from outside does not start, or is killed from outside."""
 
 
 class ExportFailed(PosegenError):

@@ -119,7 +119,7 @@ def phase(
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
-    """Looks `sys.stderr` up for every line: whoever captures output puts another one there."""
+    """Looks `sys.stderr` up for every line: code that captures output replaces it."""
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = sys.stderr

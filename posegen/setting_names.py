@@ -27,7 +27,7 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
 """Our name, and the others for the same setting, the first that is set counts."""
 
 _YES = {"1", "true", "yes", "on"}
-# A key of ours must never be signed with somebody else's secret or token.
+# Our key must never be combined with the secret or token of another account.
 _BELONG_TOGETHER = (
     ("R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"),
     ("S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY", "S3_SESSION_TOKEN"),

@@ -90,7 +90,7 @@ class Settings(BaseSettings):
         default="default", description="Jurisdiction that the R2 bucket was made in."
     )
     s3_endpoint: str | None = Field(
-        default=None, pattern=_ENDPOINT, description="Where the S3 API answers; without it AWS, in S3_REGION."
+        default=None, pattern=_ENDPOINT, description="URL of the S3 API; without it AWS, in S3_REGION."
     )
     s3_region: str = Field(default="us-east-1", pattern=r"^[a-z0-9-]+$", description="Region of the S3 bucket.")
     s3_bucket: str | None = Field(default=None, pattern=_BUCKET, description="The S3 bucket.")
@@ -199,13 +199,16 @@ class Settings(BaseSettings):
         description="How long a generation waits for a backend that is left alone.",
     )
     posegen_listen_seconds: float = Field(
-        default=3.0, ge=0, le=15, description="Seconds that the request sensor waits for news before it answers."
+        default=3.0,
+        ge=0,
+        le=15,
+        description="Seconds that the request sensor waits for a notification before its tick ends.",
     )
     posegen_keep_images_days: float = Field(
         default=90,
         gt=0,
         le=LONGEST_DAYS,
-        description="Days after which images go that nobody has downloaded or marked as favourite.",
+        description="Days after which images that were neither downloaded nor marked as favourite are deleted.",
     )
     posegen_keep_traces_days: float = Field(
         default=7,
@@ -429,7 +432,7 @@ def load_settings() -> Settings:
 
 
 def variable_of(field: str) -> str:
-    """The environment variable that a field's value comes from: for whoever hands a secret on by its name only."""
+    """The environment variable that a field's value comes from: for code that passes a secret on by its name only."""
     name = name_in_use(field.upper(), _environment())
     return next((written for written in os.environ if written.upper() == name), name)
 

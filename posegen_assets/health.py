@@ -22,7 +22,7 @@ from resources.database import DatabaseResource
 _SAYS = {
     Kind.ERROR_RATE: "No more generations fail than in the week before.",
     Kind.QUEUE_AGE: "Nothing waits for too long.",
-    Kind.BREAKER_OPEN: "Every backend answers.",
+    Kind.BREAKER_OPEN: "Every backend responds.",
     Kind.DISK_SPACE: "The disk of the local store has space.",
     Kind.ACCOUNT_SPACE: "No account has nearly used up its space.",
     Kind.MOVING_PAYS: "The local store is not so large that another store pays.",

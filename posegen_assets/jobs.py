@@ -67,7 +67,7 @@ report_day, report_week, report_month = (
 clean_up_images = dg.define_asset_job(
     "clean_up_images",
     selection=dg.AssetSelection.assets("cleaned_images").without_checks(),
-    description="Images that nobody wants go: hidden first, deleted after the time of grace.",
+    description="Unused images are hidden, and deleted after the grace period.",
     tags=_UPKEEP,
 )
 retire_work = dg.define_asset_job(

@@ -72,7 +72,7 @@ def pose_images(context: dg.AssetExecutionContext, studio: StudioResource) -> It
 
 
 def _make(context: dg.AssetExecutionContext, studio: Studio, generation_id: UUID) -> str | None:
-    """Answers the contact sheet of what is there then, as Markdown."""
+    """Returns the contact sheet of what is there then, as Markdown."""
     run_id, dispatch = context.run.run_id, context.run.tags.get(DISPATCH_TAG)
     lease = start_work(
         studio.database,

@@ -36,7 +36,7 @@ _REFUSALS = (
 def refusals_in_words(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> Iterator[None]:
     """End the step with the sentence of a refusal, and never try it again: the same start would be refused again.
 
-    The run of a generation that was cancelled ends as cancelled, too, and not as a failure that somebody has to look
+    The run of a generation that was cancelled ends as cancelled, too, and not as a failure that an operator has to look
     at; nor as a success, for its pictures were not made.
     """
     try:
@@ -49,7 +49,7 @@ def refusals_in_words(context: dg.AssetExecutionContext | dg.AssetCheckExecution
 
 
 def who_cancelled(context: dg.AssetExecutionContext) -> str | None:
-    """The operator when this run is being cancelled; nobody when its process is merely asked to stop."""
+    """The operator when this run is being cancelled; None when its process is merely asked to stop."""
     run = context.instance.get_run_by_id(context.run.run_id)
     cancelled = run is not None and run.status in (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
     return OPERATOR if cancelled else None

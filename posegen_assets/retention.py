@@ -1,4 +1,4 @@
-"""Retention as assets: images that nobody wants, traces of ended work, and space that was counted wrong.
+"""Retention as assets: unused images, traces of ended work, and space that was counted wrong.
 
 What goes, in which order, and why that is safe beside live work, is in `posegen.upkeep.retention`.
 """
@@ -66,7 +66,7 @@ class RecountConfig(dg.Config):
     kinds={"storage", "postgres"},
     owners=OWNERS,
     code_version=CODE_VERSION,
-    description="Images that nobody has downloaded or marked for 90 days are hidden, and deleted a day later.",
+    description="Images that were neither downloaded nor marked for 90 days are hidden, and deleted a day later.",
 )
 def cleaned_images(config: ImagesConfig, studio: StudioResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """One pass: hide what has expired, delete what was hidden long enough."""
@@ -154,7 +154,7 @@ def recounted_space(config: RecountConfig, database: DatabaseResource) -> dg.Mat
 
 
 def _retire(instance: dg.DagsterInstance, database: Database, generations: list[UUID], designs: list[UUID]) -> int:
-    """Partitions first: whoever is interrupted meets the rows again, and deletes partitions that are not there."""
+    """Partitions first: an interrupted pass finds the rows again, and deletes partitions that are gone."""
     events = 0
     for page in _pages(generations):
         forget_partitions(instance, GENERATIONS, [str(each) for each in page])

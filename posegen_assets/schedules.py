@@ -36,21 +36,21 @@ watch_often = dg.ScheduleDefinition(
     job=watch_health,
     cron_schedule="*/5 * * * *",
     default_status=_ON,
-    description="Whether anything is so wrong that somebody has to be told.",
+    description="Opens and closes incidents, and sends alerts.",
 )
 reconcile_nightly = dg.ScheduleDefinition(
     name="reconcile_nightly",
     job=reconcile_storage,
     cron_schedule="17 3 * * *",
     default_status=_ON,
-    description="Deletes what nobody needs from the stores, and names what is lost or damaged.",
+    description="Deletes unused objects from the stores, and names what is lost or damaged.",
 )
 clean_up_nightly = dg.ScheduleDefinition(
     name="clean_up_nightly",
     job=clean_up_images,
     cron_schedule="47 2 * * *",
     default_status=_ON,
-    description="Hides images that nobody wants any more, and deletes those that were hidden a day ago.",
+    description="Hides unused images, and deletes those that were hidden a day ago.",
 )
 retire_nightly = dg.ScheduleDefinition(
     name="retire_nightly",

@@ -32,7 +32,7 @@ class ReconcileConfig(dg.Config):
     kinds={"storage"},
     owners=OWNERS,
     code_version=CODE_VERSION,
-    description="The stores beside their rows: what nobody needs is deleted, what is lost or damaged is named.",
+    description="The stores beside their rows: unused objects are deleted, lost or damaged ones are named.",
 )
 def reconciled_storage(config: ReconcileConfig, studio: StudioResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """One pass over every store that rows need."""

@@ -83,7 +83,7 @@ def reports_are_current(studio: StudioResource) -> dg.AssetCheckResult:
 
     with studio.open() as opened, opened.database.transaction() as connection:
         row = connection.execute("select (now() at time zone 'utc')::date as today").fetchone()
-        assert row is not None, "a clock answers"
+        assert row is not None, "a clock returns a row"
         days = [row["today"] - timedelta(days=back) for back in range(1, LATE_DAYS + 1)]
         outdated = [each for each in days if _is_outdated(opened, each, read_usage(connection, day(each)).headline)]
     return dg.AssetCheckResult(

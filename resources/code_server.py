@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def end_orphaned_runs(instance: DagsterInstance, folder: Path) -> list[str]:
-    """Mark as ended the runs of earlier code servers with a socket in `folder`: they died, and nobody could say so.
+    """Mark as ended the runs of earlier code servers with a socket in `folder`: they died without reporting it.
 
     They would count as running until `max_runtime_seconds`, and take the places of others. Returns their ids.
     """

@@ -11,5 +11,5 @@ class DatabaseResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # th
     url: str
 
     def open(self) -> Database:
-        """A pool of connections; whoever opens it closes it."""
+        """A pool of connections; the caller closes it."""
         return Database(self.url)

@@ -28,7 +28,7 @@ def alerts(database: DatabaseResource) -> dg.SkipReason:
     """Starts no run. What was not accepted is tried again by the next tick."""
     webhook = load_settings().posegen_alert_webhook
     if webhook is None:
-        return dg.SkipReason("Nobody wants to be told: POSEGEN_ALERT_WEBHOOK is not set.")
+        return dg.SkipReason("POSEGEN_ALERT_WEBHOOK is not set; no alerts are sent.")
     send = partial(post, webhook.get_secret_value())
     with database.open() as opened:
         accepted = Steps(opened, SENSOR).run("messages", lambda: _told(opened, send)) or "none: the step failed"

@@ -1,4 +1,4 @@
-"""Who is at the terminal, for whoever reads ledger and audit later."""
+"""The name of the person at the terminal, for the ledger and the audit trail."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 ACTOR = Annotated[str | None, typer.Option(help="Who decided; without it the user of this shell.")]
 
 
-def somebody(command: str) -> str:
+def local_actor(command: str) -> str:
     """The user of this shell, and what they typed."""
     try:
         name = pwd.getpwuid(os.getuid()).pw_name

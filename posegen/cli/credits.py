@@ -8,7 +8,7 @@ from uuid import UUID
 import typer
 
 from posegen.cli import console
-from posegen.cli.actors import ACTOR, somebody
+from posegen.cli.actors import ACTOR, local_actor
 from posegen.cli.commands import AS_JSON, Commands
 from posegen.cli.failures import told_on_failure
 from posegen.cli.picking import POSES, numbers
@@ -24,7 +24,7 @@ from posegen.ledger.credits import Balance, Entry
 
 app = Commands(help="Credits: what a user has; grant, refund, audit.", no_args_is_help=True)
 
-_REASON = Annotated[str, typer.Option(help="Why, for whoever reads the ledger later.")]
+_REASON = Annotated[str, typer.Option(help="The reason, which the ledger keeps.")]
 
 
 @app.command()
@@ -67,7 +67,7 @@ def grant(
     with told_on_failure() as progress:
         with open_session() as session, session.database.transaction() as connection:
             _balance(connection, user)
-            available = credits.grant(connection, user, amount, reason=reason, actor=actor or somebody("credits"))
+            available = credits.grant(connection, user, amount, reason=reason, actor=actor or local_actor("credits"))
             progress.sentence = f"{amount:,} credits may have been granted: {look} says whether."
         progress.sentence = f"{amount:,} credits were granted; {look} shows them."
         if as_json:
@@ -94,7 +94,7 @@ def refund(
     with told_on_failure() as progress:
         with open_session() as session, session.database.transaction() as connection:
             poses = _completed(connection, generation, numbers(pose))
-            refunded = credits.refund(connection, poses, reason=reason, actor=actor or somebody("credits"))
+            refunded = credits.refund(connection, poses, reason=reason, actor=actor or local_actor("credits"))
             if not refunded:
                 raise NothingToRefund(generation)
             progress.sentence = f"{refunded:,} credits may have been refunded: {look} says whether."

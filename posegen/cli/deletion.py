@@ -9,7 +9,7 @@ from uuid import UUID
 import typer
 
 from posegen.cli import console
-from posegen.cli.actors import ACTOR, somebody
+from posegen.cli.actors import ACTOR, local_actor
 from posegen.cli.commands import AS_JSON
 from posegen.cli.picking import POSES, numbers
 from posegen.cli.session import Session, open_session
@@ -54,7 +54,7 @@ def delete(
         )
         chosen = _chosen(session, generation, pose)
         with session.database.transaction() as connection:
-            hidden = retention.hide(connection, chosen, actor=actor or somebody("delete"), grace=grace)
+            hidden = retention.hide(connection, chosen, actor=actor or local_actor("delete"), grace=grace)
             released = adopted_files.let_go_with(connection, chosen) if delete_files else 0
             kept = adopted_files.count_of_poses(connection, chosen)
     if not hidden and not released:
@@ -88,7 +88,7 @@ def restore(generation: _GENERATION, pose: POSES = None, actor: ACTOR = None, as
         chosen = _chosen(session, generation, pose)
         with session.database.transaction() as connection:
             hidden = [each for each in retention.hidden_poses(connection, generation) if each.id in chosen]
-            restored = retention.restore(connection, chosen, actor=actor or somebody("restore"))
+            restored = retention.restore(connection, chosen, actor=actor or local_actor("restore"))
     gone = sum(each.images_deleted_at is not None for each in hidden)
     if not restored:
         raise NothingToRestore(generation, gone=gone)

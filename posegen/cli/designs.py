@@ -155,7 +155,7 @@ def _awaited(session: Session, design: UUID, seconds: float) -> dict[str, Any]:
 
 def _render_here(session: Session, design: UUID) -> None:
     claim = claim_design(session.database, design)
-    if claim is None:  # refused, or somebody else's by now
+    if claim is None:  # refused, or another process has claimed it
         return
     studio = session.studio()
     lease = start_design(

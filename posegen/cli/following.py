@@ -26,7 +26,7 @@ def follow(
 ) -> list[GenerationResult]:
     """Show how these generations come along until each has ended, for at most `seconds`.
 
-    `generations`: ids with the name to show for each; `keep_running`: called at every look. Answers their last state.
+    `generations`: ids with the name to show for each; `keep_running`: called at every look. Returns their last state.
     """
     deadline = time.monotonic() + seconds
     columns = (

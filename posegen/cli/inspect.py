@@ -30,7 +30,7 @@ def inspect(
     """Say where a picture comes from, as file and database know it.
 
     What a file says, anybody may have written into it. That its bytes are those of a stored object is certain.
-    Any file can be looked at; without a database that answers, the file alone speaks.
+    Any file can be inspected. Without a database, only what the file itself contains is shown.
 
     Example: `posegen inspect picture.jpg`
     """

@@ -17,7 +17,7 @@ from posegen.upkeep.moving import Move, Moved, delete_due, move_manifests, move_
 from posegen.upkeep.reconciling import Reconciled
 from posegen.upkeep.reconciling import reconcile as reconcile_all
 
-# What was put there while we moved comes in the next pass; nobody should wait for ever.
+# Objects that were put there during the move are left to the next pass, so that the command ends.
 _PASSES = 3
 
 
@@ -96,7 +96,7 @@ def reconcile(
     """Compare the stores with their rows.
 
     Finds what has no row, and what is lost, damaged, unused or half uploaded. Reports; with --repair it deletes what
-    nobody needs and finds again what lies elsewhere. Exit code 1 when something is left to do.
+    no row needs, and finds objects again that lie in another store. Exit code 1 when something is left to do.
 
     Example: `posegen storage reconcile --repair`
     """

@@ -57,7 +57,7 @@ def _say(found: Replay) -> None:
     if found.made_with != found.replayed_with:
         console.say(f"Rendered now with {found.backend} {found.replayed_with}: another version may draw otherwise.")
     if not found.recipe_is_whole:
-        console.say("The stored recipe has another hash than was recorded: somebody has changed it.")
+        console.say("The stored recipe has another hash than was recorded: it was changed afterwards.")
 
 
 def _how_far(found: Replay) -> str:

@@ -213,7 +213,7 @@ def _attributes(given: list[str]) -> dict[str, str]:
 
 
 def _local_user(connection: Connection) -> UUID:
-    """The user of an operator's own requests: always the same one, whoever else may be called so."""
+    """The user of an operator's own requests: always the same one, even if other users have its name."""
     return users.free_user(connection, LOCAL_USER, "local", credits=100_000, reason="for trying things out")
 
 

@@ -46,7 +46,7 @@ class Session:
     def check_stores(self) -> None:
         """Says which stores rows need without their being configured. Raises `StoreMistaken`, and what the store says.
 
-        For whoever is about to write: better now than in the middle of the first pose.
+        For commands that are about to write: an unusable store is reported before the first pose.
         """
         require_own(self.database, open_stores(places_of(self.settings).quick()).current)
         with self.database.transaction() as connection:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from posegen.cli import console
-from posegen.cli.actors import somebody
+from posegen.cli.actors import local_actor
 from posegen.cli.session import Session, open_session
 from posegen.storage.opening import places_of
 from posegen.supervisor.environment import child_environment
@@ -62,7 +62,7 @@ def up(
     with open_session(upgrade=True) as session:
         _recover(session)
         with session.database.transaction() as connection:
-            record_settings(connection, session.settings, actor=somebody("up"))
+            record_settings(connection, session.settings, actor=local_actor("up"))
         options = PlatformOptions(host=host, port=port, read_only=read_only)
         platform = platform_for(session, options, report=_report, echo=_echo if verbose else None)
         with stop_on_signals(platform.request_stop):

@@ -12,7 +12,7 @@ from uuid import UUID
 import typer
 
 from posegen.cli import console
-from posegen.cli.actors import ACTOR, somebody
+from posegen.cli.actors import ACTOR, local_actor
 from posegen.cli.commands import AS_JSON, Commands
 from posegen.cli.failures import told_on_failure
 from posegen.cli.session import Session, open_session
@@ -104,7 +104,7 @@ def delete(
     """
     with open_session() as session:
         with session.database.transaction() as connection:
-            if not uploads.delete(connection, upload, actor=actor or somebody("upload delete")):
+            if not uploads.delete(connection, upload, actor=actor or local_actor("upload delete")):
                 raise UploadRefused(
                     f"There is no upload {upload} to delete: it is unknown, or has ended without a file."
                 )
@@ -120,7 +120,7 @@ def _put(url: str, data: bytes, headers: dict[str, str]) -> None:
         with open_url(urllib.request.Request(url, data, headers, method="PUT"), seconds=60):
             pass
     except urllib.error.HTTPError as refused:
-        raise UploadRefused(f"The store answers {refused.code} {refused.reason}.") from None
+        raise UploadRefused(f"The store refused the upload: {refused.code} {refused.reason}.") from None
     except urllib.error.URLError as unreachable:
         raise UploadRefused(f"The store cannot be reached: {unreachable.reason}.") from None
 

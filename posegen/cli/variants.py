@@ -10,7 +10,7 @@ from uuid import UUID
 import typer
 
 from posegen.cli import console
-from posegen.cli.actors import ACTOR, somebody
+from posegen.cli.actors import ACTOR, local_actor
 from posegen.cli.commands import AS_JSON, Commands, Group
 from posegen.cli.failures import Progress, told_on_failure
 from posegen.cli.session import Session, open_session
@@ -48,7 +48,7 @@ app = Commands(
 def variants_of(
     source: Annotated[str, typer.Argument(help="A stored picture: its URL, its key, or the id of a pose.")],
     tool: Annotated[str, typer.Option(help="What asks: a name that becomes part of the keys.")] = "cli",
-    user: Annotated[UUID | None, typer.Option(help="Who asks; without it whoever the picture belongs to.")] = None,
+    user: Annotated[UUID | None, typer.Option(help="The user who asks; by default the owner of the picture.")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Also copy both files into this folder.")
     ] = None,
@@ -88,7 +88,7 @@ def delete(
     """
     with open_session() as session:
         with session.database.transaction() as connection:
-            deleted = variants.delete(connection, requests, actor=actor or somebody("variants delete"))
+            deleted = variants.delete(connection, requests, actor=actor or local_actor("variants delete"))
         if not deleted:
             raise NoVariants(requests)
         session.delete_due()
@@ -105,8 +105,8 @@ def _made(session: Session, source: str, tool: str, user: UUID | None, progress:
         if asking is None:
             raise RequestRefused(
                 ErrorCode.INVALID_REQUEST,
-                f"{source!r} is nobody's picture: name its URL, its key or the id of a pose, and for what belongs to "
-                "nobody --user.",
+                f"{source!r} belongs to no user: give its URL, its key or the id of a pose, and --user for a picture "
+                "without an owner.",
             )
         request = variants.insert_image_request(connection, asking, tool, meant)
         progress.sentence = f"Image request {request} may be stored; the table image_requests says whether."
@@ -128,7 +128,7 @@ def _key_of_pose(connection: Connection, source: str) -> str:
 
 
 def _ended(session: Session, request: UUID) -> VariantResult:
-    """The result, when whoever has the request is done with it: `posegen up` may have been quicker."""
+    """The result, when the request has ended: `posegen up` may have claimed it first."""
     deadline = time.monotonic() + _LONGEST_WAIT
     while True:
         with session.database.transaction() as connection:

@@ -16,7 +16,7 @@ from posegen.ledger import credits, quota
 from posegen.storage.protocol import ObjectInfo
 
 LIBRARY_POSE = "adopted"
-"""What adopted pictures have for a library pose: one that nobody can ask for."""
+"""What adopted pictures have for a library pose: one that no request can name."""
 
 
 @dataclass(frozen=True)

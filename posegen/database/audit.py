@@ -16,7 +16,7 @@ from posegen.database.json_documents import as_object
 
 @dataclass(frozen=True)
 class AuditLine:
-    """Something that somebody did. `subject`: the id of what it was done to."""
+    """An action in the audit trail. `subject`: the id of what it was done to."""
 
     created_at: datetime
     actor: str

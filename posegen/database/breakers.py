@@ -56,7 +56,7 @@ def open_breakers(connection: Connection) -> list[BreakerRow]:
 
 
 def take_probe(connection: Connection, backend: str, *, seconds: float) -> bool:
-    """Take the right to try a backend whose time is over; False when somebody else has it."""
+    """Take the right to try a backend whose pause is over; False when another process has taken it."""
     return (
         connection.execute(
             """

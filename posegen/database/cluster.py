@@ -107,7 +107,7 @@ class Cluster:
             patience: seconds.
         """
         self._check_version()
-        # PostgreSQL would take a process that nobody has reaped, or a stranger with its number, for a running server.
+        # PostgreSQL would mistake a zombie, or another process with the same pid, for a running server.
         if find_postmaster(self.folder) is None:
             for stale in (self.data / "postmaster.pid", *sockets.glob(".s.PGSQL.*")):
                 stale.unlink(missing_ok=True)
@@ -221,7 +221,7 @@ def _serves(pid: int, data: Path) -> bool:
     """Whether the process lives and is a PostgreSQL server that works in the data directory."""
     process = Path(f"/proc/{pid}")
     try:
-        # A process that nobody has reaped yet still has its number, and is dead all the same.
+        # A zombie still has its pid, and counts as dead.
         name, _, rest = (process / "stat").read_text().partition("(")[2].rpartition(")")
         return name == "postgres" and rest.split()[0] not in ("Z", "X") and (process / "cwd").samefile(data)
     except PermissionError:

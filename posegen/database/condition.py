@@ -1,6 +1,6 @@
 """Statements that say how the whole is doing: whether work moves, what fails, which objects came last.
 
-For whoever looks for what is wrong. Each reads an index over what is open or new, never a whole table.
+For diagnosis. Each statement reads an index over what is open or new, never a whole table.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def movement(connection: Connection) -> Movement:
     """Whether work moves, right now."""
     with connection.cursor(row_factory=class_row(Movement)) as cursor:
         found = cursor.execute(_MOVEMENT).fetchone()
-    assert found is not None, "it answers a row"
+    assert found is not None, "an aggregate returns a row"
     return found
 
 
@@ -94,7 +94,7 @@ def newest_keys(connection: Connection, store: str, *, most: int) -> list[str]:
 
 
 def has_more_than(connection: Connection, most: int) -> bool:
-    """Whether the ledger or the objects have more than `most` rows; nobody counts beyond it."""
+    """Whether the ledger or the objects have more than `most` rows; counting stops there."""
     row = connection.execute(
         """
         select exists (select from ledger_entries offset %(most)s) or exists (select from objects offset %(most)s)
@@ -108,7 +108,7 @@ def has_more_than(connection: Connection, most: int) -> bool:
 def server_time(connection: Connection) -> datetime:
     """What the clock of the database server says."""
     row = connection.execute("select clock_timestamp() as now").fetchone()
-    assert row is not None, "it answers a row"
+    assert row is not None, "an aggregate returns a row"
     now: datetime = row["now"]
     return now
 

@@ -100,7 +100,7 @@ class Listener:
     def wait(self, seconds: float, *, burst_seconds: float = 0.02) -> list[str]:
         """The payloads of what arrives within `seconds`, together with what follows close behind it.
 
-        Answers as soon as something arrived and nothing followed for `burst_seconds`; an empty list means silence.
+        Returns as soon as something arrived and nothing followed for `burst_seconds`; an empty list means silence.
         """
         deadline = time.monotonic() + seconds
         heard = [notify.payload for notify in self._connection.notifies(timeout=seconds, stop_after=1)]

@@ -18,7 +18,7 @@ class Record:
 
     Attributes:
         place: the folder that holds the cluster; relative when it is our own, so that the checkout can be moved.
-        port: where it listened last, and will again if nobody else has taken the port.
+        port: where it listened last, and listens again unless the port is taken.
         user: the superuser.
         password: the superuser's.
         sockets: the folder of the Unix socket, once there was one.

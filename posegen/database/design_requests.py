@@ -69,7 +69,7 @@ def insert_design_request(connection: Connection, user_id: UUID, values: Mapping
     except (psycopg.errors.CheckViolation, psycopg.DataError) as refused:
         said = refused.diag.message_primary or str(refused)
         raise RequestRefused(ErrorCode.INVALID_REQUEST, _RANGES.get(refused.diag.constraint_name or "", said)) from None
-    assert row is not None, "an insert answers its row"
+    assert row is not None, "an insert returns its row"
     return UUID(str(row["id"]))
 
 

@@ -59,7 +59,7 @@ class EmbeddedServer:
         self._turn = threading.Lock()
 
     def acquire(self) -> ServerAddress:
-        """Take a share in the server, and start it if need be: it runs at least as long as somebody holds one.
+        """Take a share in the server, and start it if need be: it runs at least as long as a process holds a share.
 
         Raises `EmbeddedServerFailed`.
         """
@@ -120,7 +120,7 @@ class EmbeddedServer:
     def _take_share(self) -> int:
         self._make_folder()
         share = open_lock(self.folder / "users.lock")
-        # Whoever holds it exclusively is stopping the server: let that end, then start it again.
+        # The exclusive holder is stopping the server: wait for that, then start it again.
         if wait_until(lambda: try_lock(share, SHARED), time.monotonic() + self._patience):
             return share
         os.close(share)
@@ -160,7 +160,7 @@ class EmbeddedServer:
         raise EmbeddedServerFailed(f"The server ends as soon as it has started; see its log, {cluster.log}.")
 
     def _settle(self, cluster: Cluster, lock: int, deadline: float) -> ServerAddress | None:
-        """Wait until the server answers, or nothing of an earlier one lives any more and `lock` is ours."""
+        """Wait until the server accepts connections, or nothing of an earlier one lives any more and `lock` is ours."""
         while True:
             patience = min(deadline, time.monotonic() + self._remnant_patience)
             if wait_until(lambda: self._address() is not None or try_lock(lock, EXCLUSIVE), patience):
@@ -168,7 +168,9 @@ class EmbeddedServer:
             if find_postmaster(cluster.folder) is None:
                 cluster.kill_remnants()
             if time.monotonic() > deadline:
-                raise EmbeddedServerFailed(f"The server neither answers nor ends; see its log, {cluster.log}.")
+                raise EmbeddedServerFailed(
+                    f"The server neither accepts connections nor ends; see its log, {cluster.log}."
+                )
 
     def _start_once(self, cluster: Cluster, lock: int, deadline: float) -> None:
         record = read_record(self.folder)
@@ -263,7 +265,7 @@ class EmbeddedServer:
 
 
 def _free_port(wanted: int) -> int:
-    """The wanted port, or the next one that nobody listens on."""
+    """The wanted port, or the next free one."""
     first = PORTS.index(wanted) if wanted in PORTS else 0
     for offset in range(len(PORTS)):
         port: int = PORTS[(first + offset) % len(PORTS)]

@@ -1,4 +1,4 @@
-"""Statements that read all there is about one generation, for whoever has to explain it. They change nothing.
+"""Statements that read everything about one generation, for `posegen explain`. They change nothing.
 
 Each goes through an index on the generation, so that the size of the tables does not matter. What the rows mean
 together is in `posegen.lifecycle.history`.
@@ -129,7 +129,7 @@ class ObjectRow:
 
 @dataclass(frozen=True)
 class AuditRow:
-    """What somebody did to the generation, beside the ledger."""
+    """An action on the generation, other than ledger entries."""
 
     actor: str
     action: str
@@ -218,7 +218,7 @@ def entry_rows(connection: Connection, generation_id: UUID) -> list[EntryRow]:
 
 
 def object_rows(connection: Connection, generation_id: UUID) -> list[ObjectRow]:
-    """The objects, by store and key; the contact sheet among them, which counts against nobody's quota."""
+    """The objects, by store and key; the contact sheet among them, which counts against no quota."""
     with connection.cursor(row_factory=class_row(ObjectRow)) as cursor:
         return cursor.execute(
             """

@@ -67,7 +67,7 @@ def open_incidents(connection: Connection) -> Sequence[Incident]:
 def next_to_send(connection: Connection, *, longest: timedelta) -> Incident | None:
     """The oldest of which something is to be told, locked; one that is over for longer than `longest` is let be.
 
-    An incident that somebody else is just telling of is passed over.
+    An incident that another process is sending is skipped.
     """
     with connection.cursor(row_factory=class_row(Incident)) as cursor:
         return cursor.execute(

@@ -208,7 +208,7 @@ _INCIDENTS: LiteralString = """
 
 
 def read_numbers(url: str) -> Numbers:
-    """The numbers of this moment, over a connection of their own: a scrape waits for nobody, and nobody for it.
+    """The numbers of this moment, over a connection of their own: a scrape and the work do not wait for each other.
 
     Raises `psycopg.Error` when the database does not answer in time.
     """
@@ -279,5 +279,5 @@ def _rows(connection: Connection, kind: type[Any], query: LiteralString, values:
 
 def _value(connection: Connection, query: LiteralString, values: Any = None) -> Any:
     row = connection.execute(query, values).fetchone()
-    assert row is not None, "it answers a row"
+    assert row is not None, "an aggregate returns a row"
     return row["value"]

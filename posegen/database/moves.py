@@ -40,7 +40,7 @@ def still_to_move(connection: Connection, store: str) -> tuple[int, int]:
     row = connection.execute(
         "select count(*) as objects, coalesce(sum(size), 0)::bigint as bytes from objects where store = %s", [store]
     ).fetchone()
-    assert row is not None, "an aggregate answers a row"
+    assert row is not None, "an aggregate returns a row"
     return row["objects"], row["bytes"]
 
 
@@ -70,7 +70,7 @@ def movable(connection: Connection, store: str, *, first: int, last: int | None,
 
 
 def take_off_the_list(connection: Connection, store: str, keys: Sequence[str]) -> set[str]:
-    """Let these objects stay; answers those that were deleted already."""
+    """Let these objects stay; returns those that were deleted already."""
     rows = connection.execute(
         "delete from doomed_objects where store = %s and key = any(%s) returning key, deleted_at", [store, list(keys)]
     )
@@ -145,7 +145,7 @@ def point_at(connection: Connection, object_id: int, store: str) -> None:
 def due(connection: Connection, store: str, limit: int) -> tuple[int, list[DoomedObject]]:
     """The next objects whose time has come, and how many were looked at; those that have a row again go off the list.
 
-    They are locked until the transaction ends: whoever wants to give one of them a row waits for its outcome.
+    They are locked until the transaction ends: a process that registers one of them waits for the outcome.
     """
     with connection.cursor(row_factory=class_row(DoomedObject)) as cursor:
         found = cursor.execute(
@@ -176,12 +176,12 @@ def note_deleted(connection: Connection, store: str, keys: Sequence[str]) -> Non
 
 
 def forget_deleted(connection: Connection, *, after: timedelta) -> None:
-    """Drop notes of deletions that nobody can be in the middle of any more."""
+    """Drop notes of deletions that no process can still be performing."""
     connection.execute("delete from doomed_objects where deleted_at < now() - %s::interval", [after])
 
 
 def delete_unused(connection: Connection, *, made_before: timedelta, limit: int, grace: timedelta) -> dict[str, int]:
-    """Delete rows that nothing points at, and doom their objects; answers the number by store."""
+    """Delete rows that nothing points at, and doom their objects; returns the number by store."""
     rows = connection.execute(
         """
         delete from objects where id in (select id from unused_objects(now() - %s::interval, 0, %s))

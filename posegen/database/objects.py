@@ -45,7 +45,7 @@ def register(
             "user": user_id,
         },
     ).fetchone()
-    assert row is not None, "a select without a table answers a row"
+    assert row is not None, "a select without a table returns a row"
     if stored.skipped and row["deleted_at"] is not None:
         raise StoreUnavailable(
             "The object was deleted just after it was found; put it again", store=store, key=stored.key

@@ -1,6 +1,6 @@
 """Statements about platforms: what exports are made for. The table holds all of them, the built-in and operators' own.
 
-Whoever judges a request or makes an export reads them here; only starting up reads the operators' file.
+Intake and exports read them here; only the start of the platform reads the operators' file.
 """
 
 from __future__ import annotations

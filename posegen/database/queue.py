@@ -35,7 +35,7 @@ class Submission:
 
 
 def submitted_ids(connection: Connection, limit: int) -> list[UUID]:
-    """Generations that were not judged yet: the oldest of each user first, so that nobody waits for another's flood."""
+    """Generations not judged yet, the oldest of each user first, so that no user waits for another's flood."""
     rows = connection.execute(
         """
         select id from (
@@ -119,7 +119,7 @@ def any_under_way(connection: Connection, backend: str) -> bool:
 
 
 def count_queued(connection: Connection, *, most: int, user_id: UUID | None = None) -> int:
-    """How many generations wait, of this user or of all; nobody counts beyond `most`."""
+    """How many generations wait, of this user or of all; counting stops at `most`."""
     of_whom = "" if user_id is None else "and user_id = %(user)s"
     waiting = f"select from generations where status = 'queued' {of_whom} limit %(most)s"
     row = connection.execute(

@@ -1,4 +1,4 @@
-"""Statements about recipes and what they have made: for rendering again, and for a file that somebody brings."""
+"""Statements about recipes and what they have made: for rendering again, and for `posegen inspect`."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def insert_request(connection: Connection, user_id: UUID, values: Mapping[str, A
 
 
 def submit(connection: Connection, user_id: UUID, idempotency_key: str, values: Mapping[str, Any]) -> tuple[UUID, bool]:
-    """Submit with an idempotency key; answers the generation and whether it was there already.
+    """Submit with an idempotency key; returns the generation and whether it was there already.
 
     Raises `IdempotencyConflict` when the key came with another body, `RequestRefused` for a type or a range.
     """

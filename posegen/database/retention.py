@@ -55,7 +55,7 @@ class HiddenPose:
 
 
 def expired(connection: Connection, *, age: timedelta) -> Due:
-    """Images that nobody has marked or downloaded for so long."""
+    """Images that were neither marked nor downloaded for so long."""
     return _due(connection, f"select p.id, p.completed_at {_EXPIRED}", {"age": age})
 
 
@@ -72,7 +72,7 @@ def to_delete(connection: Connection) -> Due:
 
 
 def hide_expired(connection: Connection, *, age: timedelta, grace: timedelta, limit: int) -> int:
-    """Hide one page of expired images; answers how many poses. They are deleted after `grace`."""
+    """Hide one page of expired images; returns how many poses. They are deleted after `grace`."""
     return connection.execute(
         f"""
         with page as materialized (
@@ -178,9 +178,9 @@ def designs_to_retire(connection: Connection, *, age: timedelta, limit: int) -> 
 
 
 def retire_generations(connection: Connection, generations: Sequence[UUID]) -> int:
-    """Drop the events of these and write down that their traces are gone; answers how many events there were."""
+    """Drop the events of these and write down that their traces are gone; returns how many events there were."""
     ids = list(generations)
-    # First the mark, by which nobody adds another event.
+    # First the mark, after which no event is added.
     connection.execute("update generations set retired_at = now() where id = any(%s)", [ids])
     connection.execute("delete from lost_runs where work = 'generations' and work_id = any(%s)", [ids])
     return connection.execute("delete from events where generation_id = any(%s)", [ids]).rowcount
@@ -192,16 +192,16 @@ def retire_designs(connection: Connection, designs: Sequence[UUID]) -> None:
 
 
 def hide(connection: Connection, poses: Sequence[UUID], *, actor: str, grace: timedelta) -> int:
-    """Hide the images of completed poses of ended generations, to be deleted after `grace`; answers how many poses."""
+    """Hide the images of completed poses of ended generations, to be deleted after `grace`; returns how many poses."""
     row = connection.execute("select delete_images(%s, %s, %s) as hidden", [list(poses), actor, grace]).fetchone()
-    assert row is not None, "a function answers a row"
+    assert row is not None, "a function returns a row"
     return int(row["hidden"])
 
 
 def restore(connection: Connection, poses: Sequence[UUID], *, actor: str) -> int:
-    """Take a deletion back where the images are there still; answers how many poses."""
+    """Take a deletion back where the images still exist; returns how many poses."""
     row = connection.execute("select restore_images(%s, %s) as restored", [list(poses), actor]).fetchone()
-    assert row is not None, "a function answers a row"
+    assert row is not None, "a function returns a row"
     return int(row["restored"])
 
 
@@ -246,7 +246,7 @@ def _due(connection: Connection, poses: str, values: dict[str, object]) -> Due:
         """,
         values,
     ).fetchone()
-    assert row is not None, "an aggregate answers a row"
+    assert row is not None, "an aggregate returns a row"
     return Due(row["poses"], row["bytes"], row["oldest"])
 
 

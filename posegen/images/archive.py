@@ -2,7 +2,7 @@
 
 Files are stored, not deflated: pictures are compressed already. Sizes and CRC-32 come with the entries, so that the
 length is known before the first byte and no data descriptor is needed. Where the entries' bytes come from, and whether
-they are the right ones, is the business of whoever opens them. The format: PKWARE's APPNOTE 6.3.10.
+they are the right ones, is decided by the caller. The format: PKWARE's APPNOTE 6.3.10.
 """
 
 from __future__ import annotations

@@ -18,13 +18,13 @@ _PNG_KEYWORD = b"XML:com.adobe.xmp\0"
 _JPEG_PREFIX = b"http://ns.adobe.com/xap/1.0/\0"
 _JPEG_APP1, _JPEG_SCAN = 0xE1, 0xDA
 _MOST_PARTS = 10_000
-"""Chunks or segments that are looked at; a file of millions of empty ones is nobody's picture."""
+"""Chunks or segments that are looked at; a file with millions of empty ones is no picture."""
 
 
 def find_packet(file: BinaryIO) -> bytes | None:
     """The first XMP packet of a file that is open for reading and can seek, or None when there is none to be found.
 
-    Answers None for any other kind of file, and for one that is damaged before its packet. A packet of more than
+    Returns None for any other kind of file, and for one that is damaged before its packet. A packet of more than
     `LARGEST_PACKET` bytes comes cut off behind that.
     """
     file.seek(0)

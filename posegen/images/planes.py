@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from posegen.images.framing import Size, Window
 from posegen.images.pixels import Pixels
 
-# Whoever encodes has threads of its own, one picture each; without OpenCV's there is also nothing that a fork breaks.
+# Encoders run in threads of their own, one picture each; without OpenCV's threads a fork breaks nothing.
 cv2.setNumThreads(1)
 
 Plane: TypeAlias = NDArray[np.uint8]

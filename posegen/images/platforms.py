@@ -18,7 +18,7 @@ MEGABYTE = 1_000_000
 EXTEND = "extend"
 """The background that carries the picture's own edges on."""
 
-_PRINT_DPI = 150  # from here on somebody will hold it in their hands
+_PRINT_DPI = 150  # from here on it is printed matter
 
 
 @dataclass(frozen=True)

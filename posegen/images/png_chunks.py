@@ -127,7 +127,7 @@ def _inflated_size(compressed: bytes, limit: int) -> int:
     try:
         return len(zlib.decompressobj().decompress(compressed, limit))
     except zlib.error:
-        return 0  # a text that cannot be read harms nobody
+        return 0  # a text that cannot be read is harmless
 
 
 def _compressed_part(name: bytes, payload: bytes) -> bytes:

@@ -56,7 +56,7 @@ def _deflated(pixels: Pixels) -> bytes:
 
 def _file_of(objects: list[bytes]) -> bytes:
     """Header, objects, table of their places, and where that begins. The last object is the document's information."""
-    parts = [b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"]  # bytes above 127, so that nobody takes the file for text
+    parts = [b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"]  # bytes above 127, so that no program takes the file for text
     places, place = [], len(parts[0])
     for number, body in enumerate(objects, 1):
         part = b"%d 0 obj\n" % number + body + b"\nendobj\n"

@@ -96,7 +96,7 @@ def write_packet(provenance: Provenance) -> bytes:
 
 
 def read_packet(packet: bytes) -> Provenance:
-    """What a packet says, whoever wrote it. Raises `ImageInvalid` for one that is no XML, or hostile."""
+    """What a packet says, from any writer. Raises `ImageInvalid` for one that is no XML, or hostile."""
     found = read_properties(packet, _READ.values())
     said = {pair: shorten(found[name], LONGEST_TEXT) for pair, name in _READ.items() if name in found}
     recipe_hash = said.get(_RECIPE, "")

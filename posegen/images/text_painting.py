@@ -83,7 +83,7 @@ def draw_label(
     ink: Colour,
     font: str = "noto-sans",
 ) -> int:
-    """Draw one line of text, in any script, with its upper left corner at `corner`; answers the line's height.
+    """Draw one line of text, in any script, with its upper left corner at `corner`; returns the line's height.
 
     All in pixels; `size`: of one em. What does not fit in `width` ends in an ellipsis. `sheet`: RGB. Raises
     `UnknownName` for a font that there is not.

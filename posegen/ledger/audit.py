@@ -1,6 +1,6 @@
 """The audit: the ledger replayed from its first entry against balances, holds and prices, and every difference named.
 
-Constraints and triggers keep them equal; this is for the day on which somebody has been past them.
+Constraints and triggers keep them equal; this finds what was written past them.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def audit(connection: Connection) -> Audit:
     """Replay everything, on one snapshot. The transaction must be a fresh one."""
     connection.execute("set transaction isolation level repeatable read read only")
     totals = connection.execute(_TOTALS).fetchone()
-    assert totals is not None, "an aggregate answers a row"
+    assert totals is not None, "an aggregate returns a row"
     with connection.cursor(row_factory=class_row(Difference)) as cursor:
         differences = cursor.execute(_DIFFERENCES).fetchall()
     return Audit(**totals, differences=differences)

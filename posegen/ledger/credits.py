@@ -92,7 +92,7 @@ def entries_of(connection: Connection, user_id: UUID, limit: int) -> list[Entry]
 
 
 def grant(connection: Connection, user_id: UUID, amount: int, *, reason: str, actor: str) -> int:
-    """Give credits to a user; answers what is available now. `amount`: above 0."""
+    """Give credits to a user; returns what is available now. `amount`: above 0."""
     row = connection.execute(
         "select grant_credits(%s, %s, %s, %s) as available", [user_id, amount, reason, actor]
     ).fetchone()
@@ -100,7 +100,7 @@ def grant(connection: Connection, user_id: UUID, amount: int, *, reason: str, ac
 
 
 def refund(connection: Connection, poses: Sequence[UUID], *, reason: str, actor: str) -> int:
-    """Give back what was paid for these poses; answers the credits. Those that were refunded before add nothing."""
+    """Give back what was paid for these poses; returns the credits. Those that were refunded before add nothing."""
     row = connection.execute("select refund_poses(%s, %s, %s) as refunded", [list(poses), reason, actor]).fetchone()
     return int(row["refunded"]) if row else 0
 

@@ -108,7 +108,7 @@ _WRONG: LiteralString = """
 
 
 def recount(database: Database, *, actor: str, dry_run: bool = False) -> list[Recounted]:
-    """Count everybody's space anew; answers whose account was wrong, and corrects it unless `dry_run`."""
+    """Count the space of all users anew; returns the accounts that were wrong, and corrects them unless `dry_run`."""
     with database.transaction() as connection, connection.cursor(row_factory=class_row(Recounted)) as cursor:
         wrong = cursor.execute(_WRONG).fetchall()
     if dry_run:
@@ -120,5 +120,5 @@ def _corrected(database: Database, user: UUID, actor: str) -> bool:
     """Whether the account was wrong still when it was locked."""
     with database.transaction() as connection:
         row = connection.execute("select recount_space(%s, %s) as corrected", [user, actor]).fetchone()
-    assert row is not None, "a function answers a row"
+    assert row is not None, "a function returns a row"
     return bool(row["corrected"])

@@ -1,6 +1,6 @@
 """Checkpoints: what a worker writes as each pose or export is finished, one transaction each, behind the fence.
 
-The fence is the generation's row, locked under the worker's token. Whoever lost the lease writes nothing.
+The fence is the generation's row, locked under the worker's token. A worker that lost its lease writes nothing.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def start_work(
 
     `dispatch` is that of the claim that launched the run; a run started by hand has none and claims for itself.
     `worker_home`: where the run holds its file lock.
-    Raises `ClaimSuperseded` when somebody else has the generation now, `GenerationCancelled` when it was cancelled
+    Raises `ClaimSuperseded` when another run owns the generation, `GenerationCancelled` when it was cancelled
     before its run began, `GenerationUnknown` when there is none.
     """
     with database.transaction() as connection:

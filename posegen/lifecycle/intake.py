@@ -304,7 +304,7 @@ def _chosen_poses(submission: Submission, catalogue: Catalogue, prompt: str | No
         named = [choose_pose(prompt, list(catalogue.poses.values()))]
     if not named:
         raise _invalid("The request has 0 poses: name library poses, categories or a prompt.")
-    # The same pose with the same seeds is the same picture: nobody pays for it twice, however often it is named.
+    # The same pose with the same seeds is the same picture: it is charged once, however often it is named.
     return list({pose.slug: pose for pose in named}.values())
 
 

@@ -51,7 +51,7 @@ class Invariant:
 
 FENCED = Invariant(
     "I1",
-    "nobody writes to a generation but the holder of its token",
+    "only the holder of its token writes to a generation",
     "select count(*) from events where detail ? 'token' and kind <> 'started'",
     f"""
     select format('generation %s, event %s: %s with token %s after %s with token %s', e.generation_id, e.sequence,
@@ -264,7 +264,7 @@ SWEPT = Invariant(
     "no lease outlives its time and the next sweep",
     "select count(*) from generations where status = 'running'",
     """
-    select format('generation %s: its lease ran out at %s and nobody has swept it', id, lease_expires_at) as what
+    select format('generation %s: its lease expired at %s and was not recovered', id, lease_expires_at) as what
     from generations where status = 'running'
         and lease_expires_at < now() - make_interval(secs => current_setting('posegen.sweep_slack')::integer)
     """,

@@ -1,6 +1,6 @@
 """Watching a generation: each of its events once and in order, from the last one seen, until it has ended.
 
-What is notified is a hint only. Events are read from their table, so nothing is missed while nobody listens, and a
+What is notified is a hint only. Events are read from their table, so nothing is missed between two connections, and a
 restart of the database is an interruption and not the end.
 """
 
@@ -49,7 +49,7 @@ def watch(
 
 
 def _wait_for(generation_id: UUID, heard: Callable[[float], list[str]]) -> None:
-    """Until something happens to this generation; hints of others wake nobody."""
+    """Wait until something happens to this generation; notifications of others are ignored."""
     deadline = time.monotonic() + LOOK_SECONDS
     while (left := deadline - time.monotonic()) > 0:
         if any(payload.startswith(f"{generation_id}:") for payload in heard(left)):

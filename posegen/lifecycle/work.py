@@ -42,8 +42,8 @@ def at_work(
     written; another worker owns the generation. Raises `GenerationCancelled` instead of `LeaseLost` when the generation
     was cancelled.
 
-    An interrupt (the process is asked to stop) puts it back at once and burns no attempt; but when `cancelled_by` names
-    somebody, it was their word to cancel, and the generation is cancelled.
+    An interrupt (the process is asked to stop) puts it back at once, at the cost of no attempt; when `cancelled_by`
+    returns a name, that person cancelled the run, and the generation is cancelled.
     """
     try:
         with (
@@ -75,7 +75,7 @@ def _stop(database: Database, lease: Lease, interrupt: BaseException, cancelled_
     try:
         actor = cancelled_by()
     except Exception:  # it is asked of another program
-        log.warning("stopped, and nobody could say why", generation=str(lease.id), exc_info=True)
+        log.warning("stopped for an unknown reason", generation=str(lease.id), exc_info=True)
     if actor is None:
         give_back(database, GENERATIONS, [lease], reason=type(interrupt).__name__)
         return

@@ -16,7 +16,7 @@ DAYS_PLOT, PHASES_PLOT, POSES_PLOT = "days", "phases", "popular-poses"
 
 
 def write_report(store: ObjectStore, usage: Usage, *, report: str) -> list[str]:
-    """Put every file of a report, in the place of those that an earlier run wrote; answers their keys."""
+    """Put every file of a report, replacing those of an earlier run; returns their keys."""
     period = str(usage.period.first)
     files: dict[tuple[str, str], bytes] = {("headline", JSON): _as_json(usage.headline)}
     for name, table in usage.tables.items():

@@ -25,7 +25,7 @@ from posegen.storage.protocol import ObjectStore, Unfinished
 _ABORT_RULE = "posegen-abort-incomplete-uploads"
 _ABORT_DAYS = 7
 _PROBE_SECONDS = 15
-# What a token that may only touch objects, or a server that knows no such thing, answers.
+# Replies to a token that may only touch objects, and of a server without such a call.
 _NOT_FOR_US = {"AccessDenied", "NotImplemented", "MethodNotAllowed", "Forbidden", "403", "501"}
 
 
@@ -39,7 +39,7 @@ class SetupStep:
 
 
 class BucketAdministration:
-    """One bucket, seen by whoever looks after it."""
+    """One bucket, as its operator manages it."""
 
     def __init__(self, place: BucketPlace, credentials: Callable[[], Credentials]) -> None:
         found = credentials()
@@ -82,7 +82,7 @@ class BucketAdministration:
         return SetupStep("bucket", True, f"{name} was made")
 
     def allow_origins(self) -> SetupStep:
-        """Lets pages of `cors_origins` read and upload, and nobody else's."""
+        """Lets pages of `cors_origins` read and upload, and no other pages."""
         origins = list(self._place.cors_origins)
         if not origins:
             return SetupStep("CORS", True, "no origin is named in CORS_ORIGINS: browsers cannot upload")
@@ -158,7 +158,7 @@ class BucketAdministration:
         if self._place.anybody_may_read:
             if listable:
                 return SetupStep("privacy", False, "anybody can list the bucket: take s3:ListBucket from everybody")
-            return SetupStep("privacy", readable, "anybody may read" if readable else "nobody can read without signing")
+            return SetupStep("privacy", readable, "public" if readable else "reading needs a signature")
         if readable or listable:
             raise StoreDenied(
                 f"Anybody can {'read' if readable else 'list'} the bucket {self._place.bucket}, which should be "
@@ -231,7 +231,7 @@ _AWS_POLICY = """\
 
 
 def _answers_strangers(url: str) -> bool:
-    """Whether the URL answers somebody who signs nothing."""
+    """Whether the URL can be read without a signature."""
     try:
         with open_url(urllib.request.Request(url), seconds=_PROBE_SECONDS):
             return True

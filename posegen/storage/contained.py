@@ -25,7 +25,7 @@ _PENDING_NAME = re.compile(r"\.[0-9a-f]{16}\.pending", re.ASCII)
 
 _OPEN_ROOT = os.O_RDONLY | os.O_DIRECTORY
 _OPEN_FOLDER = _OPEN_ROOT | os.O_NOFOLLOW
-# Not blocking: a FIFO that somebody has put there would otherwise wait for its other end.
+# Not blocking: a FIFO in this place would otherwise wait for its other end.
 _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 _OPEN_PENDING = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
@@ -95,7 +95,7 @@ def prune(root: Path, names: Sequence[str]) -> None:
         try:
             with opened_folder(root, names[: depth - 1]) as parent:
                 os.rmdir(names[depth - 1], dir_fd=parent)
-        except OSError:  # in use, gone already, or not ours to remove: an empty folder harms nobody
+        except OSError:  # in use, gone already, or not ours to remove: an empty folder is harmless
             return
 
 

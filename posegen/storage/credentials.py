@@ -1,4 +1,4 @@
-"""What requests to S3 are signed with, handed to obstore when it asks for it, and to whoever signs by himself.
+"""What requests to S3 are signed with, given to obstore on request, and to our own signing.
 
 Credentials of ours never go through obstore's own reading of the environment: a session token that lies there for
 something else would be sent with them.
@@ -18,7 +18,7 @@ _KEPT = timedelta(minutes=4)
 
 
 def credentials_source(given: Credentials | None, *, store: str) -> Callable[[], Credentials]:
-    """Answers the credentials that are valid now: those given, or what the default AWS chain finds.
+    """Returns the credentials that are valid now: those given, or what the default AWS chain finds.
 
     Raises `StoreDenied` where that finds nothing.
     """

@@ -116,7 +116,7 @@ def print_key(folder: UUID | str, sha256: str) -> str:
 
 
 def upload_key(upload_id: UUID | str, content_type: str) -> str:
-    """Where a client puts a picture of its own. Nobody knows its hash before it is there, so it is in no key."""
+    """Where a client puts a picture of its own. Its hash is unknown before it is there, so the key has none."""
     return _key("uploads", f"{upload_id}{_suffix(content_type)}")
 
 

@@ -52,7 +52,7 @@ _CREATE_RACES = 100
 class LocalStore:
     """An `ObjectStore` below `root`, which is made on the first put.
 
-    `base_url`: what URLs begin with, such as `/media`, without or with a slash at the end; `signing_secret`: answers
+    `base_url`: what URLs begin with, such as `/media`, without or with a slash at the end; `signing_secret`: returns
     what URLs are signed with, or None where nothing is; `clock`: seconds since 1970.
     """
 
@@ -311,7 +311,7 @@ class LocalStore:
                 with opened_folder(self._root, folders) as folder, os.fdopen(open_regular(folder, name), "rb") as file:
                     size = os.fstat(file.fileno()).st_size
                     if size == wanted.size and fingerprint_stream(file) == wanted:
-                        os.fsync(folder)  # whoever wrote it may not have come that far yet
+                        os.fsync(folder)  # its writer may not have come that far yet
                         return True
             except FileNotFoundError:
                 return False

@@ -53,7 +53,7 @@ class RequestLimits:
 
 
 QUICK = RequestLimits(request=8.0, total=15.0, longest_pause=1.0)
-"""For somebody who waits for the answer."""
+"""For interactive use."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class BucketPlace:
     """A bucket behind an S3 API, addressed as `endpoint/bucket/key`.
 
     `credentials`: None leaves them to the default AWS chain (profile, SSO, container, instance); `public_url`: what
-    public URLs begin with, None where nobody may read without a signature; `anybody_may_read`: the bucket itself is
+    public URLs begin with, None where reading needs a signature; `anybody_may_read`: the bucket itself is
     meant to answer anybody, without a domain before it; `cors_origins`: whose pages may read and upload.
     """
 
@@ -85,12 +85,12 @@ class StorePlaces:
     buckets: tuple[BucketPlace, ...] = ()
 
     def where(self) -> str:
-        """The current store, for people: a folder, or a bucket with where it answers."""
+        """The current store, for people: a folder, or a bucket with its endpoint."""
         bucket = next((bucket for bucket in self.buckets if bucket.name == self.current), None)
         return str(self.local.root) if bucket is None else f"bucket {bucket.bucket} at {bucket.endpoint}"
 
     def quick(self) -> StorePlaces:
-        """The same stores for somebody who waits for the answer."""
+        """The same stores for interactive use."""
         return replace(self, buckets=tuple(replace(bucket, limits=QUICK) for bucket in self.buckets))
 
     def base_urls(self) -> dict[str, str | None]:
@@ -108,7 +108,7 @@ def r2_place(
     jurisdiction: str = "default",
     cors_origins: str | None = None,
 ) -> BucketPlace:
-    """A bucket of Cloudflare R2, which answers at the endpoint of its jurisdiction only (data location, 2026-11)."""
+    """A bucket of Cloudflare R2, which is served at the endpoint of its jurisdiction only (data location, 2026-11)."""
     part = "" if jurisdiction == "default" else f".{jurisdiction}"
     return BucketPlace(
         name=R2,

@@ -9,7 +9,7 @@ from posegen.storage.places import Credentials
 
 def presigned_put(url: str, headers: Mapping[str, str], credentials: Credentials, *, region: str, seconds: int) -> str:
     """The URL with a signature (AWS version 4) that holds for a PUT with exactly these headers, for so long."""
-    # Loaded only where somebody uploads directly: this takes longer than everything else in the store.
+    # Loaded only for direct uploads: this takes longer than everything else in the store.
     from botocore.auth import S3SigV4QueryAuth
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials as AwsCredentials

@@ -1,4 +1,4 @@
-"""What every object store can do, and the facts it answers with. The stores themselves live beside this module.
+"""What every object store can do, and the facts it returns. The stores themselves live beside this module.
 
 The promises are the ones that a local disk and every S3 API can keep alike; `tests/contracts/test_object_store.py`
 holds each store to them.
@@ -35,7 +35,7 @@ class ObjectInfo:
     """Everything about one object. `size`: bytes; `sha256`: 64 hex digits; `crc32`: 0 to 2^32-1.
 
     `skipped`: these very bytes were there already, so that a put stored nothing. It is no fact about the object: two
-    answers that differ in it alone are equal.
+    results that differ in it alone are equal.
     """
 
     key: str
@@ -121,7 +121,7 @@ class ObjectStore(Protocol):
         not) and `metadata` are for foreign readers of a store that has its own HTTP server; Posegen never reads them
         back, and a store without one keeps neither.
 
-        `known`: the fingerprint that the data has. Bytes are taken to have it, so that whoever has just hashed them
+        `known`: the fingerprint that the data has. Bytes are taken to have it, so that a caller that has hashed them
         need not wait for it twice; a stream is hashed on its way, and when it turns out to have another one, nothing
         is stored: `ObjectCorrupt`.
 
@@ -171,12 +171,12 @@ class ObjectStore(Protocol):
         """Where a browser finds the object, whether it is there or not; None when the store is not public."""
 
     def signed_get_url(self, key: str, *, seconds: int = SIGNED_SECONDS) -> str:
-        """Where whoever has this URL may read the object for so long: 1 second to 7 days, else `ValueError`."""
+        """A URL that reads the object without further rights for so long: 1 second to 7 days, else `ValueError`."""
 
     def signed_put_url(self, key: str, *, content_type: str, size: int, seconds: int = SIGNED_SECONDS) -> SignedPut:
         """An upload of just this content type and number of bytes, for so long; it creates and never replaces.
 
-        What a client sends is anybody's guess: whoever asked for it has to look at the object before it counts.
+        Uploaded bytes are untrusted: the caller checks the object before it counts.
         """
 
     def copy(self, source: str, target: str) -> ObjectInfo:

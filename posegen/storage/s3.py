@@ -124,7 +124,7 @@ class BucketStore:
         return data[:length]
 
     def head(self, key: str) -> ObjectInfo:
-        """See `ObjectStore.head`. Reads the object only when it was put by somebody who noted no hashes."""
+        """See `ObjectStore.head`. Reads the object only when its writer noted no hashes."""
         validate_key(key, store=self.name)
         with self._meter.measuring(Operation.READ):
             size, attributes = self._requests.look(key)
@@ -237,7 +237,7 @@ class BucketStore:
             taken = self._requests.create(key, data, attributes)
             if taken is None:
                 return False
-            # Nothing there: it was deleted meanwhile, or the server said 409 for a race that nobody has won.
+            # Nothing there: it was deleted meanwhile, or the server returned 409 for a race without a winner.
             if self._holds(key, stored):
                 return taken.first_attempt and turn == 0
         raise StoreUnavailable("The object is created and deleted again and again.", store=self.name, key=key)

@@ -42,7 +42,7 @@ class Attempts:
         self._slots = threading.BoundedSemaphore(limits.at_once)
 
     def run(self, request: Callable[[int], T], key: str) -> T:
-        """What `request` answers, which is given the number of attempts before this one.
+        """The result of `request`, which is given the number of attempts before this one.
 
         Raises the storage error of what does not pass, or of the last attempt.
         """

@@ -51,7 +51,7 @@ class Trouble:
     passes: bool
 
     def error(self, *, store: str, key: str, attempts: int) -> StorageError:
-        """The error for whoever asked for the operation."""
+        """The error for the caller of the operation."""
         tried = "" if not self.passes else f" Given up after {attempts} attempt{'' if attempts == 1 else 's'}."
         return self.kind(f"{self.reason}{tried}", store=store, key=key)
 
@@ -94,7 +94,7 @@ def _unanswered(text: str) -> Trouble:
 
 def _reason(status: int, code: str, text: str) -> str:
     said = _HINTS.get(code) or _first(_MESSAGE, text).strip().rstrip(".")
-    return ": ".join(part for part in (f"The server answers {status} {code}".rstrip(), said) if part)
+    return ": ".join(part for part in (f"The server returned {status} {code}".rstrip(), said) if part)
 
 
 def _last_words(text: str) -> str:

@@ -60,7 +60,7 @@ class Taken:
 
 @lru_cache(maxsize=8)
 def requests_to(place: BucketPlace) -> S3Requests:
-    """The one for this place in this process: whoever opens the store shares its connections and its limit."""
+    """The one for this place in this process: all who open the store share its connections and its limit."""
     return S3Requests(place)
 
 
@@ -75,7 +75,7 @@ class S3Requests:
         self._bucket_seen = False
 
     def create(self, key: str, data: bytes | mmap, attributes: Mapping[str, str]) -> Taken | None:
-        """Puts an object where none is; answers what it met when there was one."""
+        """Puts an object where none is; returns what it found when there was one."""
         before = 0
 
         def request(attempt: int) -> None:

@@ -66,7 +66,7 @@ class Traffic:
 
 @dataclass
 class Measured:
-    """An operation that is under way: whoever carries it out says here what it came to."""
+    """An operation that is under way: its code notes here what it transferred."""
 
     operation: Operation
     bytes: int = 0

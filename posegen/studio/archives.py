@@ -1,6 +1,6 @@
 """The pictures of a generation as one ZIP archive, planned from rows and read from the stores, each file verified.
 
-The format lives in `posegen.images.archive`; whoever writes it to a file or an HTTP response decides where it begins.
+The format lives in `posegen.images.archive`; the caller that writes it to a file or a response decides where it begins.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ class Caller:
             seconds -= _LOOK_SECONDS
 
     def _within(self, seconds: float, call: Callable[[], Rendering]) -> Rendering:
-        """What the call answers. One that takes longer is left behind, and ends with the process."""
+        """The result of the call. One that takes longer is abandoned, and ends with the process."""
         answer: Future[Rendering] = Future()
         threading.Thread(
             target=copy_context().run, args=(_answer, answer, call), name="backend call", daemon=True

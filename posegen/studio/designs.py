@@ -100,7 +100,7 @@ def delete_design(studio: Studio, design_id: UUID) -> None:
 
 
 def clear_deleted(studio: Studio) -> list[UUID]:
-    """Delete what is left of deleted designs; answers which they were, so that their partitions can go.
+    """Delete what is left of deleted designs; returns their ids, so that their partitions can be deleted.
 
     What lies in a store that is not configured stays noted.
     """
@@ -116,7 +116,7 @@ def clear_deleted(studio: Studio) -> list[UUID]:
 
 
 def print_url(studio: Studio, design_id: UUID) -> str | None:
-    """Where whoever has this URL may read a design's print for an hour; None when it has none."""
+    """A URL that reads a design's print for an hour; None when it has none."""
     with studio.database.transaction() as connection:
         prints = [each for each in designs.objects_of(connection, design_id) if each.kind == "print"]
     return studio.store_named(prints[0].store).signed_get_url(prints[0].key) if prints else None
@@ -231,7 +231,7 @@ def _manifest_of(design_id: UUID) -> str:
 
 
 def _clear_if_gone(studio: Studio, design_id: UUID, stored: list[ObjectInfo]) -> None:
-    """What was stored for a design that has been deleted meanwhile is nobody's: its folder is never used again."""
+    """Delete what was stored for a design that was deleted meanwhile: its folder is never used again."""
     with studio.database.transaction() as connection:
         gone = designs.request_of(connection, design_id) is None
     if gone:

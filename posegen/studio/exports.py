@@ -86,7 +86,7 @@ def derive_exports(
     again: bool = False,
     on_pose: Callable[[int], object] = lambda _: None,
 ) -> int:
-    """Derive what is missing, or with `again` also what is there; answers how many exports were derived.
+    """Derive what is missing, or with `again` also what is there; returns how many exports were derived.
 
     `formats`: those of the request unless others are named; `only`: these poses; `on_pose`: called with the number of
     each pose's exports as they are done. Without a lease the generation must have ended, and the new rows replace the

@@ -1,4 +1,4 @@
-"""Manifests: what a generation has, as plain JSON, for the next asset, for people, and for whoever reads the store.
+"""Manifests: what a generation has, as plain JSON, for the next asset, for people, and for readers of the store.
 
 Each raises `GenerationUnknown` when there is no such generation.
 """

@@ -66,8 +66,8 @@ class PosesMade:
 def make_poses(studio: Studio, lease: Lease, keeper: LeaseKeeper) -> PosesMade:
     """Make every pose that is still open.
 
-    Raises `LeaseLost` when somebody else has the generation, or the first error that was not a pose's own; nothing new
-    is begun after it.
+    Raises `LeaseLost` when another worker owns the generation, or the first error that was not a pose's own; nothing
+    new is begun after it.
     """
     with studio.database.transaction() as connection:
         todo = poses.open_poses(connection, lease.id)
@@ -84,7 +84,7 @@ def make_poses(studio: Studio, lease: Lease, keeper: LeaseKeeper) -> PosesMade:
         except Stopped:
             return None
         except BaseException as error:
-            if stop.is_set():  # nobody waits for this one any more
+            if stop.is_set():  # its result is not needed any more
                 log.warning("pose left open", pose=str(pose.id), reason=f"{type(error).__name__}: {error}")
             stop.set()
             raise
@@ -207,7 +207,7 @@ def _reason(error: Exception) -> tuple[ErrorCode, str]:
 def keypoints_to_json(keypoints: Keypoints | None) -> list[list[float]] | None:
     """The 18 points as rows keep them: [x, y], fractions of the side, to a hundredth of a pixel.
 
-    Raises `ImageInvalid` when a backend answers anything else.
+    Raises `ImageInvalid` when a backend returns anything else.
     """
     if keypoints is None:
         return None

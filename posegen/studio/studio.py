@@ -22,8 +22,8 @@ from posegen.work.worker_home import WorkerHome
 class Studio:
     """Database, store and backends, with the few numbers that work depends on.
 
-    `store` takes what is new; `open_store` answers another one that rows name, or raises `StoreUnknown`;
-    `open_backend` answers the backend of a name; `render_threads`: poses at once; `lease_seconds`: how long a worker
+    `store` takes what is new; `open_store` returns another one that rows name, or raises `StoreUnknown`;
+    `open_backend` returns the backend of a name; `render_threads`: poses at once; `lease_seconds`: how long a worker
     may be silent; `quality_retries`: pictures with another seed after one that did not pass; `worker_home`: where its
     runs prove that they live; `thumbnails`: of each pose, the first one is that of its row.
     """

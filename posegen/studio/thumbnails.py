@@ -18,7 +18,7 @@ from posegen.studio.studio import Studio
 
 
 def make_thumbnails_again(studio: Studio, generation_id: UUID) -> int:
-    """Make the thumbnails of every completed pose anew, at no charge; answers how many. It must have ended."""
+    """Make the thumbnails of every completed pose anew, at no charge; returns how many. It must have ended."""
     with studio.database.transaction() as connection:
         finished = poses.finished_poses(connection, generation_id)
     for pose in finished:
@@ -40,7 +40,7 @@ def encode_thumbnails(studio: Studio, pixels: Pixels, xmp: bytes | None) -> dict
 def store_thumbnails(
     studio: Studio, generation_id: UUID, pose: UUID, encoded: Mapping[str, EncodedImage]
 ) -> tuple[ObjectInfo, dict[str, ObjectInfo]]:
-    """Store and verify thumbnails; answers the first one, and the others by the names of their sizes."""
+    """Store and verify thumbnails; returns the first one, and the others by the names of their sizes."""
     stored = {
         name: studio.put_verified(
             partial(thumbnail_key, generation_id, pose, content_type=each.content_type), each.data, each.content_type

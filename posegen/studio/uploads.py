@@ -67,7 +67,7 @@ def begin_upload(
 
 
 def complete_upload(studio: Studio, upload_id: UUID, decode: Decode) -> Upload:
-    """Look at what a client has put, and keep the picture or delete it; asked again, it answers the same.
+    """Look at what a client has put, and keep the picture or delete it; a second call returns the same.
 
     Raises `UploadRefused` when nothing is kept: the upload is unknown, over, not there yet, or no picture that we take.
     """

@@ -57,7 +57,7 @@ class Guard:
         self._tell(f"-{group}")
 
     def keep_running(self) -> None:
-        """Start the guard again if somebody has killed it."""
+        """Start the guard again if it was killed."""
         if self._process.poll() is None:
             return
         self._hang_up()

@@ -13,7 +13,7 @@ from pathlib import Path
 from posegen.database.file_locks import EXCLUSIVE, SHARED, open_lock, try_lock, wait_until
 from posegen.errors import PlatformUnusable
 
-# Somebody who only looks holds the lock for an instant.
+# A process that only looks holds the lock for an instant.
 LOOK_SECONDS = 1
 # An `up` that was killed leaves its processes to its guard, which gives them this long at most.
 REMNANT_SECONDS = 40

@@ -1,6 +1,6 @@
 """What `posegen up` runs: Dagster's code server, its daemon, and the webserver.
 
-The database is not started here; whoever does it hands over its URL in the environment, and a way to keep it alive.
+The database is not started here; the caller passes its URL in the environment, and a way to keep it alive.
 """
 
 from __future__ import annotations

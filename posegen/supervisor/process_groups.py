@@ -34,7 +34,7 @@ class Patience:
 
 
 def members(group: int) -> list[int]:
-    """The living processes of the group. A process that nobody has reaped yet is dead."""
+    """The living processes of the group. A zombie is dead."""
     if not PROCESSES.joinpath("self").exists():
         return [group] if send(group, 0) else []
     return [pid for pid in _all_processes() if _lives_in(pid, group)]

@@ -111,7 +111,7 @@ class KeptProcess:
             return False
         self._died_at, self.exit_code, self.ready = self._clock(), self._process.returncode, False
         self._delay = self._backoff.delay(self._delay, self._died_at - self._started_at)
-        # Runs that it has started are told to let go: nobody would see to them any more.
+        # Runs that it has started are told to stop: they would be left without a supervisor.
         process_groups.send(self._process.pid, signal.SIGTERM)
         return True
 

@@ -1,4 +1,4 @@
-"""How we see that a process is ready: it answers, rather than having had enough time."""
+"""How readiness is detected: the process responds, rather than having had enough time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def answers_http(url: str) -> bool:
 
 
 def accepts_connections(path: Path) -> bool:
-    """Whether somebody listens on the Unix socket `path`."""
+    """Whether a process listens on the Unix socket `path`."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(ANSWER_SECONDS)
         try:

@@ -1,4 +1,4 @@
-"""Where the code server's Unix socket lies: whoever can reach it can start runs, so it is for its owner alone."""
+"""Where the code server's Unix socket lies: a process that can reach it can start runs, so only its owner may."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def code_server_socket(home: Path, pid: int) -> Path:
     """The socket for the `up` of process `pid`, in a private folder that is always the same one for a data folder.
 
     An earlier code server that still ends keeps a name of its own, and takes away no other when it goes.
-    Raises `PlatformUnusable` when that folder belongs to somebody else.
+    Raises `PlatformUnusable` when that folder belongs to another user.
     """
     folder = home / "run"
     if len(os.fsencode(folder / LONGEST_NAME)) > LONGEST_SOCKET_PATH or not PLAIN_PATH.fullmatch(str(folder)):

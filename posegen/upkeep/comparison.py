@@ -151,7 +151,7 @@ def _listed(store: ObjectStore) -> Iterator[ObjectEntry]:
 
 def _now(connection: Connection) -> datetime:
     row = connection.execute("select now() as now").fetchone()
-    assert row is not None, "a clock answers"
+    assert row is not None, "a clock returns a row"
     now: datetime = row["now"]
     return now
 

@@ -308,6 +308,6 @@ def _accounts(database: Database) -> Finding:
         for each in audited.differences
     ]
     if wrong:
-        fix = "`posegen credits audit` and `posegen verify` list all; somebody wrote past the doors."
+        fix = "`posegen credits audit` and `posegen verify` list all; rows were written without the provided functions."
         return Finding(Part.ACCOUNTS, False, f"differences: {len(wrong)}, such as {wrong[0]}", fix)
     return Finding(Part.ACCOUNTS, True, f"{audited.entries:,} movements give the balances of {audited.accounts:,}")

@@ -46,7 +46,7 @@ class Finding:
 
 
 def checked(part: str, look: Callable[[], str], fix: str) -> Finding:
-    """Good when looking raises nothing; what it answers is the detail."""
+    """Good when the check raises nothing; its result is the detail."""
     try:
         return Finding(part, True, look())
     except PosegenError as broken:

@@ -1,4 +1,4 @@
-"""Incidents: opened and closed by what was found, and told to whoever wants to know, each beginning and end once.
+"""Incidents: opened and closed by what was found, and sent to the webhook, each beginning and end once.
 
 What is wrong is judged in `health.py`; over which wire it is told is the caller's choice.
 """
@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 QUIET = timedelta(minutes=10)
 """What was not found for so long is over. Two looks have to agree on that: what comes and goes is one incident."""
 LONGEST_TOLD = timedelta(days=1)
-"""Nobody needs to hear of what was over for longer."""
+"""Incidents that ended before that are not sent."""
 MOST_AT_ONCE = 5
 
 
@@ -40,7 +40,7 @@ def follow(connection: Connection, findings: Iterable[HealthFinding], *, quiet: 
 
 
 def tell(database: Database, send: Callable[[dict[str, Any]], None]) -> int:
-    """Tell of what nobody was told of; how many messages were accepted.
+    """Send what was not sent yet; returns how many messages were accepted.
 
     `send` raises when a message was not accepted; that ends this round, so that what happened first is told first.
     Each incident is locked while it is told of, and its acceptance is written down before the next one.

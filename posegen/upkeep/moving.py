@@ -67,7 +67,7 @@ def move_objects(
     last: int | None = None,
     progress: Callable[[Moved], object] = lambda _: None,
 ) -> Moved:
-    """Move every object of the source whose id is from `first` to `last`; answers what was done.
+    """Move every object of the source whose id is from `first` to `last`; returns what was done.
 
     An object that the source has lost or damaged stays where its row says, and is named among the problems. Raises
     `StorageError` when a store does not take part any more; what is moved by then stays moved.
@@ -86,7 +86,7 @@ def move_objects(
 
 
 def move_manifests(source: ObjectStore, target: ObjectStore) -> int:
-    """Copy manifests and reports that the target has not; answers how many. They have no rows; a newer one stays."""
+    """Copy manifests and reports that the target has not; returns how many. They have no rows; a newer one stays."""
     copied = 0
     for entry in (entry for prefix in REPLACEABLE for entry in source.list(prefix)):
         if not target.exists(entry.key):
@@ -162,7 +162,7 @@ def _flip(
         try:
             with database.transaction() as connection:
                 deleted = moves.take_off_the_list(connection, move.target.name, list(copied))
-                # Found there by the put and deleted since by somebody else: the next pass copies it again.
+                # Found there by the put and deleted since by another process: the next pass copies it again.
                 whole = [each.id for each, copy in copied.values() if not (copy.skipped and each.key in deleted)]
                 flipped = moves.flip(
                     connection,
@@ -173,7 +173,7 @@ def _flip(
                     delete_files=move.delete_files,
                 )
             break
-        except UniqueViolation:  # the same object was just registered in the target by somebody who works
+        except UniqueViolation:  # a worker has just registered the same object in the target
             if attempt:
                 raise
     moved.objects += len(flipped)
@@ -197,7 +197,7 @@ def _problems(
 
 
 def delete_due(database: Database, store: ObjectStore, *, batch: int = 100) -> tuple[int, int]:
-    """Delete what is doomed and due from a store; answers objects and bytes.
+    """Delete what is doomed and due from a store; returns objects and bytes.
 
     The transaction holds its lines while the objects go: a worker that registers one of them meanwhile waits, and then
     learns that it has to put the object again.

@@ -57,7 +57,7 @@ class Reply:
 
 
 class _NoAnswerError(Exception):
-    """Nobody answers at a URL; the message says why."""
+    """A URL cannot be reached; the message says why."""
 
 
 def look_at_platform(platform: RunningPlatform | None, work: str, *, is_needed: bool, now: datetime) -> list[Finding]:
@@ -124,7 +124,7 @@ def look(
     base_url: str | None,
     now: datetime,
 ) -> list[Finding]:
-    """What browsers and clients meet: pictures, signed URLs, CORS. Left out is what nobody serves right now.
+    """What browsers and clients meet: pictures, signed URLs, CORS. What is not served right now is left out.
 
     `keys`: of the newest objects in the store; `base_url`: what its URLs begin with, as the database has it.
     """
@@ -156,10 +156,10 @@ def _pictures(store: ObjectStore, server: str, keys: Sequence[str]) -> Finding:
         return Finding(Part.PICTURES, False, str(failure), fix)
     kind = reply.headers.get("content-type", "")
     if key is None and reply.status in {403, 404}:
-        return Finding(Part.PICTURES, True, f"none yet; {_without_query(url)} answers")
+        return Finding(Part.PICTURES, True, f"none yet; {_without_query(url)} responds")
     if key is not None and reply.status == http.client.OK and kind.startswith("image/"):
         return Finding(Part.PICTURES, True, f"{_without_query(url)} shows the newest")
-    return Finding(Part.PICTURES, False, f"{_without_query(url)} answers {reply.status} {kind}", fix)
+    return Finding(Part.PICTURES, False, f"{_without_query(url)} returns {reply.status} {kind}", fix)
 
 
 def _uploads(store: ObjectStore, server: str, now: datetime) -> Finding:
@@ -186,7 +186,7 @@ def _signing_fix(store: ObjectStore) -> str:
 
 def _cors(url: str, origins: Sequence[str], store: str) -> Finding:
     if not origins:
-        return Finding(Part.CORS, True, "CORS_ORIGINS names nobody: pages of other origins cannot upload")
+        return Finding(Part.CORS, True, "CORS_ORIGINS is not set: pages of other origins cannot upload")
     refused = [origin for origin in origins if not _is_allowed(url, origin)]
     if refused:
         detail = f"pages of {', '.join(refused)} may not upload"

@@ -121,7 +121,7 @@ def reconcile(
 
 
 def expire_uploads(database: Database) -> int:
-    """End uploads that clients never completed, and doom what they put; answers how many."""
+    """End uploads that clients never completed, and doom what they put; returns how many."""
     with database.transaction() as connection:
         expired = uploads.expire(connection)
         for store, doomed in expired.items():

@@ -1,7 +1,7 @@
-"""Retention: images that nobody wants are hidden, then deleted; ended work is retired. Page by page beside live work.
+"""Retention: unused images are hidden, then deleted; ended work is retired. Page by page beside live work.
 
 Each page is a transaction of its own, short enough that no claim waits for it. Killed anywhere and run again, a pass
-goes on where it was. What Dagster remembers of retired work is dropped by whoever calls (`resources.traces`).
+goes on where it was. What Dagster remembers of retired work is dropped by the caller (`resources.traces`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PAGE = 50
 
 @dataclass(frozen=True)
 class RetentionRule:
-    """How long what is kept. `images`: that nobody has marked or downloaded; `grace`: between hidden and deleted."""
+    """Retention periods. `images`: neither marked nor downloaded; `grace`: between hidden and deleted."""
 
     images: timedelta = timedelta(days=90)
     grace: timedelta = timedelta(hours=24)

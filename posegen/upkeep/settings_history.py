@@ -16,7 +16,7 @@ _HIDDEN = "(a secret)"
 
 
 def record_settings(connection: Connection, settings: Settings, *, actor: str) -> dict[str, list[Any]]:
-    """Add a line when the settings are others than at the last start; answers what changed: before and after.
+    """Add a line when the settings are others than at the last start; returns what changed: before and after.
 
     Only settings that differ from their defaults are written, and of a secret only that there is one.
     """

@@ -82,8 +82,8 @@ def _ask(connection: Connection, invariant: Invariant) -> Finding:
                array(select what from broken limit {MOST_EXAMPLES}) as examples
         """
     ).fetchone()
-    assert counted is not None, "an aggregate answers a row"
-    assert broken is not None, "an aggregate answers a row"
+    assert counted is not None, "an aggregate returns a row"
+    assert broken is not None, "an aggregate returns a row"
     (checked,) = counted.values()
     return Finding(invariant.name, invariant.says, checked, broken["violations"], broken["examples"])
 

@@ -67,7 +67,7 @@ def _exposition(read: Callable[[], Numbers], local_store: Path) -> Response:
 
 
 def _up(value: int) -> Metric:
-    return _gauge("posegen_up", "Whether the database answers.", [((), value)])
+    return _gauge("posegen_up", "Whether the database responds.", [((), value)])
 
 
 def _of_generations(numbers: Numbers) -> Iterator[Metric]:

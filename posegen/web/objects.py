@@ -79,7 +79,7 @@ def _serve(store: LocalStore, key: str, request: Request) -> Response:
 
 
 async def _take(store: LocalStore, key: str, request: Request) -> Response:
-    """An upload by somebody who was given a URL for it. What they send besides has to be just what was signed."""
+    """An upload to a signed URL. Its headers have to be exactly those that were signed."""
     grant = store.grant_of("PUT", key, request.url.query)
     if grant is None or not _as_granted(request.headers, grant):
         return _expired()

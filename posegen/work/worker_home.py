@@ -34,7 +34,7 @@ class WorkerHome:
             return None
 
     def hold(self, run_id: str) -> UUID | None:
-        """Hold the lock of this run until the process ends, however it ends; answers the id of the folder.
+        """Hold the lock of this run until the process ends, however it ends; returns the id of the folder.
 
         None when the folder cannot be used: then the lease has to do.
         """
@@ -61,7 +61,7 @@ class WorkerHome:
             os.close(lock)
 
     def tidy_up(self) -> int:
-        """Remove the files of runs that ended long ago; answers how many."""
+        """Remove the files of runs that ended long ago; returns how many."""
         long_ago = time.time() - _KEPT_SECONDS
         removed = 0
         for path in self._folder.glob("*.lock"):
@@ -84,5 +84,5 @@ class WorkerHome:
             mine.unlink()
 
     def _path(self, run_id: str) -> Path:
-        # Runs of Dagster are named by uuids; whatever else somebody calls one must not lead out of the folder.
+        # Runs of Dagster are named by uuids; any other name must not lead out of the folder.
         return self._folder / f"{run_id.replace(os.sep, '_')}.lock"

@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 PAUSE_SECONDS = 0.5
 # How long a worker tries to write down an outcome, so that its row need not wait for the lease to expire.
 SETTLE_SECONDS = 15.0
-# The same for a database that answers and takes no writes: nothing else can be done meanwhile, and nothing is lost.
+# The same for a database that is reachable and takes no writes: nothing else can be done meanwhile.
 NO_WRITES_SECONDS = 600.0
 
 Decision = Callable[[], object]

@@ -24,7 +24,7 @@ _MOST_JOBS = 1_000
 
 
 class DecoderPool:
-    """Decodes pictures that nobody has looked at yet. Any number of threads may use it at once.
+    """Decodes untrusted pictures. Any number of threads may use it at once.
 
     `processes`: how many work at the same time, each of which may take `allowance.memory_bytes`; they are started when
     they are needed first, 0.1 to 0.3 s each, and end with this process, however it ends. After a fork each side has
@@ -67,7 +67,7 @@ class DecoderPool:
         try:
             return _decode(decoders, data, header, at_least)
         except DecoderUnavailable:
-            # Somebody has killed it, not for this picture's sake: once more, with a fresh one.
+            # It was killed from outside, not by this picture: try once more in a new process.
             return _decode(decoders, data, header, at_least)
 
     def pids(self) -> list[int]:

@@ -85,8 +85,8 @@ class DecoderProcess:
     def decode(self, data: bytes, header: Header, at_least: Size | None) -> Pixels:
         """The picture's pixels.
 
-        Raises `ImageInvalid` when the decoder refuses, and when it does not live through the picture or answers
-        nonsense. Raises `DecoderUnavailable` when somebody else has killed it.
+        Raises `ImageInvalid` when the decoder refuses, and when it dies on the picture or returns
+        nonsense. Raises `DecoderUnavailable` when it was killed from outside.
         """
         self.jobs += 1
         deadline = time.monotonic() + self._allowance.wall_seconds
@@ -103,7 +103,7 @@ class DecoderProcess:
         except (EOFError, OSError):
             raise self._death(self._exit_code(), header) from None
         except BaseException:
-            self.kill()  # an answer that nobody has read must not become that to the next picture
+            self.kill()  # an unread reply must not be taken for the reply to the next picture
             raise
 
     def close(self) -> None:
@@ -128,7 +128,7 @@ class DecoderProcess:
             raise ImageInvalid(heard(in_full(read, size)))
         if kind != PIXELS or size != width * height * 3 or not _is_possible((width, height), header, at_least):
             self.kill()
-            raise ImageInvalid(f"The decoder answers what cannot be made of a {header}.")
+            raise ImageInvalid(f"The decoder returned something that a {header} cannot become.")
         pixels = np.empty((height, width, 3), np.uint8)
         rest = pixels.data.cast("B")
         while rest:

@@ -1,7 +1,7 @@
 """What a decoder process may still do once it is ready: compute, and talk over the channel that it has.
 
-Linux only, no rights needed. Whoever takes the process over through a hole in a decoder finds no file, no network, no
-other process and no secret; what is left is to lie about the pixels.
+Linux only, no rights needed. An attacker who takes the process over through a hole in a decoder finds no file, no
+network, no other process and no secret; what is left is to lie about the pixels.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _CALLS = {
 def confine(memory_bytes: int) -> bool:
     """Give everything up but memory (`memory_bytes` of it at most) and the descriptors that are open.
 
-    Answers whether system calls are filtered from now on; where the kernel or the processor does not allow that, the
+    Returns whether system calls are filtered from now on; where the kernel or the processor does not allow that, the
     limits alone hold.
     """
     resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))

@@ -1,4 +1,4 @@
-"""The decoder process: takes files over its channel, one at a time, and answers pixels or a refusal.
+"""The decoder process: takes files over its channel, one at a time, and returns pixels or a refusal.
 
 `python -I -m posegen.images.decoding.worker PARENT MEMORY CPU WALL` with the channel, a socket, as standard input.
 It ends when the channel does, when its parent is gone, and by a signal when a picture takes too long.
@@ -28,7 +28,7 @@ _PLUGINS = (ImageCms, JpegImagePlugin, PngImagePlugin, WebPImagePlugin)
 
 
 def main(parent: int, memory_bytes: int, cpu_seconds: float, wall_seconds: float) -> None:
-    """Serve until there is nobody left to serve."""
+    """Serve until the channel is closed."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # meant for the parent, who closes the channel when it is done
     warnings.simplefilter("error", Image.DecompressionBombWarning)

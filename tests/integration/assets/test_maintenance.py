@@ -89,7 +89,7 @@ def test_the_check_fails_with_examples(database, studio, run_upkeep):
 
     assert (passed, violations) == (False, 1)
     assert value(database, "select findings from upkeep_findings where look = 'verify'") == 1
-    assert f"generation {lease.id}: its lease ran out" in rules
+    assert f"generation {lease.id}: its lease expired" in rules
 
 
 @pytest.mark.parametrize("schedule", [recover_often, verify_hourly], ids=lambda schedule: schedule.name)

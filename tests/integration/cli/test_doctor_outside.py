@@ -200,7 +200,7 @@ def test_pictures_that_are_not_served_under_their_urls(posegen, database, studio
 
     assert not found["pictures"]["good"]
     assert found["pictures"]["detail"].startswith(f"{url}/elsewhere/")
-    assert "answers 200 text/html" in found["pictures"]["detail"]
+    assert "returns 200 text/html" in found["pictures"]["detail"]
     assert "STORAGE_BASE_URL" in found["pictures"]["fix"]
 
 

@@ -52,7 +52,7 @@ def test_what_is_nobodys_picture_is_a_mistake(posegen, studio, pose, source):
     answer = posegen("variants", source, width=200)
 
     assert answer.code == 1
-    assert "is nobody's picture" in answer.err
+    assert "belongs to no user" in answer.err
 
 
 def test_a_picture_of_somebody_else_fails(posegen, studio, pose):
