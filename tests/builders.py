@@ -18,10 +18,11 @@ from posegen.database.poses import OpenPose
 from posegen.images.measures import Measures, Passed
 from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize
 from posegen.ledger import quota
-from posegen.lifecycle import claims, designs, intake, outcomes
+from posegen.lifecycle import claims, designs, intake, outcomes, service
 from posegen.lifecycle.checkpoint import MadePose
 from posegen.lifecycle.outcomes import GENERATIONS
 from posegen.lifecycle.rules import IntakeLimits, Prices
+from posegen.lifecycle.service import Cancelled
 from posegen.poses.library import LIBRARY
 from posegen.storage.keys import pose_key, thumbnail_key, uploaded_key
 from posegen.storage.protocol import ObjectInfo
@@ -201,6 +202,11 @@ def taken_over(database: Database, generation: UUID, *, run: str = "run-2") -> L
     until(swept)  # a keeper may renew the lease in between
     (claim,) = claims.claim_next(database, most_running=1000)
     return started(database, claim, run=run)
+
+
+def cancel_generation(database: Database, generation: UUID, *, actor: str) -> bool:
+    """Whether it was still open."""
+    return isinstance(service.cancel(database, generation, actor=actor), Cancelled)
 
 
 # --- work ---------------------------------------------------------------------------------------------------------

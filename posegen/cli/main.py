@@ -13,6 +13,7 @@ from posegen.cli import (
     adoption,
     archive,
     audit,
+    cancelling,
     credits,
     database,
     deletion,
@@ -50,6 +51,7 @@ app = Commands(
 )
 app.command("demo", rich_help_panel=ASK)(demo.demo)
 app.command("submit", rich_help_panel=ASK)(requests.submit)
+app.command("cancel", rich_help_panel=ASK)(cancelling.cancel)
 app.add_typer(designs.app, name="design", rich_help_panel=ASK)
 app.add_typer(variants.app, name="variants", rich_help_panel=ASK)
 app.add_typer(uploads.app, name="upload", rich_help_panel=ASK)

@@ -72,7 +72,8 @@ class _Generations(Work):
 
     def cancel(self, connection: Connection, progress: Progress, *, actor: str) -> bool:
         """Also while it waits or runs; finished poses stay and stay paid for."""
-        return _cancel(connection, progress.id, actor)
+        row = connection.execute("select cancel_generation(%s, %s) as done", [progress.id, actor]).fetchone()
+        return bool(row and row["done"])
 
 
 GENERATIONS = _Generations(Queue("generations", noun="generation", waiting="queued", running="running"))
@@ -106,13 +107,6 @@ def hold_back(database: Database, lease: Lease, held: BackendHeldBack) -> bool:
         return True
 
 
-@again_after_conflict
-def cancel(database: Database, generation_id: UUID, *, actor: str) -> bool:
-    """Cancel a generation that has not ended; finished poses stay and stay paid for."""
-    with database.transaction() as connection:
-        return _cancel(connection, generation_id, actor)
-
-
 def end_early(
     connection: Connection,
     generation_id: UUID,
@@ -127,11 +121,6 @@ def end_early(
     progress = _known(connection, generation_id)
     status = GenerationStatus.PARTIAL if progress.poses_completed else GenerationStatus.FAILED
     _end(connection, progress, status, code, detail, reason=reason, attempts=attempts, lost_leases=lost_leases)
-
-
-def _cancel(connection: Connection, generation_id: UUID, actor: str) -> bool:
-    row = connection.execute("select cancel_generation(%s, %s) as done", [generation_id, actor]).fetchone()
-    return bool(row and row["done"])
 
 
 def _known(connection: Connection, generation_id: UUID) -> generations.Progress:

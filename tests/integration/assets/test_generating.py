@@ -15,7 +15,7 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 import posegen_assets.poses
 from posegen.errors import BackendUnavailable, GenerationCancelled, LeaseLost
 from posegen.images.validation import open_image
-from posegen.lifecycle import claims, outcomes
+from posegen.lifecycle import claims
 from posegen.lifecycle.outcomes import GENERATIONS
 from posegen.studio.contact_sheets import store_contact_sheet
 from posegen.studio.poses import make_poses
@@ -28,6 +28,7 @@ from tests.builders import (
     a_request,
     a_user,
     account,
+    cancel_generation,
     claimed,
     credits,
     event_kinds,
@@ -225,7 +226,7 @@ def test_a_generation_that_is_cancelled_in_the_middle_stops_the_run_and_pays_for
     database, deployment, backend
 ):
     claim = claimed(database, poses=SLUGS[:3], formats=["shopee"])
-    cancel = partial(outcomes.cancel, database, claim.id, actor="test")
+    cancel = partial(cancel_generation, database, claim.id, actor="test")
     backend.before_each = lambda recipe: cancel() if recipe.pose == SLUGS[1] else None
 
     run = deployment.with_settings(posegen_render_threads=1).generate(claim.id, dispatch=claim.dispatch)
@@ -240,7 +241,7 @@ def test_a_generation_that_is_cancelled_in_the_middle_stops_the_run_and_pays_for
 
 def test_the_run_of_a_generation_that_was_cancelled_before_it_began_is_cancelled_too(database, deployment, backend):
     claim = claimed(database)
-    outcomes.cancel(database, claim.id, actor="customer")
+    cancel_generation(database, claim.id, actor="customer")
 
     run = deployment.generate(claim.id, dispatch=claim.dispatch)
 
@@ -250,7 +251,7 @@ def test_the_run_of_a_generation_that_was_cancelled_before_it_began_is_cancelled
 
 def test_an_operator_may_look_after_the_pictures_of_a_cancelled_generation(database, deployment, backend):
     claim = claimed(database, poses=SLUGS[:2], formats=["shopee"])
-    cancel = partial(outcomes.cancel, database, claim.id, actor="test")
+    cancel = partial(cancel_generation, database, claim.id, actor="test")
     backend.before_each = lambda recipe: cancel() if recipe.pose == SLUGS[1] else None
     deployment.with_settings(posegen_render_threads=1).generate(claim.id, dispatch=claim.dispatch)
 

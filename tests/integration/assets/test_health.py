@@ -8,7 +8,6 @@ import pytest
 from posegen.database.health import Ended, LocalObjects, look
 from posegen.database.metrics import note_findings
 from posegen.error_codes import NOT_OURS
-from posegen.lifecycle import outcomes
 from posegen.lifecycle.outcomes import GENERATIONS
 from posegen.upkeep.health import Kind
 from posegen.work.outcomes import retry_after_error
@@ -17,7 +16,18 @@ from posegen_assets.health import health
 from posegen_assets.schedules import watch_often
 from posegen_assets.usage import usage_daily, usage_monthly, usage_weekly
 from resources.environment import deployment_resources
-from tests.builders import a_request, a_user, execute, finished, queued, rows, running, take_in, value
+from tests.builders import (
+    a_request,
+    a_user,
+    cancel_generation,
+    execute,
+    finished,
+    queued,
+    rows,
+    running,
+    take_in,
+    value,
+)
 from tests.deployments import QUIET, ignore_warning_of_nested_resources
 
 pytestmark = ignore_warning_of_nested_resources
@@ -115,7 +125,7 @@ def test_a_generation_counts_in_the_hour_or_the_week_in_which_it_ended_unless_on
     finished(studio)
     a_request(database, a_user(database, credits=0))  # fails for want of credits
     take_in(database)
-    outcomes.cancel(database, queued(database), actor="a customer")
+    cancel_generation(database, queued(database), actor="a customer")
     for hours in (0, 2, 200):
         lease = running(database)
         retry_after_error(database, GENERATIONS, lease, RetryRule(most_attempts=1), reason="a defect")

@@ -72,6 +72,7 @@ class World:
             "up": (0, []),
             "db serve": (0, []),
             "submit": (0, ["star-jump", "--user", self.user, "--prompt", PROMPT]),
+            "cancel": (1, [generation]),
             "design submit": (0, [PROMPT, "--user", self.user]),
             "design show": (0, [self.designs[-1]]),
             "design delete": (0, [self.designs.pop(0)]),

@@ -12,10 +12,10 @@ import psycopg
 import pytest
 
 from posegen.cli import requests
-from posegen.lifecycle import claims, outcomes
+from posegen.lifecycle import claims
 from posegen.settings import PROJECT_ROOT
 from posegen.supervisor.locks import hold_home
-from tests.builders import A_POSE, a_user, execute, row, rows, started, take_in, value, work
+from tests.builders import A_POSE, a_user, cancel_generation, execute, row, rows, started, take_in, value, work
 from tests.commands import commands
 
 LOST = UUID("00000000-0000-4000-8000-00000000dead")
@@ -299,7 +299,7 @@ def test_with_wait_a_cancelled_generation_counts_as_failed(database, posegen, is
     def cancel():
         while not (found := rows(database, "select id from generations")):
             pass
-        outcomes.cancel(database, UUID(str(found[0]["id"])), actor="test")
+        cancel_generation(database, UUID(str(found[0]["id"])), actor="test")
 
     cancelling = threading.Thread(target=cancel)
     cancelling.start()

@@ -14,6 +14,7 @@ from tests.builders import (
     SLUGS,
     a_request,
     a_user,
+    cancel_generation,
     finished,
     made_pose,
     open_poses,
@@ -60,7 +61,7 @@ def test_who_comes_back_goes_on_after_the_last_one_seen(studio, posegen):
 def test_a_generation_that_failed_or_was_cancelled_ends_it_with_code_3(database, posegen):
     user = a_user(database)
     cancelled, failed = queued(database, user), a_request(database, user, poses=["flying"])
-    outcomes.cancel(database, cancelled, actor="customer")
+    cancel_generation(database, cancelled, actor="customer")
     take_in(database)
 
     assert posegen("watch", cancelled).code == 3
@@ -128,7 +129,7 @@ def test_a_hint_is_not_needed(database, watched, monkeypatch):
     heard = watched(lease.id)
     until(lambda: len(heard) == 4)
 
-    outcomes.cancel(database, lease.id, actor="customer")
+    cancel_generation(database, lease.id, actor="customer")
 
     until(lambda: heard[-1] == "the end", seconds=PATIENCE)
     assert heard[-2] == (5, "cancelled")
@@ -146,7 +147,7 @@ def test_hints_of_other_generations_wake_nobody(database, watched, monkeypatch):
     for _ in range(3):
         queued(database, user)
 
-    outcomes.cancel(database, generation, actor="customer")
+    cancel_generation(database, generation, actor="customer")
 
     until(lambda: heard and heard[-1] == "the end", seconds=PATIENCE)
     assert len(looks) <= 3
@@ -160,7 +161,7 @@ def test_a_restart_of_the_database_loses_nothing_and_tells_nothing_twice(databas
     rows(database, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'posegen listener'")
     with database.transaction() as connection:
         events.record(connection, generation, "note")
-    outcomes.cancel(database, generation, actor="customer")
+    cancel_generation(database, generation, actor="customer")
 
     until(lambda: heard[-1] == "the end", seconds=PATIENCE)
     assert heard[:-1] == [(1, "submitted"), (2, "queued"), (3, "note"), (4, "cancelled")]

@@ -17,7 +17,7 @@ from posegen.database.migrate import newest_revision
 from posegen.database.prepare import prepare_database
 from posegen.database.server_url import parse_url
 from posegen.errors import BackendHeldBack, BackendUnavailable
-from posegen.lifecycle import claims, outcomes
+from posegen.lifecycle import claims
 from posegen.lifecycle.invariants import Bounds
 from posegen.lifecycle.recovery import recover
 from posegen.lifecycle.rules import TimeLimits
@@ -25,7 +25,20 @@ from posegen.upkeep.retention import RetentionRule, clean_up_images
 from posegen.upkeep.verification import verify
 from posegen.work.rules import RetryRule
 from tests.adopted import adopt, fill
-from tests.builders import A_POSE, SLUGS, a_request, a_user, expire_lease, queued, result, started, take_in, value, work
+from tests.builders import (
+    A_POSE,
+    SLUGS,
+    a_request,
+    a_user,
+    cancel_generation,
+    expire_lease,
+    queued,
+    result,
+    started,
+    take_in,
+    value,
+    work,
+)
 from tests.conftest import BASE_URL
 from tests.documents import page
 from tests.migrations import upgrade_to
@@ -208,7 +221,7 @@ def test_a_worker_does_all_that_posegen_does(owner, studio, login):
         started(database, second)
         expire_lease(database, lost)
         assert [each.goes_on for each in recover(database, RetryRule(), TimeLimits())] == [True]
-        outcomes.cancel(database, cancelled, actor="customer")
+        cancel_generation(database, cancelled, actor="customer")
         breaker = Breaker(database, "mannequin", BackendRule(failures=1))
         with pytest.raises(BackendHeldBack):
             breaker.failed(BackendUnavailable("503"))

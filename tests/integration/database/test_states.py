@@ -5,11 +5,12 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from posegen.lifecycle import checkpoint, outcomes
+from posegen.lifecycle import checkpoint
 from posegen.states import GenerationStatus, PoseStatus
 from tests.builders import (
     a_request,
     a_user,
+    cancel_generation,
     execute,
     made_pose,
     open_poses,
@@ -88,7 +89,7 @@ def test_the_end_of_a_pose_is_final(database, end):
     elif end == "failed":
         checkpoint.fail_pose(database, lease, pose, checkpoint.ErrorCode.IMAGE_INVALID, "all black")
     else:
-        outcomes.cancel(database, lease.id, actor="customer")
+        cancel_generation(database, lease.id, actor="customer")
 
     for target in PoseStatus:
         if target != end:

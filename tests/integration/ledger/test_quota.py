@@ -16,6 +16,7 @@ from tests.builders import (
     a_request,
     a_user,
     account,
+    cancel_generation,
     execute,
     made_pose,
     open_poses,
@@ -186,7 +187,7 @@ def test_what_was_made_counts_when_the_rest_is_cancelled(database):
     lease = running(database, user, poses=SLUGS[:2])
     complete(database, lease, open_poses(database, lease.id)[0])
 
-    outcomes.cancel(database, lease.id, actor="customer")
+    cancel_generation(database, lease.id, actor="customer")
 
     assert space(database, user) == (2000, 0)
 

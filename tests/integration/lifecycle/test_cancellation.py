@@ -6,14 +6,15 @@ from uuid import uuid4
 
 import pytest
 
-from posegen.errors import LeaseLost
-from posegen.lifecycle import checkpoint, claims, outcomes
+from posegen.errors import GenerationUnknown, LeaseLost
+from posegen.lifecycle import checkpoint, claims
 from tests.builders import (
     PRICE,
     SLUGS,
     a_request,
     a_user,
     account,
+    cancel_generation,
     claimed,
     credits,
     event_kinds,
@@ -50,7 +51,7 @@ def test_a_generation_can_be_cancelled_in_every_state_before_its_end(database, s
     generation = BEFORE_THE_END[state](database, user)
     assert status(database, generation) == state
 
-    assert outcomes.cancel(database, generation, actor="customer")
+    assert cancel_generation(database, generation, actor="customer")
 
     ended = result(database, generation)
     assert (ended["status"], ended["error_code"]) == ("cancelled", "cancelled")
@@ -64,13 +65,13 @@ def test_a_generation_can_be_cancelled_in_every_state_before_its_end(database, s
 @pytest.mark.parametrize("state", BEFORE_THE_END)
 def test_nothing_happens_to_a_cancelled_generation_any_more(database, state):
     generation = BEFORE_THE_END[state](database, a_user(database))
-    outcomes.cancel(database, generation, actor="customer")
+    cancel_generation(database, generation, actor="customer")
     events = event_kinds(database, generation)
 
     assert take_in(database) == 0
     assert claims.claim_next(database, most_running=10) == []
     assert sweep(database) == []
-    assert not outcomes.cancel(database, generation, actor="customer")
+    assert not cancel_generation(database, generation, actor="customer")
     assert event_kinds(database, generation) == events
 
 
@@ -81,7 +82,7 @@ def test_finished_poses_stay_and_stay_paid_for(database):
     complete(database, lease, first)
     checkpoint.begin_pose(database, lease, second)
 
-    outcomes.cancel(database, lease.id, actor="customer")
+    cancel_generation(database, lease.id, actor="customer")
 
     ended = result(database, lease.id)
     assert (ended["credits_spent"], ended["credits_released"], ended["credits_held"]) == (PRICE, 2 * PRICE, 0)
@@ -97,7 +98,7 @@ def test_a_pose_that_is_finished_after_the_cancellation_is_not_charged(database)
     user = a_user(database)
     lease = running(database, user)
     (pose,) = open_poses(database, lease.id)
-    outcomes.cancel(database, lease.id, actor="customer")
+    cancel_generation(database, lease.id, actor="customer")
 
     with pytest.raises(LeaseLost):
         complete(database, lease, pose)
@@ -115,7 +116,7 @@ def test_a_cancellation_and_a_checkpoint_at_once_agree_on_who_came_first(databas
         at_once(
             [
                 lambda lease=lease, pose=pose: complete(database, lease, pose),
-                lambda lease=lease: outcomes.cancel(database, lease.id, actor="customer"),
+                lambda lease=lease: cancel_generation(database, lease.id, actor="customer"),
             ]
         )
 
@@ -130,7 +131,7 @@ def test_two_cancellations_at_once_release_once(database, connections_open):
     user = a_user(database)
     generation = queued(database, user)
 
-    answers = at_once([lambda: outcomes.cancel(database, generation, actor="customer")] * 4)
+    answers = at_once([lambda: cancel_generation(database, generation, actor="customer")] * 4)
 
     assert sorted(answers) == [False, False, False, True]
     assert credits(database, user) == (10_000, 0, 0)
@@ -146,4 +147,5 @@ def test_a_foreign_backend_cancels_with_sql(database):
 
 
 def test_a_generation_that_does_not_exist_cannot_be_cancelled(database):
-    assert not outcomes.cancel(database, uuid4(), actor="customer")
+    with pytest.raises(GenerationUnknown):
+        cancel_generation(database, uuid4(), actor="customer")

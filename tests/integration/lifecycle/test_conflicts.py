@@ -7,14 +7,14 @@ import pytest
 from psycopg import errors
 
 from posegen.database.conflicts import again_after_conflict
-from posegen.lifecycle import claims, outcomes
+from posegen.lifecycle import claims
 from posegen.lifecycle.outcomes import GENERATIONS
 from posegen.lifecycle.work import at_work
 from posegen.work import working
 from posegen.work.outcomes import release
 from posegen.work.rules import RetryRule
 from tests import builders
-from tests.builders import a_request, a_user, credits, queued, row, rows, running, status, take_in
+from tests.builders import a_request, a_user, cancel_generation, credits, queued, row, rows, running, status, take_in
 from tests.refusals import refusing
 
 RULE = RetryRule(most_attempts=3, first_wait=0)
@@ -71,7 +71,7 @@ def test_intake_and_claims_are_repeated(database, code):
     with refusing(database.url, "generations", code, times=3):
         assert release(database, GENERATIONS, lease, reason="a test")
     with refusing(database.url, "generations", code, times=3):
-        assert outcomes.cancel(database, generation, actor="a test")
+        assert cancel_generation(database, generation, actor="a test")
 
     assert status(database, generation) == "cancelled"
     assert costs(database, generation) == (0, 0)

@@ -17,6 +17,7 @@ from tests.builders import (
     SLUGS,
     a_user,
     account,
+    cancel_generation,
     credits,
     event_kinds,
     expire_lease,
@@ -125,7 +126,7 @@ def test_a_worker_writes_nothing_while_its_generation_waits_in_the_queue_again(d
 def test_a_worker_writes_nothing_after_its_generation_was_cancelled(database, write):
     lease = running(database)
     (pose,) = open_poses(database, lease.id)
-    outcomes.cancel(database, lease.id, actor="customer")
+    cancel_generation(database, lease.id, actor="customer")
 
     assert_writes_nothing(database, lease, pose, write)
 

@@ -8,7 +8,6 @@ import psycopg
 import pytest
 
 from posegen.errors import BackendHeldBack, DatabaseUnusable, GenerationCancelled, LeaseLost, StoreUnavailable
-from posegen.lifecycle import outcomes
 from posegen.lifecycle.claims import claim_next
 from posegen.lifecycle.outcomes import GENERATIONS
 from posegen.lifecycle.work import at_work
@@ -17,6 +16,7 @@ from posegen.work import working
 from posegen.work.keeper import LeaseKeeper
 from posegen.work.rules import RetryRule
 from tests.builders import (
+    cancel_generation,
     event_kinds,
     execute,
     expire_lease,
@@ -90,7 +90,7 @@ def test_a_keeper_notices_a_cancellation(database):
     lease = running(database)
 
     with LeaseKeeper(database, GENERATIONS.queue, [lease], lease_seconds=SHORT) as keeper:
-        outcomes.cancel(database, lease.id, actor="customer")
+        cancel_generation(database, lease.id, actor="customer")
         until(lambda: is_lost(keeper))
 
     assert status(database, lease.id) == "cancelled"
@@ -253,7 +253,7 @@ def test_a_backend_that_is_left_alone_puts_the_generation_back_and_burns_nothing
 
 def test_a_lease_that_was_lost_to_a_cancellation_is_called_so(database):
     lease = running(database)
-    outcomes.cancel(database, lease.id, actor="customer")
+    cancel_generation(database, lease.id, actor="customer")
 
     with pytest.raises(GenerationCancelled, match="was cancelled"), at_work_on(database, lease):
         raise LeaseLost("somebody else has the word")

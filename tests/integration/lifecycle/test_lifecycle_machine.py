@@ -28,6 +28,7 @@ from tests.builders import (
     SLUGS,
     a_request,
     a_user,
+    cancel_generation,
     execute,
     made_pose,
     open_poses,
@@ -173,7 +174,7 @@ class Workers(RuleBasedStateMachine):
         elif what == "late news":
             self._hear_of_its_end(claim, interrupted=data.draw(st.booleans()))
         elif what == "cancel":
-            assert outcomes.cancel(self.database, generation, actor="customer") == (generation not in self.ended)
+            assert cancel_generation(self.database, generation, actor="customer") == (generation not in self.ended)
             self.current.pop(generation, None)
         elif self.late:
             lease = data.draw(st.sampled_from(self.late))

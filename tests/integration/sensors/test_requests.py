@@ -23,6 +23,7 @@ from tests.builders import (
     PRICE,
     a_request,
     a_user,
+    cancel_generation,
     claimed,
     credits,
     event_kinds,
@@ -123,7 +124,7 @@ def test_as_many_are_claimed_as_have_ended(database, tick):
     for _ in range(8):
         a_request(database, user)
     ended = generations(tick())[0]
-    outcomes.cancel(database, ended, actor="test")
+    cancel_generation(database, ended, actor="test")
 
     answer = tick()
 

@@ -26,7 +26,7 @@ from posegen.errors import (
 )
 from posegen.images.thumbnail_sizes import thumbnail_sizes
 from posegen.images.validation import open_image
-from posegen.lifecycle import checkpoint, claims, outcomes
+from posegen.lifecycle import checkpoint, claims
 from posegen.lifecycle.limits import POSE_RESERVE_BYTES
 from posegen.lifecycle.outcomes import GENERATIONS
 from posegen.lifecycle.work import at_work
@@ -41,6 +41,7 @@ from tests.builders import (
     a_request,
     a_user,
     account,
+    cancel_generation,
     credits,
     execute,
     finished,
@@ -633,7 +634,7 @@ def test_a_cancelled_generation_charges_for_what_was_finished_and_begins_nothing
 
     def cancel_during_the_second(recipe):
         if recipe.pose == SLUGS[1]:
-            outcomes.cancel(studio.database, lease.id, actor="customer")
+            cancel_generation(studio.database, lease.id, actor="customer")
 
     backend.before_each = cancel_during_the_second
     with pytest.raises(LeaseLost):

@@ -10,7 +10,7 @@ import pytest
 
 from posegen.database.connection import Database
 from posegen.database.prepare import prepare_database
-from posegen.lifecycle import checkpoint, outcomes
+from posegen.lifecycle import checkpoint
 from posegen.lifecycle.invariants import INVARIANTS, Bounds
 from posegen.lifecycle.outcomes import GENERATIONS
 from posegen.upkeep.verification import verify
@@ -20,6 +20,7 @@ from tests.builders import (
     SLUGS,
     a_request,
     a_user,
+    cancel_generation,
     claimed,
     execute,
     expire_lease,
@@ -72,7 +73,7 @@ def test_every_state_that_work_goes_through_is_right(studio):
     checkpoint.fail_pose(database, half, second, "image_invalid", "all black")
     again = taken_over(database, half.id)
     release(database, GENERATIONS, again, reason="test")
-    outcomes.cancel(database, queued(database, user), actor="customer")
+    cancel_generation(database, queued(database, user), actor="customer")
 
     assert found(studio) == {}
     assert {finding.name for finding in verify(database)} == {invariant.name for invariant in INVARIANTS}
