@@ -30,7 +30,7 @@ def alerts(database: DatabaseResource) -> dg.SkipReason:
     if webhook is None:
         return dg.SkipReason("POSEGEN_ALERT_WEBHOOK is not set; no alerts are sent.")
     send = partial(post, webhook.get_secret_value())
-    with database.open() as opened:
+    with database.open_for_a_tick() as opened:
         accepted = Steps(opened, SENSOR).run("messages", lambda: _told(opened, send)) or "none: the step failed"
     return dg.SkipReason(f"Messages that were accepted: {accepted}.")
 

@@ -34,7 +34,7 @@ def design_requests(
     """One run and one partition for each design that is claimed."""
     settings = load_settings()
     designs = kind(settings)
-    with database.open() as opened:
+    with database.open_for_a_tick() as opened:
         launches = launches_now(context.instance, opened, designs, settings, channel=REQUESTS_CHANNEL)
         gone = Steps(opened, designs.name).run("deleted_designs", lambda: _cleared(opened, studio)) or []
     if not launches and not gone:

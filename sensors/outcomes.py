@@ -85,7 +85,7 @@ def _each_ended_run(
     ids = [record.run_id for record in ended.records]
     if not ids:
         return dg.SkipReason("No run has ended so since the last tick.")
-    with database.open() as opened:
+    with database.open_for_a_tick() as opened:
         steps = Steps(opened, sensor)
         runs = steps.each("read_runs", lambda: ids, context.instance.get_run_by_id)
         if not runs:

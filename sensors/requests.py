@@ -23,7 +23,7 @@ def generation_requests(
 ) -> dg.SensorResult | dg.SkipReason:
     """One run and one partition for each generation that is claimed."""
     settings = load_settings()
-    with database.open() as opened:
+    with database.open_for_a_tick() as opened:
         launches = launches_now(context.instance, opened, kind(settings), settings, channel=REQUESTS_CHANNEL)
     if not launches:
         return dg.SkipReason("Nothing to start: no request is waiting, or every slot is taken.")

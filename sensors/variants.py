@@ -22,7 +22,7 @@ from sensors.waiting import skipped_without_database
 def image_requests(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult | dg.SkipReason:
     """One run for each batch that is claimed."""
     settings = load_settings()
-    with database.open() as opened:
+    with database.open_for_a_tick() as opened:
         runs, home = DagsterRuns(context.instance), WorkerHome(settings.workers_path)
         launches = tick(opened, kind(settings), runs, worker_home=home)
     if not launches:

@@ -32,10 +32,14 @@ class Database:
         most_connections: upper bound of the pool; threads beyond it wait.
         idle_seconds: a transaction that is silent for longer is ended by the server. A worker that was stopped in the
             middle of one would hold its locks for as long as it is stopped.
+        lock_seconds: a statement that waits longer for a lock raises `LockNotAvailable`; 0 for no limit.
     """
 
-    def __init__(self, url: str, *, most_connections: int = 8, idle_seconds: float = 30) -> None:
+    def __init__(
+        self, url: str, *, most_connections: int = 8, idle_seconds: float = 30, lock_seconds: float = 0
+    ) -> None:
         self.url = url
+        self._lock_seconds = lock_seconds
         self._idle_seconds = idle_seconds
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             url,
@@ -76,7 +80,11 @@ class Database:
 
     def _configure(self, connection: Connection) -> None:
         set_json_loads(read_json, connection)
-        session.configure(connection, idle_in_transaction_session_timeout=f"{self._idle_seconds * 1000:.0f}")
+        session.configure(
+            connection,
+            idle_in_transaction_session_timeout=f"{self._idle_seconds * 1000:.0f}",
+            lock_timeout=f"{self._lock_seconds * 1000:.0f}",
+        )
 
     def close(self) -> None:
         """Give every connection back to the server."""

@@ -34,19 +34,19 @@ class Submission:
     control_weight: float
 
 
-def submitted_ids(connection: Connection, limit: int) -> list[UUID]:
-    """Generations not judged yet, the oldest of each user first, so that no user waits for another's flood."""
+def submitted(connection: Connection, limit: int) -> list[tuple[UUID, UUID]]:
+    """Generations not judged yet and their users, the oldest of each first: no user waits for another's flood."""
     rows = connection.execute(
         """
-        select id from (
-            select id, submitted_at, row_number() over (partition by user_id order by submitted_at, id) as nth
+        select id, user_id from (
+            select id, user_id, submitted_at, row_number() over (partition by user_id order by submitted_at, id) as nth
             from generations where status = 'submitted'
         ) waiting
         order by nth, submitted_at, id limit %s
         """,
         [limit],
     )
-    return [row["id"] for row in rows]
+    return [(row["id"], row["user_id"]) for row in rows]
 
 
 def lock_submitted(connection: Connection, generation_id: UUID) -> bool:

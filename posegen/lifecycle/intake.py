@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import structlog
+from psycopg.errors import LockNotAvailable
 
 from posegen.backends.registry import BACKENDS, open_backend
 from posegen.database import events, generations, library, platforms, poses, queue
@@ -164,22 +165,28 @@ def take_in(
     limits: IntakeLimits = IntakeLimits(),  # noqa: B008 - frozen
     thumbnails: tuple[ThumbnailSize, ...] = (STANDARD,),
 ) -> int:
-    """Judge what was submitted, `limit` generations at most, and answer how many were judged.
+    """Judge what was submitted, `limit` generations at most, and return how many were judged.
 
     `thumbnails`: what each pose will have, for the space that is set aside. Raises `PartlyDone` when some could not be
     judged now, after all others were.
     """
     with database.transaction() as connection:
-        waiting = queue.submitted_ids(connection, limit)
+        waiting = queue.submitted(connection, limit)
         if not waiting:
             return 0
         catalogue = Catalogue.read(connection, default_backend=default_backend, prices=prices, thumbnails=thumbnails)
         intake = _Intake(catalogue, limits, draw_seed)
         intake.count_room(connection)
-    apart, judged = Apart(), 0
-    for generation_id in waiting:
+    apart, judged, blocked = Apart(), 0, set[UUID]()
+    for generation_id, user_id in waiting:
+        if user_id in blocked:
+            continue
         with apart.each():
-            judged += _take_in_one(database, generation_id, intake)
+            try:
+                judged += _take_in_one(database, generation_id, intake)
+            except LockNotAvailable:
+                blocked.add(user_id)  # another session holds their account: each of their requests would wait for it
+                raise
     return apart.settle(judged)
 
 

@@ -279,6 +279,22 @@ def test_a_request_fails_once_whatever_reading_it_raises_and_its_neighbours_are_
     assert failing(database) == [], "the row failed, not the step"
 
 
+def test_a_session_that_holds_an_account_holds_up_that_user_only(database, tick, monkeypatch):
+    monkeypatch.setenv("POSEGEN_MAX_RUNNING", "5")
+    held, free = a_user(database), a_user(database)
+    waiting = [a_request(database, held) for _ in range(20)]
+    others = [a_request(database, free) for _ in range(3)]
+
+    with psycopg.connect(database.url) as session:
+        session.execute("select from accounts where user_id = %s for update", [held])
+        assert tick(requests.generation_requests) == [f"{each}:1" for each in others]
+        assert {status(database, each) for each in waiting} == {"submitted"}
+    assert failing(database) == [("generation_requests", "intake")]
+
+    tick(requests.generation_requests)
+    assert {status(database, each) for each in waiting} <= {"queued", "dispatched"}
+
+
 # --- what operators are told ----------------------------------------------------------------------------------------
 
 
