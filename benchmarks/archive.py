@@ -35,7 +35,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from posegen.images.archive import CHUNK, Archive, Entry
+from posegen.generations.reading.archive_file import CHUNK, Archive, Entry
 from posegen.storage.local import LocalStore
 from posegen.storage.streams import reader_of, verified
 

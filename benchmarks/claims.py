@@ -19,12 +19,12 @@ from rich.progress import track
 
 from benchmarks.running_platform import machine
 from posegen.database.connection import Database
-from posegen.database.prepare import prepare_database
 from posegen.database.server import open_server
-from posegen.lifecycle.claims import claim_next
-from posegen.lifecycle.recovery import recover
-from posegen.lifecycle.rules import TimeLimits
+from posegen.generations.asking.claims import claim_next
+from posegen.generations.making.recovery import recover
+from posegen.generations.rules import TimeLimits
 from posegen.settings import Settings
+from posegen.upkeep.preparing import prepare_database
 from posegen.work.rules import RetryRule
 from posegen.work.worker_home import WorkerHome
 

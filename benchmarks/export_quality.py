@@ -3,7 +3,7 @@
 Of a picture with the spectrum of photographs: luma before it is encoded, against Lanczos in floating point, by PSNR and
 SSIM; how far a smooth spot stands from where framing says, in pixels of the export; and after encoding, the gain over
 Pillow's encoder at the same quality from the same samples, with the ratio of the two sizes. The tests in
-`tests/unit/images/test_export_quality.py` hold the bounds.
+`tests/unit/platforms/test_export_quality.py` hold the bounds.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from posegen.figure.drawing import draw
-from posegen.images.exports import PlannedExport, Source, draw_export, encode_export, plan_exports
 from posegen.images.pixels import Pixels
-from posegen.images.platforms import PLATFORMS
+from posegen.platforms.drawing import PlannedExport, Source, draw_export, encode_export, plan_exports
+from posegen.platforms.platform import PLATFORMS
 from posegen.poses.avatar import Avatar
 from posegen.poses.keypoints import Keypoints
 from posegen.poses.library import LIBRARY

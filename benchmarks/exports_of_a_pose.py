@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from posegen.images.exports import PlannedExport, Source, encode_export, in_turns, plan_exports
-from posegen.images.platforms import PLATFORMS
 from posegen.images.thumbnails import encode_thumbnail
 from posegen.images.validation import open_image
+from posegen.platforms.drawing import PlannedExport, Source, encode_export, in_turns, plan_exports
+from posegen.platforms.platform import PLATFORMS
 
 THREADS = 2
 

@@ -25,9 +25,9 @@ from posegen.figure.parts import Part
 from posegen.figure.placement import prop_corners
 from posegen.images.body import body_of
 from posegen.images.contact_sheet import Tile, contact_sheet, encode_sheet
-from posegen.images.exports import Export, PlannedExport, Source, encode_export, plan_exports
 from posegen.images.framing import place
-from posegen.images.platforms import PLATFORMS
+from posegen.platforms.drawing import Export, PlannedExport, Source, encode_export, plan_exports
+from posegen.platforms.platform import PLATFORMS
 from posegen.poses.avatar import AVATAR_ATTRIBUTES, Avatar
 from posegen.poses.keypoints import KEYPOINTS
 from posegen.poses.library import LIBRARY, LibraryPose

@@ -27,10 +27,10 @@ from rich.progress import track
 
 from posegen.cli.main import main as run_command
 from posegen.database.connection import Database
-from posegen.database.prepare import prepare_database
 from posegen.settings import Settings
 from posegen.storage.local import LocalStore
-from posegen.studio.studio import Studio
+from posegen.studio import Studio
+from posegen.upkeep.preparing import prepare_database
 from resources.environment import deployment_resources
 from tests.backends import PaintedBackend
 from tests.builders import a_user

@@ -30,9 +30,9 @@ import numpy as np
 from PIL import Image
 
 from posegen.figure.drawing import Drawing, draw
-from posegen.images.exports import PlannedExport, Source, plan_exports
 from posegen.images.pixels import Pixels
-from posegen.images.platforms import EXTEND, PLATFORMS
+from posegen.platforms.drawing import PlannedExport, Source, plan_exports
+from posegen.platforms.platform import EXTEND, PLATFORMS
 from posegen.poses.avatar import Avatar
 from posegen.poses.library import LIBRARY
 

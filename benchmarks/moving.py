@@ -22,15 +22,16 @@ from pathlib import Path
 from rich.progress import track
 
 from benchmarks.running_platform import machine
-from posegen.database import moves, objects
 from posegen.database.connection import Database
-from posegen.database.prepare import prepare_database
+from posegen.objects import moves
+from posegen.objects import rows as objects
+from posegen.objects.moving import Move, move_objects
 from posegen.settings import PROJECT_ROOT
 from posegen.storage.local import LocalStore
 from posegen.storage.places import BucketPlace
 from posegen.storage.s3 import BucketStore
 from posegen.upkeep.comparison import Walk, differences
-from posegen.upkeep.moving import Move, move_objects
+from posegen.upkeep.preparing import prepare_database
 from tests.s3_server import CREDENTIALS, running_s3
 from tests.servers import fresh_database, running_postgres
 

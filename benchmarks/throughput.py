@@ -24,7 +24,7 @@ from benchmarks.running_platform import (
     tree_of,
     wait_until_ended,
 )
-from posegen.images.platforms import PLATFORMS
+from posegen.platforms.platform import PLATFORMS
 
 POSES = ["walking-towards-viewer", "box-in-both-hands", "phone-selfie", "sitting-legs-crossed", "star-jump"]
 

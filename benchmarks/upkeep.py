@@ -28,17 +28,18 @@ from rich.progress import Progress
 from benchmarks.large_history import LargeHistory, write_history
 from benchmarks.many_partitions import PartitionCosts, measure_partitions
 from benchmarks.running_platform import machine, percentile
-from posegen.database import generations, results
-from posegen.database import metrics as scraped
 from posegen.database.connection import Connection, Database
-from posegen.database.prepare import prepare_database
 from posegen.database.server import open_server
-from posegen.lifecycle.claims import claim_next
-from posegen.lifecycle.history import history_of
+from posegen.generations.asking.claims import claim_next
+from posegen.generations.reading import results
+from posegen.generations.reading.history import history_of
+from posegen.generations.rows import generations
 from posegen.reports.periods import day as day_of
 from posegen.reports.usage import read_usage
 from posegen.settings import Settings
 from posegen.storage.local import LocalStore
+from posegen.upkeep import metrics as scraped
+from posegen.upkeep.preparing import prepare_database
 from posegen.upkeep.retention import RetentionRule, clean_up_images
 
 console = Console(stderr=True)

@@ -9,14 +9,14 @@ from uuid import UUID
 import dagster as dg
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
-from posegen.studio.inspection import (
+from posegen.generations.reading.inspection import (
     Inspection,
     inspect_counts,
     inspect_exports,
     inspect_poses,
     inspect_quality,
 )
-from posegen.studio.studio import Studio
+from posegen.studio import Studio
 from posegen_assets.refusals import generation_of, refusals_in_words
 from resources.studio import StudioResource
 

@@ -7,11 +7,11 @@ from uuid import UUID
 
 import dagster as dg
 
+from posegen.designs.making import ASSET, design_manifest, make_design
+from posegen.designs.work import start_design
 from posegen.errors import DesignUnknown, RequestRefused
-from posegen.lifecycle.designs import start_design
 from posegen.logs import bound
-from posegen.studio.designs import ASSET, design_manifest, make_design
-from posegen.studio.studio import Studio
+from posegen.studio import Studio
 from posegen_assets.ownership import CODE_VERSION, DESIGN_PREVIEWS, OWNERS
 from posegen_assets.refusals import refusals_in_words
 from resources.manifest_io_manager import Manifest

@@ -9,14 +9,14 @@ from uuid import UUID
 import dagster as dg
 from pydantic import Field
 
-from posegen.lifecycle.claims import resume_work
-from posegen.lifecycle.outcomes import finish_generation
-from posegen.lifecycle.work import at_work
+from posegen.generations.asking.claims import resume_work
+from posegen.generations.asking.regeneration import regenerate
+from posegen.generations.making.exports import derive_exports
+from posegen.generations.making.manifests import exports_manifest
+from posegen.generations.making.outcomes import finish_generation
+from posegen.generations.making.work import at_work
 from posegen.logs import bound
-from posegen.studio.exports import derive_exports
-from posegen.studio.manifests import exports_manifest
-from posegen.studio.regeneration import regenerate
-from posegen.studio.studio import Studio
+from posegen.studio import Studio
 from posegen_assets.metadata import export_metadata
 from posegen_assets.ownership import CODE_VERSION, OWNERS, POSE_IMAGES
 from posegen_assets.refusals import generation_of, refusals_in_words, who_cancelled

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from posegen.database.health import look
-from posegen.database.incidents import Incident, open_incidents
-from posegen.database.metrics import move_mark
 from posegen.error_codes import NOT_OURS
+from posegen.incidents import Incident, open_incidents
 from posegen.settings import load_settings
 from posegen.storage.space import space_of
 from posegen.upkeep.health import SEVERITIES, HealthFinding, Kind, Severity, Thresholds, judge
+from posegen.upkeep.health_rows import look
 from posegen.upkeep.incidents import follow
+from posegen.upkeep.metrics import move_mark
 from posegen_assets.ownership import CODE_VERSION, OWNERS, UPKEEP
 from resources.database import DatabaseResource
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from posegen.database.metrics import note_findings
-from posegen.lifecycle.invariants import Bounds
 from posegen.settings import load_settings
+from posegen.upkeep.invariants import Bounds
+from posegen.upkeep.metrics import note_findings
 from posegen.upkeep.recovery import RecoveredWork, recover_all
 from posegen.upkeep.verification import Finding, verify
 from posegen.work.steps import Steps

@@ -5,10 +5,10 @@ from uuid import UUID
 import dagster as dg
 
 from posegen.errors import ImageInvalid, StorageError
+from posegen.generations.making.contact_sheets import store_contact_sheet
+from posegen.generations.making.manifests import Manifest
 from posegen.storage.traffic import Traffic
-from posegen.studio.contact_sheets import store_contact_sheet
-from posegen.studio.manifests import Manifest
-from posegen.studio.studio import Studio
+from posegen.studio import Studio
 from posegen.work.queue import Lease
 
 Metadata = dict[str, dg.MetadataValue]

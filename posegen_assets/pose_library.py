@@ -3,13 +3,13 @@
 import dagster as dg
 import structlog
 
-from posegen.database import library
 from posegen.database.failures import may_pass
-from posegen.database.library import StoredPose
 from posegen.errors import InvalidPose, PosegenError
-from posegen.studio.contact_sheets import store_library_sheet
-from posegen.studio.control_maps import ControlMap, Kind, control_maps
-from posegen.studio.studio import Studio
+from posegen.generations.making.contact_sheets import store_library_sheet
+from posegen.library import rows as library
+from posegen.library.control_maps import ControlMap, Kind, control_maps
+from posegen.library.rows import StoredPose
+from posegen.studio import Studio
 from posegen_assets.ownership import CODE_VERSION, OWNERS, POSE_LIBRARY
 from resources.manifest_io_manager import Manifest
 from resources.studio import StudioResource

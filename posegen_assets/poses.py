@@ -8,13 +8,13 @@ from uuid import UUID
 
 import dagster as dg
 
-from posegen.lifecycle.claims import start_work
-from posegen.lifecycle.work import at_work
+from posegen.generations.asking.claims import start_work
+from posegen.generations.making.manifests import poses_manifest, thumbnails_manifest
+from posegen.generations.making.poses import make_poses
+from posegen.generations.making.thumbnails import make_thumbnails_again
+from posegen.generations.making.work import at_work
 from posegen.logs import bound
-from posegen.studio.manifests import poses_manifest, thumbnails_manifest
-from posegen.studio.poses import make_poses
-from posegen.studio.studio import Studio
-from posegen.studio.thumbnails import make_thumbnails_again
+from posegen.studio import Studio
 from posegen_assets.metadata import contact_sheet_shown, pose_metadata, thumbnail_metadata
 from posegen_assets.ownership import CODE_VERSION, OWNERS, POSE_IMAGES
 from posegen_assets.refusals import generation_of, refusals_in_words, who_cancelled

@@ -11,12 +11,12 @@ from uuid import UUID
 import dagster as dg
 from pydantic import Field
 
-from posegen.database import retention
+from posegen.accounts import quota
 from posegen.database.connection import Database
-from posegen.database.retention import Due
-from posegen.ledger import quota
 from posegen.settings import LONGEST_DAYS, LONGEST_GRACE_HOURS, MOST_ROWS, load_settings
+from posegen.upkeep import retention_rows as retention
 from posegen.upkeep.retention import RetentionRule, clean_up_images
+from posegen.upkeep.retention_rows import Due
 from posegen_assets.ownership import CODE_VERSION, OWNERS, UPKEEP
 from resources.database import DatabaseResource
 from resources.studio import StudioResource

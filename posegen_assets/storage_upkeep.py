@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 from pydantic import Field
 
-from posegen.database import moves
-from posegen.database.metrics import note_findings
-from posegen.storage.identity import require_own
-from posegen.studio.studio import Studio
-from posegen.upkeep.moving import Move, delete_due, move_manifests, move_objects
+from posegen.objects import moves
+from posegen.objects.identity import require_own
+from posegen.objects.moving import Move, delete_due, move_manifests, move_objects
+from posegen.studio import Studio
+from posegen.upkeep.metrics import note_findings
 from posegen.upkeep.reconciling import Found, reconcile
 from posegen_assets.ownership import CODE_VERSION, OWNERS, UPKEEP
 from resources.studio import StudioResource

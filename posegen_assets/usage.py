@@ -1,6 +1,6 @@
 """Usage reports: a day, a week and a month each as Parquet, CSV and plots in the store. Days are UTC days.
 
-What is counted lies in `posegen.database.usage`; a report can be made again at any time, with the same figures.
+What is counted lies in `posegen.reports.usage_rows`; a report can be made again at any time, with the same figures.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ import dagster as dg
 from posegen.errors import ObjectMissing
 from posegen.reports.periods import Period, day, month, read_day, week
 from posegen.storage.protocol import LONGEST_SIGNED_SECONDS, ObjectStore
-from posegen.studio.studio import Studio
+from posegen.studio import Studio
 from posegen_assets.ownership import CODE_VERSION, OWNERS, REPORTS
 from resources.studio import StudioResource
 

@@ -9,9 +9,9 @@ import dagster as dg
 
 from posegen.images.decoding.pool import DecoderPool
 from posegen.logs import bound
-from posegen.studio.studio import Studio
-from posegen.studio.variant_requests import claim_batch
-from posegen.studio.variants import VariantsMade, make_variants
+from posegen.studio import Studio
+from posegen.variants.making import VariantsMade, make_variants
+from posegen.variants.work import claim_batch
 from posegen_assets.ownership import CODE_VERSION, OWNERS, VARIANTS
 from resources.studio import StudioResource
 from sensors.targets import BATCH_TAG

@@ -12,12 +12,12 @@ from posegen.backends.breaker import BackendRule
 from posegen.backends.registry import open_backend
 from posegen.database.connection import Database
 from posegen.database.failures import is_lost
-from posegen.database.traffic import add_traffic
 from posegen.errors import DatabaseUnusable
 from posegen.images.thumbnail_sizes import thumbnail_sizes
-from posegen.storage.identity import require_own
+from posegen.objects.identity import require_own
+from posegen.objects.traffic import add_traffic
 from posegen.storage.stores import Stores
-from posegen.studio.studio import Studio
+from posegen.studio import Studio
 from posegen.work.rules import RetryRule
 from posegen.work.worker_home import WorkerHome
 from resources.database import DatabaseResource
@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 
 class StudioResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # the base is generic over itself
-    """What pictures are made with; the fields are those of `posegen.studio.studio.Studio`."""
+    """What pictures are made with; the fields are those of `posegen.studio.Studio`."""
 
     database: dg.ResourceDependency[DatabaseResource]
     storage: dg.ResourceDependency[StorageResource]

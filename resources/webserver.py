@@ -18,9 +18,9 @@ from dagster_webserver.webserver import DagsterWebserver
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
 
-from posegen.database.metrics import read_numbers
 from posegen.settings import Settings, load_settings
 from posegen.storage.opening import local_place, open_local
+from posegen.upkeep.metrics import read_numbers
 from posegen.web.metrics import metrics_route
 from posegen.web.objects import object_routes
 

@@ -6,11 +6,11 @@ import dagster as dg
 import structlog
 
 from posegen.database.connection import Database
-from posegen.database.designs import REQUESTS_CHANNEL, deleted_waiting
+from posegen.designs.making import clear_deleted
+from posegen.designs.rows import REQUESTS_CHANNEL, deleted_waiting
+from posegen.designs.work import kind
 from posegen.errors import StorageError
-from posegen.lifecycle.designs import kind
 from posegen.settings import load_settings
-from posegen.studio.designs import clear_deleted
 from posegen.work.steps import Steps
 from resources.database import DatabaseResource
 from resources.studio import StudioResource

@@ -12,8 +12,8 @@ from dagster._core.events import RunFailureReason
 from dagster._core.storage.tags import PARTITION_NAME_TAG, RUN_FAILURE_REASON_TAG
 
 from posegen.database.connection import Database
-from posegen.lifecycle.designs import DESIGNS
-from posegen.lifecycle.outcomes import GENERATIONS
+from posegen.designs.work import DESIGNS
+from posegen.generations.making.outcomes import GENERATIONS
 from posegen.settings import load_settings
 from posegen.work.outcomes import Work, cancel_run, recover_run, release_run
 from posegen.work.queue import Claim

@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from posegen.database.events import REQUESTS_CHANNEL
-from posegen.lifecycle.kind import kind
+from posegen.generations.kind import kind
+from posegen.generations.rows.events import REQUESTS_CHANNEL
 from posegen.settings import load_settings
 from resources.database import DatabaseResource
 from sensors.runs import launches_now

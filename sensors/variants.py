@@ -3,7 +3,7 @@
 import dagster as dg
 
 from posegen.settings import load_settings
-from posegen.studio.variant_requests import kind
+from posegen.variants.work import kind
 from posegen.work.tick import tick
 from posegen.work.worker_home import WorkerHome
 from resources.database import DatabaseResource

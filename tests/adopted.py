@@ -7,10 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
+from posegen.generations.adopting.adoption import Adopted, Adoption, adopt_tree
 from posegen.images.validation import open_image
 from posegen.storage.local import LocalStore
-from posegen.studio.adoption import Adopted, Adoption, adopt_tree
-from posegen.studio.studio import Studio
+from posegen.studio import Studio
 from tests.builders import a_user
 from tests.hostile_images import encoded
 

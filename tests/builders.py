@@ -12,24 +12,28 @@ from uuid import UUID, uuid4
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from posegen.database import objects, poses
+from posegen.accounts import quota
 from posegen.database.connection import Database
-from posegen.database.poses import OpenPose
+from posegen.designs import work as designs
+from posegen.generations import service
+from posegen.generations.asking import claims, intake
+from posegen.generations.making import outcomes
+from posegen.generations.making.checkpoint import MadePose
+from posegen.generations.making.exports import derive_exports
+from posegen.generations.making.outcomes import GENERATIONS
+from posegen.generations.making.poses import make_poses
+from posegen.generations.rows import poses
+from posegen.generations.rows.poses import OpenPose
+from posegen.generations.rules import IntakeLimits, Prices
+from posegen.generations.service import Cancelled
 from posegen.images.measures import Measures, Passed
 from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize
-from posegen.ledger import quota
-from posegen.lifecycle import claims, designs, intake, outcomes, service
-from posegen.lifecycle.checkpoint import MadePose
-from posegen.lifecycle.outcomes import GENERATIONS
-from posegen.lifecycle.rules import IntakeLimits, Prices
-from posegen.lifecycle.service import Cancelled
+from posegen.objects import rows as objects
 from posegen.poses.library import LIBRARY
 from posegen.storage.keys import pose_key, thumbnail_key, uploaded_key
 from posegen.storage.protocol import ObjectInfo
-from posegen.studio import variant_requests
-from posegen.studio.exports import derive_exports
-from posegen.studio.poses import make_poses
-from posegen.studio.studio import Studio
+from posegen.studio import Studio
+from posegen.variants import work as variant_requests
 from posegen.work.keeper import LeaseKeeper
 from posegen.work.outcomes import Work
 from posegen.work.queue import Claim, Lease

@@ -16,12 +16,12 @@ import pytest
 import structlog
 
 from posegen.database.connection import Database
-from posegen.database.prepare import prepare_database
 from posegen.database.server import DatabaseUrls
 from posegen.logs import configure_logging
 from posegen.settings import Settings
 from posegen.storage.local import LocalStore
-from posegen.studio.studio import Studio
+from posegen.studio import Studio
+from posegen.upkeep.preparing import prepare_database
 from tests.backends import PaintedBackend
 from tests.resets import keep_as_it_is, reset
 from tests.s3_server import S3Server, running_s3

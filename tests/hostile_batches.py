@@ -16,12 +16,13 @@ import psycopg
 from psycopg.rows import dict_row
 
 from posegen.database.connection import Database
-from posegen.images.platforms import PLATFORMS
+from posegen.designs import work as designs
+from posegen.designs.making import make_design
+from posegen.generations.asking import claims
 from posegen.images.validation import open_image
-from posegen.lifecycle import claims, designs
-from posegen.studio.designs import make_design
-from posegen.studio.studio import Studio
-from posegen.studio.variants import make_variants
+from posegen.platforms.platform import PLATFORMS
+from posegen.studio import Studio
+from posegen.variants.making import make_variants
 from sensors.designs import design_requests
 from sensors.requests import generation_requests
 from sensors.targets import BATCH_TAG, DISPATCH_TAG

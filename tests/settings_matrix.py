@@ -29,15 +29,15 @@ from posegen.backends.protocol import Backend
 from posegen.cli.demo import REQUESTS
 from posegen.cli.main import main
 from posegen.database.connection import Database
-from posegen.database.prepare import prepare_database
 from posegen.database.server import DatabaseUrls, open_server
 from posegen.database.server_url import parse_url
-from posegen.lifecycle.claims import start_work
+from posegen.generations.asking.claims import start_work
+from posegen.objects.identity import require_own
 from posegen.settings import load_settings
-from posegen.storage.identity import require_own
 from posegen.storage.local import LocalStore
-from posegen.studio.studio import Studio
+from posegen.studio import Studio
 from posegen.supervisor.environment import dagster_environment
+from posegen.upkeep.preparing import prepare_database
 from resources.dagster_storage import pooled_engine
 from resources.database import DatabaseResource
 from sensors.requests import generation_requests

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from posegen.database import breakers
+from posegen.backends import breaker_rows as breakers
 from posegen.database.connection import Database
 from posegen.errors import BackendHeldBack, BackendUnavailable
 from posegen.settings import Settings

@@ -12,8 +12,8 @@ import typer
 from posegen.cli import console
 from posegen.cli.commands import AS_JSON
 from posegen.cli.session import Session, open_session
+from posegen.generations.adopting.adoption import Adopted, Adoption, adopt_tree
 from posegen.images.decoding.pool import DecoderPool
-from posegen.studio.adoption import Adopted, Adoption, adopt_tree
 
 
 def adopt(

@@ -16,7 +16,7 @@ from posegen.cli import console
 from posegen.cli.commands import AS_JSON
 from posegen.cli.picking import POSES, names, numbers
 from posegen.cli.session import open_session
-from posegen.studio.archives import DEFAULT_FORMATS, IMAGE, GenerationArchive, plan_archive
+from posegen.generations.reading.archives import DEFAULT_FORMATS, IMAGE, GenerationArchive, plan_archive
 
 _SHOWN = 5
 

@@ -11,7 +11,7 @@ import typer
 from posegen.cli import console
 from posegen.cli.commands import AS_JSON
 from posegen.cli.session import open_session
-from posegen.database import audit as audits
+from posegen.upkeep import audit as audits
 
 _MOST_SHOWN = 3
 

@@ -11,8 +11,8 @@ from posegen.cli import console
 from posegen.cli.actors import ACTOR, local_actor
 from posegen.cli.commands import AS_JSON
 from posegen.cli.session import open_session
-from posegen.lifecycle import service
-from posegen.lifecycle.service import AlreadyEnded
+from posegen.generations import service
+from posegen.generations.service import AlreadyEnded
 
 
 def cancel(

@@ -7,6 +7,10 @@ from uuid import UUID
 
 import typer
 
+from posegen.accounts import credits
+from posegen.accounts import replay as ledger_audit
+from posegen.accounts.credits import Balance, Entry
+from posegen.accounts.replay import Audit
 from posegen.cli import console
 from posegen.cli.actors import ACTOR, local_actor
 from posegen.cli.commands import AS_JSON, Commands
@@ -15,12 +19,8 @@ from posegen.cli.picking import POSES, numbers
 from posegen.cli.requests import LOCAL_USER
 from posegen.cli.session import open_session
 from posegen.database.connection import Connection
-from posegen.database.results import pose_results, results_of
 from posegen.errors import GenerationUnknown, NothingToRefund, PoseNumberUnknown, UserUnknown
-from posegen.ledger import audit as ledger_audit
-from posegen.ledger import credits
-from posegen.ledger.audit import Audit
-from posegen.ledger.credits import Balance, Entry
+from posegen.generations.reading.results import pose_results, results_of
 
 app = Commands(help="Credits: what a user has; grant, refund, audit.", no_args_is_help=True)
 

@@ -13,10 +13,11 @@ from posegen.cli.actors import ACTOR, local_actor
 from posegen.cli.commands import AS_JSON
 from posegen.cli.picking import POSES, numbers
 from posegen.cli.session import Session, open_session
-from posegen.database import adopted_files, retention
-from posegen.database.results import results_of
 from posegen.errors import GenerationUnknown, NothingToDelete, NothingToRestore, PoseNumberUnknown
+from posegen.generations.reading.results import results_of
+from posegen.objects import adopted_files
 from posegen.settings import LONGEST_GRACE_HOURS
+from posegen.upkeep import retention_rows as retention
 
 _GENERATION = Annotated[UUID, typer.Argument(help="A generation that has ended; `posegen status` lists the latest.")]
 

@@ -14,20 +14,20 @@ from uuid import UUID, uuid4
 
 import typer
 
+from posegen.accounts import users
+from posegen.accounts.credits import Balance, balance_of
 from posegen.cli import console
 from posegen.cli.following import follow
 from posegen.cli.session import Session, open_session
 from posegen.cli.sheets import write_sheet
 from posegen.cli.up import platform_for
-from posegen.database import users
-from posegen.database.requests import insert_request
-from posegen.database.results import GenerationResult
 from posegen.errors import PosegenError
+from posegen.generations.asking.requests import insert_request
+from posegen.generations.reading.gathering import GatheredFile, gather_files
+from posegen.generations.reading.results import GenerationResult
 from posegen.images.contact_sheet import Tile, contact_sheet
-from posegen.images.platforms import PLATFORMS
-from posegen.ledger.credits import Balance, balance_of
+from posegen.platforms.platform import PLATFORMS
 from posegen.states import GenerationStatus
-from posegen.studio.gathering import GatheredFile, gather_files
 from posegen.supervisor.locks import find_platform
 from posegen.supervisor.platform import PlatformOptions
 from posegen.supervisor.signals import stop_on_signals

@@ -9,17 +9,17 @@ from uuid import UUID
 
 import typer
 
+from posegen.accounts import users
 from posegen.cli import console
 from posegen.cli.commands import AS_JSON, Commands
 from posegen.cli.failures import told_on_failure
 from posegen.cli.requests import LOCAL_USER
 from posegen.cli.session import Session, open_session
-from posegen.database import designs as statements
-from posegen.database import users
-from posegen.database.design_requests import insert_design_request
+from posegen.designs import rows as statements
+from posegen.designs.making import delete_design, gather_design, make_design, print_url
+from posegen.designs.requests import insert_design_request
+from posegen.designs.work import claim_design, start_design
 from posegen.errors import DesignUnknown, RequestRefused
-from posegen.lifecycle.designs import claim_design, start_design
-from posegen.studio.designs import delete_design, gather_design, make_design, print_url
 from posegen.supervisor.locks import find_platform
 
 app = Commands(help="Designs: a text on a ground, as a preview and for print.", no_args_is_help=True)

@@ -13,9 +13,9 @@ import typer
 from posegen.cli import console
 from posegen.cli.commands import AS_JSON
 from posegen.cli.session import open_session
-from posegen.database.history import EntryRow, ExportRow, GenerationRow, PoseRow
 from posegen.database.json_documents import UnreadableJson
-from posegen.lifecycle.history import History, PastClaim, Presence, history_of, look_for, stretches_of
+from posegen.generations.reading.history import History, PastClaim, Presence, history_of, look_for, stretches_of
+from posegen.generations.reading.history_rows import EntryRow, ExportRow, GenerationRow, PoseRow
 from posegen.storage.opening import open_stores, places_of
 from posegen.supervisor.locks import find_platform
 

@@ -10,8 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from posegen.cli import console
 from posegen.database.connection import Database
-from posegen.database.events import EVENTS_CHANNEL
-from posegen.database.results import GenerationResult, results_of
+from posegen.generations.reading.results import GenerationResult, results_of
+from posegen.generations.rows.events import EVENTS_CHANNEL
 
 _LOOK_SECONDS = 1.0
 

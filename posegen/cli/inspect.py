@@ -13,9 +13,9 @@ from posegen.cli.commands import AS_JSON
 from posegen.cli.session import open_session
 from posegen.database.connection_file import read_record
 from posegen.errors import PosegenError
+from posegen.generations.reading.origins import Known, Said, what_is_known, what_it_says
 from posegen.images.provenance import DigitalSource, Provenance
 from posegen.settings import load_settings
-from posegen.studio.origins import Known, Said, what_is_known, what_it_says
 
 _SOURCES = {
     DigitalSource.TRAINED_MODEL.value: "made by a trained model",

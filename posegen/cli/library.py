@@ -14,16 +14,16 @@ from posegen.cli import console
 from posegen.cli.commands import AS_JSON, Commands
 from posegen.cli.session import open_session
 from posegen.cli.sheets import check_suffix, write_sheet
-from posegen.database.library import StoredPose, stored_poses
 from posegen.errors import InvalidPose, UnknownName
 from posegen.figure.drawing import Drawing
+from posegen.generations.asking.intake import usable_poses
 from posegen.images.contact_sheet import Tile, contact_sheet
 from posegen.images.pixels import Pixels
 from posegen.images.png import encode_png
-from posegen.lifecycle.intake import usable_poses
+from posegen.library.control_maps import draw_library_pose
+from posegen.library.rows import StoredPose, stored_poses
 from posegen.poses.control_maps import depth_map, openpose_map
 from posegen.poses.keypoints import openpose_json
-from posegen.studio.control_maps import draw_library_pose
 
 app = Commands(help="The poses that can be asked for: a list, pictures, control maps.", no_args_is_help=True)
 

@@ -11,9 +11,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from posegen.cli import console
 from posegen.cli.commands import AS_JSON
 from posegen.cli.session import Session, open_session
-from posegen.database import adopted_files, moves, stores
-from posegen.storage.identity import require_own
-from posegen.upkeep.moving import Move, Moved, delete_due, move_manifests, move_objects
+from posegen.objects import adopted_files, moves, stores
+from posegen.objects.identity import require_own
+from posegen.objects.moving import Move, Moved, delete_due, move_manifests, move_objects
 from posegen.upkeep.reconciling import Reconciled
 from posegen.upkeep.reconciling import reconcile as reconcile_all
 

@@ -12,8 +12,8 @@ from posegen.cli import console
 from posegen.cli.commands import AS_JSON
 from posegen.cli.picking import POSES, names, numbers
 from posegen.cli.session import open_session
-from posegen.database.results import results_of
-from posegen.studio.regeneration import regenerate as make_again
+from posegen.generations.asking.regeneration import regenerate as make_again
+from posegen.generations.reading.results import results_of
 
 SOME_FAILED = 1
 

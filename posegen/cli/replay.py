@@ -11,9 +11,9 @@ import typer
 from posegen.cli import console
 from posegen.cli.commands import AS_JSON
 from posegen.cli.session import open_session
+from posegen.generations.reading.replay import Likeness, Replay
+from posegen.generations.reading.replay import replay as render_again
 from posegen.images.png import encode_png
-from posegen.studio.replay import Likeness, Replay
-from posegen.studio.replay import replay as render_again
 
 DIFFERS = 1
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import typer
 
+from posegen.accounts import users
 from posegen.cli import console
 from posegen.cli.commands import AS_JSON
 from posegen.cli.failures import Progress, told_on_failure
@@ -16,17 +17,16 @@ from posegen.cli.following import follow
 from posegen.cli.picking import names
 from posegen.cli.session import Session, open_session
 from posegen.cli.sheets import check_suffix, write_sheet
-from posegen.database import users
 from posegen.database.connection import Connection
-from posegen.database.exports import print_resolutions
-from posegen.database.requests import insert_request
-from posegen.database.requests import submit as submit_request
-from posegen.database.results import GenerationResult, latest_results, pose_results, results_of
 from posegen.error_codes import ErrorCode
 from posegen.errors import GenerationUnknown, RequestRefused
+from posegen.generations.asking.requests import insert_request
+from posegen.generations.asking.requests import submit as submit_request
+from posegen.generations.making.contact_sheets import draw_contact_sheet
+from posegen.generations.reading.gathering import gather_files
+from posegen.generations.reading.results import GenerationResult, latest_results, pose_results, results_of
+from posegen.generations.rows.exports import print_resolutions
 from posegen.states import GenerationStatus
-from posegen.studio.contact_sheets import draw_contact_sheet
-from posegen.studio.gathering import gather_files
 from posegen.supervisor.locks import find_platform
 
 LOCAL_USER = UUID("00000000-0000-4000-8000-000000000001")

@@ -9,22 +9,22 @@ from dataclasses import dataclass
 from posegen.backends.breaker import BackendRule
 from posegen.backends.registry import open_backend
 from posegen.cli import console
-from posegen.database import stores
 from posegen.database.connection import Database
 from posegen.database.migrate import current_revision, newest_revision
-from posegen.database.prepare import prepare_database
 from posegen.database.server import DatabaseUrls, open_server
 from posegen.errors import DatabaseUnusable, StoreUnknown
-from posegen.images.platform_file import own_platforms
 from posegen.images.thumbnail_sizes import thumbnail_sizes
 from posegen.logs import configure_logging
+from posegen.objects import stores
+from posegen.objects.identity import require_own
+from posegen.objects.moving import delete_due
+from posegen.platforms.file import own_platforms
 from posegen.settings import Settings, load_settings
-from posegen.storage.identity import require_own
 from posegen.storage.opening import open_stores, places_of
 from posegen.storage.protocol import ObjectStore
 from posegen.storage.stores import Stores
-from posegen.studio.studio import Studio
-from posegen.upkeep.moving import delete_due
+from posegen.studio import Studio
+from posegen.upkeep.preparing import prepare_database
 from posegen.work.rules import RetryRule
 from posegen.work.worker_home import WorkerHome
 

@@ -12,10 +12,10 @@ from rich.text import Text
 from posegen.cli import console
 from posegen.cli.commands import AS_JSON, Commands
 from posegen.cli.session import open_session
-from posegen.database import stores
 from posegen.errors import StorageError, StoreUnknown
+from posegen.objects import stores
+from posegen.objects.identity import require_own, take_over
 from posegen.settings import load_settings
-from posegen.storage.identity import require_own, take_over
 from posegen.storage.keys import validate_prefix
 from posegen.storage.opening import open_stores, places_of
 from posegen.storage.places import BucketPlace

@@ -16,14 +16,14 @@ from posegen.cli.actors import ACTOR, local_actor
 from posegen.cli.commands import AS_JSON, Commands
 from posegen.cli.failures import told_on_failure
 from posegen.cli.session import Session, open_session
-from posegen.database import uploads
-from posegen.database.uploads import Upload
 from posegen.errors import UploadRefused
 from posegen.images.decoding.pool import DecoderPool
 from posegen.proxies import open_url
 from posegen.storage.protocol import LONGEST_SIGNED_SECONDS, SIGNED_SECONDS
-from posegen.studio.uploads import begin_upload, complete_upload
 from posegen.supervisor.locks import find_platform
+from posegen.uploads import rows as uploads
+from posegen.uploads.rows import Upload
+from posegen.uploads.service import begin_upload, complete_upload
 
 app = Commands(help="Pictures of clients' own: a signed PUT, then a check.", no_args_is_help=True)
 _USER = Annotated[UUID, typer.Option(help="Whose picture it is, and whose space it takes.")]

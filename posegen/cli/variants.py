@@ -14,14 +14,16 @@ from posegen.cli.actors import ACTOR, local_actor
 from posegen.cli.commands import AS_JSON, Commands, Group
 from posegen.cli.failures import Progress, told_on_failure
 from posegen.cli.session import Session, open_session
-from posegen.database import recipes, variant_sources, variants
 from posegen.database.connection import Connection
-from posegen.database.variants import VariantResult
 from posegen.error_codes import ErrorCode
 from posegen.errors import NoVariants, RequestRefused
+from posegen.generations.rows import recipes
 from posegen.images.decoding.pool import DecoderPool
-from posegen.studio.variant_requests import claim_request
-from posegen.studio.variants import make_variants
+from posegen.variants import rows as variants
+from posegen.variants import sources as variant_sources
+from posegen.variants.making import make_variants
+from posegen.variants.rows import VariantResult
+from posegen.variants.work import claim_request
 
 FAILED = 3
 _LONGEST_WAIT = 600.0

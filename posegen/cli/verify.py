@@ -11,7 +11,7 @@ from rich.text import Text
 from posegen.cli import console
 from posegen.cli.commands import AS_JSON
 from posegen.cli.session import open_session
-from posegen.lifecycle.invariants import Bounds
+from posegen.upkeep.invariants import Bounds
 from posegen.upkeep.verification import DEFAULT_READ, Finding
 from posegen.upkeep.verification import verify as verify_all
 

@@ -10,8 +10,8 @@ import typer
 from posegen.cli import console
 from posegen.cli.requests import GENERATION_FAILED
 from posegen.cli.session import open_session
-from posegen.database.events import Event
-from posegen.lifecycle.watching import watch as events_of
+from posegen.generations.reading.watching import watch as events_of
+from posegen.generations.rows.events import Event
 from posegen.states import GenerationStatus
 
 _INTERRUPTED = 130

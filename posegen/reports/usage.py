@@ -1,6 +1,6 @@
 """A usage report: what was made, for whom, how well and for how much, as pandas tables over a period.
 
-What is counted and how is in `posegen.database.usage`; this module makes tables of it and what follows from them.
+What is counted and how is in `posegen.reports.usage_rows`; this module makes tables of it and what follows from them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from posegen.database import usage as counted
 from posegen.database.connection import Connection
+from posegen.reports import usage_rows as counted
 from posegen.reports.periods import Period
 
 TABLES: Mapping[str, counted.Counted] = {

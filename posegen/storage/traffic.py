@@ -1,6 +1,6 @@
 """Counting what a store is asked for: how much was written, read, skipped and deleted, how often in vain, how long.
 
-Counting alone lives here; `posegen.database.traffic` keeps what was counted.
+Counting alone lives here; `posegen.objects.traffic` keeps what was counted.
 """
 
 from __future__ import annotations

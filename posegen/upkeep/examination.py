@@ -15,27 +15,29 @@ from pathlib import Path
 
 import psycopg
 
+from posegen.accounts.replay import audit
+from posegen.backends import breaker_rows as breakers
 from posegen.backends.registry import open_backend
-from posegen.database import breakers, condition, steps, stores
 from posegen.database.connection import Connection, Database
 from posegen.database.failures import describe
-from posegen.database.library import stored_poses
 from posegen.database.migrate import current_revision, newest_revision
-from posegen.database.platforms import judged_platforms
 from posegen.database.server import DatabaseUrls, open_server
 from posegen.error_codes import ErrorCode
 from posegen.errors import PosegenError, StorageError
-from posegen.ledger.audit import audit
-from posegen.lifecycle.intake import usable_poses
-from posegen.lifecycle.invariants import SPACE
+from posegen.generations.asking.intake import usable_poses
+from posegen.library.rows import stored_poses
+from posegen.objects import stores
+from posegen.objects.identity import is_own
+from posegen.platforms.rows import judged_platforms
 from posegen.settings import Settings, load_settings
-from posegen.storage.identity import is_own
 from posegen.storage.opening import open_stores, places_of
 from posegen.storage.protocol import ObjectStore
 from posegen.storage.stores import Stores
 from posegen.supervisor.locks import RunningPlatform, find_platform
-from posegen.upkeep import outside
+from posegen.upkeep import condition, outside
 from posegen.upkeep.finding import Finding, Part, checked
+from posegen.upkeep.invariants import SPACE
+from posegen.work import failing_steps as steps
 
 LEAST_FREE_BYTES = 1_000_000_000
 MOST_SKEW_SECONDS = 30

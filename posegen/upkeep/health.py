@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from posegen.database import steps
-from posegen.database.health import Seen
 from posegen.graphemes import cut, shorten
 from posegen.settings import Settings
 from posegen.storage.space import Space
+from posegen.upkeep.health_rows import Seen
+from posegen.work import failing_steps as steps
 
 GB = 10**9
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import structlog
 
-from posegen.database import incidents
+from posegen import incidents
 from posegen.database.connection import Connection, Database
-from posegen.database.incidents import Incident
+from posegen.incidents import Incident
 from posegen.upkeep.health import HealthFinding
 
 log = structlog.get_logger(__name__)

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from posegen.database import moves, uploads
 from posegen.database.connection import Database
-from posegen.database.moves import DoomedObject
 from posegen.errors import ObjectCorrupt, ObjectMissing
+from posegen.objects import moves
+from posegen.objects.moves import DoomedObject
+from posegen.objects.moving import delete_due
 from posegen.storage.protocol import ObjectStore
 from posegen.upkeep.comparison import Difference, Kind, Walk, differences, registered
-from posegen.upkeep.moving import delete_due
+from posegen.uploads import rows as uploads
 
 DEFAULT_GRACE = timedelta(hours=24)
 MOST_EXAMPLES = 5

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from posegen.database.connection import Database
-from posegen.lifecycle import designs
-from posegen.lifecycle.kind import kind as generations_kind
+from posegen.designs import work as designs
+from posegen.generations.kind import kind as generations_kind
 from posegen.settings import Settings
-from posegen.studio import variant_requests
+from posegen.variants import work as variant_requests
 from posegen.work.recovery import Recovered
 from posegen.work.steps import Steps
 from posegen.work.tick import Kind, recover

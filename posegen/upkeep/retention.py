@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import repeat
 
-from posegen.database import retention
 from posegen.database.connection import Database
-from posegen.database.retention import Deleted, Due
+from posegen.objects.moving import delete_due
 from posegen.settings import Settings
 from posegen.storage.protocol import ObjectStore
-from posegen.upkeep.moving import delete_due
+from posegen.upkeep import retention_rows as retention
+from posegen.upkeep.retention_rows import Deleted, Due
 
 # Poses in one transaction: some 15 objects each, whose locks and foreign keys are held for some 20 ms.
 PAGE = 50

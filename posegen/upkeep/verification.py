@@ -1,6 +1,6 @@
 """Verifying a deployment: every invariant as a query on one snapshot, and the stores beside it.
 
-Looks and changes nothing, so it may run while work goes on. The invariants themselves lie in `posegen.lifecycle`.
+Looks and changes nothing, so it may run while work goes on. The queries lie in `invariants`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from datetime import timedelta
 from psycopg.rows import class_row
 
 from posegen.database.connection import Connection, Database
-from posegen.database.poses import pose_id
 from posegen.errors import ObjectCorrupt, ObjectMissing
-from posegen.lifecycle.invariants import INVARIANTS, MADE_ONCE, Bounds, Invariant
+from posegen.generations.rows.poses import pose_id
 from posegen.storage.protocol import ObjectStore
 from posegen.upkeep.comparison import Kind, StoredObject, Walk, differences, has_row
+from posegen.upkeep.invariants import INVARIANTS, MADE_ONCE, Bounds, Invariant
 
 MOST_EXAMPLES = 5
 DEFAULT_GRACE = timedelta(hours=24)

@@ -1,6 +1,6 @@
 """The route `/metrics`: the numbers of this installation in the words of Prometheus.
 
-What they are counted from is `posegen.database.metrics`.
+What they are counted from is `posegen.upkeep.metrics`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from posegen.database.metrics import Latencies, Numbers, StoreTraffic
 from posegen.error_codes import ErrorCode
 from posegen.states import GenerationStatus
 from posegen.storage.space import Space, space_of
+from posegen.upkeep.metrics import Latencies, Numbers, StoreTraffic
 
 PATH = "/metrics"
 # What is told of each tally: its words, its label, and the values that are told also while they are 0.

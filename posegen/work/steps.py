@@ -13,11 +13,11 @@ from typing import TypeVar
 
 import structlog
 
-from posegen.database import steps
 from posegen.database.connection import Database
 from posegen.database.failures import is_lost
 from posegen.errors import PartlyDone
 from posegen.settings import PROJECT_ROOT
+from posegen.work import failing_steps as steps
 
 log = structlog.get_logger(__name__)
 

@@ -12,15 +12,15 @@ import psycopg
 import pytest
 
 from posegen.database.connection import Database
+from posegen.designs import work as designs
+from posegen.designs.work import DESIGNS
 from posegen.error_codes import ErrorCode
 from posegen.errors import DatabaseUnusable, LeaseLost, PartlyDone, RequestRefused, StoreUnavailable
-from posegen.lifecycle import designs
-from posegen.lifecycle.designs import DESIGNS
-from posegen.lifecycle.kind import kind as generations_kind
-from posegen.lifecycle.outcomes import GENERATIONS
+from posegen.generations.kind import kind as generations_kind
+from posegen.generations.making.outcomes import GENERATIONS
 from posegen.settings import Settings
-from posegen.studio import variant_requests
-from posegen.studio.variant_requests import VARIANTS
+from posegen.variants import work as variant_requests
+from posegen.variants.work import VARIANTS
 from posegen.work import outcomes, recovery
 from posegen.work.keeper import LeaseKeeper
 from posegen.work.lost_runs import lost_runs

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from posegen.images.platforms import PLATFORMS
 from posegen.images.validation import open_image
+from posegen.platforms.platform import PLATFORMS
 from tests.builders import SLUGS
 from tests.homes import PRICE
 

@@ -13,17 +13,18 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 from posegen.backends.protocol import Recipe
-from posegen.database import generations, poses, queue
 from posegen.database.connection import Connection, Database
-from posegen.database.poses import OpenPose
-from posegen.lifecycle import checkpoint, claims, recovery
-from posegen.lifecycle.checkpoint import MadePose
-from posegen.lifecycle.outcomes import GENERATIONS
+from posegen.generations.asking import claims, queue
+from posegen.generations.making import checkpoint, recovery
+from posegen.generations.making.checkpoint import MadePose
+from posegen.generations.making.outcomes import GENERATIONS
+from posegen.generations.making.poses import PosesMade
+from posegen.generations.rows import generations, poses
+from posegen.generations.rows.poses import OpenPose
 from posegen.storage.hashing import fingerprint
 from posegen.storage.keys import content_type_of
 from posegen.storage.protocol import ObjectInfo
-from posegen.studio.poses import PosesMade
-from posegen.studio.studio import Studio
+from posegen.studio import Studio
 from posegen.work.keeper import LeaseKeeper
 from posegen.work.queue import Claim, Lease, Progress, Queue
 

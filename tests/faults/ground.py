@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import psycopg
 
 from posegen.database.connection import Database
-from posegen.database.prepare import prepare_database
 from posegen.storage.local import LocalStore
 from posegen.storage.protocol import ObjectStore
 from posegen.storage.s3 import BucketStore
+from posegen.upkeep.preparing import prepare_database
 from tests import builders
 from tests.embedded_server import cluster_folder
 from tests.fault_proxy_http import HttpFaultProxy

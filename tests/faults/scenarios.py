@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from posegen.ledger import credits
+from posegen.accounts import credits
 from tests.faults.breakages import NOBODY_RECONCILES
 from tests.faults.evidence import Evidence
 from tests.faults.nursery import Worker

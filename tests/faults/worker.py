@@ -22,21 +22,22 @@ import psycopg
 import structlog
 
 from posegen.backends.breaker import BackendRule
-from posegen.database import retention
 from posegen.database.connection import Database
 from posegen.errors import ClaimSuperseded, DatabaseUnusable
-from posegen.lifecycle import claims, intake, outcomes, recovery, work
-from posegen.lifecycle.outcomes import GENERATIONS
-from posegen.lifecycle.rules import Prices, TimeLimits
+from posegen.generations.asking import claims, intake
+from posegen.generations.making import outcomes, recovery, work
+from posegen.generations.making.exports import derive_exports
+from posegen.generations.making.outcomes import GENERATIONS
+from posegen.generations.making.poses import make_poses
+from posegen.generations.rules import Prices, TimeLimits
 from posegen.logs import configure_logging
 from posegen.settings import Settings
 from posegen.storage.local import LocalStore
 from posegen.storage.places import BucketPlace, RequestLimits
 from posegen.storage.protocol import ObjectStore
 from posegen.storage.s3 import BucketStore
-from posegen.studio.exports import derive_exports
-from posegen.studio.poses import make_poses
-from posegen.studio.studio import Studio
+from posegen.studio import Studio
+from posegen.upkeep import retention_rows as retention
 from posegen.upkeep.retention import RetentionRule, clean_up_images
 from posegen.work import commit_points
 from posegen.work import keeper as keeping

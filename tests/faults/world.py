@@ -17,8 +17,8 @@ import psycopg
 from posegen.database.connection import Database
 from posegen.database.server import DatabaseUrls
 from posegen.errors import DatabaseUnusable
-from posegen.lifecycle.invariants import Bounds
 from posegen.storage.protocol import ObjectStore
+from posegen.upkeep.invariants import Bounds
 from posegen.upkeep.verification import Finding, verify
 from tests import builders
 from tests.concurrency import until

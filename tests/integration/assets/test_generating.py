@@ -14,11 +14,11 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 
 import posegen_assets.poses
 from posegen.errors import BackendUnavailable, GenerationCancelled, LeaseLost
+from posegen.generations.asking import claims
+from posegen.generations.making.contact_sheets import store_contact_sheet
+from posegen.generations.making.outcomes import GENERATIONS
+from posegen.generations.making.poses import make_poses
 from posegen.images.validation import open_image
-from posegen.lifecycle import claims
-from posegen.lifecycle.outcomes import GENERATIONS
-from posegen.studio.contact_sheets import store_contact_sheet
-from posegen.studio.poses import make_poses
 from posegen.work.keeper import LeaseKeeper
 from posegen.work.outcomes import recover_run
 from posegen.work.rules import RetryRule

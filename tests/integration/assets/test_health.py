@@ -5,11 +5,11 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
-from posegen.database.health import Ended, LocalObjects, look
-from posegen.database.metrics import note_findings
 from posegen.error_codes import NOT_OURS
-from posegen.lifecycle.outcomes import GENERATIONS
+from posegen.generations.making.outcomes import GENERATIONS
 from posegen.upkeep.health import Kind
+from posegen.upkeep.health_rows import Ended, LocalObjects, look
+from posegen.upkeep.metrics import note_findings
 from posegen.work.outcomes import retry_after_error
 from posegen.work.rules import RetryRule
 from posegen_assets.health import health

@@ -9,13 +9,13 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from posegen.database import library
+from posegen.generations.making.contact_sheets import store_library_sheet
 from posegen.images.validation import open_image
+from posegen.library import rows as library
+from posegen.library.control_maps import control_maps, draw_library_pose
 from posegen.poses.control_maps import decode_joints
 from posegen.poses.library import LIBRARY
 from posegen.storage.keys import manifest_key
-from posegen.studio.contact_sheets import store_library_sheet
-from posegen.studio.control_maps import control_maps, draw_library_pose
 from posegen.upkeep.reconciling import reconcile
 from tests.builders import execute, rows, value
 from tests.conftest import BASE_URL

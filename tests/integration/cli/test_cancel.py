@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from posegen.lifecycle.checkpoint import complete_pose
+from posegen.generations.making.checkpoint import complete_pose
 from tests.builders import (
     PRICE,
     SLUGS,

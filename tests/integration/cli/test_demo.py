@@ -8,11 +8,12 @@ import threading
 import pytest
 
 from posegen.cli import demo
+from posegen.generations.asking import claims
+from posegen.generations.making import outcomes
+from posegen.generations.making.exports import derive_exports
+from posegen.generations.making.outcomes import GENERATIONS
+from posegen.generations.making.poses import make_poses
 from posegen.images.validation import open_image
-from posegen.lifecycle import claims, outcomes
-from posegen.lifecycle.outcomes import GENERATIONS
-from posegen.studio.exports import derive_exports
-from posegen.studio.poses import make_poses
 from posegen.supervisor.locks import hold_home
 from posegen.work.keeper import LeaseKeeper
 from tests.builders import execute, started, take_in, value

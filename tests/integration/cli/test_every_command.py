@@ -17,10 +17,10 @@ import typer.main
 from posegen.cli import console
 from posegen.cli.main import app
 from posegen.database.connection import Database
-from posegen.database.prepare import prepare_database
-from posegen.storage.identity import require_own
+from posegen.objects.identity import require_own
 from posegen.storage.local import LocalStore
-from posegen.studio.studio import Studio
+from posegen.studio import Studio
+from posegen.upkeep.preparing import prepare_database
 from tests.backends import PaintedBackend
 from tests.builders import a_design, a_user, execute, finished, rows
 from tests.commands import ByteShell, commands

@@ -7,10 +7,10 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from posegen.database import retention
 from posegen.database.connection import Database
-from posegen.lifecycle.history import history_of
+from posegen.generations.reading.history import history_of
 from posegen.supervisor.locks import hold_home
+from posegen.upkeep import retention_rows as retention
 from tests.builders import (
     SLUGS,
     a_request,

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from posegen.database import library
 from posegen.images.validation import open_image
+from posegen.library import rows as library
 from posegen.poses.library import CATEGORIES, LIBRARY
 from tests.builders import execute
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from posegen.backends.mannequin import Mannequin
-from posegen.database.poses import pose_id
+from posegen.generations.rows.poses import pose_id
 from posegen.images.validation import open_image
 from tests.builders import execute, finished
 

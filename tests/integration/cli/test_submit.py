@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from posegen.cli import requests
-from posegen.lifecycle import claims
+from posegen.generations.asking import claims
 from posegen.settings import PROJECT_ROOT
 from posegen.supervisor.locks import hold_home
 from tests.builders import A_POSE, a_user, cancel_generation, execute, row, rows, started, take_in, value, work

@@ -6,9 +6,9 @@ import psycopg
 import pytest
 from psycopg import errors, sql
 
-from posegen.database.condition import try_to_write
 from posegen.database.connection import Database
 from posegen.database.server_url import parse_url
+from posegen.upkeep.condition import try_to_write
 from tests.builders import A_POSE, a_user, value
 from tests.refusals import refusing
 
@@ -74,7 +74,7 @@ def test_a_full_disk_is_a_finding(posegen, monkeypatch):
     def full(_):
         raise errors.DiskFull("could not extend file: No space left on device")
 
-    monkeypatch.setattr("posegen.database.condition.try_to_write", full)
+    monkeypatch.setattr("posegen.upkeep.condition.try_to_write", full)
 
     answer = posegen("doctor", "--json")
 

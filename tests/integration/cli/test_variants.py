@@ -6,9 +6,10 @@ from uuid import uuid4
 
 import pytest
 
-from posegen.database import objects, uploads
+from posegen.accounts import quota
 from posegen.images.validation import FROM_OUTSIDE, open_image
-from posegen.ledger import quota
+from posegen.objects import rows as objects
+from posegen.uploads import rows as uploads
 from tests.builders import a_user, finished, kept_picture, row
 from tests.hostile_images import jpeg_of
 from tests.stores import keys_in

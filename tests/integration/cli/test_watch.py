@@ -8,8 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from posegen.database import events
-from posegen.lifecycle import checkpoint, claims, outcomes, watching
+from posegen.generations.asking import claims
+from posegen.generations.making import checkpoint, outcomes
+from posegen.generations.reading import watching
+from posegen.generations.rows import events
 from tests.builders import (
     SLUGS,
     a_request,

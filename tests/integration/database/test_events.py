@@ -7,9 +7,9 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from posegen.database import events
-from posegen.database.events import EVENTS_CHANNEL
-from posegen.lifecycle import checkpoint
+from posegen.generations.making import checkpoint
+from posegen.generations.rows import events
+from posegen.generations.rows.events import EVENTS_CHANNEL
 from tests.builders import (
     SLUGS,
     a_user,

@@ -11,9 +11,9 @@ import pytest
 from psycopg.rows import dict_row
 
 from posegen.database.connection import Database
-from posegen.database.prepare import prepare_database
+from posegen.objects.moving import delete_due
 from posegen.storage.local import LocalStore
-from posegen.upkeep.moving import delete_due
+from posegen.upkeep.preparing import prepare_database
 from posegen.upkeep.reconciling import reconcile
 from posegen.upkeep.retention import RetentionRule, clean_up_images
 from posegen.upkeep.verification import verify

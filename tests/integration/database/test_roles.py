@@ -14,13 +14,13 @@ from psycopg.rows import dict_row
 from posegen.backends.breaker import BackendRule, Breaker
 from posegen.database.connection import Database
 from posegen.database.migrate import newest_revision
-from posegen.database.prepare import prepare_database
 from posegen.database.server_url import parse_url
 from posegen.errors import BackendHeldBack, BackendUnavailable
-from posegen.lifecycle import claims
-from posegen.lifecycle.invariants import Bounds
-from posegen.lifecycle.recovery import recover
-from posegen.lifecycle.rules import TimeLimits
+from posegen.generations.asking import claims
+from posegen.generations.making.recovery import recover
+from posegen.generations.rules import TimeLimits
+from posegen.upkeep.invariants import Bounds
+from posegen.upkeep.preparing import prepare_database
 from posegen.upkeep.retention import RetentionRule, clean_up_images
 from posegen.upkeep.verification import verify
 from posegen.work.rules import RetryRule

@@ -7,15 +7,15 @@ import threading
 import pytest
 from psycopg.types.json import Jsonb
 
-from posegen.database import library
 from posegen.database.connection import Database
 from posegen.database.migrate import newest_revision, upgrade_schema
-from posegen.database.prepare import prepare_database
 from posegen.error_codes import ErrorCode
-from posegen.images.platforms import PLATFORMS
+from posegen.library import rows as library
+from posegen.platforms.platform import PLATFORMS
 from posegen.poses.avatar import AVATAR_ATTRIBUTES
 from posegen.poses.library import CATEGORIES, LIBRARY
 from posegen.poses.specification import PoseSpecification
+from posegen.upkeep.preparing import prepare_database
 from tests.builders import A_POSE, execute, row, rows, value
 from tests.concurrency import at_once
 

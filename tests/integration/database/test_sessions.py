@@ -22,12 +22,12 @@ from sqlalchemy import text
 from posegen.database import migrate, session
 from posegen.database.connection import Database
 from posegen.database.libpq_environment import drop_libpq_variables, libpq_variables
-from posegen.database.metrics import read_numbers
 from posegen.database.server import DAGSTER_SCHEME, DatabaseUrls, open_server
 from posegen.database.server_url import parse_url
 from posegen.database.session import SESSION_SETTINGS
 from posegen.errors import DatabaseUnusable
 from posegen.settings import Settings
+from posegen.upkeep.metrics import read_numbers
 from resources.dagster_storage import pooled_engine
 from tests.servers import fresh_database
 from tests.settings_matrix import LIBPQ
@@ -134,7 +134,7 @@ def test_every_way_to_the_database_says_what_it_needs(odd_login: str, monkeypatc
         connection.row_factory = tuple_row
         seen.append(current(connection, statement_timeout="5s"))
 
-    monkeypatch.setattr("posegen.database.metrics.numbers", look)
+    monkeypatch.setattr("posegen.upkeep.metrics.numbers", look)
     read_numbers(odd_login)
     assert seen == [{}]
 

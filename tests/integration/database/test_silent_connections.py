@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from posegen.database.events import REQUESTS_CHANNEL
+from posegen.generations.rows.events import REQUESTS_CHANNEL
 from resources.dagster_storage import pooled_engine
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems name these options otherwise")

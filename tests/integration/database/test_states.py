@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from posegen.lifecycle import checkpoint
+from posegen.generations.making import checkpoint
 from posegen.states import GenerationStatus, PoseStatus
 from tests.builders import (
     a_request,

@@ -8,12 +8,12 @@ import psycopg
 import pytest
 
 from posegen.database.connection import Database
-from posegen.database.prepare import prepare_database
-from posegen.lifecycle import designs
-from posegen.lifecycle.designs import DESIGNS
+from posegen.designs import work as designs
+from posegen.designs.work import DESIGNS
 from posegen.settings import Settings
-from posegen.studio import variant_requests
-from posegen.studio.variant_requests import VARIANTS
+from posegen.upkeep.preparing import prepare_database
+from posegen.variants import work as variant_requests
+from posegen.variants.work import VARIANTS
 from posegen.work.tick import Kind, Launch, Run, tick
 from tests.builders import rows
 from tests.conftest import BASE_URL

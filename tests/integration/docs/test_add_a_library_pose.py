@@ -7,12 +7,12 @@ import json
 import pytest
 
 from posegen.database.connection import Database
-from posegen.database.prepare import prepare_database
 from posegen.errors import InvalidPose
-from posegen.lifecycle.intake import Catalogue
-from posegen.lifecycle.rules import Prices
+from posegen.generations.asking.intake import Catalogue
+from posegen.generations.rules import Prices
 from posegen.poses.prompts import choose_pose
 from posegen.poses.specification import PoseSpecification
+from posegen.upkeep.preparing import prepare_database
 from tests.builders import a_request, a_user, execute, pose_statuses, rows, status, take_in, value
 from tests.conftest import BASE_URL
 from tests.documents import page

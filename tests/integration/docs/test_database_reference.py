@@ -12,14 +12,14 @@ import pytest
 from psycopg.rows import dict_row
 
 from posegen.database.connection import Database
-from posegen.database.events import EVENTS_CHANNEL
-from posegen.images.platforms import PLATFORMS
+from posegen.generations.asking import claims
+from posegen.generations.rows.events import EVENTS_CHANNEL
 from posegen.images.validation import open_image
-from posegen.lifecycle import claims
+from posegen.platforms.platform import PLATFORMS
 from posegen.poses.avatar import AVATAR_ATTRIBUTES, Avatar
 from posegen.states import GenerationStatus, PoseStatus
-from posegen.studio.studio import Studio
-from posegen.studio.variants import make_variants
+from posegen.studio import Studio
+from posegen.variants.making import make_variants
 from tests.builders import a_batch, a_user, result, rows, started, status, take_in, value, work
 from tests.documents import ROOT, answer_differs, names_in, page
 

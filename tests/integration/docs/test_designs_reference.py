@@ -11,12 +11,12 @@ import pytest
 from psycopg.rows import dict_row
 
 from posegen.database.connection import Database
+from posegen.designs import work as designs
+from posegen.designs.making import clear_deleted, make_design
+from posegen.designs.products import PRODUCTS
+from posegen.designs.typesetting.fonts import FONTS
 from posegen.error_codes import ErrorCode
-from posegen.images.fonts import FONTS
-from posegen.images.products import PRODUCTS
-from posegen.lifecycle import designs
-from posegen.studio.designs import clear_deleted, make_design
-from posegen.studio.studio import Studio
+from posegen.studio import Studio
 from tests.builders import a_user, design, row, rows, start_design
 from tests.documents import answer_differs, page
 from tests.stores import keys_in

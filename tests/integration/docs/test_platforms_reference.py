@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from posegen.database import platforms
 from posegen.errors import SettingsInvalid
 from posegen.images.body import body_of
 from posegen.images.framing import place
-from posegen.images.platform_file import own_platforms
-from posegen.images.platforms import PLATFORMS
 from posegen.images.validation import open_image
+from posegen.platforms import rows as platforms
+from posegen.platforms.file import own_platforms
+from posegen.platforms.platform import PLATFORMS
 from tests.backends import standing_keypoints
 from tests.builders import finished, row
 from tests.documents import page

@@ -14,7 +14,7 @@ import dagster as dg
 import pytest
 
 from posegen.database.connection import Database
-from posegen.database.incidents import Incident
+from posegen.incidents import Incident
 from posegen.upkeep.health import HealthFinding, Kind
 from posegen.upkeep.incidents import follow, message
 from resources.database import DatabaseResource

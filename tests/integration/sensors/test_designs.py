@@ -10,9 +10,9 @@ import pytest
 from dagster import DagsterRunStatus as Status
 from dagster._core.storage.tags import RUN_KEY_TAG
 
-from posegen.database.designs import REQUESTS_CHANNEL
+from posegen.designs.making import make_design
+from posegen.designs.rows import REQUESTS_CHANNEL
 from posegen.settings import Settings
-from posegen.studio.designs import make_design
 from resources.database import DatabaseResource
 from resources.environment import deployment_resources
 from sensors.designs import design_requests

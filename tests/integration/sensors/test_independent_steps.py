@@ -13,17 +13,18 @@ from dagster import DagsterRunStatus as Status
 from dagster._core.storage.tags import RUN_KEY_TAG
 from structlog.testing import capture_logs
 
-from posegen.database import designs as design_rows
-from posegen.database import queue, steps
-from posegen.database.health import look
-from posegen.database.metrics import read_numbers
+from posegen.designs import rows as design_rows
 from posegen.errors import DatabaseUnusable, PartlyDone
-from posegen.lifecycle import kind
+from posegen.generations import kind
+from posegen.generations.asking import queue
 from posegen.settings import Settings
 from posegen.storage.space import Space
 from posegen.upkeep.health import Kind, Thresholds, judge
+from posegen.upkeep.health_rows import look
 from posegen.upkeep.incidents import follow
+from posegen.upkeep.metrics import read_numbers
 from posegen.web.metrics import exposition
+from posegen.work import failing_steps as steps
 from posegen.work import outcomes as work_outcomes
 from posegen.work.steps import Apart, Steps
 from resources.environment import deployment_resources
@@ -98,9 +99,9 @@ def everything_to_do(database) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("broken", "step"),
     [
-        ("posegen.lifecycle.kind.recover", "recovery"), ("posegen.work.tick._lost_runs", "lost_runs"),
-        ("posegen.lifecycle.kind.take_in", "intake"), ("posegen.work.tick._unstarted_claims", "claims_without_run"),
-        ("posegen.lifecycle.kind.claim_next", "claims"),
+        ("posegen.generations.kind.recover", "recovery"), ("posegen.work.tick._lost_runs", "lost_runs"),
+        ("posegen.generations.kind.take_in", "intake"), ("posegen.work.tick._unstarted_claims", "claims_without_run"),
+        ("posegen.generations.kind.claim_next", "claims"),
     ],
 )  # fmt: skip
 def test_a_step_of_generations_that_fails_keeps_none_of_the_others_from_running(
@@ -125,7 +126,7 @@ def test_a_step_of_generations_that_fails_keeps_none_of_the_others_from_running(
     ("broken", "step"),
     [
         ("posegen.work.recovery.recover", "recovery"), ("posegen.work.tick._unstarted_claims", "claims_without_run"),
-        ("posegen.lifecycle.designs.claim_designs", "claims"), ("sensors.designs._cleared", "deleted_designs"),
+        ("posegen.designs.work.claim_designs", "claims"), ("sensors.designs._cleared", "deleted_designs"),
     ],
 )  # fmt: skip
 def test_a_step_of_designs_that_fails_keeps_none_of_the_others_from_running(database, tick, monkeypatch, broken, step):
@@ -148,7 +149,7 @@ def test_a_step_of_designs_that_fails_keeps_none_of_the_others_from_running(data
     [
         ("posegen.work.recovery.recover", "recovery"),
         ("posegen.work.tick._unstarted_claims", "claims_without_run"),
-        ("posegen.studio.variant_requests.claim_batch", "claims"),
+        ("posegen.variants.work.claim_batch", "claims"),
     ],
 )
 def test_a_step_of_variants_that_fails_keeps_none_of_the_others_from_running(database, tick, monkeypatch, broken, step):

@@ -6,8 +6,8 @@ import dagster as dg
 import pytest
 from dagster._core.events import DagsterEvent, JobFailureData, RunFailureReason
 
-from posegen.lifecycle import claims
-from posegen.lifecycle.outcomes import GENERATIONS
+from posegen.generations.asking import claims
+from posegen.generations.making.outcomes import GENERATIONS
 from posegen.work.outcomes import recover_run, release
 from posegen.work.rules import RetryRule
 from resources.database import DatabaseResource

@@ -11,7 +11,8 @@ import pytest
 from dagster import DagsterRunStatus as Status
 from dagster._core.storage.tags import RUN_KEY_TAG
 
-from posegen.lifecycle import claims, outcomes
+from posegen.generations.asking import claims
+from posegen.generations.making import outcomes
 from posegen.work.outcomes import recover_run
 from posegen.work.rules import RetryRule
 from posegen.work.worker_home import WorkerHome

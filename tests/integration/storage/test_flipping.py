@@ -9,22 +9,23 @@ from uuid import UUID
 import dagster as dg
 import pytest
 
-from posegen.database import library, stores
 from posegen.errors import StoreUnknown
+from posegen.generations.making.contact_sheets import draw_contact_sheet, store_contact_sheet
+from posegen.generations.making.exports import derive_exports
+from posegen.generations.making.manifests import exports_manifest, poses_manifest, thumbnails_manifest
+from posegen.generations.making.thumbnails import make_thumbnails_again
+from posegen.generations.reading.archives import plan_archive
+from posegen.generations.reading.gathering import gather_files
+from posegen.generations.reading.inspection import inspect_exports, inspect_poses
+from posegen.library import rows as library
+from posegen.library.control_maps import control_maps
+from posegen.objects import stores
 from posegen.storage.keys import manifest_key
 from posegen.storage.places import BucketPlace
 from posegen.storage.protocol import ObjectStore
 from posegen.storage.s3 import BucketStore
 from posegen.storage.stores import Stores
-from posegen.studio.archives import plan_archive
-from posegen.studio.contact_sheets import draw_contact_sheet, store_contact_sheet
-from posegen.studio.control_maps import control_maps
-from posegen.studio.exports import derive_exports
-from posegen.studio.gathering import gather_files
-from posegen.studio.inspection import inspect_exports, inspect_poses
-from posegen.studio.manifests import exports_manifest, poses_manifest, thumbnails_manifest
-from posegen.studio.studio import Studio
-from posegen.studio.thumbnails import make_thumbnails_again
+from posegen.studio import Studio
 from resources.manifest_io_manager import ManifestIOManager
 from resources.storage import StorageResource
 from tests.builders import finished, rows, value

@@ -13,8 +13,8 @@ import dagster as dg
 import pytest
 from pydantic import SecretStr
 
-from posegen.database import stores
 from posegen.database.connection import Database
+from posegen.objects import stores
 from posegen.settings import PROJECT_ROOT, Settings
 from posegen.storage.places import BucketPlace
 from tests.builders import a_user, claimed, result

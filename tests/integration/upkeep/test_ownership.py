@@ -12,11 +12,16 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from posegen.database import library, retention, uploads, usage
+from posegen.accounts import quota
 from posegen.database.connection import Database
+from posegen.designs.making import clear_deleted, make_design
+from posegen.generations.making.contact_sheets import store_contact_sheet, store_library_sheet
 from posegen.images.thumbnail_sizes import thumbnail_sizes
 from posegen.images.validation import open_image
-from posegen.ledger import quota
+from posegen.library import rows as library
+from posegen.library.control_maps import control_maps
+from posegen.objects.moving import Move, move_objects
+from posegen.reports import usage_rows as usage
 from posegen.storage.keys import (
     PRIVATE_FOLDERS,
     PUBLIC_FOLDERS,
@@ -28,16 +33,14 @@ from posegen.storage.keys import (
     upload_key,
 )
 from posegen.storage.protocol import ObjectStore
-from posegen.studio.contact_sheets import store_contact_sheet, store_library_sheet
-from posegen.studio.control_maps import control_maps
-from posegen.studio.designs import clear_deleted, make_design
-from posegen.studio.studio import Studio
-from posegen.studio.uploads import complete_upload
-from posegen.studio.variants import make_variants
-from posegen.upkeep.moving import Move, move_objects
+from posegen.studio import Studio
+from posegen.upkeep import retention_rows as retention
 from posegen.upkeep.reconciling import reconcile
 from posegen.upkeep.retention import RetentionRule, clean_up_images
 from posegen.upkeep.verification import verify
+from posegen.uploads import rows as uploads
+from posegen.uploads.service import complete_upload
+from posegen.variants.making import make_variants
 from tests.adopted import FOLDER, adopt, fill
 from tests.builders import SLUGS, a_batch, a_user, account, execute, finished, rendering_design, rows, value
 from tests.documents import page

@@ -9,11 +9,11 @@ from datetime import timedelta
 
 import pytest
 
-from posegen.database import moves
-from posegen.database.moves import DoomedObject
+from posegen.objects import moves
+from posegen.objects.moves import DoomedObject
+from posegen.objects.moving import Move, delete_due, move_objects
 from posegen.storage.keys import STORE_MARKER_KEY
 from posegen.upkeep.comparison import Kind, Walk, differences
-from posegen.upkeep.moving import Move, delete_due, move_objects
 from posegen.upkeep.reconciling import reconcile
 from tests.builders import execute, finished, value
 from tests.stores import keys_in, put

@@ -8,16 +8,17 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from posegen.database import retention, usage
-from posegen.database.retention import Deleted
 from posegen.errors import ClaimSuperseded
+from posegen.generations.asking.regeneration import regenerate
+from posegen.generations.making.contact_sheets import store_contact_sheet
+from posegen.generations.making.exports import derive_exports
+from posegen.generations.reading.archives import plan_archive
 from posegen.images.thumbnail_sizes import thumbnail_sizes
-from posegen.studio.archives import plan_archive
-from posegen.studio.contact_sheets import store_contact_sheet
-from posegen.studio.exports import derive_exports
-from posegen.studio.regeneration import regenerate
+from posegen.reports import usage_rows as usage
+from posegen.upkeep import retention_rows as retention
 from posegen.upkeep.reconciling import reconcile
 from posegen.upkeep.retention import RetentionRule, clean_up_images
+from posegen.upkeep.retention_rows import Deleted
 from posegen.upkeep.verification import verify
 from tests.builders import (
     SLUGS,

@@ -9,10 +9,10 @@ import psycopg
 import pytest
 
 from posegen.database.connection import Database
-from posegen.database.prepare import prepare_database
-from posegen.lifecycle import checkpoint
-from posegen.lifecycle.invariants import INVARIANTS, Bounds
-from posegen.lifecycle.outcomes import GENERATIONS
+from posegen.generations.making import checkpoint
+from posegen.generations.making.outcomes import GENERATIONS
+from posegen.upkeep.invariants import INVARIANTS, Bounds
+from posegen.upkeep.preparing import prepare_database
 from posegen.upkeep.verification import verify
 from posegen.work.outcomes import release, retry_after_error
 from posegen.work.rules import RetryRule

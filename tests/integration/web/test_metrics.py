@@ -14,12 +14,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 
 from posegen.database.connection import Database
-from posegen.database.metrics import move_mark, note_findings, numbers, read_numbers
 from posegen.error_codes import ErrorCode
-from posegen.lifecycle.outcomes import GENERATIONS
+from posegen.generations.making.outcomes import GENERATIONS
 from posegen.storage.local import LocalStore
 from posegen.storage.space import Space
 from posegen.storage.traffic import Operation
+from posegen.upkeep.metrics import move_mark, note_findings, numbers, read_numbers
 from posegen.web.metrics import exposition, metrics_route
 from posegen.work.outcomes import retry_after_error
 from posegen.work.rules import RetryRule

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from posegen.lifecycle import claims
-from posegen.lifecycle.recovery import recover
-from posegen.lifecycle.rules import TimeLimits
+from posegen.generations.asking import claims
+from posegen.generations.making.recovery import recover
+from posegen.generations.rules import TimeLimits
 from posegen.work.rules import RetryRule
 from posegen.work.worker_home import WorkerHome
 from tests.builders import execute, queued, row, running, started, value

@@ -11,7 +11,11 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from posegen.database.metrics import (
+from posegen.error_codes import NOT_OURS, ErrorCode
+from posegen.states import GenerationStatus
+from posegen.storage.space import Space
+from posegen.upkeep.health import Kind, Thresholds
+from posegen.upkeep.metrics import (
     LastLook,
     Latencies,
     Numbers,
@@ -21,10 +25,6 @@ from posegen.database.metrics import (
     Tally,
     Waiting,
 )
-from posegen.error_codes import NOT_OURS, ErrorCode
-from posegen.states import GenerationStatus
-from posegen.storage.space import Space
-from posegen.upkeep.health import Kind, Thresholds
 from posegen.web.metrics import exposition
 from tests.documents import ROOT, page
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from posegen.lifecycle.invariants import INVARIANTS
+from posegen.upkeep.invariants import INVARIANTS
 from posegen.work.commit_points import CommitPoint
 from tests.documents import page
 from tests.faults.breakages import BREAKAGES

@@ -9,7 +9,7 @@ from posegen.figure.drawing import draw
 from posegen.figure.parts import Part
 from posegen.images.body import body_of
 from posegen.images.framing import place
-from posegen.images.platforms import PLATFORMS
+from posegen.platforms.platform import PLATFORMS
 from posegen.poses.avatar import Avatar
 from posegen.poses.library import LIBRARY
 from tests.backends import STANDING, standing_keypoints

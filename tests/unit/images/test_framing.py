@@ -7,7 +7,7 @@ import pytest
 
 from posegen.images.body import Body, body_of
 from posegen.images.framing import MARGIN, Window, place
-from posegen.images.platforms import PLATFORMS
+from posegen.platforms.platform import PLATFORMS
 from posegen.poses.body import outline_points
 from posegen.poses.camera import frame
 from posegen.poses.keypoints import KEYPOINTS, project

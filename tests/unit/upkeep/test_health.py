@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from posegen.database.health import Ended, LocalObjects, OpenBreaker, Seen, Waiting
-from posegen.database.metrics import LastLook
 from posegen.settings import Settings
 from posegen.storage.space import Space
 from posegen.upkeep.health import GB, Kind, Severity, Thresholds, judge
+from posegen.upkeep.health_rows import Ended, LocalObjects, OpenBreaker, Seen, Waiting
+from posegen.upkeep.metrics import LastLook
 
 USUAL = Thresholds()
 ROOMY = Space(free=50 * GB, size=100 * GB)

@@ -1,0 +1,201 @@
+"""Designs as a kind of work: judged and claimed, rendered under a lease, published or failed.
+
+A design is free: no credits move here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+import structlog
+
+from posegen.accounts import credits, quota
+from posegen.database.conflicts import again_after_conflict
+from posegen.database.connection import Connection, Database
+from posegen.database.failures import may_pass
+from posegen.designs import rows as designs
+from posegen.designs.drawing import judge_design
+from posegen.designs.rows import DesignFiles
+from posegen.error_codes import ErrorCode
+from posegen.errors import DesignUnknown, RequestRefused
+from posegen.objects import rows as objects
+from posegen.settings import Settings
+from posegen.storage.protocol import ObjectInfo
+from posegen.work import slots
+from posegen.work.commit_points import CommitPoint, reached
+from posegen.work.outcomes import Work, start
+from posegen.work.queue import Claim, Lease, Queue
+from posegen.work.rules import RetryRule
+from posegen.work.steps import Apart
+from posegen.work.tick import Kind
+
+log = structlog.get_logger(__name__)
+
+DESIGNS = Work(Queue("designs", noun="design", waiting="draft", running="rendering"))
+_JUDGED_PER_TICK = 200
+
+
+@dataclass(frozen=True)
+class RenderedDesign:
+    """A design whose files are stored and verified. `size_used`: points."""
+
+    preview: ObjectInfo
+    thumbnail: ObjectInfo
+    printed: ObjectInfo | None
+    size_used: float
+    warnings: Sequence[str]
+
+
+def kind(settings: Settings) -> Kind:
+    """Designs, as the tick of a sensor needs them: one run for each claim."""
+    return Kind(
+        "design_requests",
+        DESIGNS,
+        design_rule(RetryRule.of(settings)),
+        stall_seconds=settings.posegen_stall_seconds,
+        run_key=lambda claim: f"design:{claim.id}:{claim.dispatch}",
+        claim=lambda database: claim_designs(database, most_under_way=slots.most_claimed(settings.posegen_max_running)),
+    )
+
+
+def design_rule(rule: RetryRule) -> RetryRule:
+    """A design costs nothing, and takes a second: it has one attempt more than a generation."""
+    return replace(rule, most_attempts=rule.most_attempts + 1)
+
+
+def claim_designs(database: Database, *, most_under_way: int) -> list[Claim]:
+    """Judge and claim drafts, as many as there are free slots; one that cannot be made fails here, with its reason.
+
+    Raises `PartlyDone` with the claims when some drafts could not be judged now.
+    """
+    with database.transaction() as connection:
+        waiting = DESIGNS.queue.waiting_ids(connection, _JUDGED_PER_TICK)
+    apart, claims = Apart(), list[Claim]()
+    for design_id in waiting:
+        with apart.each():
+            judged, is_full = _claim_beside_others(database, design_id, most_under_way)
+            if is_full:
+                break
+            claims += judged
+    return apart.settle(claims)
+
+
+@again_after_conflict
+def _claim_beside_others(database: Database, design_id: UUID, most_under_way: int) -> tuple[list[Claim], bool]:
+    """The claim of this draft, if it can be made; and whether every slot is taken."""
+    with database.transaction() as connection:
+        slots.lock_claiming(connection)
+        if not slots.free_slots(connection, DESIGNS.queue, most=most_under_way):
+            return [], True
+        return _judge_and_claim(connection, design_id), False
+
+
+@again_after_conflict
+def claim_design(database: Database, design_id: UUID) -> Claim | None:
+    """Judge and claim this draft; None when it does not wait, and when it cannot be made."""
+    with database.transaction() as connection:
+        return next(iter(_judge_and_claim(connection, design_id)), None)
+
+
+@again_after_conflict
+def start_design(
+    database: Database,
+    design_id: UUID,
+    *,
+    dispatch: int | None,
+    run_id: str,
+    lease_seconds: float,
+    worker_home: UUID | None = None,
+) -> Lease | None:
+    """The lease of a design that is rendered from now on, or None when it has ended.
+
+    Args:
+        database: where the design is.
+        design_id: the design.
+        dispatch: that of the claim that launched the run; a run started by hand has none and claims for itself.
+        run_id: the run.
+        lease_seconds: how long the worker may be silent.
+        worker_home: where the run holds its file lock.
+
+    Raises:
+        DesignUnknown: there is no such design.
+        ClaimSuperseded: another run owns it.
+    """
+    with database.transaction() as connection:
+        progress = DESIGNS.queue.progress_of(connection, design_id)
+        if progress is None:
+            raise DesignUnknown(design_id)
+        if progress.status in {"published", "failed"}:
+            return None
+        if dispatch is None:
+            dispatch = next((claim.dispatch for claim in DESIGNS.queue.claim(connection, [design_id])), None)
+        return start(
+            connection,
+            DESIGNS,
+            progress,
+            dispatch=dispatch,
+            run_id=run_id,
+            lease_seconds=lease_seconds,
+            worker_home=worker_home,
+        )
+
+
+@again_after_conflict
+def publish(database: Database, lease: Lease, rendered: RenderedDesign, *, store: str) -> None:
+    """Objects, quota and state in one transaction.
+
+    Raises `LeaseLost` when another worker owns the design or it is gone, `RequestRefused` (quota_exceeded).
+    """
+    reached(CommitPoint.BEFORE_COMMIT)
+    with database.transaction() as connection:
+        progress = DESIGNS.queue.hold(connection, lease)
+        if progress is None:
+            raise DESIGNS.queue.lost(lease)
+        ids = [
+            None if stored is None else _register(connection, store, stored, progress.user_id)
+            for stored in (rendered.preview, rendered.thumbnail, rendered.printed)
+        ]
+        assert ids[0] is not None, "a preview is always there"
+        assert ids[1] is not None, "a thumbnail is always there"
+        designs.publish(connection, lease, DesignFiles(ids[0], ids[1], ids[2], rendered.size_used, rendered.warnings))
+    reached(CommitPoint.AFTER_COMMIT)
+
+
+def _judge_and_claim(connection: Connection, design_id: UUID) -> list[Claim]:
+    if not DESIGNS.queue.lock_waiting(connection, design_id):
+        return []
+    try:
+        with connection.transaction():
+            _judge(connection, design_id)
+    except RequestRefused as refusal:
+        DESIGNS.queue.fail(connection, design_id, code=refusal.code, detail=refusal.detail)
+        return []
+    except Exception as defect:
+        if may_pass(defect):  # trouble with the server passes, a refusal would stay
+            raise
+        # A request that cannot be read, or that meets a defect of ours, must not stop the others.
+        log.exception("a design was not judged", design=str(design_id))
+        detail = f"Intake met a defect: {type(defect).__name__}: {defect}"
+        DESIGNS.queue.fail(connection, design_id, code=ErrorCode.POISONED, detail=detail)
+        return []
+    return DESIGNS.queue.claim(connection, [design_id])
+
+
+def _judge(connection: Connection, design_id: UUID) -> None:
+    """Raises `RequestRefused`, and whatever reading the request raises."""
+    request = designs.request_of(connection, design_id)
+    assert request is not None, "its row is locked"
+    judge_design(request)
+    if credits.balance_of(connection, request.user_id) is None:
+        raise RequestRefused(
+            ErrorCode.INVALID_REQUEST, f"There is no user {request.user_id}: insert the user before the request."
+        )
+
+
+def _register(connection: Connection, store: str, stored: ObjectInfo, user_id: UUID) -> int:
+    object_id, is_new = objects.register(connection, store, stored, generation_id=None, user_id=user_id)
+    if is_new:
+        quota.use(connection, user_id, stored.size)
+    return object_id

@@ -1,0 +1,46 @@
+"""Generations, as the tick of a sensor needs them: one run for each claim."""
+
+from __future__ import annotations
+
+import secrets
+
+from posegen.generations.asking.claims import claim_next
+from posegen.generations.asking.intake import take_in
+from posegen.generations.asking.limits import LARGEST_SEED
+from posegen.generations.making.outcomes import GENERATIONS
+from posegen.generations.making.recovery import recover
+from posegen.generations.rules import IntakeLimits, Prices, TimeLimits
+from posegen.images.thumbnail_sizes import thumbnail_sizes
+from posegen.settings import Settings
+from posegen.work.rules import RetryRule
+from posegen.work.slots import most_claimed
+from posegen.work.tick import Kind
+
+_INTAKE_PER_TICK = 500
+
+
+def kind(settings: Settings) -> Kind:
+    """Generations under these settings."""
+    rule, limits = RetryRule.of(settings), TimeLimits.of(settings)
+    return Kind(
+        "generation_requests",
+        GENERATIONS,
+        rule,
+        stall_seconds=limits.stall,
+        run_key=lambda claim: f"{claim.id}:{claim.dispatch}",
+        claim=lambda database: claim_next(
+            database,
+            most_running=most_claimed(settings.posegen_max_running),
+            most_running_per_user=settings.posegen_max_running_per_user,
+        ),
+        take_in=lambda database: take_in(
+            database,
+            default_backend=settings.posegen_backend,
+            prices=Prices.of(settings),
+            draw_seed=lambda: secrets.randbelow(LARGEST_SEED + 1),
+            limit=_INTAKE_PER_TICK,
+            limits=IntakeLimits.of(settings),
+            thumbnails=thumbnail_sizes(settings.posegen_thumbnails),
+        ),
+        recover=lambda database, worker_home: recover(database, rule, limits, worker_home=worker_home),
+    )

@@ -1,0 +1,79 @@
+"""Contact sheets of a generation and of the library, for people who would rather look than read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from PIL import Image
+
+from posegen.generations.making import checkpoint
+from posegen.generations.rows import poses
+from posegen.generations.rows.poses import FinishedPose
+from posegen.images.contact_sheet import Tile, contact_sheet, encode_sheet
+from posegen.library import rows as library
+from posegen.library.control_maps import ControlMap
+from posegen.objects import rows as objects
+from posegen.storage.keys import contact_sheet_key, library_sheet_key
+from posegen.studio import Studio
+from posegen.work.queue import Lease
+
+# What the Dagster UI shows without cutting it off.
+SHEET_WIDTH = 640
+
+
+def draw_contact_sheet(studio: Studio, generation_id: UUID, *, width: int = SHEET_WIDTH) -> Image.Image | None:
+    """The shown poses of a generation with their names and seeds, or None when there is none."""
+    return _drawn(studio, _shown(studio, generation_id), width)
+
+
+def store_contact_sheet(studio: Studio, generation_id: UUID, lease: Lease | None) -> str | None:
+    """Store the sheet beside the thumbnails; returns where a browser finds it.
+
+    None when there is no pose, or when one was hidden while the sheet was drawn. Without a lease the generation must
+    have ended. Raises `LeaseLost`.
+    """
+    shown = _shown(studio, generation_id)
+    sheet = _drawn(studio, shown, SHEET_WIDTH)
+    if sheet is None:
+        return None
+    encoded = encode_sheet(sheet, "jpeg")
+    stored = studio.put_verified(
+        lambda sha256: contact_sheet_key(generation_id, sha256), encoded.data, encoded.content_type
+    )
+    shows = [pose.id for pose in shown]
+    if not checkpoint.put_contact_sheet(
+        studio.database, generation_id, lease, stored, shows=shows, store=studio.store.name
+    ):
+        return None
+    return studio.url_to_look_at(stored.key)
+
+
+def store_library_sheet(studio: Studio, maps: Mapping[str, ControlMap]) -> str:
+    """Store a sheet of control maps, by the name of their poses, and answer where a browser finds it."""
+    tiles = [Tile(studio.read(each.store, each.key, each.sha256), label=slug) for slug, each in maps.items()]
+    encoded = encode_sheet(contact_sheet(tiles, width=SHEET_WIDTH), "jpeg")
+    stored = studio.put_verified(library_sheet_key, encoded.data, encoded.content_type)
+    with studio.database.transaction() as connection:
+        object_id, _ = objects.register(connection, studio.store.name, stored, generation_id=None)
+        library.put_sheet(connection, object_id)
+    return studio.url_to_look_at(stored.key)
+
+
+def _shown(studio: Studio, generation_id: UUID) -> list[FinishedPose]:
+    with studio.database.transaction() as connection:
+        return poses.finished_poses(connection, generation_id)
+
+
+def _drawn(studio: Studio, shown: Sequence[FinishedPose], width: int) -> Image.Image | None:
+    if not shown:
+        return None
+    tiles = [
+        Tile(
+            studio.read(pose.thumbnail_store, pose.thumbnail_key, pose.thumbnail_sha256),
+            label=pose.library_pose,
+            detail=f"seed {pose.seed}",
+        )
+        for pose in shown
+    ]
+    return contact_sheet(tiles, width=width)

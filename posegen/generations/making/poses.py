@@ -1,0 +1,222 @@
+"""Making the poses of a generation: render, check, store, verify, checkpoint; several at once, each on its own.
+
+What is completed already is left alone. One pose that cannot be made fails alone; an error that would meet every pose
+(storage, database) ends the attempt instead.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
+from dataclasses import dataclass
+
+import numpy as np
+import psycopg
+import structlog
+
+from posegen.backends.protocol import Recipe, Rendering
+from posegen.error_codes import ErrorCode
+from posegen.errors import (
+    BackendError,
+    BackendHeldBack,
+    DatabaseUnusable,
+    ImageInvalid,
+    LeaseLost,
+    PosegenError,
+    RequestRefused,
+)
+from posegen.generations.making import checkpoint
+from posegen.generations.making.calls import Caller, Stopped
+from posegen.generations.making.checkpoint import MadePose
+from posegen.generations.making.provenance import packet_of
+from posegen.generations.making.quality import Gate
+from posegen.generations.making.thumbnails import encode_thumbnails, store_thumbnails
+from posegen.generations.rows import poses, quality
+from posegen.generations.rows.poses import OpenPose
+from posegen.images.measures import Passed
+from posegen.images.png import encode_png
+from posegen.images.quality import seed_of
+from posegen.images.validation import check_pixels
+from posegen.poses.avatar import Avatar
+from posegen.poses.keypoints import Keypoints
+from posegen.poses.specification import PoseSpecification
+from posegen.storage.keys import pose_key
+from posegen.studio import Studio
+from posegen.work.keeper import LeaseKeeper
+from posegen.work.queue import Lease
+
+log = structlog.get_logger(__name__)
+
+SIDE = 1024
+# What ends the attempt at the whole generation, or nothing at all.
+_NOT_THE_POSES = (BackendHeldBack, DatabaseUnusable, LeaseLost, Stopped, psycopg.Error)
+
+
+@dataclass(frozen=True)
+class PosesMade:
+    """What one pass over a generation did. `render_ms`: sum over the poses that were rendered in this pass."""
+
+    rendered: int
+    failed: int
+    render_ms: int
+
+
+def make_poses(studio: Studio, lease: Lease, keeper: LeaseKeeper) -> PosesMade:
+    """Make every pose that is still open.
+
+    Raises `LeaseLost` when another worker owns the generation, or the first error that was not a pose's own; nothing
+    new is begun after it.
+    """
+    with studio.database.transaction() as connection:
+        todo = poses.open_poses(connection, lease.id)
+        gate = Gate(quality.measures_of(connection, lease.id))
+    stop = threading.Event()
+    caller = Caller(studio, lease, keeper, stop)
+
+    def make(pose: OpenPose) -> int | None:
+        if stop.is_set():
+            return None
+        try:
+            keeper.check()
+            return _make_one(caller, gate, pose)
+        except Stopped:
+            return None
+        except BaseException as error:
+            if stop.is_set():  # its result is not needed any more
+                log.warning("pose left open", pose=str(pose.id), reason=f"{type(error).__name__}: {error}")
+            stop.set()
+            raise
+
+    with ThreadPoolExecutor(studio.render_threads, thread_name_prefix="pose") as threads:
+        try:
+            begun = [threads.submit(copy_context().run, make, pose) for pose in todo]
+            wait(begun, return_when=FIRST_EXCEPTION)
+        finally:
+            # An interrupt in the main thread or an error in one pose: the poses in hand are finished, no other begins.
+            stop.set()
+    return _summary(begun)
+
+
+def _summary(done: list[Future[int | None]]) -> PosesMade:
+    durations = [future.result() for future in done]
+    rendered = [duration for duration in durations if duration is not None]
+    return PosesMade(rendered=len(rendered), failed=len(durations) - len(rendered), render_ms=sum(rendered))
+
+
+def _make_one(caller: Caller, gate: Gate, pose: OpenPose) -> int | None:
+    """Milliseconds of rendering, or None when the pose failed."""
+    studio, lease, keeper = caller.studio, caller.lease, caller.keeper
+    bound = log.bind(generation=str(lease.id), pose=str(pose.id), position=pose.position)
+    checkpoint.begin_pose(studio.database, lease, pose)
+    began = time.perf_counter()
+    try:
+        recipe, rendering, passed = _render_until_one_passes(caller, gate, pose)
+        rendered = time.perf_counter()
+    except _NOT_THE_POSES:
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever a renderer raises, promised or not, this pose fails alone
+        code, detail = _reason(error)
+        bound.warning("pose failed", error_code=code, exc_info=not isinstance(error, PosegenError))
+        checkpoint.fail_pose(studio.database, lease, pose, code, detail)
+        return None
+    packet = packet_of(recipe, pose.asked_at)
+    image = encode_png(rendering.pixels, xmp=packet)
+    thumbnails = encode_thumbnails(studio, rendering.pixels, packet)
+    encoded = time.perf_counter()
+    keeper.check()
+    stored_image = studio.put_verified(
+        lambda sha256: pose_key(lease.id, pose.id, sha256), image.data, image.content_type
+    )
+    thumbnail, more_thumbnails = store_thumbnails(studio, lease.id, pose.id, thumbnails)
+    stored = time.perf_counter()
+    keeper.check()
+    made = MadePose(
+        recipe=recipe.to_json(),
+        recipe_hash=recipe.digest(),
+        keypoints=keypoints_to_json(rendering.keypoints),
+        image=stored_image,
+        thumbnail=thumbnail,
+        more_thumbnails=more_thumbnails,
+        passed=passed,
+        render_ms=_ms(rendered - began),
+        store_ms=_ms(stored - encoded),
+        generation_ms=_ms(stored - began),
+    )
+    try:
+        checkpoint.complete_pose(studio.database, lease, pose, made, store=studio.store.name)
+    except RequestRefused as refused:  # larger than what was reserved for it, and there is no room
+        bound.warning("pose failed", error_code=refused.code)
+        checkpoint.fail_pose(studio.database, lease, pose, refused.code, refused.detail)
+        return None
+    bound.info(
+        "pose completed",
+        render_ms=made.render_ms,
+        encode_ms=_ms(encoded - rendered),
+        store_ms=_ms(stored - encoded),
+        checkpoint_ms=_ms(time.perf_counter() - stored),
+        bytes=stored_image.size + thumbnail.size + sum(each.size for each in more_thumbnails.values()),
+    )
+    return made.render_ms
+
+
+def _render_until_one_passes(caller: Caller, gate: Gate, pose: OpenPose) -> tuple[Recipe, Rendering, Passed]:
+    """Raises the last `ImageInvalid` when as many seeds as may be tried gave no picture that passes."""
+    seeds = [seed_of(pose.seed, attempt) for attempt in range(caller.studio.quality_retries + 1)]
+    for retries, seed in enumerate(seeds):
+        try:
+            recipe, rendering = _render(caller, pose, seed)
+            check_pixels(rendering.pixels, recipe.width, recipe.height)
+            keypoints_to_json(rendering.keypoints)
+            return recipe, rendering, Passed(seed, retries, gate.admit(pose.position, rendering))
+        except ImageInvalid as refused:
+            log.warning("picture did not pass", pose=str(pose.id), seed=seed, reason=str(refused))
+            reason = str(refused)
+    raise ImageInvalid(f"{reason} Seeds tried: {', '.join(map(str, seeds))}.")
+
+
+def _render(caller: Caller, pose: OpenPose, seed: int) -> tuple[Recipe, Rendering]:
+    backend = caller.studio.open_backend(pose.backend)
+    recipe = Recipe(
+        backend=backend.name,
+        backend_version=backend.version,
+        specification=PoseSpecification.from_json(pose.specification),
+        pose=pose.library_pose,
+        avatar=Avatar.from_json(pose.avatar),
+        prompt=pose.prompt_used,
+        seed=seed,
+        width=SIDE,
+        height=SIDE,
+        control_weight=pose.control_weight,
+    )
+    return recipe, caller.render(backend, recipe, pose)
+
+
+def _reason(error: Exception) -> tuple[ErrorCode, str]:
+    """Code and words for a pose that cannot be made."""
+    if isinstance(error, BackendError):
+        return error.code, str(error)
+    if isinstance(error, ImageInvalid):
+        return ErrorCode.IMAGE_INVALID, str(error)
+    if isinstance(error, PosegenError):
+        return ErrorCode.BACKEND_REJECTED, str(error)
+    return ErrorCode.BACKEND_REJECTED, f"{type(error).__name__}: {error}"
+
+
+def keypoints_to_json(keypoints: Keypoints | None) -> list[list[float]] | None:
+    """The 18 points as rows keep them: [x, y], fractions of the side, to a hundredth of a pixel.
+
+    Raises `ImageInvalid` when a backend returns anything else.
+    """
+    if keypoints is None:
+        return None
+    points = np.asarray(keypoints.points, dtype=np.float64)
+    if points.shape != (18, 2) or not np.isfinite(points).all():
+        raise ImageInvalid(f"The backend's keypoints are {points.shape} numbers, not (18, 2), or not all finite.")
+    rounded: list[list[float]] = np.round(points, 5).tolist()
+    return rounded
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,102 @@
+"""Statements about generations: the lease, progress, the end. One row is one customer request. See also `queue.py`.
+
+Functions take an open transaction; which of them belong together is decided in `posegen.generations`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, LiteralString
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from posegen.database.connection import Connection
+from posegen.database.texts import storable
+from posegen.states import GenerationStatus
+from posegen.work.queue import Lease
+
+_PROGRESS: LiteralString = """
+select id, user_id, status, dispatch, token, run_id, attempts, lost_leases, poses_total, poses_completed, poses_failed,
+       formats, fit
+from generations g
+"""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a generation stands."""
+
+    id: UUID
+    user_id: UUID
+    status: GenerationStatus
+    dispatch: int
+    token: int
+    run_id: str | None
+    attempts: int
+    lost_leases: int
+    poses_total: int
+    poses_completed: int
+    poses_failed: int
+    formats: list[str]
+    fit: Literal["contain", "cover"] | None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "status", GenerationStatus(self.status))
+
+
+def refuse(connection: Connection, generation_id: UUID, *, code: str, detail: str) -> None:
+    """End a submitted generation as failed."""
+    connection.execute(
+        """
+        update generations set status = 'failed', error_code = %s, error_detail = %s, finished_at = now()
+        where id = %s and status = 'submitted'
+        """,
+        [code, storable(detail), generation_id],
+    )
+
+
+def count_pose(connection: Connection, lease: Lease, *, completed: int = 0, failed: int = 0) -> bool:
+    """Count poses that ended; returns False when the lease is lost."""
+    counted = connection.execute(
+        """
+        update generations set progressed_at = now(), poses_completed = poses_completed + %s,
+            poses_failed = poses_failed + %s
+        where id = %s and token = %s and status = 'running'
+        """,
+        [completed, failed, lease.id, lease.token],
+    )
+    return counted.rowcount == 1
+
+
+def finish(
+    connection: Connection,
+    generation_id: UUID,
+    status: GenerationStatus,
+    *,
+    code: str | None,
+    detail: str | None,
+    attempts: int = 0,
+    lost_leases: int = 0,
+) -> None:
+    """End a locked generation that has not ended. `attempts`, `lost_leases`: to add."""
+    connection.execute(
+        """
+        update generations set status = %s, token = token + 1, lease_expires_at = null, finished_at = now(),
+            error_code = %s, error_detail = %s, attempts = attempts + %s, lost_leases = lost_leases + %s
+        where id = %s
+        """,
+        [status, code, detail and storable(detail), attempts, lost_leases, generation_id],
+    )
+
+
+def progress_of(connection: Connection, generation_id: UUID, *, lock: bool = False) -> Progress | None:
+    """Where this generation stands, locked for the transaction when asked for."""
+    with connection.cursor(row_factory=class_row(Progress)) as cursor:
+        statement: LiteralString = _PROGRESS + " where id = %s"
+        return cursor.execute(statement + (" for update" if lock else ""), [generation_id]).fetchone()
+
+
+def put_contact_sheet(connection: Connection, generation_id: UUID, object_id: int) -> None:
+    """Let this object be the contact sheet of a generation, which the caller has locked."""
+    connection.execute("update generations set contact_sheet_object = %s where id = %s", [object_id, generation_id])

@@ -1,0 +1,88 @@
+"""The studio: what pictures are made with. One object that the assets, the command and the tests hand around."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from posegen.backends.breaker import BackendRule
+from posegen.backends.protocol import Backend
+from posegen.database.connection import Database
+from posegen.errors import ObjectCorrupt, ObjectExists, StoreUnknown
+from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize
+from posegen.objects import stores
+from posegen.storage.hashing import fingerprint
+from posegen.storage.protocol import LONGEST_SIGNED_SECONDS, ObjectInfo, ObjectStore
+from posegen.work.commit_points import CommitPoint, reached
+from posegen.work.rules import RetryRule
+from posegen.work.worker_home import WorkerHome
+
+
+@dataclass(frozen=True)
+class Studio:
+    """Database, store and backends, with the few numbers that work depends on.
+
+    `store` takes what is new; `open_store` returns another one that rows name, or raises `StoreUnknown`;
+    `open_backend` returns the backend of a name; `render_threads`: poses at once; `lease_seconds`: how long a worker
+    may be silent; `quality_retries`: pictures with another seed after one that did not pass; `worker_home`: where its
+    runs prove that they live; `thumbnails`: of each pose, the first one is that of its row.
+    """
+
+    database: Database
+    store: ObjectStore
+    open_backend: Callable[[str], Backend]
+    open_store: Callable[[str], ObjectStore] | None = None
+    render_threads: int = 2
+    lease_seconds: float = 60.0
+    retry_rule: RetryRule = field(default_factory=RetryRule)
+    backend_rule: BackendRule = field(default_factory=BackendRule)
+    quality_retries: int = 2
+    worker_home: WorkerHome | None = None
+    thumbnails: tuple[ThumbnailSize, ...] = (STANDARD,)
+
+    def store_named(self, name: str) -> ObjectStore:
+        """The store that a row names: it may lie elsewhere than what is new. Raises `StoreUnknown`."""
+        if name == self.store.name:
+            return self.store
+        if self.open_store is None:
+            raise StoreUnknown(name, [self.store.name])
+        return self.open_store(name)
+
+    def stores_in_use(self) -> list[ObjectStore]:
+        """The store of what is new, and every other one that rows still need. Raises `StoreUnknown`."""
+        with self.database.transaction() as connection:
+            needed = stores.needed(connection)
+        return [self.store, *(self.store_named(name) for name in needed if name != self.store.name)]
+
+    def read(self, store: str, key: str, sha256: str) -> bytes:
+        """The bytes of a row's object, from the row's store, checked against its hash. Raises `StorageError`."""
+        return self.store_named(store).get(key, sha256=sha256)
+
+    def url_to_look_at(self, key: str) -> str:
+        """Where people see an object of `store`: its public URL, or in a private store one signed for a week."""
+        return self.store.public_url(key) or self.store.signed_get_url(key, seconds=LONGEST_SIGNED_SECONDS)
+
+    def put_verified(self, key_for: Callable[[str], str], data: bytes, content_type: str) -> ObjectInfo:
+        """Store bytes under the key that their SHA-256 gives, and read them back before they count as stored.
+
+        Raises `ObjectCorrupt` when the store has other bytes than it was given, or another `StorageError`.
+        """
+        known = fingerprint(data)
+        sha256 = known.sha256
+        reached(CommitPoint.BEFORE_UPLOAD)
+        try:
+            stored = self.store.put(key_for(sha256), data, content_type=content_type, known=known)
+        except ObjectExists:
+            # The key ends in the hash of its content, so other bytes under it are damaged ones.
+            stored = self.store.put(key_for(sha256), data, content_type=content_type, known=known, create_only=False)
+        reached(CommitPoint.AFTER_UPLOAD)
+        if (stored.sha256, stored.size) != (sha256, len(data)):
+            raise ObjectCorrupt(
+                f"The store has {stored.size} bytes with SHA-256 {stored.sha256}, not {len(data)} with {sha256}",
+                store=self.store.name,
+                key=stored.key,
+            )
+        reached(CommitPoint.BEFORE_VERIFY)
+        self.store.get(stored.key, sha256=sha256)
+        reached(CommitPoint.AFTER_VERIFY)
+        return stored

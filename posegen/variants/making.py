@@ -1,0 +1,162 @@
+"""Making the variants of stored pictures: read and verify, decode, encode, store, write down; one request at a time.
+
+What cannot be made fails alone; what may pass is tried again. The pixels are `posegen.variants.drawing`' business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from uuid import UUID
+
+import structlog
+
+from posegen.database.conflicts import again_after_conflict
+from posegen.database.failures import is_lost
+from posegen.error_codes import ErrorCode
+from posegen.errors import (
+    ImageInvalid,
+    InvalidKey,
+    LeaseLost,
+    ObjectCorrupt,
+    ObjectMissing,
+    RequestRefused,
+    StorageError,
+)
+from posegen.generations.making.provenance import carried_packet
+from posegen.graphemes import shorten
+from posegen.images.pixels import EncodedImage, Pixels
+from posegen.storage.keys import variant_key
+from posegen.storage.protocol import ObjectInfo
+from posegen.studio import Studio
+from posegen.variants import rows as variants
+from posegen.variants import sources as variant_sources
+from posegen.variants import work as variant_requests
+from posegen.variants.drawing import encode_variants
+from posegen.variants.sources import SourcePicture
+from posegen.variants.work import VARIANTS
+from posegen.work.keeper import LeaseKeeper
+from posegen.work.queue import Lease
+from posegen.work.working import give_back, settled
+
+log = structlog.get_logger(__name__)
+
+Decode = Callable[[bytes, str], Pixels]
+"""Pixels of a file and its suffix: `DecoderPool.decode`, for the file may have come from outside."""
+
+
+@dataclass(frozen=True)
+class VariantsMade:
+    """What became of a batch. `waiting`: requests that are tried again; `lost`: those that another worker owns now."""
+
+    completed: int = 0
+    failed: int = 0
+    waiting: int = 0
+    lost: int = 0
+
+
+def make_variants(studio: Studio, batch: UUID, decode: Decode, *, run_id: str) -> VariantsMade:
+    """Make everything that is left of a batch.
+
+    An interrupt, or a database that cannot be reached, ends it; what was not made is put back.
+
+    Args:
+        studio: what the variants are made with.
+        batch: the requests that were claimed for this run.
+        decode: gives the pixels of a file.
+        run_id: the Dagster run, or what stands for it.
+    """
+    home = None if studio.worker_home is None else studio.worker_home.hold(run_id)
+    leases = variant_requests.begin(
+        studio.database, batch, run_id=run_id, lease_seconds=studio.lease_seconds, worker_home=home
+    )
+    made = VariantsMade()
+    try:
+        with LeaseKeeper(studio.database, VARIANTS.queue, leases, lease_seconds=studio.lease_seconds) as keeper:
+            for index, lease in enumerate(leases):
+                outcome = _make_one(studio, leases[index:], decode)
+                keeper.drop(lease)
+                made = replace(made, **{outcome: getattr(made, outcome) + 1})
+    except BaseException as ended:
+        give_back(studio.database, VARIANTS, leases, reason=type(ended).__name__)
+        raise
+    return made
+
+
+def _make_one(studio: Studio, leases: Sequence[Lease], decode: Decode) -> str:
+    """The field of `VariantsMade` that the first request counts for. `leases`: its own, and those that follow."""
+    lease, bound = leases[0], log.bind(request=str(leases[0].id))
+    try:
+        _note_progress(studio, leases)
+        with settled(studio.database, VARIANTS, lease, studio.retry_rule):
+            _make_and_store(studio, lease, decode)
+    except LeaseLost:
+        bound.warning("lease lost")
+        return "lost"
+    except RequestRefused as refused:
+        bound.warning("variants not made", error_code=refused.code, reason=refused.detail)
+        return "failed"
+    except Exception as error:  # one request must not stop the others
+        if is_lost(error):
+            raise
+        bound.warning("variants not made", reason=str(error), exc_info=not isinstance(error, StorageError))
+        return "waiting" if _waits(studio, lease) else "failed"
+    bound.info("variants stored")
+    return "completed"
+
+
+@again_after_conflict
+def _note_progress(studio: Studio, leases: Sequence[Lease]) -> None:
+    """Note progress of all that is still to come, or the last of a batch would count as stalled."""
+    with studio.database.transaction() as connection:
+        VARIANTS.queue.note_progress(connection, leases)
+
+
+def _waits(studio: Studio, lease: Lease) -> bool:
+    with studio.database.transaction() as connection:
+        progress = VARIANTS.queue.progress_of(connection, lease.id)
+    return progress is not None and progress.status == VARIANTS.queue.waiting
+
+
+def _make_and_store(studio: Studio, lease: Lease, decode: Decode) -> None:
+    """Raises `RequestRefused` for what no further attempt can make."""
+    try:
+        user_id = variant_requests.user_of(studio.database, lease)
+        with studio.database.transaction() as connection:
+            wish = variants.wish_of(connection, lease.id)
+        source = _source(studio, user_id, wish.source)
+        file = studio.read(source.store, source.key, source.sha256)
+        packet = carried_packet(file, is_ours=source.generation_id is not None)
+        encoded = encode_variants(decode(file, PurePosixPath(source.key).suffix), xmp=packet)
+        folder = wish.tool, user_id, lease.id
+        normal, high_quality = (_put(studio, folder, image) for image in (encoded.normal, encoded.high_quality))
+    except ImageInvalid as invalid:
+        raise RequestRefused(ErrorCode.IMAGE_INVALID, str(invalid)) from invalid
+    except InvalidKey as unusable:
+        raise RequestRefused(ErrorCode.INVALID_REQUEST, str(unusable)) from unusable
+    except (ObjectMissing, ObjectCorrupt) as gone:
+        raise RequestRefused(ErrorCode.STORAGE_FAILED, str(gone)) from gone
+    variant_requests.complete(
+        studio.database, lease, user_id, (normal, high_quality), encoded.normal, source=source, store=studio.store.name
+    )
+
+
+def _source(studio: Studio, user_id: UUID, asked_for: str) -> SourcePicture:
+    with studio.database.transaction() as connection:
+        source = variant_sources.source_picture(connection, user_id, asked_for)
+    if source is None or not source.content_type.startswith("image/"):
+        raise RequestRefused(
+            ErrorCode.INVALID_REQUEST,
+            f"This user has no stored picture {shorten(asked_for, 200)!r}: give a picture's URL as the views have it, "
+            "or its key.",
+        )
+    return source
+
+
+def _put(studio: Studio, folder: tuple[str, UUID, UUID], image: EncodedImage) -> ObjectInfo:
+    return studio.put_verified(
+        lambda sha256: variant_key(*folder, sha256, content_type=image.content_type),
+        image.data,
+        image.content_type,
+    )

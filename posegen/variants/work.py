@@ -1,0 +1,133 @@
+"""Image requests as a kind of work: which of them one run makes, and the one transaction in which variants are written.
+
+What the rows say is in `posegen.variants.rows`; claims, leases and retries are those of `posegen.work`.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+from posegen.accounts import quota
+from posegen.accounts.credits import balance_of
+from posegen.database.conflicts import again_after_conflict
+from posegen.database.connection import Database
+from posegen.error_codes import ErrorCode
+from posegen.errors import RequestRefused
+from posegen.images.pixels import EncodedImage
+from posegen.objects import rows as objects
+from posegen.settings import Settings
+from posegen.storage.protocol import ObjectInfo
+from posegen.variants import rows as variants
+from posegen.variants import sources as variant_sources
+from posegen.variants.sources import SourcePicture
+from posegen.work import slots
+from posegen.work.outcomes import Work
+from posegen.work.queue import Claim, Lease, Queue
+from posegen.work.rules import RetryRule
+from posegen.work.tick import Kind
+
+VARIANTS = Work(Queue("image_variants", noun="image request", waiting="submitted", running="running"))
+REQUESTS_PER_BATCH = 50
+MOST_BATCHES = 2
+"""Batches under way at once: what is asked for in bulk must not take every slot from the generations."""
+
+
+def kind(settings: Settings) -> Kind:
+    """Image requests, as the tick of a sensor needs them: one run for each batch."""
+    return Kind(
+        "image_requests",
+        VARIANTS,
+        RetryRule.of(settings),
+        stall_seconds=settings.posegen_stall_seconds,
+        run_key=lambda claim: str(claim.batch),
+        claim=claim_batch,
+    )
+
+
+@again_after_conflict
+def claim_batch(database: Database, *, limit: int = REQUESTS_PER_BATCH) -> list[Claim]:
+    """Claim what waits, for one run; nothing when enough is under way."""
+    with database.transaction() as connection:
+        slots.lock_claiming(connection)
+        if VARIANTS.queue.runs_under_way(connection) >= MOST_BATCHES:
+            return []
+        waiting = VARIANTS.queue.waiting_ids(connection, limit)
+        return VARIANTS.queue.claim(connection, waiting, batch=uuid4())
+
+
+@again_after_conflict
+def claim_request(database: Database, request_id: UUID) -> UUID | None:
+    """The batch of one request that is claimed, whatever else waits; None when it does not wait."""
+    batch = uuid4()
+    with database.transaction() as connection:
+        return batch if VARIANTS.queue.claim(connection, [request_id], batch=batch) else None
+
+
+@again_after_conflict
+def begin(
+    database: Database, batch: UUID, *, run_id: str, lease_seconds: float, worker_home: UUID | None = None
+) -> list[Lease]:
+    """Start to work on a batch; returns what is left of it, which is nothing when another run came first."""
+    with database.transaction() as connection:
+        return VARIANTS.queue.start(
+            connection,
+            VARIANTS.queue.claims_in(connection, batch),
+            run_id=run_id,
+            lease_seconds=lease_seconds,
+            worker_home=worker_home,
+        )
+
+
+@again_after_conflict
+def user_of(database: Database, lease: Lease) -> UUID:
+    """The user of a request. Raises `LeaseLost`, and `RequestRefused` when there is no such user."""
+    with database.transaction() as connection:
+        progress = VARIANTS.queue.hold(connection, lease)
+        if progress is None:
+            raise VARIANTS.queue.lost(lease)
+        if balance_of(connection, progress.user_id) is None:
+            raise RequestRefused(
+                ErrorCode.INVALID_REQUEST, f"There is no user {progress.user_id}: insert the user before the request."
+            )
+        return progress.user_id
+
+
+@again_after_conflict
+def complete(
+    database: Database,
+    lease: Lease,
+    user_id: UUID,
+    stored: tuple[ObjectInfo, ObjectInfo],
+    normal: EncodedImage,
+    *,
+    source: SourcePicture,
+    store: str,
+) -> None:
+    """Both objects, the user's space and the end of the request in one transaction.
+
+    `stored`: normal and high quality. Raises `LeaseLost`, and `RequestRefused`: quota_exceeded, or invalid_request when
+    the picture was hidden or deleted meanwhile.
+    """
+    with database.transaction() as connection:
+        if not variant_sources.hold_source(connection, source):
+            raise RequestRefused(
+                ErrorCode.INVALID_REQUEST,
+                f"The picture {source.key} was hidden or deleted before its variants were made: restore it, and ask "
+                "again.",
+            )
+        ids = []
+        for each in stored:
+            object_id, is_new = objects.register(connection, store, each, generation_id=None, user_id=user_id)
+            if is_new:
+                quota.use(connection, user_id, each.size)
+            ids.append(object_id)
+        if not variants.complete(
+            connection,
+            lease,
+            source=source,
+            normal_object=ids[0],
+            high_quality_object=ids[1],
+            width=normal.width,
+            height=normal.height,
+        ):
+            raise VARIANTS.queue.lost(lease)

@@ -1,0 +1,42 @@
+"""Two stores that rows may name: the local one, and a bucket on a real S3 server."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+import pytest
+
+from posegen.database.connection import Database
+from posegen.objects import rows as objects
+from posegen.objects import stores
+from posegen.storage.local import LocalStore
+from posegen.storage.protocol import ObjectInfo, ObjectStore
+from posegen.storage.s3 import BucketStore
+from tests.s3_server import S3Server
+
+Stored = Callable[..., ObjectInfo]
+
+
+@pytest.fixture
+def bucket(database: Database, s3_server: S3Server) -> BucketStore:
+    """A bucket of the test's own, which the database knows."""
+    with database.transaction() as connection:
+        stores.register(connection, {"s3": None})
+    return BucketStore(s3_server.new_bucket())
+
+
+@pytest.fixture
+def stored(database: Database, store: LocalStore) -> Stored:
+    """Puts so many bytes into a store and registers them; `generation` may be None."""
+
+    def put(
+        data: bytes = b"picture", *, generation=None, into: ObjectStore = store, folder: str = "poses"
+    ) -> ObjectInfo:
+        sha256 = hashlib.sha256(data).hexdigest()
+        put_object = into.put(f"{folder}/g/p-{sha256[:12]}.png", data, content_type="image/png")
+        with database.transaction() as connection:
+            objects.register(connection, into.name, put_object, generation_id=generation)
+        return put_object
+
+    return put
