@@ -17,6 +17,9 @@ from posegen.work.commit_points import CommitPoint, reached
 from posegen.work.rules import RetryRule
 from posegen.work.worker_home import WorkerHome
 
+POSE_SIDE = 1024
+"""Width and height of the image of a pose, in pixels."""
+
 
 @dataclass(frozen=True)
 class Studio:

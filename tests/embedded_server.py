@@ -16,7 +16,7 @@ import pytest
 
 from posegen.database.cluster import Postmaster, find_postmaster
 from posegen.database.embedded import ServerAddress
-from posegen.database.file_locks import wait_until
+from posegen.file_locks import wait_until
 from posegen.settings import PROJECT_ROOT
 
 Connection = psycopg.Connection[tuple[object, ...]]

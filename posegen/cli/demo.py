@@ -27,8 +27,8 @@ from posegen.generations.reading.gathering import GatheredFile, gather_files
 from posegen.generations.reading.results import GenerationResult
 from posegen.images.contact_sheet import Tile, contact_sheet
 from posegen.platforms.platform import PLATFORMS
+from posegen.running_platform import find_platform
 from posegen.states import GenerationStatus
-from posegen.supervisor.locks import find_platform
 from posegen.supervisor.platform import PlatformOptions
 from posegen.supervisor.signals import stop_on_signals
 

@@ -20,7 +20,7 @@ from posegen.designs.making import delete_design, gather_design, make_design, pr
 from posegen.designs.requests import insert_design_request
 from posegen.designs.work import claim_design, start_design
 from posegen.errors import DesignUnknown, RequestRefused
-from posegen.supervisor.locks import find_platform
+from posegen.running_platform import find_platform
 
 app = Commands(help="Designs: a text on a ground, as a preview and for print.", no_args_is_help=True)
 

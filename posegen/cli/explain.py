@@ -16,8 +16,8 @@ from posegen.cli.session import open_session
 from posegen.database.json_documents import UnreadableJson
 from posegen.generations.reading.history import History, PastClaim, Presence, history_of, look_for, stretches_of
 from posegen.generations.reading.history_rows import EntryRow, ExportRow, GenerationRow, PoseRow
+from posegen.running_platform import find_platform
 from posegen.storage.opening import open_stores, places_of
-from posegen.supervisor.locks import find_platform
 
 _NAME_WIDTH = 10
 

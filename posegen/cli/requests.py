@@ -26,8 +26,8 @@ from posegen.generations.making.contact_sheets import draw_contact_sheet
 from posegen.generations.reading.gathering import gather_files
 from posegen.generations.reading.results import GenerationResult, latest_results, pose_results, results_of
 from posegen.generations.rows.exports import print_resolutions
+from posegen.running_platform import find_platform
 from posegen.states import GenerationStatus
-from posegen.supervisor.locks import find_platform
 
 LOCAL_USER = UUID("00000000-0000-4000-8000-000000000001")
 # 1 is a user's mistake, and 2 one of usage.

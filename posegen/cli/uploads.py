@@ -19,8 +19,8 @@ from posegen.cli.session import Session, open_session
 from posegen.errors import UploadRefused
 from posegen.images.decoding.pool import DecoderPool
 from posegen.proxies import open_url
+from posegen.running_platform import find_platform
 from posegen.storage.protocol import LONGEST_SIGNED_SECONDS, SIGNED_SECONDS
-from posegen.supervisor.locks import find_platform
 from posegen.uploads import rows as uploads
 from posegen.uploads.rows import Upload
 from posegen.uploads.service import begin_upload, complete_upload

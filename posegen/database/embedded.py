@@ -21,9 +21,9 @@ from types import TracebackType
 
 from posegen.database.cluster import HOST, PORTS, Cluster, data_directory, find_postmaster, port_is_free
 from posegen.database.connection_file import RECORD_NAME, Record, read_record, write_record
-from posegen.database.file_locks import EXCLUSIVE, SHARED, open_lock, try_lock, unlock, wait_until
 from posegen.database.system_user import SystemUser, choose_binaries, choose_place, choose_system_user
 from posegen.errors import EmbeddedServerFailed
+from posegen.file_locks import EXCLUSIVE, SHARED, open_lock, try_lock, unlock, wait_until
 from posegen.folders import LONGEST_SOCKET_PATH, is_ours, keep_folder, make_folders, passable, short_place
 
 OWNER = "posegen"

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from posegen.database.file_locks import EXCLUSIVE, open_lock, try_lock, wait_until
 from posegen.errors import EmbeddedServerFailed
+from posegen.file_locks import EXCLUSIVE, open_lock, try_lock, wait_until
 from posegen.folders import keep_folder
 
 # The account that a packaged PostgreSQL brings along comes first: unlike `nobody` it is shared with nothing else.

@@ -5,13 +5,16 @@ The packet is put into files by `png`, `jpeg_header` and `thumbnails`, and found
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from xml.sax.saxutils import escape
 
+from posegen.errors import ImageInvalid
 from posegen.graphemes import shorten
+from posegen.images.packets import find_packet
 from posegen.images.xmp import LONGEST_TEXT, RDF, read_properties
 
 _RECIPE_HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -37,6 +40,7 @@ class DigitalSource(StrEnum):
     DRAWN = "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCreation"
 
 
+_IPTC_SOURCES = ("http://cv.iptc.org/newscodes/digitalsourcetype/", "https://cv.iptc.org/newscodes/digitalsourcetype/")
 _DRAWING_BACKENDS = frozenset({"mannequin"})
 
 
@@ -114,3 +118,22 @@ def _as_time(text: str) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def carried_packet(file: bytes, *, is_ours: bool) -> bytes | None:
+    """The XMP packet of a file that is made of another one: what that says of itself, or None when it says nothing.
+
+    `is_ours`: made by Posegen. Of a file from outside nothing is repeated but how it came to be, in the IPTC's words:
+    leaving that out would hide that a picture was generated.
+    """
+    packet = find_packet(io.BytesIO(file))
+    if packet is None:
+        return None
+    try:
+        said = read_packet(packet)
+    except ImageInvalid:
+        return None
+    source = said.digital_source
+    if not is_ours:
+        said = Provenance(digital_source=source if source and source.startswith(_IPTC_SOURCES) else None)
+    return None if said == Provenance() else write_packet(said)

@@ -9,7 +9,6 @@ from typing import Literal
 
 from posegen.errors import StoreUnknown
 from posegen.figure.drawing import VERSION, Drawing, draw
-from posegen.generations.making.poses import SIDE
 from posegen.images.pixels import Pixels
 from posegen.images.png import encode_png
 from posegen.library import rows as library
@@ -19,7 +18,7 @@ from posegen.poses.avatar import Avatar
 from posegen.poses.control_maps import depth_map, openpose_map
 from posegen.poses.specification import PoseSpecification
 from posegen.storage.keys import control_map_key
-from posegen.studio import Studio
+from posegen.studio import POSE_SIDE, Studio
 
 Kind = Literal["openpose", "depth"]
 KINDS: tuple[Kind, ...] = ("openpose", "depth")
@@ -35,7 +34,7 @@ class ControlMap:
     made: bool
 
 
-def control_maps(studio: Studio, pose: StoredPose, *, side: int = SIDE) -> dict[Kind, ControlMap]:
+def control_maps(studio: Studio, pose: StoredPose, *, side: int = POSE_SIDE) -> dict[Kind, ControlMap]:
     """The control maps of a library pose; those that are not stored yet are drawn. `side`: pixels.
 
     Raises `InvalidPose` for a stored specification that the skeleton cannot take.

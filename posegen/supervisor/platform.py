@@ -18,8 +18,8 @@ from types import TracebackType
 
 from posegen.errors import PosegenError
 from posegen.proxies import open_url
+from posegen.running_platform import hold_home
 from posegen.settings import PROJECT_ROOT, Settings
-from posegen.supervisor.locks import hold_home
 from posegen.supervisor.ports import choose_port, url_of
 from posegen.supervisor.process_groups import Patience
 from posegen.supervisor.processes import Program, Surroundings

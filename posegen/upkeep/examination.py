@@ -29,11 +29,11 @@ from posegen.library.rows import stored_poses
 from posegen.objects import stores
 from posegen.objects.identity import is_own
 from posegen.platforms.rows import judged_platforms
+from posegen.running_platform import RunningPlatform, find_platform
 from posegen.settings import Settings, load_settings
 from posegen.storage.opening import open_stores, places_of
 from posegen.storage.protocol import ObjectStore
 from posegen.storage.stores import Stores
-from posegen.supervisor.locks import RunningPlatform, find_platform
 from posegen.upkeep import condition, outside
 from posegen.upkeep.finding import Finding, Part, checked
 from posegen.upkeep.invariants import SPACE

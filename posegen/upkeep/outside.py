@@ -18,10 +18,10 @@ from typing import Any
 from posegen.errors import StorageError
 from posegen.graphemes import shorten
 from posegen.proxies import open_url
+from posegen.running_platform import RunningPlatform
 from posegen.storage.keys import STORE_MARKER_KEY, content_type_of, is_public
 from posegen.storage.places import LOCAL, R2, S3, StorePlaces
 from posegen.storage.protocol import ObjectStore
-from posegen.supervisor.locks import RunningPlatform
 from posegen.upkeep.finding import Finding, Part
 
 ANSWER_SECONDS = 8

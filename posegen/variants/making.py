@@ -24,9 +24,9 @@ from posegen.errors import (
     RequestRefused,
     StorageError,
 )
-from posegen.generations.making.provenance import carried_packet
 from posegen.graphemes import shorten
 from posegen.images.pixels import EncodedImage, Pixels
+from posegen.images.provenance import carried_packet
 from posegen.storage.keys import variant_key
 from posegen.storage.protocol import ObjectInfo
 from posegen.studio import Studio

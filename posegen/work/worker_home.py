@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from posegen.database.file_locks import EXCLUSIVE, open_lock, try_lock
+from posegen.file_locks import EXCLUSIVE, open_lock, try_lock
 
 _KEPT_SECONDS = 3600
 

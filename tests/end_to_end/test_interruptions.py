@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from posegen.supervisor.locks import find_platform
+from posegen.running_platform import find_platform
 from tests.homes import LEASE_SECONDS, PRICE, Home
 
 MANY = {"poses": ["star-jump"], "variations": 8, "formats": ["shopee"]}

@@ -18,9 +18,9 @@ import pytest
 
 from posegen.database.embedded import EmbeddedServer
 from posegen.errors import PlatformUnusable
+from posegen.running_platform import find_platform, hold_home
 from posegen.settings import PROJECT_ROOT
 from posegen.storage.local import LocalStore
-from posegen.supervisor.locks import find_platform, hold_home
 from posegen.supervisor.process_groups import members, run_workers, send
 from tests.processes import crash_postgres, until
 from tests.servers import remove_cluster

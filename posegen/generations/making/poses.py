@@ -43,13 +43,12 @@ from posegen.poses.avatar import Avatar
 from posegen.poses.keypoints import Keypoints
 from posegen.poses.specification import PoseSpecification
 from posegen.storage.keys import pose_key
-from posegen.studio import Studio
+from posegen.studio import POSE_SIDE, Studio
 from posegen.work.keeper import LeaseKeeper
 from posegen.work.queue import Lease
 
 log = structlog.get_logger(__name__)
 
-SIDE = 1024
 # What ends the attempt at the whole generation, or nothing at all.
 _NOT_THE_POSES = (BackendHeldBack, DatabaseUnusable, LeaseLost, Stopped, psycopg.Error)
 
@@ -186,8 +185,8 @@ def _render(caller: Caller, pose: OpenPose, seed: int) -> tuple[Recipe, Renderin
         avatar=Avatar.from_json(pose.avatar),
         prompt=pose.prompt_used,
         seed=seed,
-        width=SIDE,
-        height=SIDE,
+        width=POSE_SIDE,
+        height=POSE_SIDE,
         control_weight=pose.control_weight,
     )
     return recipe, caller.render(backend, recipe, pose)

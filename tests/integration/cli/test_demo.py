@@ -14,7 +14,7 @@ from posegen.generations.making.exports import derive_exports
 from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.making.poses import make_poses
 from posegen.images.validation import open_image
-from posegen.supervisor.locks import hold_home
+from posegen.running_platform import hold_home
 from posegen.work.keeper import LeaseKeeper
 from tests.builders import execute, started, take_in, value
 from tests.concurrency import until

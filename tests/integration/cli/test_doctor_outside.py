@@ -18,9 +18,9 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Mount, Route
 
+from posegen.running_platform import hold_home
 from posegen.settings import load_settings
 from posegen.storage.opening import local_place, open_local
-from posegen.supervisor.locks import hold_home
 from posegen.upkeep.examination import examine
 from posegen.upkeep.finding import Part
 from posegen.upkeep.outside import NEEDED_SENSORS

@@ -9,7 +9,7 @@ import pytest
 
 from posegen.database.connection import Database
 from posegen.generations.reading.history import history_of
-from posegen.supervisor.locks import hold_home
+from posegen.running_platform import hold_home
 from posegen.upkeep import retention_rows as retention
 from tests.builders import (
     SLUGS,

@@ -13,8 +13,8 @@ import pytest
 
 from posegen.cli import requests
 from posegen.generations.asking import claims
+from posegen.running_platform import hold_home
 from posegen.settings import PROJECT_ROOT
-from posegen.supervisor.locks import hold_home
 from tests.builders import A_POSE, a_user, cancel_generation, execute, row, rows, started, take_in, value, work
 from tests.commands import commands
 

@@ -9,13 +9,12 @@ import pytest
 from PIL import Image
 
 from posegen.generations.making.exports import derive_exports
-from posegen.generations.making.provenance import carried_packet
 from posegen.generations.making.thumbnails import make_thumbnails_again
 from posegen.generations.reading.origins import what_is_known, what_it_says
 from posegen.generations.rows.poses import pose_id
 from posegen.images.packets import find_packet
 from posegen.images.png import encode_png
-from posegen.images.provenance import DigitalSource, Provenance, read_packet, write_packet
+from posegen.images.provenance import DigitalSource, Provenance, carried_packet, read_packet, write_packet
 from posegen.platforms.platform import PLATFORMS
 from tests.backends import painted
 from tests.builders import SLUGS, finished, row, rows

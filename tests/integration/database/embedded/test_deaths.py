@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 
 from posegen.database.embedded import EmbeddedServer
-from posegen.database.file_locks import wait_until
+from posegen.file_locks import wait_until
 from tests.embedded_server import (
     AS_ROOT,
     Connection,
@@ -132,7 +132,7 @@ import ctypes, os, signal, sys, time
 from pathlib import Path
 from posegen.database.cluster import find_postmaster
 from posegen.database.embedded import EmbeddedServer
-from posegen.database.file_locks import wait_until
+from posegen.file_locks import wait_until
 from tests.embedded_server import answers, is_zombie
 
 PR_SET_CHILD_SUBREAPER = 36

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from posegen import running_platform as locks
 from posegen.errors import PlatformUnusable
-from posegen.supervisor import locks
-from posegen.supervisor.locks import RunningPlatform, find_platform, hold_home
+from posegen.running_platform import RunningPlatform, find_platform, hold_home
 
 URL = "http://127.0.0.1:3000"
 

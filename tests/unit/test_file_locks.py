@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from posegen.database.file_locks import EXCLUSIVE, SHARED, open_lock, try_lock, unlock, wait_until
+from posegen.file_locks import EXCLUSIVE, SHARED, open_lock, try_lock, unlock, wait_until
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from posegen.database.file_locks import EXCLUSIVE, SHARED, open_lock, try_lock, wait_until
 from posegen.errors import PlatformUnusable
+from posegen.file_locks import EXCLUSIVE, SHARED, open_lock, try_lock, wait_until
 
 # A process that only looks holds the lock for an instant.
 LOOK_SECONDS = 1
