@@ -47,7 +47,10 @@ class ExportConfig(dg.Config):
     description="Every wanted platform's version of every completed pose; deriving them again costs nothing.",
 )
 def exports(
-    context: dg.AssetExecutionContext, config: ExportConfig, generated_poses: Manifest, studio: StudioResource
+    context: dg.AssetExecutionContext,
+    config: ExportConfig,
+    generated_poses: Manifest,
+    studio: dg.ResourceParam[StudioResource],
 ) -> dg.Output[Manifest]:
     """Derive what is missing and end the generation; on an ended one, derive what was asked for."""
     with (

@@ -51,7 +51,9 @@ def _out(description: str, kinds: set[str]) -> dg.AssetOut:
         "thumbnails": {dg.AssetKey("generated_poses")},
     },
 )
-def pose_images(context: dg.AssetExecutionContext, studio: StudioResource) -> Iterator[dg.Output[dict[str, object]]]:
+def pose_images(
+    context: dg.AssetExecutionContext, studio: dg.ResourceParam[StudioResource]
+) -> Iterator[dg.Output[dict[str, object]]]:
     """Render what is still open, skip what is complete; selecting `thumbnails` alone makes them anew at no charge."""
     selected = context.op_execution_context.selected_output_names
     with (

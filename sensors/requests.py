@@ -4,7 +4,7 @@ import dagster as dg
 
 from posegen.generations.kind import kind
 from posegen.generations.rows.events import REQUESTS_CHANNEL
-from posegen.settings import load_settings
+from posegen.settings import Settings
 from resources.database import DatabaseResource
 from sensors.runs import launches_now
 from sensors.targets import GENERATE_JOB, GENERATIONS, run_of_one
@@ -19,10 +19,11 @@ from sensors.waiting import skipped_without_database
 )
 @skipped_without_database
 def generation_requests(
-    context: dg.SensorEvaluationContext, database: DatabaseResource
+    context: dg.SensorEvaluationContext,
+    database: dg.ResourceParam[DatabaseResource],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.SensorResult | dg.SkipReason:
     """One run and one partition for each generation that is claimed."""
-    settings = load_settings()
     with database.open_for_a_tick() as opened:
         launches = launches_now(context.instance, opened, kind(settings), settings, channel=REQUESTS_CHANNEL)
     if not launches:

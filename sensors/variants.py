@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from posegen.settings import load_settings
+from posegen.settings import Settings
 from posegen.variants.work import kind
 from posegen.work.tick import tick
 from posegen.work.worker_home import WorkerHome
@@ -19,9 +19,12 @@ from sensors.waiting import skipped_without_database
     description="Claims new image requests, and recovers those that lost their worker.",
 )
 @skipped_without_database
-def image_requests(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult | dg.SkipReason:
+def image_requests(
+    context: dg.SensorEvaluationContext,
+    database: dg.ResourceParam[DatabaseResource],
+    settings: dg.ResourceParam[Settings],
+) -> dg.SensorResult | dg.SkipReason:
     """One run for each batch that is claimed."""
-    settings = load_settings()
     with database.open_for_a_tick() as opened:
         runs, home = DagsterRuns(context.instance), WorkerHome(settings.workers_path)
         launches = tick(opened, kind(settings), runs, worker_home=home)

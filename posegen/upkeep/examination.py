@@ -31,7 +31,7 @@ from posegen.objects.identity import is_own
 from posegen.platforms.rows import judged_platforms
 from posegen.running_platform import RunningPlatform, find_platform
 from posegen.settings import Settings, load_settings
-from posegen.storage.opening import open_stores, places_of
+from posegen.storage.configuration import StoresConfig
 from posegen.storage.protocol import ObjectStore
 from posegen.storage.stores import Stores
 from posegen.upkeep import condition, outside
@@ -145,7 +145,7 @@ def _existing(folder: Path) -> Path:
 
 
 def _store(settings: Settings) -> str:
-    health = open_stores(places_of(settings).quick()).current.health()
+    health = Stores.of(settings, quick=True).current.health()
     return f"{health.store}: write {health.write_seconds * 1000:.1f} ms, read {health.read_seconds * 1000:.1f} ms"
 
 
@@ -167,8 +167,8 @@ def _database(urls: DatabaseUrls) -> Finding:
 def _what_the_database_tells(
     urls: DatabaseUrls, settings: Settings, clock: Callable[[], datetime], *, store_is_good: bool
 ) -> list[Finding]:
-    places = places_of(settings).quick()
-    opened = open_stores(places)
+    config = StoresConfig.of(settings).quick()
+    opened = Stores.configured(config)
     platform = find_platform(settings.posegen_home)
     with Database(urls.application) as database:
         findings = [_clock(database, clock), *_stores(database, opened)]
@@ -182,7 +182,7 @@ def _what_the_database_tells(
         findings.append(_accounts(database))
     if store_is_good:
         findings += outside.look(
-            places, opened.current, platform, keys, base_url=None if shown is None else shown.base_url, now=clock()
+            config, opened.current, platform, keys, base_url=None if shown is None else shown.base_url, now=clock()
         )
     return findings
 

@@ -32,8 +32,8 @@ from posegen.generations.making.poses import make_poses
 from posegen.generations.rules import Prices, TimeLimits
 from posegen.logs import configure_logging
 from posegen.settings import Settings
+from posegen.storage.configuration import BucketConfig, RequestLimits
 from posegen.storage.local import LocalStore
-from posegen.storage.places import BucketPlace, RequestLimits
 from posegen.storage.protocol import ObjectStore
 from posegen.storage.s3 import BucketStore
 from posegen.studio import Studio
@@ -227,9 +227,9 @@ def _store(orders: Orders) -> ObjectStore:
     return LocalStore(Path(orders.store), base_url="/media")
 
 
-def bucket_place(bucket: str, endpoint: str) -> BucketPlace:
+def bucket_place(bucket: str, endpoint: str) -> BucketConfig:
     """A bucket on the S3 server of these tests, for somebody who does not wait long."""
-    return BucketPlace("s3", endpoint, bucket, REGION, CREDENTIALS, limits=STORE_LIMITS)
+    return BucketConfig("s3", endpoint, bucket, REGION, CREDENTIALS, limits=STORE_LIMITS)
 
 
 def _told_to_stop(*_: object) -> None:

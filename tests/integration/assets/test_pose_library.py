@@ -19,9 +19,7 @@ from posegen.storage.keys import manifest_key
 from posegen.upkeep.reconciling import reconcile
 from tests.builders import execute, rows, value
 from tests.conftest import BASE_URL
-from tests.deployments import QUIET, Run, ignore_warning_of_nested_resources
-
-pytestmark = ignore_warning_of_nested_resources
+from tests.deployments import QUIET, Run
 
 SMALL = LIBRARY[:3]
 

@@ -14,9 +14,7 @@ from resources.environment import deployment_resources
 from resources.traces import KEPT_TAG, forget_runs, old_runs
 from sensors.targets import GENERATIONS
 from tests.builders import SLUGS, a_user, account, claimed, event_kinds, execute, finished, row, rows, value
-from tests.deployments import QUIET, ignore_warning_of_nested_resources
-
-pytestmark = ignore_warning_of_nested_resources
+from tests.deployments import QUIET
 
 ASSETS = {"cleaned_images": cleaned_images, "retired_work": retired_work, "recounted_space": recounted_space}
 
