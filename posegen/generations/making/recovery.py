@@ -61,7 +61,7 @@ def recover(
     recovery.each(OVERDUE, asdict(limits), _ended(ErrorCode.TIMED_OUT, overdue))
     abandoned = f"its backend has been unavailable for {limits.outage:g} s"
     recovery.each(ABANDONED, asdict(limits), _ended(ErrorCode.BACKEND_UNAVAILABLE, abandoned))
-    return recovery.done()
+    return recovery.finish()
 
 
 def _ended(code: ErrorCode, reason: str) -> Decide:
