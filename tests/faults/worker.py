@@ -254,13 +254,13 @@ def _lay_fuse(orders: Orders) -> None:
         return
     if orders.stops:
         point, _, times = orders.point.partition(":")
-        fuse = _StoppingFuse(CommitPoint(point), int(times or 1))
-        commit_points._fuse = lambda: fuse  # type: ignore[assignment,return-value]
+        fuse = _StoppingCountdown(CommitPoint(point), int(times or 1))
+        commit_points._countdown = lambda: fuse  # type: ignore[assignment,return-value]
     else:
         os.environ["POSEGEN_KILL_AT"] = orders.point
 
 
-class _StoppingFuse:
+class _StoppingCountdown:
     """Holds the whole process still at a commit point, as a machine does that is suspended there."""
 
     def __init__(self, point: CommitPoint, times: int) -> None:
@@ -268,8 +268,8 @@ class _StoppingFuse:
         self._times = times
         self._lock = threading.Lock()
 
-    def burns_down(self, point: CommitPoint) -> bool:
-        """Never: whoever stands still goes on one day."""
+    def ends_at(self, point: CommitPoint) -> bool:
+        """Never: a suspended process may go on one day."""
         if point is not self._point:
             return False
         with self._lock:

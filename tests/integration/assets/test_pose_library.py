@@ -13,12 +13,12 @@ from posegen.generations.making.contact_sheets import store_library_sheet
 from posegen.images.validation import open_image
 from posegen.library import rows as library
 from posegen.library.control_maps import control_maps, draw_library_pose
-from posegen.poses.control_maps import decode_joints
 from posegen.poses.library import LIBRARY
 from posegen.storage.keys import manifest_key
 from posegen.upkeep.reconciling import reconcile
 from tests.builders import execute, rows, value
 from tests.conftest import BASE_URL
+from tests.control_maps import decode_joints
 from tests.deployments import QUIET, Run
 
 SMALL = LIBRARY[:3]
