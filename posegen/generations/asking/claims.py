@@ -32,7 +32,7 @@ def claim_next(database: Database, *, most_running: int, most_running_per_user: 
         free = slots.free_slots(connection, GENERATIONS.queue, most=most_running)
         if not free:
             return []
-        under_way = Counter(queue.under_way_by_user(connection))
+        under_way = queue.under_way_by_user(connection)
         return _claim(connection, free, under_way, most_running_per_user)
 
 

@@ -181,14 +181,16 @@ def take_in(
         intake = _Intake(catalogue, limits, draw_seed)
         intake.count_room(connection)
     apart, judged, blocked = Apart(), 0, set[UUID]()
-    for generation_id, user_id in waiting:
-        if user_id in blocked:
+    for each in waiting:
+        if each.user_id in blocked:
             continue
         with apart.each():
             try:
-                judged += _take_in_one(database, generation_id, intake)
+                judged += _take_in_one(database, each.id, intake)
             except LockNotAvailable:
-                blocked.add(user_id)  # another session holds their account: each of their requests would wait for it
+                blocked.add(
+                    each.user_id
+                )  # another session holds their account: each of their requests would wait for it
                 raise
     return apart.settle(judged)
 

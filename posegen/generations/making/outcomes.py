@@ -10,6 +10,7 @@ from uuid import UUID
 from posegen.accounts import quota
 from posegen.database.conflicts import again_after_conflict
 from posegen.database.connection import Connection, Database
+from posegen.database.rows import value
 from posegen.error_codes import ErrorCode
 from posegen.errors import BackendHeldBack
 from posegen.generations.rows import events, exports, generations, poses
@@ -72,8 +73,7 @@ class _Generations(Work):
 
     def cancel(self, connection: Connection, progress: Progress, *, actor: str) -> bool:
         """Also while it waits or runs; finished poses stay and stay paid for."""
-        row = connection.execute("select cancel_generation(%s, %s) as done", [progress.id, actor]).fetchone()
-        return bool(row and row["done"])
+        return bool(value(connection, "select cancel_generation(%s, %s)", [progress.id, actor]))
 
 
 GENERATIONS = _Generations(Queue("generations", noun="generation", waiting="queued", running="running"))

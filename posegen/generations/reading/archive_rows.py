@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from psycopg.rows import class_row
-
 from posegen.database.connection import Connection
+from posegen.database.rows import many, one
 
 
 @dataclass(frozen=True)
@@ -44,43 +43,34 @@ class StoredFile:
 
 def archived_generation(connection: Connection, generation_id: UUID) -> ArchivedGeneration | None:
     """The generation, or None when there is none."""
-    with connection.cursor(row_factory=class_row(ArchivedGeneration)) as cursor:
-        return cursor.execute(
-            """
-            select g.id, g.project_id, r.created_at as asked_at
-            from generations g join generation_requests r on r.id = g.id where g.id = %s
-            """,
-            [generation_id],
-        ).fetchone()
+    statement = """
+        select g.id, g.project_id, r.created_at as asked_at
+        from generations g join generation_requests r on r.id = g.id where g.id = %s
+    """
+    return one(connection, ArchivedGeneration, statement, [generation_id])
 
 
 def finished_places(connection: Connection, generation_id: UUID) -> list[FinishedPlace]:
     """Its completed poses, in order."""
-    with connection.cursor(row_factory=class_row(FinishedPlace)) as cursor:
-        return cursor.execute(
-            """
-            select position, library_pose from generated_poses
-            where generation_id = %s and status = 'completed' and delete_after is null order by position
-            """,
-            [generation_id],
-        ).fetchall()
+    statement = """
+        select position, library_pose from generated_poses
+        where generation_id = %s and status = 'completed' and delete_after is null order by position
+    """
+    return many(connection, FinishedPlace, statement, [generation_id])
 
 
 def stored_files(connection: Connection, generation_id: UUID, formats: Sequence[str]) -> list[StoredFile]:
     """The files of its completed poses in these formats; the format `image` is the pose itself."""
-    with connection.cursor(row_factory=class_row(StoredFile)) as cursor:
-        return cursor.execute(
-            """
-            select p.position, made.format, o.store, o.key, o.sha256, o.crc32, o.size
-            from generated_poses p
-            cross join lateral (
-                select 'image' as format, p.image_object as object_id
-                union all
-                select e.format, e.object_id from exports e where e.pose_id = p.id and e.status = 'completed'
-            ) made
-            join objects o on o.id = made.object_id
-            where p.generation_id = %s and p.status = 'completed' and p.delete_after is null
-                and made.format = any(%s)
-            """,
-            [generation_id, list(formats)],
-        ).fetchall()
+    statement = """
+        select p.position, made.format, o.store, o.key, o.sha256, o.crc32, o.size
+        from generated_poses p
+        cross join lateral (
+            select 'image' as format, p.image_object as object_id
+            union all
+            select e.format, e.object_id from exports e where e.pose_id = p.id and e.status = 'completed'
+        ) made
+        join objects o on o.id = made.object_id
+        where p.generation_id = %s and p.status = 'completed' and p.delete_after is null
+            and made.format = any(%s)
+    """
+    return many(connection, StoredFile, statement, [generation_id, list(formats)])

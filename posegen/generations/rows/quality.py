@@ -43,7 +43,7 @@ def measures_of(connection: Connection, generation_id: UUID) -> dict[int, Measur
         from generated_poses where generation_id = %s and status = 'completed' order by position
         """,
         [generation_id],
-    ).fetchall()
+    )
     return {row["position"]: _measures(row) for row in rows}
 
 
