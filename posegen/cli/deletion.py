@@ -15,9 +15,9 @@ from posegen.cli.picking import POSES, numbers
 from posegen.cli.session import Session, open_session
 from posegen.errors import GenerationUnknown, NothingToDelete, NothingToRestore, PoseNumberUnknown
 from posegen.generations.reading.results import results_of
+from posegen.generations.rows import poses as pose_rows
 from posegen.objects import adopted_files
 from posegen.settings import LONGEST_GRACE_HOURS
-from posegen.upkeep import retention_rows as retention
 
 _GENERATION = Annotated[UUID, typer.Argument(help="A generation that has ended; `posegen status` lists the latest.")]
 
@@ -55,7 +55,7 @@ def delete(
         )
         chosen = _chosen(session, generation, pose)
         with session.database.transaction() as connection:
-            hidden = retention.hide(connection, chosen, actor=actor or local_actor("delete"), grace=grace)
+            hidden = pose_rows.hide(connection, chosen, actor=actor or local_actor("delete"), grace=grace)
             released = adopted_files.let_go_with(connection, chosen) if delete_files else 0
             kept = adopted_files.count_of_poses(connection, chosen)
     if not hidden and not released:
@@ -88,8 +88,8 @@ def restore(generation: _GENERATION, pose: POSES = None, actor: ACTOR = None, as
     with open_session() as session:
         chosen = _chosen(session, generation, pose)
         with session.database.transaction() as connection:
-            hidden = [each for each in retention.hidden_poses(connection, generation) if each.id in chosen]
-            restored = retention.restore(connection, chosen, actor=actor or local_actor("restore"))
+            hidden = [each for each in pose_rows.hidden_poses(connection, generation) if each.id in chosen]
+            restored = pose_rows.restore(connection, chosen, actor=actor or local_actor("restore"))
     gone = sum(each.images_deleted_at is not None for each in hidden)
     if not restored:
         raise NothingToRestore(generation, gone=gone)
@@ -106,7 +106,7 @@ def _chosen(session: Session, generation: UUID, poses: list[str] | None) -> list
     with session.database.transaction() as connection:
         if not results_of(connection, [generation]):
             raise GenerationUnknown(generation)
-        completed = {position + 1: pose for position, pose in retention.completed_poses(connection, generation).items()}
+        completed = {position + 1: pose for position, pose in pose_rows.completed_poses(connection, generation).items()}
     for number in wanted or ():
         if number not in completed:
             raise PoseNumberUnknown(number, list(completed))

@@ -9,7 +9,7 @@ from typing import LiteralString
 from uuid import UUID
 
 from posegen.database.connection import Connection
-from posegen.database.rows import changed, column, existing, many, value
+from posegen.database.rows import changed, column, existing, many
 from posegen.objects import moves
 from posegen.objects.moves import DoomedObject
 from posegen.storage.keys import manifest_key
@@ -49,15 +49,6 @@ class _Hidden:
     id: UUID
     generation_id: UUID
     objects: list[int | None]
-
-
-@dataclass(frozen=True)
-class HiddenPose:
-    """A pose whose images are hidden. `images_deleted_at`: since when they cannot be had back, or None."""
-
-    id: UUID
-    position: int
-    images_deleted_at: datetime | None
 
 
 def expired(connection: Connection, *, age: timedelta) -> Due:
@@ -180,31 +171,6 @@ def retire_generations(connection: Connection, generations: Sequence[UUID]) -> i
 def retire_designs(connection: Connection, designs: Sequence[UUID]) -> None:
     """Write down that the partitions of these are gone."""
     connection.execute("update designs set retired_at = now() where id = any(%s)", [list(designs)])
-
-
-def hide(connection: Connection, poses: Sequence[UUID], *, actor: str, grace: timedelta) -> int:
-    """Hide the images of completed poses of ended generations, to be deleted after `grace`; returns how many poses."""
-    return int(value(connection, "select delete_images(%s, %s, %s)", [list(poses), actor, grace]))
-
-
-def restore(connection: Connection, poses: Sequence[UUID], *, actor: str) -> int:
-    """Take a deletion back where the images still exist; returns how many poses."""
-    return int(value(connection, "select restore_images(%s, %s)", [list(poses), actor]))
-
-
-def completed_poses(connection: Connection, generation_id: UUID) -> dict[int, UUID]:
-    """The completed poses of a generation by their positions, hidden or not."""
-    statement = "select position, id from generated_poses where generation_id = %s and status = 'completed' order by 1"
-    return {row["position"]: row["id"] for row in connection.execute(statement, [generation_id])}
-
-
-def hidden_poses(connection: Connection, generation_id: UUID) -> list[HiddenPose]:
-    """The poses of a generation whose images are hidden or deleted."""
-    statement = """
-        select id, position, images_deleted_at from generated_poses
-        where generation_id = %s and delete_after is not null order by position
-    """
-    return many(connection, HiddenPose, statement, [generation_id])
 
 
 def _due(connection: Connection, poses: str, values: dict[str, object]) -> Due:

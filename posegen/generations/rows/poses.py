@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
@@ -99,6 +99,15 @@ class PoseError(NamedTuple):
 
     code: str
     detail: str
+
+
+@dataclass(frozen=True)
+class HiddenPose:
+    """A pose whose images are hidden. `images_deleted_at`: since when they cannot be had back, or None."""
+
+    id: UUID
+    position: int
+    images_deleted_at: datetime | None
 
 
 def pose_id(generation_id: UUID, position: int) -> UUID:
@@ -257,3 +266,28 @@ def first_error(connection: Connection, generation_id: UUID) -> PoseError | None
         where generation_id = %s and status = 'failed' order by position limit 1
     """
     return one(connection, PoseError, statement, [generation_id])
+
+
+def hide(connection: Connection, poses: Sequence[UUID], *, actor: str, grace: timedelta) -> int:
+    """Hide the images of completed poses of ended generations, to be deleted after `grace`; returns how many poses."""
+    return int(value(connection, "select delete_images(%s, %s, %s)", [list(poses), actor, grace]))
+
+
+def restore(connection: Connection, poses: Sequence[UUID], *, actor: str) -> int:
+    """Take a deletion back where the images still exist; returns how many poses."""
+    return int(value(connection, "select restore_images(%s, %s)", [list(poses), actor]))
+
+
+def completed_poses(connection: Connection, generation_id: UUID) -> dict[int, UUID]:
+    """The completed poses of a generation by their positions, hidden or not."""
+    statement = "select position, id from generated_poses where generation_id = %s and status = 'completed' order by 1"
+    return {row["position"]: row["id"] for row in connection.execute(statement, [generation_id])}
+
+
+def hidden_poses(connection: Connection, generation_id: UUID) -> list[HiddenPose]:
+    """The poses of a generation whose images are hidden or deleted."""
+    statement = """
+        select id, position, images_deleted_at from generated_poses
+        where generation_id = %s and delete_after is not null order by position
+    """
+    return many(connection, HiddenPose, statement, [generation_id])

@@ -16,6 +16,7 @@ from posegen.accounts import quota
 from posegen.database.connection import Database
 from posegen.designs.making import clear_deleted, make_design
 from posegen.generations.making.contact_sheets import store_contact_sheet, store_library_sheet
+from posegen.generations.rows import poses as pose_rows
 from posegen.images.thumbnail_sizes import thumbnail_sizes
 from posegen.images.validation import open_image
 from posegen.library import rows as library
@@ -34,7 +35,6 @@ from posegen.storage.keys import (
 )
 from posegen.storage.protocol import ObjectStore
 from posegen.studio import Studio
-from posegen.upkeep import retention_rows as retention
 from posegen.upkeep.reconciling import reconcile
 from posegen.upkeep.retention import RetentionRule, clean_up_images
 from posegen.upkeep.verification import verify
@@ -235,7 +235,7 @@ def _delete_all_of_the_user(world: World) -> None:
 def _delete_poses(world: World) -> None:
     with world.database.transaction() as connection:
         poses = [each["id"] for each in connection.execute("select id from generated_poses").fetchall()]
-        retention.hide(connection, poses, actor="Ayu", grace=NOW)
+        pose_rows.hide(connection, poses, actor="Ayu", grace=NOW)
     clean_up_images(world.database, [world.studio.store], RetentionRule())
 
 
