@@ -11,7 +11,7 @@ from uuid import UUID
 import dagster as dg
 from pydantic import Field
 
-from posegen.accounts import quota
+from posegen.accounts import service as accounts
 from posegen.database.connection import Database
 from posegen.settings import LONGEST_DAYS, LONGEST_GRACE_HOURS, MOST_ROWS, load_settings
 from posegen.upkeep import retention_rows as retention
@@ -137,7 +137,7 @@ def retired_work(
 def recounted_space(config: RecountConfig, database: DatabaseResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """One pass over all accounts."""
     with database.open() as opened:
-        wrong = quota.recount(opened, actor="posegen, recounted_space", dry_run=config.dry_run)
+        wrong = accounts.recount(opened, actor="posegen, recounted_space", dry_run=config.dry_run)
     rows = [
         f"| {each.user_id} | {each.used_before:,} | {each.used:,} | {each.reserved_before:,} | {each.reserved:,} |"
         for each in wrong

@@ -12,11 +12,12 @@ from pathlib import PurePosixPath
 from typing import BinaryIO
 from uuid import UUID
 
-from posegen.errors import ArchiveFailed, GenerationUnknown, PoseNumberUnknown
+from posegen.errors import ArchiveFailed, GenerationUnknown
 from posegen.generations.reading import archive_rows as archives
 from posegen.generations.reading.archive_file import Archive, Entry
 from posegen.generations.reading.archive_names import safe_part, unique_paths
 from posegen.generations.reading.archive_rows import ArchivedGeneration, FinishedPlace, StoredFile
+from posegen.generations.rows.poses import numbered
 from posegen.graphemes import cut
 from posegen.platforms import rows as platforms
 from posegen.platforms.platform import Platform, platform_named
@@ -98,7 +99,7 @@ def plan_archive(
         stored = archives.stored_files(connection, generation_id, wanted)
         known = platforms.stored_platforms(connection)
     _check_formats(wanted, stored, known)
-    chosen = _chosen(finished, poses)
+    chosen = numbered({place.position + 1: place for place in finished}, poses)
     found = {(file.position, file.format): file for file in stored}
     pairs = [(place, name) for place in chosen for name in wanted]
     present = [(place, found[place.position, name]) for place, name in pairs if (place.position, name) in found]
@@ -143,13 +144,3 @@ def _check_formats(wanted: list[str], stored: list[StoredFile], known: Mapping[s
     for name in wanted:
         if name not in present:
             platform_named(name, known)
-
-
-def _chosen(finished: list[FinishedPlace], poses: Collection[int] | None) -> list[FinishedPlace]:
-    if poses is None:
-        return finished
-    numbers = sorted(place.position + 1 for place in finished)
-    for number in poses:
-        if number not in numbers:
-            raise PoseNumberUnknown(number, numbers)
-    return [place for place in finished if place.position + 1 in poses]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from posegen.database.connection import Connection
+from posegen.database.connection import Database
 from posegen.errors import ImageInvalid
 from posegen.generations.rows import recipes
 from posegen.generations.rows.recipes import KnownFile, MadePose
@@ -59,13 +59,14 @@ def what_it_says(path: Path) -> Said:
     return Said(size, sha256, header, provenance, problem)
 
 
-def what_is_known(connection: Connection, said: Said) -> Known:
+def what_is_known(database: Database, said: Said) -> Known:
     """What the database has on this file."""
     recipe_hash = said.provenance and said.provenance.recipe_hash
-    return Known(
-        files=recipes.files_with(connection, said.sha256),
-        made=recipes.poses_of_recipe(connection, recipe_hash) if recipe_hash else [],
-    )
+    with database.transaction() as connection:
+        return Known(
+            files=recipes.files_with(connection, said.sha256),
+            made=recipes.poses_of_recipe(connection, recipe_hash) if recipe_hash else [],
+        )
 
 
 def _fingerprint(file: BinaryIO) -> tuple[int, str]:

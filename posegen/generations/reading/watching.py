@@ -7,17 +7,19 @@ restart of the database is an interruption and not the end.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from uuid import UUID
 
 from posegen.database.connection import Database
 from posegen.database.failures import may_pass
 from posegen.errors import GenerationUnknown
+from posegen.generations.reading.results import GenerationResult, results_of
 from posegen.generations.rows import events, generations
 from posegen.generations.rows.events import EVENTS_CHANNEL, Event
 
 # Without a hint for so long, we look for ourselves.
 LOOK_SECONDS = 2.0
+_LOOK_AT_RESULTS_SECONDS = 1.0
 _PAUSE_SECONDS = 0.5
 
 
@@ -46,6 +48,29 @@ def watch(
                 raise
             time.sleep(_PAUSE_SECONDS)
             keep_running()
+
+
+def follow(
+    database: Database,
+    generations: Collection[UUID],
+    *,
+    seconds: float,
+    keep_running: Callable[[], object] = lambda: None,
+) -> Iterator[list[GenerationResult]]:
+    """The results of some generations, whenever they may have changed, until each has ended or `seconds` are over.
+
+    `keep_running`: called at every look.
+    """
+    deadline = time.monotonic() + seconds
+    with database.listening(EVENTS_CHANNEL) as hints:
+        while True:
+            with database.transaction() as connection:
+                found = results_of(connection, generations)
+            yield found
+            if all(result.status.is_terminal for result in found) or time.monotonic() > deadline:
+                return
+            keep_running()
+            hints.wait(_LOOK_AT_RESULTS_SECONDS)
 
 
 def _wait_for(generation_id: UUID, heard: Callable[[float], list[str]]) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID, uuid5
 
 from psycopg.types.json import Jsonb
@@ -13,6 +13,9 @@ from psycopg.types.json import Jsonb
 from posegen.database.connection import Connection
 from posegen.database.rows import changed, column, many, one, value
 from posegen.database.texts import storable
+from posegen.errors import PoseNumberUnknown
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,11 @@ class FinishedPose:
     recipe: dict[str, Any]
     recipe_hash: str
     asked_at: datetime
+
+    @property
+    def number(self) -> int:
+        """Within its generation, from 1."""
+        return self.position + 1
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -279,9 +287,17 @@ def restore(connection: Connection, poses: Sequence[UUID], *, actor: str) -> int
 
 
 def completed_poses(connection: Connection, generation_id: UUID) -> dict[int, UUID]:
-    """The completed poses of a generation by their positions, hidden or not."""
+    """The completed poses of a generation by their numbers, from 1; hidden ones among them."""
     statement = "select position, id from generated_poses where generation_id = %s and status = 'completed' order by 1"
-    return {row["position"]: row["id"] for row in connection.execute(statement, [generation_id])}
+    return {row["position"] + 1: row["id"] for row in connection.execute(statement, [generation_id])}
+
+
+def numbered(by_number: Mapping[int, T], numbers: Collection[int] | None) -> list[T]:
+    """The poses with these numbers, from 1, in their own order; all of them for None. Raises `PoseNumberUnknown`."""
+    for number in numbers or ():
+        if number not in by_number:
+            raise PoseNumberUnknown(number, sorted(by_number))
+    return [pose for number, pose in by_number.items() if numbers is None or number in numbers]
 
 
 def hidden_poses(connection: Connection, generation_id: UUID) -> list[HiddenPose]:

@@ -33,9 +33,7 @@ def said(data: bytes) -> Provenance:
 
 
 def known(studio, path):
-    said = what_it_says(path)
-    with studio.database.transaction() as connection:
-        return what_is_known(connection, said)
+    return what_is_known(studio.database, what_it_says(path))
 
 
 # --- what files say -----------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from posegen.accounts import quota
+from posegen.accounts import service as accounts
 from posegen.database.connection import Database
 from posegen.designs.making import clear_deleted, make_design
 from posegen.generations.making.contact_sheets import store_contact_sheet, store_library_sheet
@@ -198,11 +198,11 @@ def _quota_report_recount_and_invariant_say_the_same(world: World) -> None:
     assert account(world.database, world.user)["storage_used"] == by_hand
     assert (reported["user_id"], reported["bytes"]) == (str(world.user), by_hand)
     assert {each["kind"] for each in by_kind} == PUBLIC_FOLDERS | PRIVATE_FOLDERS
-    assert quota.recount(world.database, actor="test", dry_run=True) == []
+    assert accounts.recount(world.database, actor="test", dry_run=True) == []
     assert not [each for each in verify(world.database) if each.violations]
 
     execute(world.database, "update accounts set storage_used = storage_used - 1")
-    assert [each.used for each in quota.recount(world.database, actor="test")] == [by_hand]
+    assert [each.used for each in accounts.recount(world.database, actor="test")] == [by_hand]
     assert account(world.database, world.user)["storage_used"] == by_hand
 
 
