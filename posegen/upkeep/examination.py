@@ -25,7 +25,7 @@ from posegen.database.rows import column
 from posegen.database.server import DatabaseUrls, open_server
 from posegen.error_codes import ErrorCode
 from posegen.errors import PosegenError, StorageError
-from posegen.generations.asking.intake import usable_poses
+from posegen.generations.asking.judging import usable_poses
 from posegen.library.rows import stored_poses
 from posegen.objects import stores
 from posegen.objects.identity import is_own

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from posegen.backends.protocol import Recipe
 from posegen.database.connection import Connection, Database
-from posegen.generations.asking import claims, queue
+from posegen.generations.asking import claims
 from posegen.generations.making import checkpoint, recovery
 from posegen.generations.making.checkpoint import MadePose
 from posegen.generations.making.outcomes import GENERATIONS
@@ -186,7 +186,7 @@ def _cursor_instead_of_claim() -> None:
                 [cursor[0]],
             ).fetchall()
             cursor[0] = max([cursor[0], *(row["at"] for row in newer)])
-            claimed = [queue.claim_one(connection, row["id"]) for row in newer]
+            claimed = [claims.claim_one(connection, row["id"]) for row in newer]
         return [each for each in claimed if each is not None]
 
     _put_in_place_of(claims, "claim_next", claim)

@@ -25,7 +25,7 @@ from posegen.errors import (
     UnknownName,
 )
 from posegen.generations.asking import claims
-from posegen.generations.asking.limits import POSE_RESERVE_BYTES
+from posegen.generations.asking.judging import POSE_RESERVE_BYTES
 from posegen.generations.making import calls, checkpoint
 from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.making.poses import make_poses
