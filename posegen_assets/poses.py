@@ -10,8 +10,7 @@ import dagster as dg
 
 from posegen.generations.asking.claims import start_work
 from posegen.generations.making.manifests import poses_manifest, thumbnails_manifest
-from posegen.generations.making.poses import make_poses
-from posegen.generations.making.thumbnails import make_thumbnails_again
+from posegen.generations.making.poses import make_poses, make_thumbnails_again
 from posegen.generations.making.work import at_work
 from posegen.logs import bound
 from posegen.studio import Studio

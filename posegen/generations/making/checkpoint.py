@@ -16,8 +16,9 @@ from posegen.database.conflicts import again_after_conflict
 from posegen.database.connection import Connection, Database
 from posegen.error_codes import ErrorCode
 from posegen.errors import ClaimSuperseded
+from posegen.generations.making import quality
 from posegen.generations.making.outcomes import GENERATIONS
-from posegen.generations.rows import events, exports, generations, poses, quality
+from posegen.generations.rows import events, exports, generations, poses
 from posegen.generations.rows.poses import OpenPose
 from posegen.graphemes import shorten
 from posegen.images.measures import Passed

@@ -11,16 +11,26 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from posegen.backends.protocol import Recipe
 from posegen.error_codes import ErrorCode
-from posegen.errors import ExportFailed, GenerationUnknown, ImageInvalid, ObjectCorrupt, ObjectMissing
+from posegen.errors import (
+    ExportFailed,
+    GenerationUnknown,
+    ImageInvalid,
+    InvalidPose,
+    ObjectCorrupt,
+    ObjectMissing,
+    UnknownName,
+)
+from posegen.figure.placement import prop_corners
 from posegen.generations.making import checkpoint
-from posegen.generations.making.belongings import belongings
 from posegen.generations.making.checkpoint import FailedExport, MadeExport
 from posegen.generations.making.provenance import packet_for
 from posegen.generations.rows import exports, generations, poses
@@ -221,3 +231,15 @@ def _log(generation_id: UUID, begun: _Begun, made: int, failed: int) -> None:
         failed=failed,
         export_ms=round((time.perf_counter() - begun.began) * 1000),
     )
+
+
+def belongings(recipe: Mapping[str, Any]) -> NDArray[np.float64] | None:
+    """(n, 2): corners of the boxes that props fill, fractions of the picture's sides; None when there are none.
+
+    `recipe`: as it was stored; one that this version cannot read any more counts as a pose without props.
+    """
+    try:
+        known = Recipe.from_json(recipe)
+    except (InvalidPose, UnknownName, KeyError, TypeError):
+        return None
+    return prop_corners(known.specification, known.avatar, known.width / known.height)

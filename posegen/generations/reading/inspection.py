@@ -10,8 +10,8 @@ from uuid import UUID
 
 from posegen.database.connection import Connection
 from posegen.errors import GenerationUnknown, ImageInvalid, StorageError
-from posegen.generations.making.quality import problems_of
-from posegen.generations.rows import exports, generations, poses, quality
+from posegen.generations.making.quality import measures_of, problems_of
+from posegen.generations.rows import exports, generations, poses
 from posegen.generations.rows.generations import Progress
 from posegen.images.headers import read_header
 from posegen.platforms import rows as platforms
@@ -63,7 +63,7 @@ def inspect_quality(studio: Studio, generation_id: UUID) -> Inspection:
     """Whether what was measured on every completed pose would pass the quality gate today."""
     with studio.database.transaction() as connection:
         _progress(connection, generation_id)
-        measured = quality.measures_of(connection, generation_id)
+        measured = measures_of(connection, generation_id)
     return Inspection(looked_at=len(measured), problems=problems_of(measured))
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from posegen.generations.making.exports import derive_exports
-from posegen.generations.making.thumbnails import make_thumbnails_again
+from posegen.generations.making.poses import make_thumbnails_again
 from posegen.generations.reading.origins import what_is_known, what_it_says
 from posegen.generations.rows.poses import pose_id
 from posegen.images.packets import find_packet

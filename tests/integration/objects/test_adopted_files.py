@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from posegen.generations.making.thumbnails import make_thumbnails_again
+from posegen.generations.making.poses import make_thumbnails_again
 from posegen.generations.rows import poses as pose_rows
 from posegen.objects import adopted_files, moves
 from posegen.objects.moves import DoomedObject
