@@ -18,7 +18,7 @@ from posegen_assets.metadata import contact_sheet_shown, pose_metadata, thumbnai
 from posegen_assets.ownership import CODE_VERSION, OWNERS, POSE_IMAGES
 from posegen_assets.refusals import generation_of, refusals_in_words, who_cancelled
 from resources.studio import StudioResource
-from sensors.targets import DISPATCH_TAG, GENERATIONS
+from sensors.targets import DISPATCH_TAG, GENERATION_PARTITIONS
 
 
 def _out(description: str, kinds: set[str]) -> dg.AssetOut:
@@ -36,7 +36,7 @@ def _out(description: str, kinds: set[str]) -> dg.AssetOut:
 
 @dg.multi_asset(
     name="pose_images",
-    partitions_def=GENERATIONS,
+    partitions_def=GENERATION_PARTITIONS,
     can_subset=True,
     outs={
         "generated_poses": _out(

@@ -21,7 +21,7 @@ from posegen_assets.ownership import CODE_VERSION, OWNERS, UPKEEP
 from resources.database import DatabaseResource
 from resources.studio import StudioResource
 from resources.traces import forget_partitions, forget_runs, old_runs
-from sensors.targets import DESIGNS, GENERATIONS
+from sensors.targets import DESIGNS, GENERATION_PARTITIONS
 
 _PAGE = 200
 T = TypeVar("T")
@@ -157,7 +157,7 @@ def _retire(instance: dg.DagsterInstance, database: Database, generations: list[
     """Partitions first: an interrupted pass finds the rows again, and deletes partitions that are gone."""
     events = 0
     for page in _pages(generations):
-        forget_partitions(instance, GENERATIONS, [str(each) for each in page])
+        forget_partitions(instance, GENERATION_PARTITIONS, [str(each) for each in page])
         with database.transaction() as connection:
             events += retention.retire_generations(connection, page)
     for page in _pages(designs):
