@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
@@ -19,29 +19,12 @@ from posegen.errors import ClaimSuperseded
 from posegen.generations.making import quality
 from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.rows import events, exports, generations, poses
-from posegen.generations.rows.poses import OpenPose
+from posegen.generations.rows.poses import MadePose, OpenPose
 from posegen.graphemes import shorten
-from posegen.images.measures import Passed
 from posegen.objects import rows as objects
 from posegen.storage.protocol import ObjectInfo
 from posegen.work.commit_points import CommitPoint, reached
 from posegen.work.queue import Lease
-
-
-@dataclass(frozen=True)
-class MadePose:
-    """A pose whose files are stored and verified. Durations in milliseconds."""
-
-    recipe: dict[str, object]
-    recipe_hash: str
-    keypoints: list[list[float]] | None
-    image: ObjectInfo
-    thumbnail: ObjectInfo
-    passed: Passed
-    render_ms: int
-    store_ms: int
-    generation_ms: int
-    more_thumbnails: Mapping[str, ObjectInfo] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -94,17 +77,7 @@ def complete_pose(database: Database, lease: Lease, pose: OpenPose, made: MadePo
             raise GENERATIONS.queue.lost(lease)
         image = _register(connection, lease.id, store, made.image)
         thumbnail = _register(connection, lease.id, store, made.thumbnail)
-        result = poses.PoseResult(
-            recipe=made.recipe,
-            recipe_hash=made.recipe_hash,
-            keypoints=made.keypoints,
-            image_object=image,
-            thumbnail_object=thumbnail,
-            render_ms=made.render_ms,
-            store_ms=made.store_ms,
-            generation_ms=made.generation_ms,
-        )
-        if not poses.complete(connection, pose.id, result):
+        if not poses.complete(connection, pose.id, made, image_object=image, thumbnail_object=thumbnail):
             raise GENERATIONS.queue.lost(lease)
         for name, stored in made.more_thumbnails.items():
             poses.put_thumbnail(connection, pose.id, name, _register(connection, lease.id, store, stored))

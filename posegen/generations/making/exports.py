@@ -1,6 +1,6 @@
 """Deriving the exports of a generation: every wanted platform's version of every completed pose.
 
-The geometry and the encoding live in `posegen.images`; here is what is derived, stored and written down.
+Geometry and encoding are in `posegen.platforms.drawing`; this module decides what is derived, and stores it.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from posegen.errors import (
 from posegen.figure.placement import prop_corners
 from posegen.generations.making import checkpoint
 from posegen.generations.making.checkpoint import FailedExport, MadeExport
-from posegen.generations.making.provenance import packet_for
 from posegen.generations.rows import exports, generations, poses
 from posegen.generations.rows.poses import FinishedPose
 from posegen.images.framing import Fit
+from posegen.images.provenance import packet_of
 from posegen.images.validation import open_image
 from posegen.platforms import rows as platforms
 from posegen.platforms.drawing import PlannedExport, Source, encode_export, in_turns, plan_exports
@@ -189,7 +189,7 @@ def _begin(
         return _Begun(pose, wanted, began, failed, [])
     keypoints = None if pose.keypoints is None else _StoredPoints(np.asarray(pose.keypoints))
     source = Source.of(pixels, keypoints, belongings(pose.recipe))
-    xmp = packet_for(pose)
+    xmp = packet_of(pose.backend, pose.backend_version, pose.recipe_hash, pose.asked_at)
 
     def make(some: Sequence[PlannedExport]) -> Outcomes:
         return [made for each in some for made in _encode_and_store(studio, generation_id, pose.id, each, xmp)]

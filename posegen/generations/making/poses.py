@@ -1,7 +1,7 @@
-"""Making the poses of a generation: render, check, store, verify, checkpoint; several at once, each on its own.
+"""Making the poses of a generation with their thumbnails: render, check, store, verify, checkpoint; several at once.
 
-What is completed already is left alone. One pose that cannot be made fails alone; an error that would meet every pose
-(storage, database) ends the attempt instead.
+Completed poses are skipped. One pose that cannot be made fails alone; an error that would meet every pose (storage,
+database) ends the attempt instead. Calls of backends are in `calls`, exports in `exports`.
 """
 
 from __future__ import annotations
@@ -32,14 +32,13 @@ from posegen.errors import (
 )
 from posegen.generations.making import checkpoint
 from posegen.generations.making.calls import Caller, Stopped
-from posegen.generations.making.checkpoint import MadePose
-from posegen.generations.making.provenance import packet_for, packet_of
 from posegen.generations.making.quality import Gate, measures_of
 from posegen.generations.rows import poses
-from posegen.generations.rows.poses import OpenPose
+from posegen.generations.rows.poses import MadePose, OpenPose
 from posegen.images.measures import Passed
 from posegen.images.pixels import EncodedImage, Pixels
 from posegen.images.png import encode_png
+from posegen.images.provenance import packet_of
 from posegen.images.quality import seed_of
 from posegen.images.thumbnails import encode_thumbnail
 from posegen.images.validation import check_pixels, open_image
@@ -125,7 +124,7 @@ def _make_one(caller: Caller, gate: Gate, pose: OpenPose) -> int | None:
         bound.warning("pose failed", error_code=code, exc_info=not isinstance(error, PosegenError))
         checkpoint.fail_pose(studio.database, lease, pose, code, detail)
         return None
-    packet = packet_of(recipe, pose.asked_at)
+    packet = packet_of(recipe.backend, recipe.backend_version, recipe.digest(), pose.asked_at)
     image = encode_png(rendering.pixels, xmp=packet)
     thumbnails = encode_thumbnails(studio, rendering.pixels, packet)
     encoded = time.perf_counter()
@@ -232,9 +231,8 @@ def make_thumbnails_again(studio: Studio, generation_id: UUID) -> int:
         finished = poses.finished_poses(connection, generation_id)
     for pose in finished:
         pixels = open_image(studio.read(pose.image_store, pose.image_key, pose.image_sha256))
-        first, more = store_thumbnails(
-            studio, generation_id, pose.id, encode_thumbnails(studio, pixels, packet_for(pose))
-        )
+        packet = packet_of(pose.backend, pose.backend_version, pose.recipe_hash, pose.asked_at)
+        first, more = store_thumbnails(studio, generation_id, pose.id, encode_thumbnails(studio, pixels, packet))
         checkpoint.replace_thumbnails(
             studio.database, generation_id, None, pose.id, first, more, store=studio.store.name
         )

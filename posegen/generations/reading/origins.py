@@ -13,7 +13,7 @@ from typing import BinaryIO
 from posegen.database.connection import Database
 from posegen.errors import ImageInvalid
 from posegen.generations.rows import recipes
-from posegen.generations.rows.recipes import KnownFile, MadePose
+from posegen.generations.rows.recipes import KnownFile, PoseOfRecipe
 from posegen.images.file_bytes import Header
 from posegen.images.headers import read_header
 from posegen.images.packets import find_packet
@@ -41,7 +41,7 @@ class Known:
     """What the database knows. `files`: objects with exactly these bytes; `made`: poses of the recipe that is named."""
 
     files: list[KnownFile]
-    made: list[MadePose]
+    made: list[PoseOfRecipe]
 
 
 def what_it_says(path: Path) -> Said:

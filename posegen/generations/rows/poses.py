@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID, uuid5
@@ -14,6 +14,8 @@ from posegen.database.connection import Connection
 from posegen.database.rows import changed, column, many, one, value
 from posegen.database.texts import storable
 from posegen.errors import PoseNumberUnknown
+from posegen.images.measures import Passed
+from posegen.storage.protocol import ObjectInfo
 
 T = TypeVar("T")
 
@@ -89,17 +91,19 @@ class FinishedPose:
 
 
 @dataclass(frozen=True)
-class PoseResult:
-    """What a worker knows about a pose that it has made and stored. Durations in milliseconds."""
+class MadePose:
+    """A pose whose files are stored and verified. Durations in milliseconds."""
 
-    recipe: dict[str, Any]
+    recipe: dict[str, object]
     recipe_hash: str
     keypoints: list[list[float]] | None
-    image_object: int
-    thumbnail_object: int
+    image: ObjectInfo
+    thumbnail: ObjectInfo
+    passed: Passed
     render_ms: int
     store_ms: int
     generation_ms: int
+    more_thumbnails: Mapping[str, ObjectInfo] = field(default_factory=dict)
 
 
 class PoseError(NamedTuple):
@@ -207,30 +211,27 @@ def count_backend_failure(connection: Connection, pose: UUID) -> int:
     return int(counted or 0)
 
 
-def complete(connection: Connection, pose: UUID, result: PoseResult) -> bool:
-    """Write down a finished pose; False when it has ended already."""
-    completed = changed(
-        connection,
-        """
-            update generated_poses set status = 'completed', completed_at = now(), recipe = %s, recipe_hash = %s,
-                keypoints = %s, image_object = %s, original_object = %s, thumbnail_object = %s, render_ms = %s,
-                store_ms = %s, generation_ms = %s, error_code = null, error_detail = null
-            where id = %s and status in ('pending', 'running')
-            """,
-        [
-            Jsonb(result.recipe),
-            result.recipe_hash,
-            None if result.keypoints is None else Jsonb(result.keypoints),
-            result.image_object,
-            result.image_object,
-            result.thumbnail_object,
-            result.render_ms,
-            result.store_ms,
-            result.generation_ms,
-            pose,
-        ],
-    )
-    return completed == 1
+def complete(connection: Connection, pose: UUID, made: MadePose, *, image_object: int, thumbnail_object: int) -> bool:
+    """Complete a pose with its registered objects; False when it has ended already."""
+    statement = """
+        update generated_poses set status = 'completed', completed_at = now(), recipe = %(recipe)s,
+            recipe_hash = %(recipe_hash)s, keypoints = %(keypoints)s, image_object = %(image)s,
+            original_object = %(image)s, thumbnail_object = %(thumbnail)s, render_ms = %(render_ms)s,
+            store_ms = %(store_ms)s, generation_ms = %(generation_ms)s, error_code = null, error_detail = null
+        where id = %(id)s and status in ('pending', 'running')
+    """
+    values = {
+        "id": pose,
+        "recipe": Jsonb(made.recipe),
+        "recipe_hash": made.recipe_hash,
+        "keypoints": None if made.keypoints is None else Jsonb(made.keypoints),
+        "image": image_object,
+        "thumbnail": thumbnail_object,
+        "render_ms": made.render_ms,
+        "store_ms": made.store_ms,
+        "generation_ms": made.generation_ms,
+    }
+    return changed(connection, statement, values) == 1
 
 
 def fail(connection: Connection, pose: UUID, *, code: str, detail: str) -> bool:

@@ -33,7 +33,7 @@ class StoredRecipe:
 
 
 @dataclass(frozen=True)
-class MadePose:
+class PoseOfRecipe:
     """A pose that a recipe has made. `number`: within its generation, from 1."""
 
     pose_id: UUID
@@ -66,14 +66,14 @@ def stored_recipe(connection: Connection, pose_id: UUID) -> StoredRecipe | None:
     return one(connection, StoredRecipe, statement, [pose_id])
 
 
-def poses_of_recipe(connection: Connection, recipe_hash: str, *, limit: int = 20) -> list[MadePose]:
+def poses_of_recipe(connection: Connection, recipe_hash: str, *, limit: int = 20) -> list[PoseOfRecipe]:
     """The poses that this recipe has made, the first one first."""
     statement = """
         select id as pose_id, generation_id, position + 1 as number, library_pose, recipe
         from generated_poses where recipe_hash = %s and status = 'completed'
         order by completed_at, id limit %s
     """
-    return many(connection, MadePose, statement, [recipe_hash, limit])
+    return many(connection, PoseOfRecipe, statement, [recipe_hash, limit])
 
 
 def files_with(connection: Connection, sha256: str, *, limit: int = 20) -> list[KnownFile]:
