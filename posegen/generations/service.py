@@ -127,7 +127,7 @@ def latest(database: Database, *, limit: int) -> list[GenerationResult]:
 def pose_results(database: Database, generation_id: UUID) -> list[PoseResult]:
     """The poses of a generation with their URLs, by position. Raises `GenerationUnknown`."""
     with database.transaction() as connection:
-        _require(connection, generation_id)
+        generations.progress_of(connection, generation_id)
         return results.pose_results(connection, generation_id)
 
 
@@ -258,10 +258,5 @@ def restore(database: Database, generation_id: UUID, *, numbers: Collection[int]
 
 def _completed(connection: Connection, generation_id: UUID, numbers: Collection[int] | None) -> Sequence[UUID]:
     """The completed poses of a generation with these numbers, hidden ones among them."""
-    _require(connection, generation_id)
+    generations.progress_of(connection, generation_id)
     return poses.numbered(poses.completed_poses(connection, generation_id), numbers)
-
-
-def _require(connection: Connection, generation_id: UUID) -> None:
-    if generations.progress_of(connection, generation_id) is None:
-        raise GenerationUnknown(generation_id)

@@ -112,8 +112,6 @@ def resume_work(database: Database, generation_id: UUID, *, run_id: str) -> Leas
     """
     with database.transaction() as connection:
         progress = generations.progress_of(connection, generation_id)
-    if progress is None:
-        raise GenerationUnknown(generation_id)
     if progress.status is GenerationStatus.CANCELLED and progress.run_id == run_id:
         raise GenerationCancelled(generation_id)
     if progress.status.is_terminal:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from posegen.errors import ClaimSuperseded, GenerationUnknown
+from posegen.errors import ClaimSuperseded
 from posegen.generations.making.exports import derive_exports
 from posegen.generations.rows import events, generations, poses
 from posegen.generations.rows.poses import FinishedPose, numbered
@@ -52,8 +52,6 @@ def regenerate(
     """
     with studio.database.transaction() as connection:
         progress = generations.progress_of(connection, generation_id)
-        if progress is None:
-            raise GenerationUnknown(generation_id)
         if not progress.status.is_terminal:
             raise ClaimSuperseded(f"Generation {generation_id} is {progress.status}: try again when it has ended.")
         finished = poses.finished_poses(connection, generation_id)

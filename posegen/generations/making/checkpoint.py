@@ -235,7 +235,7 @@ def _fenced(database: Database, generation_id: UUID, lease: Lease | None) -> Ite
             _fence(connection, lease)
         else:
             progress = generations.progress_of(connection, generation_id, lock=True)
-            if progress is None or not progress.status.is_terminal:
+            if not progress.status.is_terminal:
                 raise ClaimSuperseded(f"Generation {generation_id} is at work: try again when it has ended.")
         yield connection
 

@@ -22,7 +22,6 @@ from posegen.backends.protocol import Recipe
 from posegen.error_codes import ErrorCode
 from posegen.errors import (
     ExportFailed,
-    GenerationUnknown,
     ImageInvalid,
     InvalidPose,
     ObjectCorrupt,
@@ -150,8 +149,6 @@ def _plan(
         for name in formats or ():
             platform_named(name, known)
         progress = generations.progress_of(connection, generation_id)
-        if progress is None:
-            raise GenerationUnknown(generation_id)
         finished = poses.finished_poses(connection, generation_id)
         present = {
             (row.pose_id, row.format)

@@ -85,7 +85,7 @@ def finish_generation(database: Database, lease: Lease) -> GenerationStatus:
     with database.transaction() as connection:
         if GENERATIONS.queue.hold(connection, lease) is None:
             raise GENERATIONS.queue.lost(lease)
-        progress = _known(connection, lease.id)
+        progress = generations.progress_of(connection, lease.id)
         status, code, detail = _verdict(connection, progress)
         reached(CommitPoint.BEFORE_FINISH)
         _end(connection, progress, status, code, detail, reason="generation finished")
@@ -118,15 +118,9 @@ def end_early(
     lost_leases: int = 0,
 ) -> None:
     """End a locked generation before all of its poses are made: `partial` when some are. See `Work.give_up`."""
-    progress = _known(connection, generation_id)
+    progress = generations.progress_of(connection, generation_id)
     status = GenerationStatus.PARTIAL if progress.poses_completed else GenerationStatus.FAILED
     _end(connection, progress, status, code, detail, reason=reason, attempts=attempts, lost_leases=lost_leases)
-
-
-def _known(connection: Connection, generation_id: UUID) -> generations.Progress:
-    progress = generations.progress_of(connection, generation_id)
-    assert progress is not None, "the row is locked"
-    return progress
 
 
 def _verdict(connection: Connection, progress: generations.Progress) -> tuple[GenerationStatus, str | None, str | None]:

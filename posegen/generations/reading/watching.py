@@ -12,7 +12,6 @@ from uuid import UUID
 
 from posegen.database.connection import Database
 from posegen.database.failures import may_pass
-from posegen.errors import GenerationUnknown
 from posegen.generations.reading.results import GenerationResult, results_of
 from posegen.generations.rows import events, generations
 from posegen.generations.rows.events import EVENTS_CHANNEL, Event
@@ -86,6 +85,4 @@ def _look(database: Database, generation_id: UUID, seen: int) -> tuple[list[Even
     with database.transaction() as connection:
         # The state first: an end that comes after this look is seen by the next one, together with its event.
         progress = generations.progress_of(connection, generation_id)
-        if progress is None:
-            raise GenerationUnknown(generation_id)
         return events.events_of(connection, generation_id, after=seen), progress.status.is_terminal

@@ -12,6 +12,7 @@ from uuid import UUID
 from posegen.database.connection import Connection
 from posegen.database.rows import changed, one
 from posegen.database.texts import storable
+from posegen.errors import GenerationUnknown
 from posegen.states import GenerationStatus
 from posegen.work.queue import Lease
 
@@ -86,10 +87,13 @@ def finish(
     )
 
 
-def progress_of(connection: Connection, generation_id: UUID, *, lock: bool = False) -> Progress | None:
-    """Where this generation stands, locked for the transaction when asked for."""
+def progress_of(connection: Connection, generation_id: UUID, *, lock: bool = False) -> Progress:
+    """Where this generation stands. `lock`: until the transaction ends. Raises `GenerationUnknown`."""
     statement: LiteralString = f"{_PROGRESS} where id = %s {'for update' if lock else ''}"
-    return one(connection, Progress, statement, [generation_id])
+    progress = one(connection, Progress, statement, [generation_id])
+    if progress is None:
+        raise GenerationUnknown(generation_id)
+    return progress
 
 
 def put_contact_sheet(connection: Connection, generation_id: UUID, object_id: int) -> None:
