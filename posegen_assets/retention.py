@@ -11,7 +11,7 @@ from uuid import UUID
 import dagster as dg
 from pydantic import Field
 
-from posegen.accounts import quota
+from posegen.accounts import service as accounts
 from posegen.database.connection import Database
 from posegen.settings import LONGEST_DAYS, LONGEST_GRACE_HOURS, MOST_ROWS, Settings
 from posegen.upkeep import retention_rows as retention
@@ -21,7 +21,7 @@ from posegen_assets.ownership import CODE_VERSION, OWNERS, UPKEEP
 from resources.database import DatabaseResource
 from resources.studio import StudioResource
 from resources.traces import forget_partitions, forget_runs, old_runs
-from sensors.targets import DESIGNS, GENERATIONS
+from sensors.targets import DESIGNS, GENERATION_PARTITIONS
 
 _PAGE = 200
 T = TypeVar("T")
@@ -142,7 +142,7 @@ def retired_work(
 def recounted_space(config: RecountConfig, database: dg.ResourceParam[DatabaseResource]) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """One pass over all accounts."""
     with database.open() as opened:
-        wrong = quota.recount(opened, actor="posegen, recounted_space", dry_run=config.dry_run)
+        wrong = accounts.recount(opened, actor="posegen, recounted_space", dry_run=config.dry_run)
     rows = [
         f"| {each.user_id} | {each.used_before:,} | {each.used:,} | {each.reserved_before:,} | {each.reserved:,} |"
         for each in wrong
@@ -162,7 +162,7 @@ def _retire(instance: dg.DagsterInstance, database: Database, generations: list[
     """Partitions first: an interrupted pass finds the rows again, and deletes partitions that are gone."""
     events = 0
     for page in _pages(generations):
-        forget_partitions(instance, GENERATIONS, [str(each) for each in page])
+        forget_partitions(instance, GENERATION_PARTITIONS, [str(each) for each in page])
         with database.transaction() as connection:
             events += retention.retire_generations(connection, page)
     for page in _pages(designs):

@@ -7,7 +7,7 @@ from posegen.generations.rows.events import REQUESTS_CHANNEL
 from posegen.settings import Settings
 from resources.database import DatabaseResource
 from sensors.runs import launches_now
-from sensors.targets import GENERATE_JOB, GENERATIONS, run_of_one
+from sensors.targets import GENERATE_JOB, GENERATION_PARTITIONS, run_of_one
 from sensors.waiting import skipped_without_database
 
 
@@ -29,5 +29,5 @@ def generation_requests(
     if not launches:
         return dg.SkipReason("Nothing to start: no request is waiting, or every slot is taken.")
     runs = [run_of_one(launch) for launch in launches]
-    partitions = GENERATIONS.build_add_request([str(launch.claims[0].id) for launch in launches])
+    partitions = GENERATION_PARTITIONS.build_add_request([str(launch.claims[0].id) for launch in launches])
     return dg.SensorResult(run_requests=runs, dynamic_partitions_requests=[partitions])

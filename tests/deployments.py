@@ -19,7 +19,7 @@ from posegen_assets.jobs import generate
 from posegen_assets.pose_library import pose_library
 from posegen_assets.poses import pose_images
 from resources.environment import deployment_resources
-from sensors.targets import DISPATCH_TAG, GENERATE_JOB, GENERATIONS
+from sensors.targets import DISPATCH_TAG, GENERATE_JOB, GENERATION_PARTITIONS
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -66,7 +66,7 @@ class Deployment:
         exports_config: dict[str, Any] | None = None,
     ) -> Run:
         """Run the job for one partition; `dispatch` makes it the run of a claim, without it an operator started it."""
-        self.instance.add_dynamic_partitions(GENERATIONS.name or "", [str(generation)])
+        self.instance.add_dynamic_partitions(GENERATION_PARTITIONS.name or "", [str(generation)])
         return Run(
             self.definitions()
             .resolve_job_def(GENERATE_JOB)

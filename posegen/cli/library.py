@@ -16,7 +16,7 @@ from posegen.cli.session import open_session
 from posegen.cli.sheets import check_suffix, write_sheet
 from posegen.errors import InvalidPose, UnknownName
 from posegen.figure.drawing import Drawing
-from posegen.generations.asking.intake import usable_poses
+from posegen.generations.asking.judging import usable_poses
 from posegen.images.contact_sheet import Tile, contact_sheet
 from posegen.images.pixels import Pixels
 from posegen.images.png import encode_png

@@ -21,10 +21,11 @@ from posegen.backends.registry import open_backend
 from posegen.database.connection import Connection, Database
 from posegen.database.failures import describe
 from posegen.database.migrate import current_revision, newest_revision
+from posegen.database.rows import column
 from posegen.database.server import DatabaseUrls, open_server
 from posegen.error_codes import ErrorCode
 from posegen.errors import PosegenError, StorageError
-from posegen.generations.asking.intake import usable_poses
+from posegen.generations.asking.judging import usable_poses
 from posegen.library.rows import stored_poses
 from posegen.objects import stores
 from posegen.objects.identity import is_own
@@ -304,7 +305,7 @@ def _accounts(database: Database) -> Finding:
             return Finding(Part.ACCOUNTS, True, "too many to replay here: `posegen credits audit`, `posegen verify`")
     with database.transaction() as connection:
         audited = audit(connection)
-        wrong = [row["what"] for row in connection.execute(SPACE.broken).fetchall()]
+        wrong = column(connection, SPACE.broken)
     wrong += [
         f"{each.what} {each.id}: {each.number} is {each.recorded}, its entries give {each.replayed}"
         for each in audited.differences

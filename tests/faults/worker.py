@@ -25,11 +25,12 @@ from posegen.backends.breaker import BackendRule
 from posegen.database.connection import Database
 from posegen.errors import ClaimSuperseded, DatabaseUnusable
 from posegen.generations.asking import claims, intake
+from posegen.generations.asking.judging import Prices
 from posegen.generations.making import outcomes, recovery, work
 from posegen.generations.making.exports import derive_exports
 from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.making.poses import make_poses
-from posegen.generations.rules import Prices, TimeLimits
+from posegen.generations.making.recovery import TimeLimits
 from posegen.logs import configure_logging
 from posegen.settings import Settings
 from posegen.storage.configuration import BucketConfig, RequestLimits

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from posegen.designs import rows as design_rows
 from posegen.errors import DatabaseUnusable, PartlyDone
 from posegen.generations import kind
-from posegen.generations.asking import queue
+from posegen.generations.asking import intake
 from posegen.storage.space import Space
 from posegen.upkeep.health import Kind, Thresholds, judge
 from posegen.upkeep.health_rows import look
@@ -257,14 +257,14 @@ def test_a_request_fails_once_whatever_reading_it_raises_and_its_neighbours_are_
     monkeypatch.setenv("POSEGEN_MAX_RUNNING", "5")
     user = a_user(database)
     asked = [a_request(database, user) for _ in range(3)]
-    read = queue.submission_of
+    read = intake.submission_of
 
     def submission_of(connection, generation_id):
         if generation_id == asked[1]:
             meets(connection)
         return read(connection, generation_id)
 
-    monkeypatch.setattr(queue, "submission_of", submission_of)
+    monkeypatch.setattr(intake, "submission_of", submission_of)
 
     assert tick(requests.generation_requests) == [f"{asked[0]}:1", f"{asked[2]}:1"]
 

@@ -17,7 +17,7 @@ from posegen.work.outcomes import recover_run
 from posegen.work.rules import RetryRule
 from posegen.work.worker_home import WorkerHome
 from sensors.requests import generation_requests
-from sensors.targets import GENERATIONS
+from sensors.targets import GENERATION_PARTITIONS
 from tests.builders import (
     A_POSE,
     PRICE,
@@ -100,7 +100,10 @@ def test_a_new_row_becomes_a_partition_and_a_run(database, tick):
     assert request.tags["dagster/max_retries"] == "0"
     assert request.tags["dagster/retry_on_asset_or_op_failure"] == "false"
     (partitions,) = answer.dynamic_partitions_requests
-    assert (partitions.partitions_def_name, partitions.partition_keys) == (GENERATIONS.name, [str(generation)])
+    assert (partitions.partitions_def_name, partitions.partition_keys) == (
+        GENERATION_PARTITIONS.name,
+        [str(generation)],
+    )
     assert status(database, generation) == "dispatched"
     assert credits(database, user) == (10_000 - PRICE, PRICE, 0)
 

@@ -13,7 +13,7 @@ from posegen.errors import StoreUnknown
 from posegen.generations.making.contact_sheets import draw_contact_sheet, store_contact_sheet
 from posegen.generations.making.exports import derive_exports
 from posegen.generations.making.manifests import exports_manifest, poses_manifest, thumbnails_manifest
-from posegen.generations.making.thumbnails import make_thumbnails_again
+from posegen.generations.making.poses import make_thumbnails_again
 from posegen.generations.reading.archives import plan_archive
 from posegen.generations.reading.gathering import gather_files
 from posegen.generations.reading.inspection import inspect_exports, inspect_poses
