@@ -10,6 +10,7 @@ import psycopg
 from psycopg import sql
 
 from posegen.database.connection import Connection
+from posegen.database.rows import changed
 from posegen.designs.products import PRODUCTS
 from posegen.designs.typesetting.fonts import FONTS
 from posegen.error_codes import ErrorCode
@@ -65,14 +66,13 @@ def insert_design_request(connection: Connection, user_id: UUID, values: Mapping
     )
     try:
         with connection.transaction():
-            row = connection.execute(statement, list(given.values())).fetchone()
+            (design,) = connection.execute(statement, list(given.values())).fetchall()
     except (psycopg.errors.CheckViolation, psycopg.DataError) as refused:
         said = refused.diag.message_primary or str(refused)
         raise RequestRefused(ErrorCode.INVALID_REQUEST, _RANGES.get(refused.diag.constraint_name or "", said)) from None
-    assert row is not None, "an insert returns its row"
-    return UUID(str(row["id"]))
+    return UUID(str(design["id"]))
 
 
 def delete_design(connection: Connection, design_id: UUID) -> bool:
     """Take a design and its request out of the tables; its bytes are noted for deletion. False when there is none."""
-    return connection.execute("delete from design_requests where id = %s", [design_id]).rowcount == 1
+    return changed(connection, "delete from design_requests where id = %s", [design_id]) == 1

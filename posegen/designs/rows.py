@@ -11,9 +11,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from psycopg.rows import class_row
-
 from posegen.database.connection import Connection
+from posegen.database.rows import column, many, one, value
 from posegen.database.texts import storable
 from posegen.work.queue import Lease
 
@@ -75,8 +74,16 @@ class DeletedDesign:
 
 def request_of(connection: Connection, design_id: UUID) -> DesignRequest | None:
     """What was asked for, or None when there is no such design."""
-    with connection.cursor(row_factory=class_row(DesignRequest)) as cursor:
-        return cursor.execute(_REQUEST + " where d.id = %s", [design_id]).fetchone()
+    return one(
+        connection,
+        DesignRequest,
+        """
+        select d.id, d.user_id, d.folder, r.text, r.font, r.product_type, r.size, r.text_colour, r.ground_colour,
+               r.watermark, r.print_file, r.created_at
+        from designs d join design_requests r on r.id = d.id where d.id = %s
+        """,
+        [design_id],
+    )
 
 
 def publish(connection: Connection, lease: Lease, files: DesignFiles) -> None:
@@ -101,18 +108,19 @@ def publish(connection: Connection, lease: Lease, files: DesignFiles) -> None:
 
 def objects_of(connection: Connection, design_id: UUID) -> list[DesignObject]:
     """The objects of a published design; none for another one."""
-    with connection.cursor(row_factory=class_row(DesignObject)) as cursor:
-        return cursor.execute(
-            """
-            select meant.kind, o.store, o.key, o.sha256, o.size
-            from designs d
-            cross join lateral (values ('preview', d.preview_object), ('thumbnail', d.thumbnail_object),
-                                       ('print', d.print_object)) as meant (kind, object_id)
-            join objects o on o.id = meant.object_id
-            where d.id = %s
-            """,
-            [design_id],
-        ).fetchall()
+    return many(
+        connection,
+        DesignObject,
+        """
+        select meant.kind, o.store, o.key, o.sha256, o.size
+        from designs d
+        cross join lateral (values ('preview', d.preview_object), ('thumbnail', d.thumbnail_object),
+                                   ('print', d.print_object)) as meant (kind, object_id)
+        join objects o on o.id = meant.object_id
+        where d.id = %s
+        """,
+        [design_id],
+    )
 
 
 def result_of(connection: Connection, design_id: UUID) -> dict[str, Any] | None:
@@ -122,34 +130,27 @@ def result_of(connection: Connection, design_id: UUID) -> dict[str, Any] | None:
 
 def deleted_waiting(connection: Connection) -> bool:
     """Whether anything of a deleted design is left in a store."""
-    return connection.execute("select from deleted_designs limit 1").fetchone() is not None
+    return bool(value(connection, "select exists (select from deleted_designs)"))
 
 
 def stores_with_deleted(connection: Connection) -> list[str]:
     """The stores in which something of a deleted design is left."""
-    rows = connection.execute("select distinct store from deleted_designs where store is not null order by store")
-    return [row["store"] for row in rows]
+    return column(connection, "select distinct store from deleted_designs where store is not null order by store")
 
 
 def lock_deleted(connection: Connection, stores: Sequence[str], limit: int) -> list[DeletedDesign]:
     """What is left of deleted designs in these stores, the oldest first, locked."""
-    with connection.cursor(row_factory=class_row(DeletedDesign)) as cursor:
-        return cursor.execute(
-            """
-            select entry, design_id, store, keys from deleted_designs where store is null or store = any(%s)
-            order by entry limit %s for update skip locked
-            """,
-            [list(stores), limit],
-        ).fetchall()
+    return many(
+        connection,
+        DeletedDesign,
+        """
+        select entry, design_id, store, keys from deleted_designs where store is null or store = any(%s)
+        order by entry limit %s for update skip locked
+        """,
+        [list(stores), limit],
+    )
 
 
 def forget_deleted(connection: Connection, deleted: Sequence[DeletedDesign]) -> None:
     """Nothing is left of these in their stores."""
     connection.execute("delete from deleted_designs where entry = any(%s)", [[each.entry for each in deleted]])
-
-
-_REQUEST = """
-    select d.id, d.user_id, d.folder, r.text, r.font, r.product_type, r.size, r.text_colour, r.ground_colour,
-           r.watermark, r.print_file, r.created_at
-    from designs d join design_requests r on r.id = d.id
-"""

@@ -11,9 +11,9 @@ from datetime import datetime
 from uuid import UUID
 
 import psycopg
-from psycopg.rows import class_row
 
 from posegen.database.connection import Connection
+from posegen.database.rows import changed, existing, many, one, value
 from posegen.error_codes import ErrorCode
 from posegen.errors import RequestRefused
 from posegen.variants.sources import SourcePicture
@@ -67,23 +67,20 @@ class VariantResult:
 def insert_image_request(connection: Connection, user_id: UUID, tool: str, source: str) -> UUID:
     """Ask for variants. Raises `RequestRefused` (invalid_request) for a tool or a source that the database refuses."""
     try:
-        row = connection.execute(
+        request: UUID = value(
+            connection,
             "insert into image_requests (user_id, tool, source) values (%s, %s, %s) returning id",
             [user_id, tool, source],
-        ).fetchone()
+        )
     except (psycopg.errors.CheckViolation, psycopg.DataError) as refused:
         said = refused.diag.message_primary or str(refused)
         raise RequestRefused(ErrorCode.INVALID_REQUEST, _RANGES.get(refused.diag.constraint_name or "", said)) from None
-    assert row is not None, "an insert returns its row"
-    return UUID(str(row["id"]))
+    return request
 
 
 def wish_of(connection: Connection, request_id: UUID) -> Wish:
     """What a request asks for."""
-    with connection.cursor(row_factory=class_row(Wish)) as cursor:
-        found = cursor.execute("select tool, source from image_requests where id = %s", [request_id]).fetchone()
-    assert found is not None, "a request never goes"
-    return found
+    return existing(connection, Wish, "select tool, source from image_requests where id = %s", [request_id])
 
 
 def complete(
@@ -97,45 +94,42 @@ def complete(
     height: int,
 ) -> bool:
     """Write down finished variants and what they are made of; returns False when the lease is lost."""
-    return (
-        connection.execute(
-            """
-            update image_variants set status = 'completed', normal_object = %s, high_quality_object = %s, width = %s,
-                height = %s, pose_id = %s, design_id = %s, upload_id = %s, variant_id = %s, token = token + 1,
-                lease_expires_at = null, finished_at = now()
-            where id = %s and token = %s and status = 'running'
-            """,
-            [
-                *(normal_object, high_quality_object, width, height),
-                *(source.pose_id, source.design_id, source.upload_id, source.variant_id),
-                *(lease.id, lease.token),
-            ],
-        ).rowcount
-        == 1
+    completed = changed(
+        connection,
+        """
+        update image_variants set status = 'completed', normal_object = %s, high_quality_object = %s, width = %s,
+            height = %s, pose_id = %s, design_id = %s, upload_id = %s, variant_id = %s, token = token + 1,
+            lease_expires_at = null, finished_at = now()
+        where id = %s and token = %s and status = 'running'
+        """,
+        [
+            *(normal_object, high_quality_object, width, height),
+            *(source.pose_id, source.design_id, source.upload_id, source.variant_id),
+            *(lease.id, lease.token),
+        ],
     )
+    return completed == 1
 
 
 def result_of(connection: Connection, request_id: UUID) -> VariantResult | None:
     """What became of a request, or None when there is none."""
-    with connection.cursor(row_factory=class_row(VariantResult)) as cursor:
-        return cursor.execute("select * from variant_results where request_id = %s", [request_id]).fetchone()
+    return one(connection, VariantResult, "select * from variant_results where request_id = %s", [request_id])
 
 
 def delete(connection: Connection, requests: Sequence[UUID], *, actor: str) -> int:
     """Delete variants and what was made of them, for good; returns how many of these there were."""
-    row = connection.execute("select delete_variants(%s, %s) as deleted", [list(requests), actor]).fetchone()
-    assert row is not None, "a function returns a row"
-    return int(row["deleted"])
+    return int(value(connection, "select delete_variants(%s, %s)", [list(requests), actor]))
 
 
 def stored_variants(connection: Connection, request_id: UUID) -> list[StoredVariant]:
     """The objects of finished variants: normal and high quality."""
-    with connection.cursor(row_factory=class_row(StoredVariant)) as cursor:
-        return cursor.execute(
-            """
-            select o.store, o.key, o.sha256
-            from image_variants v join objects o on o.id in (v.normal_object, v.high_quality_object)
-            where v.id = %s order by o.id = v.high_quality_object
-            """,
-            [request_id],
-        ).fetchall()
+    return many(
+        connection,
+        StoredVariant,
+        """
+        select o.store, o.key, o.sha256
+        from image_variants v join objects o on o.id in (v.normal_object, v.high_quality_object)
+        where v.id = %s order by o.id = v.high_quality_object
+        """,
+        [request_id],
+    )

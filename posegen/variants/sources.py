@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import LiteralString
 from uuid import UUID
 
-from psycopg.rows import class_row
-
 from posegen.database.connection import Connection
+from posegen.database.rows import one, value
 
 _MEANT: LiteralString = """
     with meant as (
@@ -59,18 +58,19 @@ def source_picture(connection: Connection, user_id: UUID, source: str) -> Source
     A picture that is hidden does not count, nor does a file that its pose has replaced. When several stores have the
     key, the newest object counts.
     """
-    with connection.cursor(row_factory=class_row(SourcePicture)) as cursor:
-        return cursor.execute(
-            _MEANT
-            + """
-            select store, key, sha256, content_type, generation_id, pose_id, design_id, upload_id, variant_id
-            from found
-            where (owner = %(user)s and coalesce(is_shown, generation_id is null))
-                or (owner is null and starts_with(key, 'controlnet/'))
-            order by id desc limit 1
-            """,
-            {"source": source, "user": user_id},
-        ).fetchone()
+    return one(
+        connection,
+        SourcePicture,
+        _MEANT
+        + """
+        select store, key, sha256, content_type, generation_id, pose_id, design_id, upload_id, variant_id
+        from found
+        where (owner = %(user)s and coalesce(is_shown, generation_id is null))
+            or (owner is null and starts_with(key, 'controlnet/'))
+        order by id desc limit 1
+        """,
+        {"source": source, "user": user_id},
+    )
 
 
 def hold_source(connection: Connection, source: SourcePicture) -> bool:
@@ -84,7 +84,9 @@ def hold_source(connection: Connection, source: SourcePicture) -> bool:
 
 def owner_of(connection: Connection, source: str) -> UUID | None:
     """Whose picture a key or a URL stands for, or None when it belongs to no user."""
-    row = connection.execute(
-        _MEANT + "select owner from found where owner is not null order by id desc limit 1", {"source": source}
-    ).fetchone()
-    return None if row is None else UUID(str(row["owner"]))
+    owner: UUID | None = value(
+        connection,
+        _MEANT + "select owner from found where owner is not null order by id desc limit 1",
+        {"source": source},
+    )
+    return owner
