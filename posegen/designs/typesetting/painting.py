@@ -9,17 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import uharfbuzz
 from numpy.typing import NDArray
-from PIL import Image
 
 from posegen.designs.typesetting.colours import Colour
-from posegen.designs.typesetting.fonts import font_named
-from posegen.designs.typesetting.layout import PlacedGlyph, set_on_line
-from posegen.designs.typesetting.runs import replace_missing
+from posegen.designs.typesetting.layout import PlacedGlyph
 from posegen.designs.typesetting.typefaces import Typeface, open_typeface
 from posegen.images.pixels import Pixels
 
 _BAND = 256  # rows that are blended at once: what a print takes in memory beside its own pixels
-_ASCENT, _DESCENT = 1.1, 0.4  # of a label's line, in ems
 
 
 @dataclass(frozen=True)
@@ -71,33 +67,6 @@ def paint_text(
                 _paint_colours(pixels, each, size, transform, ink, opacity)
         else:
             _paint_outlines(pixels, typeface, placed, size, transform, ink, opacity)
-
-
-def draw_label(
-    sheet: Image.Image,
-    text: str,
-    corner: tuple[int, int],
-    *,
-    width: int,
-    size: float,
-    ink: Colour,
-    font: str = "noto-sans",
-) -> int:
-    """Draw one line of text, in any script, with its upper left corner at `corner`; returns the line's height.
-
-    All in pixels; `size`: of one em. What does not fit in `width` ends in an ellipsis. `sheet`: RGB. Raises
-    `UnknownName` for a font that there is not.
-    """
-    height = math.ceil((_ASCENT + _DESCENT) * size)
-    chosen = font_named(font)
-    drawable, _ = replace_missing(" ".join(text.split()), chosen)
-    if drawable:
-        line = set_on_line(drawable, chosen, width, size)
-        box = (corner[0], corner[1], corner[0] + width, corner[1] + height)
-        pixels = np.array(sheet.crop(box))
-        paint_text(pixels, line.glyphs, size, Transform.scaled(1.0, dy=_ASCENT * size), ink)
-        sheet.paste(Image.fromarray(pixels), box[:2])
-    return height
 
 
 def _paint_outlines(

@@ -8,8 +8,7 @@ from PIL import Image
 
 from posegen.designs.typesetting.fonts import FONTS
 from posegen.designs.typesetting.layout import set_in_box
-from posegen.designs.typesetting.painting import Transform, draw_label, paint_text
-from posegen.errors import UnknownName
+from posegen.designs.typesetting.painting import Transform, paint_text
 from posegen.images.pixels import Pixels
 
 BOLD = FONTS["noto-sans-bold"]
@@ -93,22 +92,3 @@ def test_turned_text_rises_to_the_right() -> None:
 
 def test_the_same_text_gives_the_same_pixels() -> None:
     assert (painted("Same 🎂 中") == painted("Same 🎂 中")).all()
-
-
-@pytest.mark.parametrize("text", ["standing", "ยืนตรง", "站立", "وقوف", "a label that is far too long for its place"])
-def test_a_label_is_drawn_below_its_corner_and_within_its_width(text: str) -> None:
-    sheet = Image.new("RGB", (220, 80), GROUND)
-
-    height = draw_label(sheet, text, (30, 20), width=120, size=16, ink=INK)
-    rows, columns = np.nonzero(touched(np.asarray(sheet)))
-
-    assert 16 < height < 32
-    assert columns.min() >= 29
-    assert columns.max() <= 150
-    assert rows.min() >= 20
-    assert rows.max() < 20 + height
-
-
-def test_a_label_in_a_font_that_there_is_not_is_refused() -> None:
-    with pytest.raises(UnknownName, match="papyrus"):
-        draw_label(Image.new("RGB", (10, 10)), "x", (0, 0), width=10, size=8, ink=INK, font="papyrus")
