@@ -20,7 +20,6 @@ from posegen.errors import NoVariants, RequestRefused
 from posegen.generations.rows import recipes
 from posegen.images.decoding.pool import DecoderPool
 from posegen.variants import rows as variants
-from posegen.variants import sources as variant_sources
 from posegen.variants.making import make_variants
 from posegen.variants.rows import VariantResult
 from posegen.variants.work import claim_request
@@ -103,7 +102,7 @@ def delete(
 def _made(session: Session, source: str, tool: str, user: UUID | None, progress: Progress) -> VariantResult:
     with session.database.transaction() as connection:
         meant = _key_of_pose(connection, source)
-        asking = user or variant_sources.owner_of(connection, meant)
+        asking = user or variants.owner_of(connection, meant)
         if asking is None:
             raise RequestRefused(
                 ErrorCode.INVALID_REQUEST,

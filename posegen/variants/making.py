@@ -1,6 +1,6 @@
 """Making the variants of stored pictures: read and verify, decode, encode, store, write down; one request at a time.
 
-What cannot be made fails alone; what may pass is tried again. The pixels are `posegen.variants.drawing`' business.
+What cannot be made fails alone; what may pass is tried again. The pixels are `posegen.variants.encoding`' business.
 """
 
 from __future__ import annotations
@@ -31,10 +31,9 @@ from posegen.storage.keys import variant_key
 from posegen.storage.protocol import ObjectInfo
 from posegen.studio import Studio
 from posegen.variants import rows as variants
-from posegen.variants import sources as variant_sources
 from posegen.variants import work as variant_requests
-from posegen.variants.drawing import encode_variants
-from posegen.variants.sources import SourcePicture
+from posegen.variants.encoding import encode_variants
+from posegen.variants.rows import SourcePicture
 from posegen.variants.work import VARIANTS
 from posegen.work.keeper import LeaseKeeper
 from posegen.work.queue import Lease
@@ -144,7 +143,7 @@ def _make_and_store(studio: Studio, lease: Lease, decode: Decode) -> None:
 
 def _source(studio: Studio, user_id: UUID, asked_for: str) -> SourcePicture:
     with studio.database.transaction() as connection:
-        source = variant_sources.source_picture(connection, user_id, asked_for)
+        source = variants.source_picture(connection, user_id, asked_for)
     if source is None or not source.content_type.startswith("image/"):
         raise RequestRefused(
             ErrorCode.INVALID_REQUEST,

@@ -18,8 +18,7 @@ from posegen.objects import rows as objects
 from posegen.settings import Settings
 from posegen.storage.protocol import ObjectInfo
 from posegen.variants import rows as variants
-from posegen.variants import sources as variant_sources
-from posegen.variants.sources import SourcePicture
+from posegen.variants.rows import SourcePicture
 from posegen.work import slots
 from posegen.work.outcomes import Work
 from posegen.work.queue import Claim, Lease, Queue
@@ -109,7 +108,7 @@ def complete(
     the picture was hidden or deleted meanwhile.
     """
     with database.transaction() as connection:
-        if not variant_sources.hold_source(connection, source):
+        if not variants.hold_source(connection, source):
             raise RequestRefused(
                 ErrorCode.INVALID_REQUEST,
                 f"The picture {source.key} was hidden or deleted before its variants were made: restore it, and ask "
