@@ -1,14 +1,14 @@
-"""Statements about variants: what was asked for, who makes it, and what became of it. One row is one image request.
+"""Statements on the tables of image variants, one row for each image request, and on the pictures they are made of.
 
-Functions take an open transaction; which of them belong together is decided in `posegen.variants.work`.
+Functions take an open transaction; which of them belong together is decided in `service` and `work`. The statements on
+claims and leases are those of every kind of work, in `posegen.work.queue`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import LiteralString
+from typing import LiteralString, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -23,6 +23,9 @@ _RANGES = {
     "tool_is_a_name": "the tool must be a lower-case letter, followed by at most 62 letters, digits, '-' and '_'",
     "source_length": "the source must be 1 to 2,000 characters long",
 }
+
+T = TypeVar("T")
+
 _MEANT: LiteralString = """
     with meant as (
         select %(source)s as key
@@ -37,7 +40,7 @@ _MEANT: LiteralString = """
         left join object_sources source on source.object_id = o.id
     )
 """
-"""`found`: what a key or a URL stands for, in whatever stores it is, with its owner and what it belongs to."""
+"""`found`: the objects of a key or a URL, in any store, with their owner and the row that they belong to."""
 
 _STILL_SHOWN: dict[str, LiteralString] = {
     "pose_id": "select from generated_poses where id = %s and delete_after is null for share",
@@ -83,40 +86,16 @@ class StoredVariant:
     sha256: str
 
 
-@dataclass(frozen=True)
-class VariantResult:
-    """What became of a request, as its customer's backend sees it. Sizes in bytes and pixels."""
-
-    request_id: UUID
-    user_id: UUID
-    tool: str
-    source: str
-    status: str
-    error_code: str | None
-    error_detail: str | None
-    normal_url: str | None
-    high_quality_url: str | None
-    width: int | None
-    height: int | None
-    normal_bytes: int | None
-    high_quality_bytes: int | None
-    created_at: datetime
-    finished_at: datetime | None
-    deleted_at: datetime | None
-
-
-def insert_image_request(connection: Connection, user_id: UUID, tool: str, source: str) -> UUID:
-    """Ask for variants. Raises `RequestRefused` (invalid_request) for a tool or a source that the database refuses."""
+def insert_request(connection: Connection, request_id: UUID, user_id: UUID, tool: str, source: str) -> None:
+    """Insert an image request. Raises `RequestRefused` (invalid_request) for a value that the database refuses."""
     try:
-        request: UUID = value(
-            connection,
-            "insert into image_requests (user_id, tool, source) values (%s, %s, %s) returning id",
-            [user_id, tool, source],
+        connection.execute(
+            "insert into image_requests (id, user_id, tool, source) values (%s, %s, %s, %s)",
+            [request_id, user_id, tool, source],
         )
     except (psycopg.errors.CheckViolation, psycopg.DataError) as refused:
         said = refused.diag.message_primary or str(refused)
         raise RequestRefused(ErrorCode.INVALID_REQUEST, _RANGES.get(refused.diag.constraint_name or "", said)) from None
-    return request
 
 
 def wish_of(connection: Connection, request_id: UUID) -> Wish:
@@ -152,13 +131,13 @@ def complete(
     return completed == 1
 
 
-def result_of(connection: Connection, request_id: UUID) -> VariantResult | None:
-    """What became of a request, or None when there is none."""
-    return one(connection, VariantResult, "select * from variant_results where request_id = %s", [request_id])
+def result_of(connection: Connection, kind: type[T], request_id: UUID) -> T:
+    """The row of a stored request in the view `variant_results`, as an object of this class."""
+    return existing(connection, kind, "select * from variant_results where request_id = %s", [request_id])
 
 
 def delete(connection: Connection, requests: Sequence[UUID], *, actor: str) -> int:
-    """Delete variants and what was made of them, for good; returns how many of these there were."""
+    """Delete the variants of these requests, and those made of them; returns how many of the requests had any."""
     return int(value(connection, "select delete_variants(%s, %s)", [list(requests), actor]))
 
 
@@ -204,6 +183,16 @@ def hold_source(connection: Connection, source: SourcePicture) -> bool:
         for name, statement in _STILL_SHOWN.items()
         if (belongs_to := getattr(source, name)) is not None
     )
+
+
+def key_of_pose(connection: Connection, pose_id: UUID) -> str | None:
+    """The key of a pose's picture; None when there is no such pose, or it has no picture."""
+    key: str | None = value(
+        connection,
+        "select o.key from generated_poses p join objects o on o.id = p.image_object where p.id = %s",
+        [pose_id],
+    )
+    return key
 
 
 def owner_of(connection: Connection, source: str) -> UUID | None:
