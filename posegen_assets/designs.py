@@ -1,14 +1,13 @@
 """Design previews: a text on a coloured ground, as preview, thumbnail and print; one partition for each design.
 
-How they are drawn and what may happen to them when lives in `posegen`; this module only says what Dagster should know.
+What a design is and how it is made lives in `posegen.designs`; this module only tells Dagster about the asset.
 """
 
 from uuid import UUID
 
 import dagster as dg
 
-from posegen.designs.making import ASSET, design_manifest, make_design
-from posegen.designs.work import start_design
+from posegen.designs import service
 from posegen.errors import DesignUnknown, RequestRefused
 from posegen.logs import bound
 from posegen.studio import Studio
@@ -20,7 +19,7 @@ from sensors.targets import DESIGNS, DISPATCH_TAG
 
 
 @dg.asset(
-    name=ASSET,
+    name=service.ASSET,
     partitions_def=DESIGNS,
     io_manager_key="manifests",
     group_name=DESIGN_PREVIEWS,
@@ -37,26 +36,32 @@ def design_previews(context: dg.AssetExecutionContext, studio: dg.ResourceParam[
         bound(design=context.partition_key, run=context.run.run_id),
     ):
         design_id = _design_of(context.partition_key)
-        _make(opened, design_id, context.run.run_id, context.run.tags.get(DISPATCH_TAG))
-        manifest = design_manifest(opened, design_id)
+        _render(opened, design_id, context.run.run_id, context.run.tags.get(DISPATCH_TAG))
+        manifest = _manifest(opened, design_id)
         return dg.Output(manifest, metadata=_metadata(opened, manifest))
 
 
-def _make(studio: Studio, design_id: UUID, run_id: str, dispatch: str | None) -> None:
-    lease = start_design(
-        studio.database,
-        design_id,
-        dispatch=None if dispatch is None else int(dispatch),
-        run_id=run_id,
-        lease_seconds=studio.lease_seconds,
-        worker_home=None if studio.worker_home is None else studio.worker_home.hold(run_id),
-    )
-    if lease is None:
-        return
+def _render(studio: Studio, design_id: UUID, run_id: str, dispatch: str | None) -> None:
     try:
-        make_design(studio, lease)
+        service.render(studio, design_id, run_id=run_id, dispatch=None if dispatch is None else int(dispatch))
     except RequestRefused as refused:
         raise dg.Failure(f"The design cannot be made: {refused}", allow_retries=False) from None
+
+
+def _manifest(studio: Studio, design_id: UUID) -> Manifest:
+    """The design with keys and hashes of its objects; sizes in bytes and points."""
+    result = service.result(studio.database, design_id)
+    return {
+        "design": str(design_id),
+        "status": result.status,
+        "error_code": result.error_code,
+        "error_detail": result.error_detail,
+        "warnings": result.warnings,
+        "product_type": result.product_type,
+        "font": result.font,
+        "size_used": result.size_used,
+        "objects": [vars(each) for each in service.objects_of(studio.database, design_id)],
+    }
 
 
 def _metadata(studio: Studio, manifest: Manifest) -> dict[str, dg.MetadataValue]:

@@ -1,4 +1,4 @@
-"""New design requests become partitions and runs, and what is left of deleted designs is cleared."""
+"""New design requests become partitions and runs, and the objects of deleted designs are deleted."""
 
 from uuid import UUID
 
@@ -6,8 +6,8 @@ import dagster as dg
 import structlog
 
 from posegen.database.connection import Database
-from posegen.designs.making import clear_deleted
-from posegen.designs.rows import REQUESTS_CHANNEL, deleted_waiting
+from posegen.designs import service
+from posegen.designs.rows import REQUESTS_CHANNEL
 from posegen.designs.work import kind
 from posegen.errors import StorageError
 from posegen.settings import Settings
@@ -52,13 +52,12 @@ def design_requests(
 
 
 def _cleared(database: Database, studio: StudioResource) -> list[UUID]:
-    """Designs of which nothing is left; the store is opened only when there is something to delete."""
-    with database.transaction() as connection:
-        if not deleted_waiting(connection):
-            return []
+    """Deleted designs whose objects are deleted now; the store is opened only when there are any."""
+    if not service.deleted_waiting(database):
+        return []
     try:
         with studio.open() as opened:
-            return clear_deleted(opened)
+            return service.clear_deleted(opened)
     except StorageError as failure:
         log.warning("deleted designs are not cleared yet", reason=str(failure))
         return []

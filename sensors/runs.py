@@ -33,20 +33,22 @@ class DagsterRuns:
 
 
 def launches_now(
-    instance: dg.DagsterInstance, database: Database, kind: Kind, settings: Settings, *, channel: str
+    instance: dg.DagsterInstance, database: Database, kind: Kind, settings: Settings, *, channel: str | None = None
 ) -> Sequence[Launch]:
-    """What a tick launches. One that finds nothing waits for a notification, and looks once more.
+    """What a tick launches. With a channel, a tick that finds nothing waits for a notification, and looks once more.
 
-    A request therefore does not wait for Dagster's next look.
+    A request on a channel therefore does not wait for Dagster's next tick.
 
     Args:
         instance: where runs are.
         database: where the rows are.
         kind: the kind of work.
         settings: of this process.
-        channel: where new work is notified.
+        channel: where new work is notified; None for work that waits for the next tick.
     """
     runs, home = DagsterRuns(instance), WorkerHome(settings.workers_path)
+    if channel is None:
+        return tick(database, kind, runs, worker_home=home)
     with database.listening(channel) as listener:
         launches = tick(database, kind, runs, worker_home=home)
         if not launches and listener.wait(settings.posegen_listen_seconds):

@@ -4,10 +4,8 @@ import dagster as dg
 
 from posegen.settings import Settings
 from posegen.variants.work import kind
-from posegen.work.tick import tick
-from posegen.work.worker_home import WorkerHome
 from resources.database import DatabaseResource
-from sensors.runs import DagsterRuns
+from sensors.runs import launches_now
 from sensors.targets import VARIANTS_JOB, run_of_batch
 from sensors.waiting import skipped_without_database
 
@@ -26,8 +24,7 @@ def image_requests(
 ) -> dg.SensorResult | dg.SkipReason:
     """One run for each batch that is claimed."""
     with database.open_for_a_tick() as opened:
-        runs, home = DagsterRuns(context.instance), WorkerHome(settings.workers_path)
-        launches = tick(opened, kind(settings), runs, worker_home=home)
+        launches = launches_now(context.instance, opened, kind(settings), settings)
     if not launches:
         return dg.SkipReason("Nothing to start: no image request is waiting, or enough are being made.")
     return dg.SensorResult(run_requests=[run_of_batch(launch) for launch in launches])

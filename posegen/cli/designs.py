@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Annotated
+from uuid import UUID, uuid4
 
 import typer
 
@@ -15,20 +14,14 @@ from posegen.cli.commands import AS_JSON, Commands
 from posegen.cli.failures import told_on_failure
 from posegen.cli.requests import LOCAL_USER
 from posegen.cli.session import Session, open_session
-from posegen.designs import rows as statements
-from posegen.designs.making import delete_design, gather_design, make_design, print_url
-from posegen.designs.requests import insert_design_request
-from posegen.designs.work import claim_design, start_design
-from posegen.errors import DesignUnknown, RequestRefused
+from posegen.designs import service
+from posegen.designs.service import DesignResult, NewDesign
 from posegen.running_platform import find_platform
 
 app = Commands(help="Designs: a text on a ground, as a preview and for print.", no_args_is_help=True)
 
 FAILED = 3
 LONGEST_WAIT = 600.0
-_LOOK_SECONDS = 1.0
-_HERE = "posegen design"
-_ENDED = {"published", "failed"}
 _DESIGN = Annotated[UUID, typer.Argument(help="The design; `posegen design submit` prints its id.")]
 
 
@@ -56,30 +49,28 @@ def submit(
 
     Example: `posegen design submit "Good things\\ntake time" --font lobster --product poster --print --wait`
     """
-    values: dict[str, Any] = {
-        "text": text.replace("\\n", "\n"),
-        "product_type": product,
-        "font": font,
-        "size": size,
-        "text_colour": colour,
-        "ground_colour": ground,
-        "watermark": watermark,
-        "print_file": print_file,
-        "project_id": project,
-    }
+    new = NewDesign(
+        text=text.replace("\\n", "\n"),
+        product_type=product,
+        font=font,
+        size=size,
+        text_colour=colour,
+        ground_colour=ground,
+        watermark=watermark,
+        print_file=print_file,
+        project_id=project,
+    )
+    design = uuid4()
     with told_on_failure() as progress, open_session() as session:
-        with session.database.transaction() as connection:
-            asking = user or users.free_user(
-                connection, LOCAL_USER, "local", credits=100_000, reason="for trying things out"
-            )
-            design = insert_design_request(connection, asking, values)
-            progress.sentence = f"Design {design} may be stored: `posegen design show {design}` says whether."
+        owner = user or _local_user(session)
+        progress.sentence = f"Design {design} may be stored: `posegen design show {design}` says whether."
+        service.submit(session.database, owner, new, design_id=design)
         progress.sentence = f"Design {design} is stored; `posegen design show {design}` shows it."
-        result = _awaited(session, design, timeout) if wait else _result(session, design)
+        result = _result_at_end(session, design, timeout) if wait else service.result(session.database, design)
         _print(result, as_json=as_json)
-    if wait and result["status"] == "failed":
+    if wait and result.status == "failed":
         raise typer.Exit(FAILED)
-    if wait and result["status"] not in _ENDED:
+    if wait and not result.has_ended:
         console.complain(f"Not ended after {timeout:.0f} s; `posegen design show {design}` looks again.")
         raise typer.Exit(1)
 
@@ -99,17 +90,17 @@ def show(
     Example: `posegen design show DESIGN --files poster`
     """
     with open_session() as session:
-        result = _result(session, design)
+        result = service.result(session.database, design)
         folder = files or session.settings.posegen_home / "designs" / str(design)
         wanted = files is not None or open_it
         studio = session.studio()
-        result["print_url"] = print_url(studio, design)
-        gathered = gather_design(studio, design, folder) if wanted else []
-    _print(result, as_json=as_json)
-    for path in gathered if not as_json else []:
+        print_url = service.print_url(studio, design)
+        copied = service.download(studio, design, folder) if wanted else []
+    _print(result, {"print_url": print_url}, as_json=as_json)
+    for path in copied if not as_json else []:
         console.say(str(path))
-    if wanted and not gathered:
-        console.complain(f"The design is {result['status']}: it has no files.")
+    if wanted and not copied:
+        console.complain(f"The design is {result.status}: it has no files.")
         raise typer.Exit(1)
     if open_it:
         typer.launch(str(folder / "preview.png"))
@@ -129,68 +120,42 @@ def delete(
     with open_session() as session:
         studio = session.studio()
         for design in designs:
-            delete_design(studio, design)
+            service.delete(studio, design)
     if as_json:
         console.print_json({"deleted": designs})
     else:
         console.say(f"Deleted: {len(designs)}")
 
 
-def _awaited(session: Session, design: UUID, seconds: float) -> dict[str, Any]:
+def _local_user(session: Session) -> UUID:
+    with session.database.transaction() as connection:
+        return users.free_user(connection, LOCAL_USER, "local", credits=100_000, reason="for trying things out")
+
+
+def _result_at_end(session: Session, design: UUID, seconds: float) -> DesignResult:
     """The result when the design has ended: by `posegen up`, or rendered here when that does not run."""
     if find_platform(session.settings.posegen_home) is None:
-        _render_here(session, design)
-    deadline = time.monotonic() + seconds
-    with (
-        console.err.status("Rendering ..."),
-        session.database.listening(statements.STEPS_CHANNEL) as steps,
-    ):
-        while True:
-            result = _result(session, design)
-            if result["status"] in _ENDED or time.monotonic() > deadline:
-                return result
-            session.urls.keep_running()
-            steps.wait(_LOOK_SECONDS)
+        service.render_here(session.studio(), design)
+    with console.err.status("Rendering ..."):
+        return service.result_at_end(session.database, design, seconds=seconds, keep_running=session.urls.keep_running)
 
 
-def _render_here(session: Session, design: UUID) -> None:
-    claim = claim_design(session.database, design)
-    if claim is None:  # refused, or another process has claimed it
-        return
-    studio = session.studio()
-    lease = start_design(
-        session.database, design, dispatch=claim.dispatch, run_id=_HERE, lease_seconds=studio.lease_seconds
-    )
-    if lease is not None:
-        try:
-            make_design(studio, lease)
-        except RequestRefused:  # the result tells why
-            return
-
-
-def _result(session: Session, design: UUID) -> dict[str, Any]:
-    with session.database.transaction() as connection:
-        found = statements.result_of(connection, design)
-    if found is None:
-        raise DesignUnknown(design)
-    return found
-
-
-def _print(result: dict[str, Any], *, as_json: bool) -> None:
+def _print(result: DesignResult, urls: dict[str, str | None] | None = None, *, as_json: bool) -> None:
+    """`urls`: further ones, which the result does not have."""
+    shown = {**vars(result), **(urls or {})}
     if as_json:
-        console.print_json(result)
+        console.print_json(shown)
         return
-    size = result["size_used"]
-    points = "-" if size is None else f"{size:.1f}"
+    points = "-" if result.size_used is None else f"{result.size_used:.1f}"
     console.table(
         ["design", "status", "product", "font", "points"],
-        [[str(result["design_id"]), result["status"], result["product_type"], result["font"], points]],
+        [[str(result.design_id), result.status, result.product_type, result.font, points]],
         right=["points"],
     )
     for name in ("preview_url", "thumbnail_url", "print_url"):
-        if result.get(name) is not None:
-            console.say(f"{name.partition('_')[0]:<10}{result[name]}")
-    for warning in result["warnings"]:
+        if shown.get(name) is not None:
+            console.say(f"{name.partition('_')[0]:<10}{shown[name]}")
+    for warning in result.warnings:
         console.say(f"note: {warning}")
-    if result["error_code"] is not None:
-        console.say(f"{result['error_code']}: {result['error_detail'] or result['error_message']}")
+    if result.error_code is not None:
+        console.say(f"{result.error_code}: {result.error_detail or result.error_message}")

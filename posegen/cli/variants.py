@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import typer
 
 from posegen.cli import console
 from posegen.cli.actors import ACTOR, local_actor
 from posegen.cli.commands import AS_JSON, Commands, Group
-from posegen.cli.failures import Progress, told_on_failure
-from posegen.cli.session import Session, open_session
-from posegen.database.connection import Connection
-from posegen.error_codes import ErrorCode
-from posegen.errors import NoVariants, RequestRefused
-from posegen.generations.rows import recipes
-from posegen.images.decoding.pool import DecoderPool
-from posegen.variants import rows as variants
-from posegen.variants import sources as variant_sources
-from posegen.variants.making import make_variants
-from posegen.variants.rows import VariantResult
-from posegen.variants.work import claim_request
+from posegen.cli.failures import told_on_failure
+from posegen.cli.session import open_session
+from posegen.variants import service
+from posegen.variants.service import VariantResult
 
 FAILED = 3
 _LONGEST_WAIT = 600.0
-_LOOK_SECONDS = 0.5
 
 
 class _Variants(Group):
@@ -62,11 +52,17 @@ def variants_of(
 
     Example: `posegen variants make POSE -o variants`
     """
+    request = uuid4()
     with told_on_failure() as progress:
         with open_session() as session, console.err.status("Making variants ..."):
-            result = _made(session, source, tool, user, progress)
+            progress.sentence = f"Image request {request} may be stored; the table image_requests says whether."
+            service.submit(session.database, source, tool=tool, user_id=user, request_id=request)
+            progress.sentence = f"Image request {request} is stored; the view variant_results shows it."
+            studio = session.studio()
+            service.make_here(studio, request)
+            result = service.result_at_end(session.database, request, seconds=_LONGEST_WAIT)
             if output is not None and result.status == "completed":
-                _copy(session, result, output)
+                service.download(studio, request, output)
         if as_json:
             console.print_json(vars(result))
         else:
@@ -89,65 +85,12 @@ def delete(
     Example: `posegen variants delete REQUEST`
     """
     with open_session() as session:
-        with session.database.transaction() as connection:
-            deleted = variants.delete(connection, requests, actor=actor or local_actor("variants delete"))
-        if not deleted:
-            raise NoVariants(requests)
+        deleted = service.delete(session.database, requests, actor=actor or local_actor("variants delete"))
         session.delete_due()
     if as_json:
         console.print_json({"requests_deleted": deleted})
     else:
         console.say(f"The variants of {deleted} {'request' if deleted == 1 else 'requests'} are deleted.")
-
-
-def _made(session: Session, source: str, tool: str, user: UUID | None, progress: Progress) -> VariantResult:
-    with session.database.transaction() as connection:
-        meant = _key_of_pose(connection, source)
-        asking = user or variant_sources.owner_of(connection, meant)
-        if asking is None:
-            raise RequestRefused(
-                ErrorCode.INVALID_REQUEST,
-                f"{source!r} belongs to no user: give its URL, its key or the id of a pose, and --user for a picture "
-                "without an owner.",
-            )
-        request = variants.insert_image_request(connection, asking, tool, meant)
-        progress.sentence = f"Image request {request} may be stored; the table image_requests says whether."
-    progress.sentence = f"Image request {request} is stored; the view variant_results shows it."
-    batch = claim_request(session.database, request)
-    if batch is not None:
-        with DecoderPool.of_our_own() as decoders:
-            make_variants(session.studio(), batch, decoders.decode, run_id="posegen variants")
-    return _ended(session, request)
-
-
-def _key_of_pose(connection: Connection, source: str) -> str:
-    """The key of a pose's picture, where the source is a pose's id; otherwise the source itself."""
-    try:
-        pose = recipes.stored_recipe(connection, UUID(source))
-    except ValueError:
-        return source
-    return source if pose is None or pose.image is None else pose.image[1]
-
-
-def _ended(session: Session, request: UUID) -> VariantResult:
-    """The result, when the request has ended: `posegen up` may have claimed it first."""
-    deadline = time.monotonic() + _LONGEST_WAIT
-    while True:
-        with session.database.transaction() as connection:
-            result = variants.result_of(connection, request)
-        assert result is not None, "the request was just made"
-        if result.finished_at is not None or time.monotonic() > deadline:
-            return result
-        time.sleep(_LOOK_SECONDS)
-
-
-def _copy(session: Session, result: VariantResult, folder: Path) -> None:
-    with session.database.transaction() as connection:
-        files = variants.stored_variants(connection, result.request_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, file in zip(("normal", "high-quality"), files, strict=True):
-        data = session.studio().read(file.store, file.key, file.sha256)
-        (folder / f"{result.request_id}-{name}{PurePosixPath(file.key).suffix}").write_bytes(data)
 
 
 def _say(result: VariantResult) -> None:

@@ -1,6 +1,6 @@
-"""Designs: a text on a coloured ground, as a preview, a thumbnail and a print. What may be asked for is judged here.
+"""How designs look: requests are validated, and drawn as a preview, a thumbnail and a print.
 
-How text is set and drawn lies in `text_layout` and `text_painting`; what becomes of the files, in `posegen.studio`.
+How text is set and painted lives in `typesetting`; storing the files in `making`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _REFUSED_CATEGORIES = {"Cc", "Cs", "Co"}
 
 
 class Asked(Protocol):
-    """What a row of `design_requests` says, not yet judged. `size`: points."""
+    """A row of `design_requests`, before it is validated. `size`: points."""
 
     @property
     def text(self) -> str: ...
@@ -64,7 +64,7 @@ class Asked(Protocol):
 
 @dataclass(frozen=True)
 class Design:
-    """An order that can be carried out. `size`: points, or None for as large as fits."""
+    """A validated design request. `size`: points, or None for as large as fits."""
 
     text: str
     font: DesignFont
@@ -93,7 +93,7 @@ class LaidOutDesign:
 
 
 def judge_design(asked: Asked) -> Design:
-    """The design that was asked for. Raises `RequestRefused` (invalid_request), naming the value and the fix."""
+    """Validate a design request. Raises `RequestRefused` (invalid_request), naming the value and the fix."""
     text = _clean(asked.text, "text", LONGEST_TEXT)
     lines = text.count("\n") + 1
     if lines > MOST_LINES:

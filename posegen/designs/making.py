@@ -1,21 +1,17 @@
-"""Making designs: set, drawn, stored, verified, written down; and taking them away again, rows first.
+"""Making designs: their text is set and drawn, the files are stored and verified, and the row is published.
 
-How a design looks lives in `posegen.designs.drawing`, what may happen to it when, in `posegen.designs.work`.
+How a design looks lives in `drawing`; its claims, leases and states in `work`.
 """
 
 from __future__ import annotations
 
 import time
 from functools import partial
-from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import structlog
 
-from posegen.designs import requests as design_requests
-from posegen.designs import rows as designs
-from posegen.designs import work as lifecycle
+from posegen.designs import rows
 from posegen.designs.drawing import (
     PRINT_DPI,
     LaidOutDesign,
@@ -27,12 +23,12 @@ from posegen.designs.drawing import (
 )
 from posegen.designs.print_page import encode_page
 from posegen.designs.rows import DesignRequest
-from posegen.designs.work import DESIGNS, RenderedDesign, design_rule
-from posegen.errors import DesignUnknown, LeaseLost, RequestRefused, StoreUnknown
+from posegen.designs.work import DESIGNS, RenderedDesign, design_rule, publish
+from posegen.errors import LeaseLost, RequestRefused
 from posegen.images.png import encode_png
 from posegen.images.provenance import DigitalSource, Provenance, write_packet
-from posegen.storage.keys import design_key, manifest_key, print_key
-from posegen.storage.protocol import ObjectInfo, ObjectStore
+from posegen.storage.keys import design_key, print_key
+from posegen.storage.protocol import ObjectInfo
 from posegen.studio import Studio
 from posegen.work.keeper import LeaseKeeper
 from posegen.work.outcomes import refuse
@@ -41,15 +37,14 @@ from posegen.work.working import Decision, give_back, settled
 
 log = structlog.get_logger(__name__)
 
-ASSET = "design_previews"
-_CLEARED_AT_ONCE = 100
-
 
 def make_design(studio: Studio, lease: Lease) -> None:
     """Render a design and publish it.
 
-    Raises `RequestRefused` when it cannot be made, after it is written down as failed; `LeaseLost` when another worker
-    owns it or it is gone; any other error after the design was put back, or given up.
+    Raises:
+        RequestRefused: it cannot be made; the row has failed with this error.
+        LeaseLost: another worker owns it, or it was deleted.
+        Exception: any other error, after the row was put back or has failed.
     """
     began = time.perf_counter()
     stored: list[ObjectInfo] = []
@@ -67,7 +62,7 @@ def make_design(studio: Studio, lease: Lease) -> None:
             request = _request(studio, lease.id)
             rendered = _render_and_store(studio, request, stored)
             keeper.check()
-            lifecycle.publish(studio.database, lease, rendered, store=studio.store.name)
+            publish(studio.database, lease, rendered, store=studio.store.name)
             keeper.drop(lease)
     except LeaseLost:
         _clear_if_gone(studio, lease.id, stored)
@@ -86,79 +81,6 @@ def make_design(studio: Studio, lease: Lease) -> None:
     )
 
 
-def delete_design(studio: Studio, design_id: UUID) -> None:
-    """Take a design out of the tables, then its objects out of the store. Raises `DesignUnknown`.
-
-    Whatever of the second step fails is done by the sensor's next look.
-    """
-    with studio.database.transaction() as connection:
-        objects = designs.objects_of(connection, design_id)
-        if not design_requests.delete_design(connection, design_id):
-            raise DesignUnknown(design_id)
-    for each in objects:
-        studio.store_named(each.store).delete(each.key)
-    studio.store.delete(_manifest_of(design_id))
-
-
-def clear_deleted(studio: Studio) -> list[UUID]:
-    """Delete what is left of deleted designs; returns their ids, so that their partitions can be deleted.
-
-    What lies in a store that is not configured stays noted.
-    """
-    with studio.database.transaction() as connection:
-        stores = _reachable(studio, designs.stores_with_deleted(connection))
-        deleted = designs.lock_deleted(connection, list(stores), _CLEARED_AT_ONCE)
-        for each in deleted:
-            if each.store is not None:
-                stores[each.store].delete(*each.keys)
-                studio.store.delete(_manifest_of(each.design_id))
-        designs.forget_deleted(connection, deleted)
-    return list(dict.fromkeys(each.design_id for each in deleted))
-
-
-def print_url(studio: Studio, design_id: UUID) -> str | None:
-    """A URL that reads a design's print for an hour; None when it has none."""
-    with studio.database.transaction() as connection:
-        prints = [each for each in designs.objects_of(connection, design_id) if each.kind == "print"]
-    return studio.store_named(prints[0].store).signed_get_url(prints[0].key) if prints else None
-
-
-def gather_design(studio: Studio, design_id: UUID, folder: Path) -> list[Path]:
-    """Copy the files of a published design into `folder`, each verified against its hash. Raises `StorageError`."""
-    with studio.database.transaction() as connection:
-        objects = designs.objects_of(connection, design_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    gathered = []
-    for each in objects:
-        path = folder / f"{each.kind}{Path(each.key).suffix}"
-        path.write_bytes(studio.read(each.store, each.key, each.sha256))
-        gathered.append(path)
-    return gathered
-
-
-def design_manifest(studio: Studio, design_id: UUID) -> dict[str, Any]:
-    """The design with keys and hashes of its objects; sizes in bytes and points. Raises `DesignUnknown`."""
-    with studio.database.transaction() as connection:
-        result = designs.result_of(connection, design_id)
-        objects = designs.objects_of(connection, design_id)
-    if result is None:
-        raise DesignUnknown(design_id)
-    return {
-        "design": str(design_id),
-        "status": result["status"],
-        "error_code": result["error_code"],
-        "error_detail": result["error_detail"],
-        "warnings": result["warnings"],
-        "product_type": result["product_type"],
-        "font": result["font"],
-        "size_used": result["size_used"],
-        "objects": [
-            {"kind": each.kind, "store": each.store, "key": each.key, "sha256": each.sha256, "size": each.size}
-            for each in objects
-        ],
-    }
-
-
 def _own_decision(studio: Studio, lease: Lease, stored: list[ObjectInfo], error: Exception) -> Decision | None:
     if not isinstance(error, RequestRefused):
         return None
@@ -172,7 +94,7 @@ def _own_decision(studio: Studio, lease: Lease, stored: list[ObjectInfo], error:
 
 def _request(studio: Studio, design_id: UUID) -> DesignRequest:
     with studio.database.transaction() as connection:
-        request = designs.request_of(connection, design_id)
+        request = rows.request_of(connection, design_id)
     if request is None:
         raise LeaseLost(f"Design {design_id} was deleted before it was rendered.")
     return request
@@ -217,24 +139,10 @@ def _print_page(laid_out: LaidOutDesign, packet: bytes) -> tuple[bytes, str]:
     return page.data, page.content_type
 
 
-def _reachable(studio: Studio, names: list[str]) -> dict[str, ObjectStore]:
-    stores = {}
-    for name in names:
-        try:
-            stores[name] = studio.store_named(name)
-        except StoreUnknown as unknown:
-            log.warning("deleted designs cannot be cleared", store=name, reason=str(unknown))
-    return stores
-
-
-def _manifest_of(design_id: UUID) -> str:
-    return manifest_key(ASSET, str(design_id))
-
-
 def _clear_if_gone(studio: Studio, design_id: UUID, stored: list[ObjectInfo]) -> None:
     """Delete what was stored for a design that was deleted meanwhile: its folder is never used again."""
     with studio.database.transaction() as connection:
-        gone = designs.request_of(connection, design_id) is None
+        gone = rows.request_of(connection, design_id) is None
     if gone:
         _delete(studio, stored)
 

@@ -1,31 +1,52 @@
-"""Statements about designs: what was asked for, who renders it, and what became of it. One row is one design.
+"""Statements on the tables of designs: requests, results, objects, deleted designs, products and fonts.
 
-Functions take an open transaction; which of them belong together is decided in `posegen.designs.work`.
+Functions take an open transaction; which of them belong together is decided in `service` and `work`. The statements on
+claims and leases are those of every kind of work, in `posegen.work.queue`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TypeVar
 from uuid import UUID
 
-from psycopg.rows import class_row
+import psycopg
+from psycopg import sql
 
 from posegen.database.connection import Connection
+from posegen.database.rows import changed, column, many, one, value
 from posegen.database.texts import storable
+from posegen.designs.products import PRODUCTS
+from posegen.designs.typesetting.fonts import FONTS
+from posegen.error_codes import ErrorCode
+from posegen.errors import RequestRefused
 from posegen.work.queue import Lease
 
+T = TypeVar("T")
+
 REQUESTS_CHANNEL = "posegen_design_requests"
-"""Something was asked for or deleted."""
+"""A design was requested or deleted."""
 STEPS_CHANNEL = "posegen_designs"
-"""A design went a step on; the payload is its id, a colon, and its status."""
+"""The status of a design has changed; the payload is its id, a colon, and the status."""
+
+_RANGES = {
+    "design_project_length": "the project id must be 1 to 200 characters long",
+    "design_text_storable": "the text must be at most 100,000 characters long to be stored, and 500 to be accepted",
+    "design_font_length": "the font's name must be 1 to 100 characters long",
+    "design_size_in_range": "the size must be 1 to 2000 points",
+    "design_text_colour_length": "the text's colour must be 1 to 100 characters long",
+    "design_ground_colour_length": "the ground's colour must be 1 to 100 characters long",
+    "design_product_length": "the product type must be 1 to 100 characters long",
+    "design_watermark_storable": "the watermark must be 1 to 10,000 characters long, and at most 60 to be accepted",
+}
+"""What the constraints of `design_requests` say, by their names."""
 
 
 @dataclass(frozen=True)
 class DesignRequest:
-    """A request and its design. `folder`: of its keys."""
+    """A request and its design. `folder`: the folder of the keys of its objects."""
 
     id: UUID
     user_id: UUID
@@ -42,17 +63,6 @@ class DesignRequest:
 
 
 @dataclass(frozen=True)
-class DesignFiles:
-    """The objects of a rendered design, by the ids of their rows. `size_used`: points."""
-
-    preview: int
-    thumbnail: int
-    printed: int | None
-    size_used: float
-    warnings: Sequence[str]
-
-
-@dataclass(frozen=True)
 class DesignObject:
     """An object of a published design. `kind`: `preview`, `thumbnail` or `print`; `size`: bytes."""
 
@@ -65,7 +75,7 @@ class DesignObject:
 
 @dataclass(frozen=True)
 class DeletedDesign:
-    """What is left in one store of a design that is gone. `store`: None when there never was anything."""
+    """The objects that a deleted design has left in one store. `store`: None when it had none."""
 
     entry: int
     design_id: UUID
@@ -73,83 +83,145 @@ class DeletedDesign:
     keys: list[str]
 
 
+def seed_design_lists(connection: Connection) -> None:
+    """Write the product types and the fonts of this version; a second call changes nothing."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """
+            insert into product_types (name, title, width, height, bleed, ground, ink, position)
+            values (%s, %s, %s, %s, %s, %s, %s, %s)
+            on conflict (name) do update set title = excluded.title, width = excluded.width, height = excluded.height,
+                bleed = excluded.bleed, ground = excluded.ground, ink = excluded.ink, position = excluded.position
+                where product_types is distinct from excluded
+            """,
+            [
+                (each.name, each.title, each.width, each.height, each.bleed, each.ground, each.ink, position)
+                for position, each in enumerate(PRODUCTS.values())
+            ],
+        )
+        cursor.executemany(
+            """
+            insert into design_fonts (name, title, fallback, position) values (%s, %s, %s, %s)
+            on conflict (name) do update set title = excluded.title, fallback = excluded.fallback,
+                position = excluded.position where design_fonts is distinct from excluded
+            """,
+            [(each.name, each.title, each.fallback, position) for position, each in enumerate(FONTS.values())],
+        )
+
+
+def insert_request(connection: Connection, columns: Mapping[str, object]) -> None:
+    """Insert a design request; columns that are None have their defaults.
+
+    Raises `RequestRefused` (invalid_request) for a value that the database refuses.
+    """
+    given = {name: given for name, given in columns.items() if given is not None}
+    statement = sql.SQL("insert into design_requests ({}) values ({})").format(
+        sql.SQL(", ").join(map(sql.Identifier, given)), sql.SQL(", ").join(sql.Placeholder() * len(given))
+    )
+    try:
+        with connection.transaction():
+            connection.execute(statement, list(given.values()))
+    except (psycopg.errors.CheckViolation, psycopg.DataError) as refused:
+        said = refused.diag.message_primary or str(refused)
+        raise RequestRefused(ErrorCode.INVALID_REQUEST, _RANGES.get(refused.diag.constraint_name or "", said)) from None
+
+
+def delete_request(connection: Connection, design_id: UUID) -> bool:
+    """Delete a request and its design; their objects are noted for deletion. Returns False when there is none."""
+    return changed(connection, "delete from design_requests where id = %s", [design_id]) == 1
+
+
 def request_of(connection: Connection, design_id: UUID) -> DesignRequest | None:
-    """What was asked for, or None when there is no such design."""
-    with connection.cursor(row_factory=class_row(DesignRequest)) as cursor:
-        return cursor.execute(_REQUEST + " where d.id = %s", [design_id]).fetchone()
+    """The request of a design, or None when there is no such design."""
+    return one(
+        connection,
+        DesignRequest,
+        """
+        select d.id, d.user_id, d.folder, r.text, r.font, r.product_type, r.size, r.text_colour, r.ground_colour,
+               r.watermark, r.print_file, r.created_at
+        from designs d join design_requests r on r.id = d.id where d.id = %s
+        """,
+        [design_id],
+    )
 
 
-def publish(connection: Connection, lease: Lease, files: DesignFiles) -> None:
-    """Write down a rendered design, whose row is locked under this lease."""
+def publish(
+    connection: Connection,
+    lease: Lease,
+    *,
+    preview: int,
+    thumbnail: int,
+    printed: int | None,
+    size_used: float,
+    warnings: Sequence[str],
+) -> None:
+    """Publish a rendered design, whose row is locked under this lease.
+
+    Args:
+        connection: an open transaction.
+        lease: the lease on the design.
+        preview: the id of the object of the preview.
+        thumbnail: the id of that of the thumbnail.
+        printed: the id of that of the print; None for a design without one.
+        size_used: points.
+        warnings: a sentence for everything that is not as it was asked for.
+    """
     connection.execute(
         """
         update designs set status = 'published', preview_object = %s, thumbnail_object = %s, print_object = %s,
             size_used = %s, warnings = %s, token = token + 1, lease_expires_at = null, error_detail = null,
-             finished_at = now()
+            finished_at = now()
         where id = %s
         """,
-        [
-            files.preview,
-            files.thumbnail,
-            files.printed,
-            files.size_used,
-            [storable(warning) for warning in files.warnings],
-            lease.id,
-        ],
+        [preview, thumbnail, printed, size_used, [storable(warning) for warning in warnings], lease.id],
     )
 
 
 def objects_of(connection: Connection, design_id: UUID) -> list[DesignObject]:
-    """The objects of a published design; none for another one."""
-    with connection.cursor(row_factory=class_row(DesignObject)) as cursor:
-        return cursor.execute(
-            """
-            select meant.kind, o.store, o.key, o.sha256, o.size
-            from designs d
-            cross join lateral (values ('preview', d.preview_object), ('thumbnail', d.thumbnail_object),
-                                       ('print', d.print_object)) as meant (kind, object_id)
-            join objects o on o.id = meant.object_id
-            where d.id = %s
-            """,
-            [design_id],
-        ).fetchall()
+    """The objects of a published design; none for any other design."""
+    return many(
+        connection,
+        DesignObject,
+        """
+        select meant.kind, o.store, o.key, o.sha256, o.size
+        from designs d
+        cross join lateral (values ('preview', d.preview_object), ('thumbnail', d.thumbnail_object),
+                                   ('print', d.print_object)) as meant (kind, object_id)
+        join objects o on o.id = meant.object_id
+        where d.id = %s
+        """,
+        [design_id],
+    )
 
 
-def result_of(connection: Connection, design_id: UUID) -> dict[str, Any] | None:
-    """The design as the view `design_results` gives it, or None when there is none."""
-    return connection.execute("select * from design_results where design_id = %s", [design_id]).fetchone()
+def result_of(connection: Connection, kind: type[T], design_id: UUID) -> T | None:
+    """The design's row of the view `design_results` as an object of this class; None when there is no such design."""
+    return one(connection, kind, "select * from design_results where design_id = %s", [design_id])
 
 
 def deleted_waiting(connection: Connection) -> bool:
-    """Whether anything of a deleted design is left in a store."""
-    return connection.execute("select from deleted_designs limit 1").fetchone() is not None
+    """Whether entries of deleted designs are left."""
+    return bool(value(connection, "select exists (select from deleted_designs)"))
 
 
 def stores_with_deleted(connection: Connection) -> list[str]:
-    """The stores in which something of a deleted design is left."""
-    rows = connection.execute("select distinct store from deleted_designs where store is not null order by store")
-    return [row["store"] for row in rows]
+    """The stores that have objects of deleted designs."""
+    return column(connection, "select distinct store from deleted_designs where store is not null order by store")
 
 
 def lock_deleted(connection: Connection, stores: Sequence[str], limit: int) -> list[DeletedDesign]:
-    """What is left of deleted designs in these stores, the oldest first, locked."""
-    with connection.cursor(row_factory=class_row(DeletedDesign)) as cursor:
-        return cursor.execute(
-            """
-            select entry, design_id, store, keys from deleted_designs where store is null or store = any(%s)
-            order by entry limit %s for update skip locked
-            """,
-            [list(stores), limit],
-        ).fetchall()
+    """The objects of deleted designs in these stores, the oldest entry first, locked."""
+    return many(
+        connection,
+        DeletedDesign,
+        """
+        select entry, design_id, store, keys from deleted_designs where store is null or store = any(%s)
+        order by entry limit %s for update skip locked
+        """,
+        [list(stores), limit],
+    )
 
 
 def forget_deleted(connection: Connection, deleted: Sequence[DeletedDesign]) -> None:
-    """Nothing is left of these in their stores."""
+    """Delete the entries of deleted designs whose objects are deleted."""
     connection.execute("delete from deleted_designs where entry = any(%s)", [[each.entry for each in deleted]])
-
-
-_REQUEST = """
-    select d.id, d.user_id, d.folder, r.text, r.font, r.product_type, r.size, r.text_colour, r.ground_colour,
-           r.watermark, r.print_file, r.created_at
-    from designs d join design_requests r on r.id = d.id
-"""

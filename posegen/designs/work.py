@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -15,9 +16,8 @@ from posegen.accounts import credits, quota
 from posegen.database.conflicts import again_after_conflict
 from posegen.database.connection import Connection, Database
 from posegen.database.failures import may_pass
-from posegen.designs import rows as designs
+from posegen.designs import rows
 from posegen.designs.drawing import judge_design
-from posegen.designs.rows import DesignFiles
 from posegen.error_codes import ErrorCode
 from posegen.errors import DesignUnknown, RequestRefused
 from posegen.objects import rows as objects
@@ -144,22 +144,27 @@ def start_design(
 
 @again_after_conflict
 def publish(database: Database, lease: Lease, rendered: RenderedDesign, *, store: str) -> None:
-    """Objects, quota and state in one transaction.
+    """Register the objects of a design, count them against the quota and publish it, in one transaction.
 
-    Raises `LeaseLost` when another worker owns the design or it is gone, `RequestRefused` (quota_exceeded).
+    Raises:
+        LeaseLost: another worker owns the design, or it was deleted.
+        RequestRefused: the user has no space left for its files (quota_exceeded).
     """
     reached(CommitPoint.BEFORE_COMMIT)
     with database.transaction() as connection:
         progress = DESIGNS.queue.hold(connection, lease)
         if progress is None:
             raise DESIGNS.queue.lost(lease)
-        ids = [
-            None if stored is None else _register(connection, store, stored, progress.user_id)
-            for stored in (rendered.preview, rendered.thumbnail, rendered.printed)
-        ]
-        assert ids[0] is not None, "a preview is always there"
-        assert ids[1] is not None, "a thumbnail is always there"
-        designs.publish(connection, lease, DesignFiles(ids[0], ids[1], ids[2], rendered.size_used, rendered.warnings))
+        register = partial(_register, connection, store, user_id=progress.user_id)
+        rows.publish(
+            connection,
+            lease,
+            preview=register(rendered.preview),
+            thumbnail=register(rendered.thumbnail),
+            printed=None if rendered.printed is None else register(rendered.printed),
+            size_used=rendered.size_used,
+            warnings=rendered.warnings,
+        )
     reached(CommitPoint.AFTER_COMMIT)
 
 
@@ -184,8 +189,8 @@ def _judge_and_claim(connection: Connection, design_id: UUID) -> list[Claim]:
 
 
 def _judge(connection: Connection, design_id: UUID) -> None:
-    """Raises `RequestRefused`, and whatever reading the request raises."""
-    request = designs.request_of(connection, design_id)
+    """Raises `RequestRefused`, or an error of reading the request."""
+    request = rows.request_of(connection, design_id)
     assert request is not None, "its row is locked"
     judge_design(request)
     if credits.balance_of(connection, request.user_id) is None:
@@ -194,7 +199,7 @@ def _judge(connection: Connection, design_id: UUID) -> None:
         )
 
 
-def _register(connection: Connection, store: str, stored: ObjectInfo, user_id: UUID) -> int:
+def _register(connection: Connection, store: str, stored: ObjectInfo, *, user_id: UUID) -> int:
     object_id, is_new = objects.register(connection, store, stored, generation_id=None, user_id=user_id)
     if is_new:
         quota.use(connection, user_id, stored.size)

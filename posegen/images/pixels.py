@@ -1,7 +1,8 @@
-"""What the image rooms hand to each other: pixels in, an encoded image out. Nothing is computed here."""
+"""What the modules of images pass to each other: pixels in, an encoded image out. Nothing is computed here."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 
 Pixels: TypeAlias = NDArray[np.uint8]
 """(height, width, 3) uint8, sRGB."""
+Decode: TypeAlias = Callable[[bytes, str], Pixels]
+"""Returns the pixels of a file and its suffix. For files from outside it is `DecoderPool.decode`."""
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from posegen.database.connection import Connection
 from posegen.database.json_documents import UnreadableJson
+from posegen.database.rows import column, many
 from posegen.error_codes import ERROR_TEXTS
 from posegen.poses.avatar import AVATAR_ATTRIBUTES
 from posegen.poses.library import CATEGORIES, LIBRARY
@@ -113,18 +113,19 @@ def _seed_poses(connection: Connection) -> None:
 
 def stored_poses(connection: Connection) -> list[StoredPose]:
     """Every library pose, in the order of the library."""
-    with connection.cursor(row_factory=class_row(StoredPose)) as cursor:
-        return cursor.execute(
-            """
-            select slug, name, category, tags, description, difficulty, specification, built_in, enabled
-            from library_poses order by position, slug
-            """
-        ).fetchall()
+    return many(
+        connection,
+        StoredPose,
+        """
+        select slug, name, category, tags, description, difficulty, specification, built_in, enabled
+        from library_poses order by position, slug
+        """,
+    )
 
 
 def stored_categories(connection: Connection) -> list[str]:
     """The slugs of all categories, in order."""
-    return [row["slug"] for row in connection.execute("select slug from pose_categories order by position, slug")]
+    return column(connection, "select slug from pose_categories order by position, slug")
 
 
 def control_map_object(

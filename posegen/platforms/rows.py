@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from psycopg.rows import class_row
-
 from posegen.database.connection import Connection
+from posegen.database.rows import many
 from posegen.platforms.file import problem_of
 from posegen.platforms.platform import PLATFORMS, Platform
 
@@ -54,8 +53,7 @@ class JudgedPlatforms:
 
 def judged_platforms(connection: Connection) -> JudgedPlatforms:
     """Every platform, the built-in ones first; the table may hold what no file of operators could."""
-    with connection.cursor(row_factory=class_row(Platform)) as cursor:
-        rows = cursor.execute(f"select {_COLUMNS} from platforms order by built_in desc, name").fetchall()
+    rows = many(connection, Platform, f"select {_COLUMNS} from platforms order by built_in desc, name")
     problems = {platform.name: problem for platform in rows if (problem := problem_of(platform)) is not None}
     return JudgedPlatforms({each.name: each for each in rows if each.name not in problems}, problems)
 

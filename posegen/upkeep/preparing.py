@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from posegen.database.connection import Database
 from posegen.database.migrate import upgrade_schema
-from posegen.designs import requests as design_requests
+from posegen.designs import rows as designs
 from posegen.library import rows as library
 from posegen.objects import stores
 from posegen.platforms import rows as platforms
@@ -28,6 +28,6 @@ def prepare_database(
     with database.transaction() as connection:
         library.seed_reference_data(connection)
         platforms.seed_platforms(connection, own_platforms)
-        design_requests.seed_design_lists(connection)
+        designs.seed_design_lists(connection)
         stores.register(connection, base_urls)
     return revision

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from psycopg.rows import class_row
-
 from posegen.database.connection import Connection
+from posegen.database.rows import changed, one, value
 from posegen.database.texts import storable
 from posegen.objects.moves import DoomedObject
 
@@ -55,22 +54,20 @@ def begin(
 
 def find(connection: Connection, upload: UUID) -> Upload | None:
     """One upload."""
-    with connection.cursor(row_factory=class_row(Upload)) as cursor:
-        return cursor.execute(f"select {_COLUMNS} from uploads where id = %s", [upload]).fetchone()
+    return one(connection, Upload, f"select {_COLUMNS} from uploads where id = %s", [upload])
 
 
 def complete(connection: Connection, upload: UUID, object_id: int) -> bool:
     """Let this object be what was uploaded; False when the upload has ended already."""
-    return (
-        connection.execute(
-            """
-            update uploads set status = 'completed', object_id = %s, finished_at = now()
-            where id = %s and status = 'pending'
-            """,
-            [object_id, upload],
-        ).rowcount
-        == 1
+    completed = changed(
+        connection,
+        """
+        update uploads set status = 'completed', object_id = %s, finished_at = now()
+        where id = %s and status = 'pending'
+        """,
+        [object_id, upload],
     )
+    return completed == 1
 
 
 def reject(connection: Connection, upload: UUID, detail: str) -> None:
@@ -100,6 +97,4 @@ def expire(connection: Connection) -> dict[str, list[DoomedObject]]:
 
 def delete(connection: Connection, upload: UUID, *, actor: str) -> bool:
     """Delete an upload with its variants, for good; False when there is none that could be."""
-    row = connection.execute("select delete_upload(%s, %s) as deleted", [upload, actor]).fetchone()
-    assert row is not None, "a function returns a row"
-    return bool(row["deleted"])
+    return bool(value(connection, "select delete_upload(%s, %s)", [upload, actor]))

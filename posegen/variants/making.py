@@ -1,11 +1,12 @@
-"""Making the variants of stored pictures: read and verify, decode, encode, store, write down; one request at a time.
+"""Making variants: a stored picture is read, verified, decoded, encoded and stored again; one request at a time.
 
-What cannot be made fails alone; what may pass is tried again. The pixels are `posegen.variants.drawing`' business.
+A request that cannot be made fails alone; one that met a passing error waits for another attempt. The files are those
+of `encoding`; claims, leases and the final transaction are in `work`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from uuid import UUID
@@ -25,16 +26,14 @@ from posegen.errors import (
     StorageError,
 )
 from posegen.graphemes import shorten
-from posegen.images.pixels import EncodedImage, Pixels
+from posegen.images.pixels import Decode, EncodedImage
 from posegen.images.provenance import carried_packet
 from posegen.storage.keys import variant_key
 from posegen.storage.protocol import ObjectInfo
 from posegen.studio import Studio
-from posegen.variants import rows as variants
-from posegen.variants import sources as variant_sources
-from posegen.variants import work as variant_requests
-from posegen.variants.drawing import encode_variants
-from posegen.variants.sources import SourcePicture
+from posegen.variants import rows, work
+from posegen.variants.encoding import encode_variants
+from posegen.variants.rows import SourcePicture
 from posegen.variants.work import VARIANTS
 from posegen.work.keeper import LeaseKeeper
 from posegen.work.queue import Lease
@@ -42,13 +41,10 @@ from posegen.work.working import give_back, settled
 
 log = structlog.get_logger(__name__)
 
-Decode = Callable[[bytes, str], Pixels]
-"""Pixels of a file and its suffix: `DecoderPool.decode`, for the file may have come from outside."""
-
 
 @dataclass(frozen=True)
 class VariantsMade:
-    """What became of a batch. `waiting`: requests that are tried again; `lost`: those that another worker owns now."""
+    """How the requests of a batch ended. `waiting`: they are tried again; `lost`: another worker owns them."""
 
     completed: int = 0
     failed: int = 0
@@ -57,20 +53,18 @@ class VariantsMade:
 
 
 def make_variants(studio: Studio, batch: UUID, decode: Decode, *, run_id: str) -> VariantsMade:
-    """Make everything that is left of a batch.
+    """Make the variants of all requests of a batch that are still claimed.
 
-    An interrupt, or a database that cannot be reached, ends it; what was not made is put back.
+    An interrupt, or a lost database, ends it; the remaining requests are put back.
 
     Args:
         studio: what the variants are made with.
         batch: the requests that were claimed for this run.
-        decode: gives the pixels of a file.
-        run_id: the Dagster run, or what stands for it.
+        decode: returns the pixels of a file.
+        run_id: the run of Dagster, or a name for the process that takes its place.
     """
     home = None if studio.worker_home is None else studio.worker_home.hold(run_id)
-    leases = variant_requests.begin(
-        studio.database, batch, run_id=run_id, lease_seconds=studio.lease_seconds, worker_home=home
-    )
+    leases = work.begin(studio.database, batch, run_id=run_id, lease_seconds=studio.lease_seconds, worker_home=home)
     made = VariantsMade()
     try:
         with LeaseKeeper(studio.database, VARIANTS.queue, leases, lease_seconds=studio.lease_seconds) as keeper:
@@ -122,9 +116,9 @@ def _waits(studio: Studio, lease: Lease) -> bool:
 def _make_and_store(studio: Studio, lease: Lease, decode: Decode) -> None:
     """Raises `RequestRefused` for what no further attempt can make."""
     try:
-        user_id = variant_requests.user_of(studio.database, lease)
+        user_id = work.user_of(studio.database, lease)
         with studio.database.transaction() as connection:
-            wish = variants.wish_of(connection, lease.id)
+            wish = rows.wish_of(connection, lease.id)
         source = _source(studio, user_id, wish.source)
         file = studio.read(source.store, source.key, source.sha256)
         packet = carried_packet(file, is_ours=source.generation_id is not None)
@@ -137,14 +131,14 @@ def _make_and_store(studio: Studio, lease: Lease, decode: Decode) -> None:
         raise RequestRefused(ErrorCode.INVALID_REQUEST, str(unusable)) from unusable
     except (ObjectMissing, ObjectCorrupt) as gone:
         raise RequestRefused(ErrorCode.STORAGE_FAILED, str(gone)) from gone
-    variant_requests.complete(
+    work.complete(
         studio.database, lease, user_id, (normal, high_quality), encoded.normal, source=source, store=studio.store.name
     )
 
 
 def _source(studio: Studio, user_id: UUID, asked_for: str) -> SourcePicture:
     with studio.database.transaction() as connection:
-        source = variant_sources.source_picture(connection, user_id, asked_for)
+        source = rows.source_picture(connection, user_id, asked_for)
     if source is None or not source.content_type.startswith("image/"):
         raise RequestRefused(
             ErrorCode.INVALID_REQUEST,

@@ -1,28 +1,72 @@
-"""Statements about variants: what was asked for, who makes it, and what became of it. One row is one image request.
+"""Statements on the tables of image variants, one row for each image request, and on the pictures they are made of.
 
-Functions take an open transaction; which of them belong together is decided in `posegen.variants.work`.
+Functions take an open transaction; which of them belong together is decided in `service` and `work`. The statements on
+claims and leases are those of every kind of work, in `posegen.work.queue`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from typing import LiteralString, TypeVar
 from uuid import UUID
 
 import psycopg
-from psycopg.rows import class_row
 
 from posegen.database.connection import Connection
+from posegen.database.rows import changed, existing, many, one, value
 from posegen.error_codes import ErrorCode
 from posegen.errors import RequestRefused
-from posegen.variants.sources import SourcePicture
 from posegen.work.queue import Lease
 
 _RANGES = {
     "tool_is_a_name": "the tool must be a lower-case letter, followed by at most 62 letters, digits, '-' and '_'",
     "source_length": "the source must be 1 to 2,000 characters long",
 }
+
+T = TypeVar("T")
+
+_MEANT: LiteralString = """
+    with meant as (
+        select %(source)s as key
+        union
+        select substr(%(source)s, length(rtrim(base_url, '/')) + 2) from stores
+        where starts_with(%(source)s, rtrim(base_url, '/') || '/')
+    ), found as (
+        select o.id, o.store, o.key, o.sha256, o.content_type, o.generation_id, o.owner, source.pose_id,
+               source.design_id, source.upload_id, source.variant_id, source.is_shown
+        from meant cross join stores s
+        join owned_objects o on o.store = s.name and o.key = meant.key
+        left join object_sources source on source.object_id = o.id
+    )
+"""
+"""`found`: the objects of a key or a URL, in any store, with their owner and the row that they belong to."""
+
+_STILL_SHOWN: dict[str, LiteralString] = {
+    "pose_id": "select from generated_poses where id = %s and delete_after is null for share",
+    "design_id": "select from designs where id = %s for share",
+    "upload_id": "select from uploads where id = %s and status = 'completed' for share",
+    "variant_id": "select from image_variants where id = %s and deleted_at is null for share",
+}
+
+
+@dataclass(frozen=True)
+class SourcePicture:
+    """A stored object that variants may be made of. `generation_id`: None where it belongs to no generation.
+
+    It is a picture of a pose, a design or an upload, or none of these (a control map). `variant_id`: the variant that
+    it is, which is made of the same pose, design or upload.
+    """
+
+    store: str
+    key: str
+    sha256: str
+    content_type: str
+    generation_id: UUID | None
+    pose_id: UUID | None
+    design_id: UUID | None
+    upload_id: UUID | None
+    variant_id: UUID | None
 
 
 @dataclass(frozen=True)
@@ -42,48 +86,21 @@ class StoredVariant:
     sha256: str
 
 
-@dataclass(frozen=True)
-class VariantResult:
-    """What became of a request, as its customer's backend sees it. Sizes in bytes and pixels."""
-
-    request_id: UUID
-    user_id: UUID
-    tool: str
-    source: str
-    status: str
-    error_code: str | None
-    error_detail: str | None
-    normal_url: str | None
-    high_quality_url: str | None
-    width: int | None
-    height: int | None
-    normal_bytes: int | None
-    high_quality_bytes: int | None
-    created_at: datetime
-    finished_at: datetime | None
-    deleted_at: datetime | None
-
-
-def insert_image_request(connection: Connection, user_id: UUID, tool: str, source: str) -> UUID:
-    """Ask for variants. Raises `RequestRefused` (invalid_request) for a tool or a source that the database refuses."""
+def insert_request(connection: Connection, request_id: UUID, user_id: UUID, tool: str, source: str) -> None:
+    """Insert an image request. Raises `RequestRefused` (invalid_request) for a value that the database refuses."""
     try:
-        row = connection.execute(
-            "insert into image_requests (user_id, tool, source) values (%s, %s, %s) returning id",
-            [user_id, tool, source],
-        ).fetchone()
+        connection.execute(
+            "insert into image_requests (id, user_id, tool, source) values (%s, %s, %s, %s)",
+            [request_id, user_id, tool, source],
+        )
     except (psycopg.errors.CheckViolation, psycopg.DataError) as refused:
         said = refused.diag.message_primary or str(refused)
         raise RequestRefused(ErrorCode.INVALID_REQUEST, _RANGES.get(refused.diag.constraint_name or "", said)) from None
-    assert row is not None, "an insert returns its row"
-    return UUID(str(row["id"]))
 
 
 def wish_of(connection: Connection, request_id: UUID) -> Wish:
     """What a request asks for."""
-    with connection.cursor(row_factory=class_row(Wish)) as cursor:
-        found = cursor.execute("select tool, source from image_requests where id = %s", [request_id]).fetchone()
-    assert found is not None, "a request never goes"
-    return found
+    return existing(connection, Wish, "select tool, source from image_requests where id = %s", [request_id])
 
 
 def complete(
@@ -97,45 +114,92 @@ def complete(
     height: int,
 ) -> bool:
     """Write down finished variants and what they are made of; returns False when the lease is lost."""
-    return (
-        connection.execute(
-            """
-            update image_variants set status = 'completed', normal_object = %s, high_quality_object = %s, width = %s,
-                height = %s, pose_id = %s, design_id = %s, upload_id = %s, variant_id = %s, token = token + 1,
-                lease_expires_at = null, finished_at = now()
-            where id = %s and token = %s and status = 'running'
-            """,
-            [
-                *(normal_object, high_quality_object, width, height),
-                *(source.pose_id, source.design_id, source.upload_id, source.variant_id),
-                *(lease.id, lease.token),
-            ],
-        ).rowcount
-        == 1
+    completed = changed(
+        connection,
+        """
+        update image_variants set status = 'completed', normal_object = %s, high_quality_object = %s, width = %s,
+            height = %s, pose_id = %s, design_id = %s, upload_id = %s, variant_id = %s, token = token + 1,
+            lease_expires_at = null, finished_at = now()
+        where id = %s and token = %s and status = 'running'
+        """,
+        [
+            *(normal_object, high_quality_object, width, height),
+            *(source.pose_id, source.design_id, source.upload_id, source.variant_id),
+            *(lease.id, lease.token),
+        ],
     )
+    return completed == 1
 
 
-def result_of(connection: Connection, request_id: UUID) -> VariantResult | None:
-    """What became of a request, or None when there is none."""
-    with connection.cursor(row_factory=class_row(VariantResult)) as cursor:
-        return cursor.execute("select * from variant_results where request_id = %s", [request_id]).fetchone()
+def result_of(connection: Connection, kind: type[T], request_id: UUID) -> T:
+    """The row of a stored request in the view `variant_results`, as an object of this class."""
+    return existing(connection, kind, "select * from variant_results where request_id = %s", [request_id])
 
 
 def delete(connection: Connection, requests: Sequence[UUID], *, actor: str) -> int:
-    """Delete variants and what was made of them, for good; returns how many of these there were."""
-    row = connection.execute("select delete_variants(%s, %s) as deleted", [list(requests), actor]).fetchone()
-    assert row is not None, "a function returns a row"
-    return int(row["deleted"])
+    """Delete the variants of these requests, and those made of them; returns how many of the requests had any."""
+    return int(value(connection, "select delete_variants(%s, %s)", [list(requests), actor]))
 
 
 def stored_variants(connection: Connection, request_id: UUID) -> list[StoredVariant]:
     """The objects of finished variants: normal and high quality."""
-    with connection.cursor(row_factory=class_row(StoredVariant)) as cursor:
-        return cursor.execute(
-            """
-            select o.store, o.key, o.sha256
-            from image_variants v join objects o on o.id in (v.normal_object, v.high_quality_object)
-            where v.id = %s order by o.id = v.high_quality_object
-            """,
-            [request_id],
-        ).fetchall()
+    return many(
+        connection,
+        StoredVariant,
+        """
+        select o.store, o.key, o.sha256
+        from image_variants v join objects o on o.id in (v.normal_object, v.high_quality_object)
+        where v.id = %s order by o.id = v.high_quality_object
+        """,
+        [request_id],
+    )
+
+
+def source_picture(connection: Connection, user_id: UUID, source: str) -> SourcePicture | None:
+    """The object that a user means by a key or a URL: one of their own, or a control map, which are everybody's.
+
+    A picture that is hidden does not count, nor does a file that its pose has replaced. When several stores have the
+    key, the newest object counts.
+    """
+    return one(
+        connection,
+        SourcePicture,
+        _MEANT
+        + """
+        select store, key, sha256, content_type, generation_id, pose_id, design_id, upload_id, variant_id
+        from found
+        where (owner = %(user)s and coalesce(is_shown, generation_id is null))
+            or (owner is null and starts_with(key, 'controlnet/'))
+        order by id desc limit 1
+        """,
+        {"source": source, "user": user_id},
+    )
+
+
+def hold_source(connection: Connection, source: SourcePicture) -> bool:
+    """Lock what a picture belongs to until the transaction ends; False when that is hidden or deleted by now."""
+    return all(
+        connection.execute(statement, [belongs_to]).fetchone() is not None
+        for name, statement in _STILL_SHOWN.items()
+        if (belongs_to := getattr(source, name)) is not None
+    )
+
+
+def key_of_pose(connection: Connection, pose_id: UUID) -> str | None:
+    """The key of a pose's picture; None when there is no such pose, or it has no picture."""
+    key: str | None = value(
+        connection,
+        "select o.key from generated_poses p join objects o on o.id = p.image_object where p.id = %s",
+        [pose_id],
+    )
+    return key
+
+
+def owner_of(connection: Connection, source: str) -> UUID | None:
+    """Whose picture a key or a URL stands for, or None when it belongs to no user."""
+    owner: UUID | None = value(
+        connection,
+        _MEANT + "select owner from found where owner is not null order by id desc limit 1",
+        {"source": source},
+    )
+    return owner

@@ -1,6 +1,6 @@
-"""Image requests as a kind of work: which of them one run makes, and the one transaction in which variants are written.
+"""Image requests as a kind of work: claimed in batches, made under leases, completed in one transaction.
 
-What the rows say is in `posegen.variants.rows`; claims, leases and retries are those of `posegen.work`.
+The statements live in `rows`; claims, leases and retries are those of `posegen.work`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from posegen.images.pixels import EncodedImage
 from posegen.objects import rows as objects
 from posegen.settings import Settings
 from posegen.storage.protocol import ObjectInfo
-from posegen.variants import rows as variants
-from posegen.variants import sources as variant_sources
-from posegen.variants.sources import SourcePicture
+from posegen.variants import rows
+from posegen.variants.rows import SourcePicture
 from posegen.work import slots
 from posegen.work.outcomes import Work
 from posegen.work.queue import Claim, Lease, Queue
@@ -109,7 +108,7 @@ def complete(
     the picture was hidden or deleted meanwhile.
     """
     with database.transaction() as connection:
-        if not variant_sources.hold_source(connection, source):
+        if not rows.hold_source(connection, source):
             raise RequestRefused(
                 ErrorCode.INVALID_REQUEST,
                 f"The picture {source.key} was hidden or deleted before its variants were made: restore it, and ask "
@@ -121,7 +120,7 @@ def complete(
             if is_new:
                 quota.use(connection, user_id, each.size)
             ids.append(object_id)
-        if not variants.complete(
+        if not rows.complete(
             connection,
             lease,
             source=source,

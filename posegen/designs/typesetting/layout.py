@@ -1,6 +1,6 @@
 """Setting text into a box: how large it can be, and where every glyph goes.
 
-Which fonts and glyphs, is `text_runs`' business; where lines break, `line_breaking`'s; drawing, `text_painting`'s.
+Which fonts and glyphs, is `runs`' business; where lines break, `line_breaking`'s; drawing, `painting`'s.
 Sizes and places are in the unit that the caller measures the box in, `y` downwards.
 """
 

@@ -1,6 +1,6 @@
 """Where lines break: what must not be torn, where Unicode lets a line end, and how much a line holds.
 
-Lengths are in ems. How large the text becomes and where its lines go is `text_layout`'s business.
+Lengths are in ems. How large the text becomes and where its lines go is `layout`'s business.
 """
 
 from __future__ import annotations

@@ -16,7 +16,6 @@ from posegen.designs.typesetting.typefaces import Typeface, open_typeface
 from posegen.images.pixels import Pixels
 
 _BAND = 256  # rows that are blended at once: what a print takes in memory beside its own pixels
-_ASCENT, _DESCENT = 1.1, 0.4  # of a label's line, in ems
 
 
 @dataclass(frozen=True)

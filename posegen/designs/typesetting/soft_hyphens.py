@@ -1,6 +1,6 @@
 """Soft hyphens: where a line may end in one, and where it then shows a hyphen (UAX #14, Use of Soft Hyphen).
 
-Which glyph is drawn is `text_runs`' business, where lines end `line_breaking`'s.
+Which glyph is drawn is `runs`' business, where lines end `line_breaking`'s.
 """
 
 from __future__ import annotations

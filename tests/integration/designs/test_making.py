@@ -13,7 +13,8 @@ import pypdfium2
 import pytest
 
 from posegen.designs import rows as statements
-from posegen.designs.making import clear_deleted, delete_design, gather_design, make_design, print_url
+from posegen.designs import service
+from posegen.designs.making import make_design
 from posegen.errors import DesignUnknown, LeaseLost, RequestRefused, StoreUnavailable
 from posegen.images.packets import find_packet
 from posegen.images.provenance import DigitalSource, read_packet
@@ -186,14 +187,14 @@ def test_a_deleted_design_leaves_no_row_and_no_object(studio, store):
     user = a_user(studio.database)
     gone, other = published(studio, user, print_file=True), published(studio, user)
 
-    delete_design(studio, gone)
+    service.delete(studio, gone)
 
     kept = objects_of(studio, other).values()
     assert keys_in(store) == sorted(each.key for each in kept)
     assert rows(studio.database, "select design_id from design_results") == [{"design_id": other}]
     assert account(studio.database, user)["storage_used"] == sum(each.size for each in kept)
     with pytest.raises(DesignUnknown):
-        delete_design(studio, gone)
+        service.delete(studio, gone)
 
 
 def test_rows_go_first_so_that_a_store_that_fails_leaves_no_row_without_its_object(studio, store, monkeypatch):
@@ -206,22 +207,22 @@ def test_rows_go_first_so_that_a_store_that_fails_leaves_no_row_without_its_obje
     with monkeypatch.context() as broken:
         broken.setattr(studio.store, "delete", unavailable)
         with pytest.raises(StoreUnavailable):
-            delete_design(studio, gone)
+            service.delete(studio, gone)
         with pytest.raises(StoreUnavailable):
-            clear_deleted(studio)
+            service.clear_deleted(studio)
     assert len(keys_in(store)) == 2
 
-    assert clear_deleted(studio) == [gone]
+    assert service.clear_deleted(studio) == [gone]
 
     assert keys_in(store) == []
-    assert clear_deleted(studio) == []
+    assert service.clear_deleted(studio) == []
 
 
 def test_what_sql_deletes_is_cleared_from_the_store(studio, store):
     gone = [published(studio), a_design(studio.database)]
     execute(studio.database, "delete from design_requests")
 
-    assert sorted(clear_deleted(studio)) == sorted(gone)
+    assert sorted(service.clear_deleted(studio)) == sorted(gone)
     assert keys_in(store) == []
 
 
@@ -232,7 +233,7 @@ def test_what_lies_in_a_store_that_is_not_configured_stays_noted_and_holds_up_no
     execute(studio.database, "update objects set store = 'attic' where key = any(%s)", objects)
     execute(studio.database, "delete from design_requests")
 
-    assert clear_deleted(studio) == [here]
+    assert service.clear_deleted(studio) == [here]
     assert value(studio.database, "select store from deleted_designs") == "attic"
 
 
@@ -270,7 +271,7 @@ def test_a_worker_that_lost_its_lease_leaves_the_files_of_the_one_that_has_it(st
 def test_its_files_can_be_copied_under_names_to_read(studio, tmp_path):
     made = published(studio, print_file=True)
 
-    paths = gather_design(studio, made, tmp_path / "out")
+    paths = service.download(studio, made, tmp_path / "out")
 
     assert sorted(path.name for path in paths) == ["preview.png", "print.pdf", "thumbnail.png"]
 
@@ -278,7 +279,7 @@ def test_its_files_can_be_copied_under_names_to_read(studio, tmp_path):
 def test_a_print_is_read_by_a_signed_url(studio, store):
     signed = replace(studio, store=type(store)(store._root, base_url="https://x", signing_secret=lambda: b"s" * 32))
 
-    assert print_url(studio, published(studio)) is None
-    url = print_url(signed, published(studio, print_file=True))
+    assert service.print_url(studio, published(studio)) is None
+    url = service.print_url(signed, published(studio, print_file=True))
     assert "/prints/" in url
     assert "signature=" in url

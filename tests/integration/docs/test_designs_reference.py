@@ -11,8 +11,9 @@ import pytest
 from psycopg.rows import dict_row
 
 from posegen.database.connection import Database
+from posegen.designs import service as design_service
 from posegen.designs import work as designs
-from posegen.designs.making import clear_deleted, make_design
+from posegen.designs.making import make_design
 from posegen.designs.products import PRODUCTS
 from posegen.designs.typesetting.fonts import FONTS
 from posegen.error_codes import ErrorCode
@@ -59,7 +60,7 @@ def test_every_example_of_the_page_gives_the_answer_that_the_page_shows(studio: 
             for claim in designs.claim_designs(studio.database, most_under_way=100):
                 make_design(studio, start_design(studio.database, claim))
         elif block.note == "what was deleted is cleared":
-            assert clear_deleted(studio)
+            assert design_service.clear_deleted(studio)
             assert keys_in(studio.store) == []
         answer = run(psql, block.text)
     assert checked == 2

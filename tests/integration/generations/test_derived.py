@@ -10,7 +10,8 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from posegen.designs.making import delete_design, make_design
+from posegen.designs import service as design_service
+from posegen.designs.making import make_design
 from posegen.errors import UploadRefused
 from posegen.generations.making import contact_sheets
 from posegen.generations.making.contact_sheets import draw_contact_sheet, store_contact_sheet
@@ -403,7 +404,7 @@ def test_a_design_takes_its_variants_along(studio, store, user, way):
     if way == "sql":
         execute(studio.database, "delete from design_requests where id = %s", gone)
     else:
-        delete_design(studio, gone)
+        design_service.delete(studio, gone)
 
     assert is_shown(studio, requests) == [False, True, False]
     clean_up(studio)

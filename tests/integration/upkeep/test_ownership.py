@@ -14,7 +14,8 @@ import pytest
 
 from posegen.accounts import service as accounts
 from posegen.database.connection import Database
-from posegen.designs.making import clear_deleted, make_design
+from posegen.designs import service as design_service
+from posegen.designs.making import make_design
 from posegen.generations.making.contact_sheets import store_contact_sheet, store_library_sheet
 from posegen.generations.rows import poses as pose_rows
 from posegen.images.thumbnail_sizes import thumbnail_sizes
@@ -245,7 +246,7 @@ def _delete_variants(world: World) -> None:
 
 def _delete_design(world: World) -> None:
     execute(world.database, "delete from design_requests where id = %s", world.design)
-    clear_deleted(world.studio)
+    design_service.clear_deleted(world.studio)
 
 
 def _delete_uploads(world: World) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 from posegen.images.png import encode_png
 from posegen.images.validation import FROM_OUTSIDE, OF_OUR_OWN
 from posegen.uploads.service import encode_upload
-from posegen.variants.drawing import encode_variants
+from posegen.variants.encoding import encode_variants
 
 SIDE = 512
 CHANCE = np.random.default_rng(1)

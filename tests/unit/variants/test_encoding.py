@@ -10,7 +10,7 @@ from PIL import Image, ImageCms
 
 from posegen.images.packets import find_packet
 from posegen.images.provenance import DigitalSource, Provenance, write_packet
-from posegen.variants.drawing import encode_variants
+from posegen.variants.encoding import encode_variants
 
 PACKET = write_packet(Provenance(DigitalSource.DRAWN))
 

@@ -1,6 +1,6 @@
-"""Variants: a picture as it is, at its own size, as a JPEG for every day and as a WebP of high quality.
+"""The files of variants: a picture at its own size, as a JPEG for daily use and as a WebP of high quality.
 
-What they are made of, and for whom, is decided in `posegen.variants.making`.
+Which picture they are made of, and for whom, is decided in `making`.
 """
 
 from __future__ import annotations
