@@ -290,6 +290,21 @@ def a_design(database: Database, user: UUID | None = None, **columns: object) ->
         return UUID(str(_only(connection.execute(statement, list(given.values())))))
 
 
+def newest_image(database: Database) -> str | None:
+    """The key of the image of the pose that was completed last, or None."""
+    found = rows(
+        database,
+        "select key from generated_poses p join objects o on o.id = p.image_object order by completed_at desc limit 1",
+    )
+    return found[0]["key"] if found else None
+
+
+def an_image_request(database: Database, user: UUID, source: str = "poses/x.png") -> UUID:
+    """Insert a request for variants of a stored picture."""
+    asked = "insert into image_requests (user_id, tool, source) values (%s, 'editor', %s) returning id"
+    return UUID(str(value(database, f"with asked as ({asked}) select id from asked", user, source)))
+
+
 def design(database: Database, design_id: UUID) -> dict[str, Any]:
     """The row of `design_results`, which is what a customer's backend reads."""
     return row(database, "select * from design_results where design_id = %s", design_id)

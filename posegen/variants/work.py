@@ -20,6 +20,7 @@ from posegen.storage.protocol import ObjectInfo
 from posegen.variants import rows
 from posegen.variants.rows import SourcePicture
 from posegen.work import slots
+from posegen.work.commit_points import CommitPoint, reached
 from posegen.work.outcomes import Work
 from posegen.work.queue import Claim, Lease, Queue
 from posegen.work.rules import RetryRule
@@ -107,6 +108,7 @@ def complete(
     `stored`: normal and high quality. Raises `LeaseLost`, and `RequestRefused`: quota_exceeded, or invalid_request when
     the picture was hidden or deleted meanwhile.
     """
+    reached(CommitPoint.BEFORE_COMMIT)
     with database.transaction() as connection:
         if not rows.hold_source(connection, source):
             raise RequestRefused(
@@ -130,3 +132,4 @@ def complete(
             height=normal.height,
         ):
             raise VARIANTS.queue.lost(lease)
+    reached(CommitPoint.AFTER_COMMIT)

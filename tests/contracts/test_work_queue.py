@@ -30,7 +30,7 @@ from posegen.work.rules import RetryRule
 from posegen.work.tick import OPERATOR, Kind, Run, tick
 from posegen.work.worker_home import WorkerHome
 from posegen.work.working import settled
-from tests.builders import a_design, a_user, execute, queued, row, rows, value
+from tests.builders import a_design, a_user, an_image_request, execute, queued, row, rows, value
 from tests.concurrency import at_once, until
 
 RULE = RetryRule(most_attempts=3, most_lost_leases=5, first_wait=2)
@@ -46,23 +46,10 @@ class Asked:
     ask: Callable[[Database, UUID], UUID]
 
 
-def ask_for_variants(database: Database, user: UUID) -> UUID:
-    return UUID(
-        str(
-            value(
-                database,
-                "with asked as (insert into image_requests (user_id, tool, source) values (%s, 'editor', 'poses/x.png')"
-                " returning id) select id from asked",
-                user,
-            )
-        )
-    )
-
-
 ALL = {
     "generations": Asked(GENERATIONS, generations_kind, queued),
     "designs": Asked(DESIGNS, designs.kind, a_design),
-    "image requests": Asked(VARIANTS, variant_requests.kind, ask_for_variants),
+    "image requests": Asked(VARIANTS, variant_requests.kind, an_image_request),
 }
 
 

@@ -24,6 +24,8 @@ from posegen.storage.hashing import fingerprint
 from posegen.storage.keys import content_type_of
 from posegen.storage.protocol import ObjectInfo
 from posegen.studio import Studio
+from posegen.variants import rows as variant_rows
+from posegen.variants.work import VARIANTS
 from posegen.work.keeper import LeaseKeeper
 from posegen.work.queue import Claim, Lease, Progress, Queue
 
@@ -58,21 +60,22 @@ def _put_in_place_of(owner: ModuleType | type, name: str, replacement: Any) -> A
 def _guard_by(condition: LiteralString) -> None:
     """Let every write of a worker be guarded by the row's id, and by this condition alone."""
 
-    def guarded(connection: Connection, lease: Lease, change: LiteralString, *values: object) -> bool:
-        statement: LiteralString = f"update generations set {change} where id = %s {condition}"
+    def guarded(connection: Connection, queue: Queue, lease: Lease, change: LiteralString, *values: object) -> bool:
+        state: LiteralString = condition.replace("running", queue.running)
+        statement: LiteralString = f"update {queue.table} set {change} where id = %s {state}"
         return connection.execute(statement, [*values, lease.id]).rowcount == 1
 
-    def renew(_: Queue, connection: Connection, leases: Sequence[Lease], *, lease_seconds: float) -> set[UUID]:
+    def renew(queue: Queue, connection: Connection, leases: Sequence[Lease], *, lease_seconds: float) -> set[UUID]:
         change: LiteralString = "lease_expires_at = now() + make_interval(secs => %s)"
-        return {lease.id for lease in leases if guarded(connection, lease, change, lease_seconds)}
+        return {lease.id for lease in leases if guarded(connection, queue, lease, change, lease_seconds)}
 
     def hold(queue: Queue, connection: Connection, lease: Lease) -> Progress | None:
-        held = guarded(connection, lease, "progressed_at = now()")
+        held = guarded(connection, queue, lease, "progressed_at = now()")
         return queue.progress_of(connection, lease.id) if held else None
 
     def count_pose(connection: Connection, lease: Lease, *, completed: int = 0, failed: int = 0) -> bool:
         change: LiteralString = "poses_completed = poses_completed + %s, poses_failed = poses_failed + %s"
-        return guarded(connection, lease, change, completed, failed)
+        return guarded(connection, GENERATIONS.queue, lease, change, completed, failed)
 
     _put_in_place_of(Queue, "renew", renew)
     _put_in_place_of(Queue, "hold", hold)
@@ -80,7 +83,13 @@ def _guard_by(condition: LiteralString) -> None:
 
 
 def _no_token_in_the_guard() -> None:
+    def complete(connection: Connection, lease: Lease, **made: Any) -> bool:
+        held = VARIANTS.queue.progress_of(connection, lease.id)
+        current = lease if held is None else Lease(lease.id, held.token)
+        return bool(true_complete(connection, current, **made))
+
     _guard_by("and status = 'running'")
+    true_complete = _put_in_place_of(variant_rows, "complete", complete)
 
 
 def _nothing_but_the_id_in_the_guard() -> None:

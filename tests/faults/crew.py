@@ -22,6 +22,8 @@ SENSOR = "sensor"
 ELSEWHERE = "run3"
 OPEN_AT_LEAST = 5
 MOST_POSES = 4
+# Designs and image requests beside generations: how often one more of each is asked for, and at most in an episode.
+ASKS_BESIDE, MOST_ASKS_BESIDE = 0.2, 30
 # However loaded the machine is, somebody works by then, and an armed fault comes to pass.
 FIRES_WITHIN = 300.0
 # How much longer than its lease somebody is out of reach.
@@ -48,6 +50,7 @@ class Crew:
     runs: int = 3
     members: dict[str, Member] = field(default_factory=dict)
     may_fail: set[UUID] = field(default_factory=set)
+    _asks_beside: int = MOST_ASKS_BESIDE
 
     def begin(self) -> None:
         """Start everybody, and ask for something."""
@@ -61,6 +64,10 @@ class Crew:
         open_ = "select count(*) from generations where finished_at is null"
         for _ in range(OPEN_AT_LEAST - self.world.value(open_)):
             self.world.submit(poses=self.random.randint(1, MOST_POSES))
+        if self._asks_beside > 0 and self.random.random() < ASKS_BESIDE:
+            self._asks_beside -= 1
+            self.world.ask_for_design()
+            self.world.ask_for_variants()
 
     def replace(self, member: Member, **orders: Any) -> None:
         """Put a new worker in the place of one that has ended."""

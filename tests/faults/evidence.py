@@ -22,7 +22,7 @@ from posegen.storage.protocol import ObjectStore
 from posegen.upkeep.reconciling import reconcile
 from tests.backends import painted
 from tests.faults.far_end import Call
-from tests.faults.promises import CHARGES, COMPLETED, LOST, RECOVERED, STALE
+from tests.faults.promises import CHARGES, COMPLETED, LOST, LOST_BESIDE, RECOVERED, STALE
 
 CATEGORIES = (
     "lost",
@@ -48,6 +48,8 @@ class Evidence:
 
     broken: dict[str, list[str]]
     generations: int
+    designs: int
+    image_requests: int
     poses: int
     calls: int
     objects: int
@@ -81,7 +83,7 @@ class Loss:
 
 @dataclass(frozen=True)
 class Scene:
-    """Where to look. `accepted`: what was promised; `calls`: what the far end has seen.
+    """Where to look. `accepted`, `designs`, `image_requests`: what was promised; `calls`: what the far end has seen.
 
     `verify`: what `posegen verify` says, one sentence for each violation; `reconcile`: whether that is done first.
     """
@@ -89,6 +91,8 @@ class Scene:
     database: Database
     store: ObjectStore
     accepted: list[UUID]
+    designs: list[UUID]
+    image_requests: list[UUID]
     calls: list[Call]
     losses: list[Loss] = field(default_factory=list)
     verify: Callable[[], list[str]] = lambda: []
@@ -103,7 +107,12 @@ def look(scene: Scene) -> Evidence:
     objects = _rows(scene.database, "select key, sha256 from objects")
     statuses = _rows(scene.database, "select status, count(*) as number from generations group by status")
     broken = {
-        "lost": _sentences(scene.database, LOST, [scene.accepted]),
+        "lost": [
+            *_sentences(scene.database, LOST, [scene.accepted]),
+            *_sentences(
+                scene.database, LOST_BESIDE, {"designs": scene.designs, "image_requests": scene.image_requests}
+            ),
+        ],
         "wrong charges": _sentences(scene.database, CHARGES),
         "stale commits": _sentences(scene.database, STALE),
         "orphans": [*(f"{key} belongs to no row" for key in _orphans(scene)), *reconciled.again],
@@ -114,6 +123,8 @@ def look(scene: Scene) -> Evidence:
     return Evidence(
         broken=broken,
         generations=len(scene.accepted),
+        designs=len(scene.designs),
+        image_requests=len(scene.image_requests),
         poses=len(completed),
         calls=len(scene.calls),
         objects=len(objects),

@@ -43,6 +43,24 @@ begin
     from generated_poses p join generations g on g.id = p.generation_id where p.id = new.pose_id;
     return null;
 end $$;
+create function faults.note_other_lease() returns trigger language plpgsql as $$
+begin
+    if new.status in ('rendering', 'running') and new.token is distinct from old.token then
+        insert into faults.leases values (new.id, new.token, coalesce(current_setting('faults.worker', true), ''));
+    elsif new.status in ('published', 'completed') and new.status <> old.status then
+        insert into faults.writes (generation_id, what, token, status, worker)
+        values (new.id, new.status, old.token, case old.status when 'rendering' then 'running' else old.status end,
+                coalesce(current_setting('faults.worker', true), ''));
+    elsif old.status in ('published', 'completed', 'failed', 'cancelled') and new.status <> old.status then
+        insert into faults.writes (generation_id, what, token, status, worker)
+        values (new.id, 'left its end', new.token, old.status, coalesce(current_setting('faults.worker', true), ''));
+    end if;
+    return null;
+end $$;
+create trigger note_other_lease after update of status, token on designs
+    for each row execute function faults.note_other_lease();
+create trigger note_other_lease after update of status, token on image_variants
+    for each row execute function faults.note_other_lease();
 create trigger note_export after insert or update on exports for each row when (new.deleted_at is null)
     execute function faults.note_export();
 """
@@ -59,6 +77,16 @@ union all
 select format('completed %%s has %%s of %%s poses', g.id, count(p.id), g.poses_total)
 from generations g left join generated_poses p on p.generation_id = g.id and p.status = 'completed'
 where g.status = 'completed' group by g.id having count(p.id) <> g.poses_total
+"""
+
+LOST_BESIDE: LiteralString = """
+select format('design %%s is %%s: %%s', a.id, coalesce(d.status, 'gone'), d.error_detail) as what
+from unnest(%(designs)s::uuid[]) a (id) left join designs d on d.id = a.id
+where d.status is distinct from 'published' or d.preview_object is null or d.thumbnail_object is null
+union all
+select format('image request %%s is %%s: %%s', a.id, coalesce(v.status, 'gone'), v.error_detail)
+from unnest(%(image_requests)s::uuid[]) a (id) left join image_variants v on v.id = a.id
+where v.status is distinct from 'completed' or v.normal_object is null or v.high_quality_object is null
 """
 
 CHARGES: LiteralString = """
@@ -99,7 +127,8 @@ union all
 select format('account %s uses %s bytes and reserves %s; its objects have %s', a.user_id, a.storage_used,
               a.storage_reserved, coalesce(o.used, 0))
 from accounts a left join (
-    select g.user_id, sum(o.size) as used from objects o join generations g on g.id = o.generation_id group by 1
+    select coalesce(g.user_id, o.user_id) as user_id, sum(o.size) as used
+    from objects o left join generations g on g.id = o.generation_id group by 1
 ) o using (user_id)
 where a.storage_used <> coalesce(o.used, 0)
    or a.storage_reserved <> (select coalesce(sum(g.storage_reserved), 0) from generations g where g.user_id = a.user_id)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from uuid import UUID
 
 import psycopg
 
@@ -200,8 +201,36 @@ def refunded_by_two(world: World) -> Evidence:
     return world.settle()
 
 
+def _overtaken_beside(world: World, ask: Callable[[], UUID | None]) -> Evidence:
+    """A worker wakes just before its commit while another is at the same place of the same row."""
+    late = world.run("late", point="before commit", **SUSPENDED)
+    ask()
+    late.wait_until_stopped()
+    successor = world.run("successor", point="before commit", stops=True, threads=1)
+    successor.wait_until_stopped()
+    late.resume()
+    world.wait(lambda: world.all_ended() or "LeaseLost" in late.log.read_text() or "lease lost" in late.log.read_text())
+    successor.resume()
+    return world.settle()
+
+
+def overtaken_at_a_design(world: World) -> Evidence:
+    """It wakes while another renders the same design."""
+    world.sensor()
+    return _overtaken_beside(world, world.ask_for_design)
+
+
+def overtaken_at_an_image_request(world: World) -> Evidence:
+    """It wakes while another makes the same variants."""
+    world.sensor()
+    world.one_image()
+    return _overtaken_beside(world, world.ask_for_variants)
+
+
 SCENARIOS = {
     "overtaken": Scenario(overtaken, "no token in the guard", "stale commits"),
+    "overtaken at a design": Scenario(overtaken_at_a_design, "no token in the guard", "stale commits"),
+    "overtaken at an image request": Scenario(overtaken_at_an_image_request, "no token in the guard", "stale commits"),
     "too late": Scenario(too_late, "nothing but the id in the guard", "wrong charges"),
     "killed after the commit": Scenario(killed_after_the_commit, "capture outside the transaction", "wrong charges"),
     "killed after the commit, row first": Scenario(killed_after_the_commit, "row before its object", "corrupt"),

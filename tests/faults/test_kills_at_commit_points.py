@@ -24,6 +24,10 @@ GIVES_UP = {CommitPoint.BEFORE_RELEASE, CommitPoint.AFTER_RELEASE}
 STOPS = {CommitPoint.BEFORE_GIVING_BACK, CommitPoint.AFTER_GIVING_BACK}
 
 
+# Of designs and image requests, which go through the same store and the same queue.
+BESIDE = (CommitPoint.AFTER_UPLOAD, CommitPoint.BEFORE_COMMIT, CommitPoint.AFTER_COMMIT)
+
+
 @dataclass(frozen=True)
 class Aftermath:
     """How the worker died, how its generation ended, and what was to be seen."""
@@ -65,3 +69,33 @@ def test_wherever_it_is_killed_every_promise_is_kept(killed, point):
     assert aftermath.evidence.clean, aftermath.evidence
     assert aftermath.status == ("partial" if point in GIVES_UP else "completed")
     assert aftermath.evidence.calls <= POSES + 1, "one pose at most was in hand"
+
+
+def _kill_beside(ground: Ground, kind: str, point: CommitPoint) -> tuple[int, Evidence]:
+    with new_world(ground, f"kill {kind} {point}", lease_seconds=LEASE_SECONDS) as world:
+        world.sensor()
+        if kind == "image request":
+            world.one_image()
+        victim = world.run("victim", point=point, threads=1)
+        asked = world.ask_for_design() if kind == "design" else world.ask_for_variants()
+        assert asked is not None
+        code = victim.wait()
+        world.run("successor")
+        return code, world.settle()
+
+
+@pytest.fixture(scope="module")
+def killed_beside(ground: Ground) -> Iterator[dict[tuple[str, CommitPoint], Future[tuple[int, Evidence]]]]:
+    """The same for the other kinds of work."""
+    cases = [(kind, point) for kind in ("design", "image request") for point in BESIDE]
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="kill") as threads:
+        yield {case: threads.submit(_kill_beside, ground, *case) for case in cases}
+
+
+@pytest.mark.parametrize("point", BESIDE)
+@pytest.mark.parametrize("kind", ["design", "image request"])
+def test_a_design_and_an_image_request_survive_the_kill_too(killed_beside, kind, point):
+    code, evidence = killed_beside[kind, point].result()
+
+    assert code == KILLED
+    assert evidence.clean, evidence

@@ -22,6 +22,7 @@ from posegen.storage.local import LocalStore
 from posegen.supervisor.ports import choose_port
 from posegen.supervisor.process_groups import run_workers
 from posegen.upkeep.verification import verify
+from tests.builders import a_design, an_image_request, newest_image
 from tests.faults.evidence import Evidence, Scene, look
 from tests.faults.far_end import FarEnd
 from tests.faults.promises import AUDIT
@@ -32,6 +33,7 @@ from tests.servers import remove_cluster
 LEASE_SECONDS = 2.0
 BEYOND_THE_LEASE = 0.5
 SETTLE_SECONDS = 300.0
+ASKED_BESIDE = 2
 OPEN_AT_LEAST = 4
 POSES = 4
 PICTURE_SECONDS = 0.25
@@ -108,9 +110,15 @@ class PlatformUnderFaults:
     database: Database
     user: UUID
     accepted: list[UUID] = field(default_factory=list)
+    designs: list[UUID] = field(default_factory=list)
+    image_requests: list[UUID] = field(default_factory=list)
 
     def ask(self) -> None:
-        """Let there always be something to do."""
+        """Let there always be something to do, of every kind."""
+        if len(self.designs) < ASKED_BESIDE:
+            self.designs.append(a_design(self.database, self.user))
+        if len(self.image_requests) < ASKED_BESIDE and (image := newest_image(self.database)) is not None:
+            self.image_requests.append(an_image_request(self.database, self.user, image))
         open_ = self.home.value("select count(*) from generations where finished_at is null")
         for _ in range(OPEN_AT_LEAST - open_):
             seed = (len(self.accepted) + 1) * SEEDS_PER_GENERATION
@@ -130,7 +138,11 @@ class PlatformUnderFaults:
 
     def settle(self) -> Evidence:
         """Let everything come to its end, stop the platform and look."""
-        open_ = "select count(*) from generations where finished_at is null"
+        open_ = """
+            select (select count(*) from generations where finished_at is null)
+                 + (select count(*) from designs where finished_at is null)
+                 + (select count(*) from image_variants where finished_at is null)
+        """
         self.home.wait(lambda: self.home.value(open_) == 0, SETTLE_SECONDS)
         for pid in self.home.runs_at_work():
             self.home.wait(lambda pid=pid: pid not in self.home.runs_at_work())
@@ -140,6 +152,8 @@ class PlatformUnderFaults:
                 database=self.database,
                 store=store,
                 accepted=self.accepted,
+                designs=self.designs,
+                image_requests=self.image_requests,
                 calls=self.far_end.calls(),
                 verify=lambda: sentences(verify(self.database, [store], bounds=BOUNDS, read_back=None)),
             )

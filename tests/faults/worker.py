@@ -1,7 +1,8 @@
-"""What the processes of a nursery do: the way of a generation, from claim to end, without Dagster around it.
+"""What the processes of a nursery do: the way of every kind of work, from claim to end, without Dagster around it.
 
-A `run` does what the assets `pose_images` and `exports` do, a `sensor` what `sensors.requests` does. The domain's code
-is the product's own; only the backend's far end is played, and the breakages of the negative controls are put in here.
+A `run` does what the assets do, a `sensor` what the sensors do, for generations, designs and image requests.
+The domain's code is the product's own; only the backend's far end is played, and the breakages of the negative controls
+are put in here.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ import structlog
 
 from posegen.backends.breaker import BackendRule
 from posegen.database.connection import Database
-from posegen.errors import ClaimSuperseded, DatabaseUnusable
+from posegen.designs.making import make_design
+from posegen.designs.work import DESIGNS, claim_designs, start_design
+from posegen.errors import ClaimSuperseded, DatabaseUnusable, PartlyDone
 from posegen.generations.asking import claims, intake
 from posegen.generations.asking.judging import Prices
 from posegen.generations.making import outcomes, recovery, work
@@ -31,6 +34,7 @@ from posegen.generations.making.exports import derive_exports
 from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.making.poses import make_poses
 from posegen.generations.making.recovery import TimeLimits
+from posegen.images.validation import open_image
 from posegen.logs import configure_logging
 from posegen.settings import Settings
 from posegen.storage.configuration import BucketConfig, RequestLimits
@@ -40,10 +44,14 @@ from posegen.storage.s3 import BucketStore
 from posegen.studio import Studio
 from posegen.upkeep import retention_rows as retention
 from posegen.upkeep.retention import RetentionRule, clean_up_images
+from posegen.variants.making import make_variants
+from posegen.variants.work import VARIANTS, claim_batch
 from posegen.work import commit_points
 from posegen.work import keeper as keeping
 from posegen.work.commit_points import CommitPoint
+from posegen.work.outcomes import Work
 from posegen.work.queue import Claim, Lease
+from posegen.work.recovery import recover
 from posegen.work.rules import RetryRule
 from posegen.work.worker_home import WorkerHome
 from tests.faults.breakages import break_it
@@ -154,7 +162,11 @@ def _sense(database: Database, orders: Orders) -> NoReturn:
                 database, default_backend="mannequin", prices=Prices(pose=PRICE), draw_seed=lambda: 0, limit=100
             )
             claims.claim_next(database, most_running=orders.slots)
-        except (psycopg.Error, DatabaseUnusable) as unreachable:
+            for other in (DESIGNS, VARIANTS):
+                recover(database, other, RULE, stall_seconds=TimeLimits().stall, worker_home=home)
+            claim_designs(database, most_under_way=orders.slots)
+            claim_batch(database)
+        except (psycopg.Error, DatabaseUnusable, PartlyDone) as unreachable:
             log.warning("tick skipped", reason=str(unreachable))
         with Path(orders.ticks).open("a") as ticks:
             ticks.write(".")
@@ -177,12 +189,13 @@ def _run(studio: Studio, name: str) -> NoReturn:
     number = 0
     while True:
         try:
-            claim = _next_claim(studio.database)
-            if claim is None:
+            claimed = _next_claim(studio.database)
+            if claimed is None:
                 time.sleep(PAUSE)
                 continue
             number += 1
-            _one_run(studio, claim, f"{name}-{number}")
+            work, claim = claimed
+            _RUNS[work](studio, claim, f"{name}-{number}")
         except ClaimSuperseded:
             continue
         except Exception as error:  # whatever ends a run must not end the next
@@ -190,14 +203,18 @@ def _run(studio: Studio, name: str) -> NoReturn:
             time.sleep(PAUSE)
 
 
-def _next_claim(database: Database) -> Claim | None:
+def _next_claim(database: Database) -> tuple[Work, Claim] | None:
     with database.transaction() as connection:
-        waiting = GENERATIONS.queue.unstarted_claims(connection, older_than_seconds=0)
+        waiting = [
+            (work, claim)
+            for work in (GENERATIONS, DESIGNS, VARIANTS)
+            for claim in work.queue.unstarted_claims(connection, older_than_seconds=0)
+        ]
     # Those who come at once begin at different places.
     return waiting[os.getpid() % len(waiting)] if waiting else None
 
 
-def _one_run(studio: Studio, claim: Claim, run_id: str) -> None:
+def _make_generation(studio: Studio, claim: Claim, run_id: str) -> None:
     """The two assets of a run; between them it holds its lease, and nobody renews it."""
     generation: UUID = claim.id
     lease = claims.start_work(
@@ -218,6 +235,27 @@ def _one_run(studio: Studio, claim: Claim, run_id: str) -> None:
     with work.at_work(studio.database, lease, lease_seconds=studio.lease_seconds, rule=RULE) as keeper:
         derive_exports(studio, generation, lease, keeper)
         outcomes.finish_generation(studio.database, lease)
+
+
+def _make_design(studio: Studio, claim: Claim, run_id: str) -> None:
+    lease = start_design(
+        studio.database,
+        claim.id,
+        dispatch=claim.dispatch,
+        run_id=run_id,
+        lease_seconds=studio.lease_seconds,
+        worker_home=None if studio.worker_home is None else studio.worker_home.hold(run_id),
+    )
+    if lease is not None:
+        make_design(studio, lease)
+
+
+def _make_variants(studio: Studio, claim: Claim, run_id: str) -> None:
+    assert claim.batch is not None, "image requests are claimed in batches"
+    make_variants(studio, claim.batch, lambda data, _: open_image(data), run_id=run_id)
+
+
+_RUNS = {GENERATIONS: _make_generation, DESIGNS: _make_design, VARIANTS: _make_variants}
 
 
 def _store(orders: Orders) -> ObjectStore:

@@ -81,6 +81,8 @@ class World:
     bucket: str = ""
     storage: HttpFaultProxy | None = None
     accepted: list[UUID] = field(default_factory=list)
+    designs: list[UUID] = field(default_factory=list)
+    image_requests: list[UUID] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
     _ends: ExitStack = field(default_factory=ExitStack)
@@ -106,6 +108,28 @@ class World:
             [self.user, [LIBRARY_POSE], poses, list(formats), self.next_seed()],
         ).fetchone()
         return UUID(str(row["id"] if isinstance(row, dict) else row[0]))
+
+    def ask_for_design(self) -> UUID:
+        """A design that was accepted."""
+        design = _when_the_server_is_there(lambda: builders.a_design(self.database, self.user))
+        self.designs.append(design)
+        return design
+
+    def ask_for_variants(self) -> UUID | None:
+        """An image request of a completed pose that was accepted; None while no pose is completed."""
+        image = _when_the_server_is_there(lambda: builders.newest_image(self.database))
+        if image is None:
+            return None
+        asked = _when_the_server_is_there(lambda: builders.an_image_request(self.database, self.user, image))
+        self.image_requests.append(asked)
+        return asked
+
+    def one_image(self) -> None:
+        """Let a worker, who is gone afterwards, complete a pose: image requests are made of its image."""
+        first = self.run("first")
+        generation = self.submit(poses=1)
+        self.wait(lambda: self.status(generation) == "completed")
+        first.kill()
 
     def promised(self, generation: UUID) -> UUID:
         """From now on this one must not be lost."""
@@ -221,9 +245,13 @@ class World:
         return {row["generation_id"] for row in found}
 
     def all_ended(self) -> bool:
-        """Whether every accepted request has come to its end."""
-        ended = "select count(*) from generations where id = any(%s) and finished_at is not null"
-        return bool(self.value(ended, self.accepted) == len(self.accepted))
+        """Whether every accepted request of every kind has come to its end."""
+        open_ = """
+            select (select count(*) from generations where id = any(%s) and finished_at is null)
+                 + (select count(*) from designs where id = any(%s) and finished_at is null)
+                 + (select count(*) from image_variants where id = any(%s) and finished_at is null)
+        """
+        return bool(self.value(open_, self.accepted, self.designs, self.image_requests) == 0)
 
     def wait_for_ticks(self, sensor: Worker, passes: int = 3) -> None:
         """Let a sensor look at everything again: so many passes begin and end from now on."""
@@ -247,6 +275,8 @@ class World:
             database=self.database,
             store=self.store,
             accepted=self.accepted,
+            designs=self.designs,
+            image_requests=self.image_requests,
             calls=self.far_end.calls(),
             losses=self.losses,
             reconcile=self.breakage != NOBODY_RECONCILES,
