@@ -68,7 +68,7 @@ def grant(
         amount: credits, above 0.
         reason: why, for the ledger.
         actor: who decided, for the ledger and the audit trail.
-        before_commit: called with the result. A commit whose answer is lost may have been made all the same.
+        before_commit: called with the result; a commit that fails with a lost connection may have been made.
 
     Raises:
         UserUnknown: there is no such user.

@@ -93,7 +93,7 @@ def submit(
         user_id: who asks and pays.
         request: what is asked for.
         idempotency_key: the same key with the same request is stored once; 1 to 200 characters.
-        before_commit: called with the result. A commit whose answer is lost may have been made all the same.
+        before_commit: called with the result; a commit that fails with a lost connection may have been made.
 
     Raises:
         IdempotencyConflict: the key came with another request before.
@@ -178,7 +178,7 @@ def refund(
         numbers: of poses, from 1; None for all.
         reason: why, for the ledger.
         actor: who decided, for the ledger and the audit trail.
-        before_commit: called with the result. A commit whose answer is lost may have been made all the same.
+        before_commit: called with the result; a commit that fails with a lost connection may have been made.
 
     Raises:
         GenerationUnknown: there is no such generation.

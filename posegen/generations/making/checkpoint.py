@@ -63,7 +63,7 @@ def begin_pose(database: Database, lease: Lease, pose: OpenPose) -> None:
 
 @again_after_conflict
 def count_backend_failure(database: Database, lease: Lease, pose: OpenPose) -> int:
-    """Count a call for this pose that its backend did not answer; how many there are by now. Raises `LeaseLost`."""
+    """Count a failed call of the backend for this pose; returns how many there are. Raises `LeaseLost`."""
     with database.transaction() as connection:
         _fence(connection, lease)
         return poses.count_backend_failure(connection, pose.id)
@@ -101,7 +101,7 @@ def complete_pose(database: Database, lease: Lease, pose: OpenPose, made: MadePo
 
 @again_after_conflict
 def fail_pose(database: Database, lease: Lease, pose: OpenPose, code: ErrorCode, detail: str) -> None:
-    """Give a pose up and its credits back. Raises `LeaseLost`."""
+    """Fail a pose and release its credits. Raises `LeaseLost`."""
     with database.transaction() as connection:
         if not generations.count_pose(connection, lease, failed=1):
             raise GENERATIONS.queue.lost(lease)
@@ -190,7 +190,7 @@ def replace_thumbnails(
     *,
     store: str,
 ) -> None:
-    """Let a completed pose have other thumbnails; the old objects are left to the reconcile pass."""
+    """Replace the thumbnails of a completed pose; the reconcile pass deletes the old objects."""
     with _fenced(database, generation_id, lease) as connection:
         if not poses.replace_thumbnail(connection, pose, _register(connection, generation_id, store, thumbnail)):
             raise ClaimSuperseded(f"The images of pose {pose} are deleted: `posegen restore` first.")
@@ -216,7 +216,7 @@ def put_contact_sheet(
     shows: Sequence[UUID],
     store: str,
 ) -> bool:
-    """Let a generation have this contact sheet. It is made for people who look on, and counts against no quota.
+    """Set the contact sheet of a generation. It is for operators, and counts against no quota.
 
     `shows`: the poses on it. False, and nothing is written, when one of them was hidden since the sheet was drawn.
     """

@@ -1,4 +1,4 @@
-"""Contact sheets of a generation and of the library, for people who would rather look than read."""
+"""Contact sheets of a generation and of the library, as operators see them. Drawing one is in `posegen.images`."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def store_contact_sheet(studio: Studio, generation_id: UUID, lease: Lease | None
 
 
 def store_library_sheet(studio: Studio, maps: Mapping[str, ControlMap]) -> str:
-    """Store a sheet of control maps, by the name of their poses, and answer where a browser finds it."""
+    """Store a sheet of control maps, by the name of their poses, and return where a browser finds it."""
     tiles = [Tile(studio.read(each.store, each.key, each.sha256), label=slug) for slug, each in maps.items()]
     encoded = encode_sheet(contact_sheet(tiles, width=SHEET_WIDTH), "jpeg")
     stored = studio.put_verified(library_sheet_key, encoded.data, encoded.content_type)

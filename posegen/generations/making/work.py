@@ -1,4 +1,7 @@
-"""Being at work on a generation: the lease is kept during the block, and what ends the block decides what follows."""
+"""Being at work on a generation: the lease is kept during the block, and the error that ends the block decides.
+
+The lease is taken in `asking.claims`; what an error leads to for every kind of work is in `posegen.work.working`.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +39,8 @@ def at_work(
 ) -> Iterator[LeaseKeeper]:
     """Keep the lease during the block.
 
-    An error puts the generation back for another attempt, or ends it after the last one. A database that went away, or
-    a backend that is left alone, puts it back and counts no error. Transactions that were rolled back because of
+    An error puts the generation back for another attempt, or ends it after the last one. A lost database, or a backend
+    whose breaker is open, puts it back and counts no error. Transactions that were rolled back because of
     others, and a database that took no writes for a while, cost no lost lease either. After a lost lease nothing is
     written; another worker owns the generation. Raises `GenerationCancelled` instead of `LeaseLost` when the generation
     was cancelled.

@@ -1,4 +1,4 @@
-"""Statements about exports: one platform's version of a pose."""
+"""Statements about exports: one row is one platform's version of a pose. How one is made is in `making.exports`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def put_export(
     size: int,
     export_ms: int,
 ) -> bool:
-    """Let this object be the export of a pose; an earlier one is replaced. False when the pose's images are deleted."""
+    """Set the export of a pose; an earlier one is replaced. False when the pose's images are deleted."""
     statement = """
         insert into exports (pose_id, format, status, object_id, width, height, fit, effective_ppi, size, export_ms)
         select id, %s, 'completed', %s, %s, %s, %s, %s, %s, %s
@@ -60,7 +60,7 @@ def put_export(
 
 
 def put_failure(connection: Connection, pose: UUID, name: str, *, code: str, detail: str) -> None:
-    """Write down that an export could not be made; one that was made before stays."""
+    """Insert an export that could not be made; one that was made before stays."""
     connection.execute(
         """
         insert into exports (pose_id, format, status, error_code, error_detail) values (%s, %s, 'failed', %s, %s)
