@@ -20,7 +20,6 @@ class BreakerRow:
     failures: int
     openings: int
     wait: float | None
-    probed: bool
     last_error: str | None
 
     @property
@@ -34,10 +33,7 @@ class BreakerRow:
         return self.wait is not None and self.wait <= 0
 
 
-_COLUMNS = """
-    backend, failures, openings, extract(epoch from retry_at - now())::double precision as wait,
-    coalesce(probe_ends > now(), false) as probed, last_error
-"""
+_COLUMNS = "backend, failures, openings, extract(epoch from retry_at - now())::double precision as wait, last_error"
 
 
 def breaker_of(connection: Connection, backend: str, *, lock: bool = False) -> BreakerRow | None:

@@ -97,7 +97,7 @@ def submit(
 
     Raises:
         IdempotencyConflict: the key came with another request before.
-        RequestRefused: the database refuses a type or a range, or there is no such user (invalid_request).
+        RequestRefused: the database refuses a type or a range (invalid_request). Intake refuses an unknown user.
     """
     with database.transaction() as connection:
         if idempotency_key is None:

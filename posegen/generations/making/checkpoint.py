@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Literal
 from uuid import UUID
 
 from posegen.accounts import credits, quota
@@ -19,37 +17,13 @@ from posegen.errors import ClaimSuperseded
 from posegen.generations.making import quality
 from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.rows import events, exports, generations, poses
+from posegen.generations.rows.exports import FailedExport, MadeExport
 from posegen.generations.rows.poses import MadePose, OpenPose
 from posegen.graphemes import shorten
 from posegen.objects import rows as objects
 from posegen.storage.protocol import ObjectInfo
 from posegen.work.commit_points import CommitPoint, reached
 from posegen.work.queue import Lease
-
-
-@dataclass(frozen=True)
-class MadeExport:
-    """An export that is stored and verified. `width`, `height`: pixels; `effective_ppi`: of prints.
-
-    `export_ms`: milliseconds that it took; platforms with the same bytes share them.
-    """
-
-    format: str
-    stored: ObjectInfo
-    width: int
-    height: int
-    fit: Literal["contain", "cover"]
-    effective_ppi: float | None
-    export_ms: int
-
-
-@dataclass(frozen=True)
-class FailedExport:
-    """An export that cannot be made."""
-
-    format: str
-    code: ErrorCode
-    detail: str
 
 
 @again_after_conflict
@@ -152,22 +126,10 @@ def _record_exports_of(
     for outcome in outcomes:
         if isinstance(outcome, MadeExport):
             object_id = _register(connection, generation_id, store, outcome.stored)
-            there = exports.put_export(
-                connection,
-                pose,
-                outcome.format,
-                object_id=object_id,
-                width=outcome.width,
-                height=outcome.height,
-                fit=outcome.fit,
-                effective_ppi=outcome.effective_ppi,
-                size=outcome.stored.size,
-                export_ms=outcome.export_ms,
-            )
-            if not there:
+            if not exports.put_export(connection, pose, outcome, object_id=object_id):
                 raise ClaimSuperseded(f"The images of pose {pose} are deleted: `posegen restore` first.")
         else:
-            exports.put_failure(connection, pose, outcome.format, code=outcome.code, detail=outcome.detail)
+            exports.put_failure(connection, pose, outcome)
     events.record(
         connection,
         generation_id,

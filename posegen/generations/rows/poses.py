@@ -132,29 +132,16 @@ def pose_id(generation_id: UUID, position: int) -> UUID:
 
 def plan_poses(connection: Connection, generation_id: UUID, planned: Sequence[PlannedPose]) -> None:
     """Insert the poses that intake planned."""
+    statement = """
+        insert into generated_poses (id, generation_id, position, library_pose, variation, seed, prompt_used,
+            control_weight, backend, price)
+        values (%(id)s, %(generation_id)s, %(position)s, %(library_pose)s, %(variation)s, %(seed)s, %(prompt_used)s,
+            %(control_weight)s, %(backend)s, %(price)s)
+    """
+    named = {"generation_id": generation_id}
+    rows = [{**vars(pose), **named, "id": pose_id(generation_id, pose.position)} for pose in planned]
     with connection.cursor() as cursor:
-        cursor.executemany(
-            """
-            insert into generated_poses (id, generation_id, position, library_pose, variation, seed, prompt_used,
-                control_weight, backend, price)
-            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-            """,
-            [
-                (
-                    pose_id(generation_id, pose.position),
-                    generation_id,
-                    pose.position,
-                    pose.library_pose,
-                    pose.variation,
-                    pose.seed,
-                    pose.prompt_used,
-                    pose.control_weight,
-                    pose.backend,
-                    pose.price,
-                )
-                for pose in planned
-            ],
-        )
+        cursor.executemany(statement, rows)
 
 
 def open_poses(connection: Connection, generation_id: UUID) -> list[OpenPose]:
