@@ -77,7 +77,6 @@ class Refunded:
     credits: int
 
 
-@again_after_conflict
 def submit(
     database: Database,
     user_id: UUID,
@@ -160,7 +159,6 @@ def cancel(database: Database, generation_id: UUID, *, actor: str) -> Cancelled 
     return Cancelled(generation_id, after.poses_completed, after.credits_released - before.credits_released)
 
 
-@again_after_conflict
 def refund(
     database: Database,
     generation_id: UUID,
@@ -194,7 +192,6 @@ def refund(
     return refunded
 
 
-@again_after_conflict
 def delete(
     database: Database,
     generation_id: UUID,
@@ -231,7 +228,6 @@ def delete(
     return Deleted(generation_id, hidden, kept)
 
 
-@again_after_conflict
 def restore(database: Database, generation_id: UUID, *, numbers: Collection[int] | None = None, actor: str) -> Restored:
     """Take a deletion back, asked for or by age, where the images still exist.
 
