@@ -71,7 +71,7 @@ def next_to_send(connection: Connection, *, longest: timedelta) -> Incident | No
 
 
 def note_accepted(connection: Connection, incident: Incident) -> None:
-    """The receiver has answered that it knows: of the beginning, or of the end when it knew of that."""
+    """Note that the receiver accepted a message: the opening, or the closing when it had accepted the opening."""
     connection.execute(
         """
         update incidents set

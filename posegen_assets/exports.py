@@ -1,25 +1,19 @@
 """Platform exports: one file per pose and platform, derived from the stored poses; the generation ends here.
 
-The geometry lives in `posegen.images`, the order of events in `posegen.studio`.
+What is derived and in which order is in `posegen.generations.making`; this module only tells Dagster about it.
 """
 
 import time
-from uuid import UUID
 
 import dagster as dg
 from pydantic import Field
 
-from posegen.generations.asking.claims import resume_work
-from posegen.generations.asking.regeneration import regenerate
-from posegen.generations.making.exports import derive_exports
 from posegen.generations.making.manifests import exports_manifest
-from posegen.generations.making.outcomes import finish_generation
-from posegen.generations.making.work import at_work
+from posegen.generations.making.work import derive
 from posegen.logs import bound
-from posegen.studio import Studio
 from posegen_assets.metadata import export_metadata
 from posegen_assets.ownership import CODE_VERSION, OWNERS, POSE_IMAGES
-from posegen_assets.refusals import generation_of, refusals_in_words, who_cancelled
+from posegen_assets.refusals import generation_of, refusals_in_words, run_of
 from resources.manifest_io_manager import Manifest
 from resources.studio import StudioResource
 from sensors.targets import GENERATION_PARTITIONS
@@ -65,33 +59,18 @@ def exports(
                 allow_retries=False,
             )
         began = time.perf_counter()
-        derived, status = _derive(context, opened, generation_id, config)
-        seconds = time.perf_counter() - began
-        manifest = exports_manifest(opened, generation_id)
-        traffic = opened.store.traffic()
-    metadata = export_metadata(manifest, derived=derived, seconds=seconds, status=status, traffic=traffic)
-    return dg.Output(manifest, metadata=metadata)
-
-
-def _derive(
-    context: dg.AssetExecutionContext, studio: Studio, generation_id: UUID, config: ExportConfig
-) -> tuple[int, str]:
-    lease = resume_work(studio.database, generation_id, run_id=context.run.run_id)
-    if lease is None:
-        made_again = regenerate(
-            studio,
+        derived = derive(
+            opened,
             generation_id,
+            run_of(context),
             formats=config.formats or None,
             numbers=config.poses or None,
             again=config.again,
         )
-        return made_again.derived, "ended before"
-    with at_work(
-        studio.database,
-        lease,
-        lease_seconds=studio.lease_seconds,
-        rule=studio.retry_rule,
-        cancelled_by=lambda: who_cancelled(context),
-    ) as keeper:
-        derived = derive_exports(studio, generation_id, lease, keeper, again=config.again)
-        return derived, str(finish_generation(studio.database, lease))
+        seconds = time.perf_counter() - began
+        manifest = exports_manifest(opened, generation_id)
+        traffic = opened.store.traffic()
+    metadata = export_metadata(
+        manifest, derived=derived.number, seconds=seconds, status=str(derived.status or "ended before"), traffic=traffic
+    )
+    return dg.Output(manifest, metadata=metadata)

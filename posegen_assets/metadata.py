@@ -1,21 +1,17 @@
 """Metadata that people look at: counts, durations by phase, bytes, credits, and the picture."""
 
-from uuid import UUID
-
 import dagster as dg
 
-from posegen.errors import ImageInvalid, StorageError
-from posegen.generations.making.contact_sheets import store_contact_sheet
+from posegen.generations.making.contact_sheets import Sheet
 from posegen.generations.making.manifests import Manifest
 from posegen.storage.traffic import Traffic
 from posegen.studio import Studio
-from posegen.work.queue import Lease
 
 Metadata = dict[str, dg.MetadataValue]
 
 
-def pose_metadata(studio: Studio, manifest: Manifest, sheet: str | None) -> Metadata:
-    """Of the asset `generated_poses`. `sheet`: Markdown that shows the contact sheet."""
+def pose_metadata(studio: Studio, manifest: Manifest, sheet: Sheet | None) -> Metadata:
+    """Of the asset `generated_poses`, with its contact sheet."""
     poses = manifest["poses"]
     metadata: Metadata = {
         "poses": dg.MetadataValue.text(f"{len(poses)} of {manifest['asked']}, {manifest['failed']} failed"),
@@ -26,19 +22,10 @@ def pose_metadata(studio: Studio, manifest: Manifest, sheet: str | None) -> Meta
         "encode and store ms": dg.MetadataValue.int(sum(pose["generation_ms"] - pose["render_ms"] for pose in poses)),
     }
     metadata |= _uploads(studio.store.traffic())
-    return metadata if sheet is None else {"contact sheet": dg.MetadataValue.md(sheet), **metadata}
-
-
-def contact_sheet_shown(studio: Studio, generation_id: UUID, lease: Lease | None) -> str | None:
-    """The stored contact sheet, as Markdown.
-
-    The poses are paid for by now: a picture for people who look on must not end the run, the checks may.
-    """
-    try:
-        sheet = store_contact_sheet(studio, generation_id, lease)
-    except (StorageError, ImageInvalid) as broken:
-        return f"not drawn: {broken}"
-    return None if sheet is None else f"![contact sheet]({sheet})"
+    if sheet is None:
+        return metadata
+    shown = f"not drawn: {sheet.problem}" if sheet.url is None else f"![contact sheet]({sheet.url})"
+    return {"contact sheet": dg.MetadataValue.md(shown), **metadata}
 
 
 def thumbnail_metadata(manifest: Manifest) -> Metadata:

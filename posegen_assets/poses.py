@@ -1,24 +1,21 @@
 """Generated poses and their thumbnails, made in one pass so that a customer sees pictures from the first one on.
 
-What is made, and how it is charged, lives in `posegen.studio`; this module only says what Dagster should know about it.
+What is made, and how it is charged, is in `posegen.generations.making`; this module only tells Dagster about it.
 """
 
 from collections.abc import Iterator
-from uuid import UUID
 
 import dagster as dg
 
-from posegen.generations.asking.claims import start_work
 from posegen.generations.making.manifests import poses_manifest, thumbnails_manifest
-from posegen.generations.making.poses import make_poses, make_thumbnails_again
-from posegen.generations.making.work import at_work
+from posegen.generations.making.poses import make_thumbnails_again
+from posegen.generations.making.work import make
 from posegen.logs import bound
-from posegen.studio import Studio
-from posegen_assets.metadata import contact_sheet_shown, pose_metadata, thumbnail_metadata
+from posegen_assets.metadata import pose_metadata, thumbnail_metadata
 from posegen_assets.ownership import CODE_VERSION, OWNERS, POSE_IMAGES
-from posegen_assets.refusals import generation_of, refusals_in_words, who_cancelled
+from posegen_assets.refusals import generation_of, refusals_in_words, run_of
 from resources.studio import StudioResource
-from sensors.targets import DISPATCH_TAG, GENERATION_PARTITIONS
+from sensors.targets import GENERATION_PARTITIONS
 
 
 def _out(description: str, kinds: set[str]) -> dg.AssetOut:
@@ -62,7 +59,7 @@ def pose_images(
     ):
         generation_id = generation_of(context.partition_key)
         if "generated_poses" in selected:
-            sheet = _make(context, opened, generation_id)
+            sheet = make(opened, generation_id, run_of(context))
             manifest = poses_manifest(opened, generation_id)
             yield dg.Output(manifest, "generated_poses", metadata=pose_metadata(opened, manifest, sheet))
         else:
@@ -70,27 +67,3 @@ def pose_images(
         if "thumbnails" in selected:
             manifest = thumbnails_manifest(opened, generation_id)
             yield dg.Output(manifest, "thumbnails", metadata=thumbnail_metadata(manifest))
-
-
-def _make(context: dg.AssetExecutionContext, studio: Studio, generation_id: UUID) -> str | None:
-    """Returns the contact sheet of what is there then, as Markdown."""
-    run_id, dispatch = context.run.run_id, context.run.tags.get(DISPATCH_TAG)
-    lease = start_work(
-        studio.database,
-        generation_id,
-        dispatch=None if dispatch is None else int(dispatch),
-        run_id=run_id,
-        lease_seconds=studio.lease_seconds,
-        worker_home=None if studio.worker_home is None else studio.worker_home.hold(run_id),
-    )
-    if lease is None:
-        return contact_sheet_shown(studio, generation_id, None)
-    with at_work(
-        studio.database,
-        lease,
-        lease_seconds=studio.lease_seconds,
-        rule=studio.retry_rule,
-        cancelled_by=lambda: who_cancelled(context),
-    ) as keeper:
-        make_poses(studio, lease, keeper)
-        return contact_sheet_shown(studio, generation_id, lease)

@@ -1,10 +1,11 @@
-"""What ends a run without being a defect, answered with a sentence instead of a traceback.
+"""A step's generation and run, and the refusals that end a run with a sentence instead of a traceback.
 
-An operator's mistake, a generation that was cancelled or that another run has, a backend that is left alone.
+Refusals are no defects: a mistake, a generation that was cancelled or belongs to another run, an open breaker.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from uuid import UUID
 
 import dagster as dg
@@ -19,7 +20,9 @@ from posegen.errors import (
     PoseNumberUnknown,
     UnknownName,
 )
+from posegen.generations.making.work import Run
 from posegen.work.tick import OPERATOR
+from sensors.targets import DISPATCH_TAG
 
 _REFUSALS = (
     GenerationUnknown,
@@ -48,7 +51,13 @@ def refusals_in_words(context: dg.AssetExecutionContext | dg.AssetCheckExecution
         raise dg.Failure(str(refused), allow_retries=False) from None
 
 
-def who_cancelled(context: dg.AssetExecutionContext) -> str | None:
+def run_of(context: dg.AssetExecutionContext) -> Run:
+    """The run of this step, as the work on a generation needs it."""
+    dispatch = context.run.tags.get(DISPATCH_TAG)
+    return Run(context.run.run_id, None if dispatch is None else int(dispatch), partial(_who_cancelled, context))
+
+
+def _who_cancelled(context: dg.AssetExecutionContext) -> str | None:
     """The operator when this run is being cancelled; None when its process is merely asked to stop."""
     run = context.instance.get_run_by_id(context.run.run_id)
     cancelled = run is not None and run.status in (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 from pydantic import Field
 
-from posegen.objects import moves
+from posegen.objects import service as objects
 from posegen.objects.identity import require_own
 from posegen.objects.moving import Move, delete_due, move_manifests, move_objects
 from posegen.studio import Studio
@@ -78,8 +78,7 @@ def slices_to_move(
     """One output for each slice: the ids that it begins and ends with, and what is to be done with it."""
     with studio.open() as opened:
         require_own(opened.database, opened.store_named(config.target))
-        with opened.database.transaction() as connection:
-            found = moves.slices(connection, config.source, config.slice_size)
+        found = objects.slices(opened.database, config.source, config.slice_size)
     for number, (first, last) in enumerate(found):
         yield dg.DynamicOutput({**config.model_dump(), "first": first, "last": last}, mapping_key=f"slice_{number}")
 
@@ -107,8 +106,7 @@ def finish_move(
         source, target = opened.store_named(config.source), opened.store_named(config.target)
         manifests = move_manifests(source, target)
         deleted, _ = delete_due(opened.database, source)
-        with opened.database.transaction() as connection:
-            left, _ = moves.still_to_move(connection, config.source)
+        left = objects.left_in(opened.database, config.source).objects
     context.add_output_metadata({"manifests": manifests, "old copies deleted": deleted, "objects left": left})
     if sum(problems):
         raise dg.Failure(

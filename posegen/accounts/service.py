@@ -14,7 +14,6 @@ from posegen.accounts import credits, quota, replay, users
 from posegen.accounts.credits import Balance, Entry
 from posegen.accounts.quota import Recounted
 from posegen.accounts.replay import Audit
-from posegen.database.conflicts import again_after_conflict
 from posegen.database.connection import Database
 from posegen.errors import UserUnknown
 
@@ -28,7 +27,6 @@ class Granted:
     available: int
 
 
-@again_after_conflict
 def user_with_credits(database: Database, user_id: UUID, name: str, *, credits: int, reason: str) -> UUID:
     """The user with this id, inserted and given credits when there is none yet."""
     with database.transaction() as connection:
@@ -50,7 +48,6 @@ def movements(database: Database, user_id: UUID, *, limit: int) -> list[Entry]:
         return credits.entries_of(connection, user_id, limit)
 
 
-@again_after_conflict
 def grant(
     database: Database,
     user_id: UUID,
@@ -68,7 +65,7 @@ def grant(
         amount: credits, above 0.
         reason: why, for the ledger.
         actor: who decided, for the ledger and the audit trail.
-        before_commit: called with the result. A commit whose answer is lost may have been made all the same.
+        before_commit: called with the result; a commit that fails with a lost connection may have been made.
 
     Raises:
         UserUnknown: there is no such user.

@@ -13,19 +13,18 @@ from posegen.database.texts import storable
 class BreakerRow:
     """What is known of a backend. `wait`: seconds until it may be tried again, None while the breaker is closed.
 
-    `failures`: calls in a row without an answer; `openings`: times in a row that it was left alone.
+    `failures`: consecutive failed calls; `openings`: consecutive times that the breaker opened.
     """
 
     backend: str
     failures: int
     openings: int
     wait: float | None
-    probed: bool
     last_error: str | None
 
     @property
     def is_open(self) -> bool:
-        """Whether the backend is left alone, or just being tried."""
+        """Whether the breaker is open, or the backend is being tried."""
         return self.wait is not None
 
     @property
@@ -34,14 +33,11 @@ class BreakerRow:
         return self.wait is not None and self.wait <= 0
 
 
-_COLUMNS = """
-    backend, failures, openings, extract(epoch from retry_at - now())::double precision as wait,
-    coalesce(probe_ends > now(), false) as probed, last_error
-"""
+_COLUMNS = "backend, failures, openings, extract(epoch from retry_at - now())::double precision as wait, last_error"
 
 
 def breaker_of(connection: Connection, backend: str, *, lock: bool = False) -> BreakerRow | None:
-    """The breaker of a backend, or None when it has always answered."""
+    """The breaker of a backend, or None when no call has ever failed."""
     statement = f"select {_COLUMNS} from backend_breakers where backend = %s {'for update' if lock else ''}"
     return one(connection, BreakerRow, statement, [backend])
 
@@ -61,7 +57,7 @@ def take_probe(connection: Connection, backend: str, *, seconds: float) -> bool:
 
 
 def count_failure(connection: Connection, backend: str, error: str) -> BreakerRow:
-    """Count a call without an answer; the row as it is now, locked for the transaction."""
+    """Count a failed call; returns the row as it is now, locked for the transaction."""
     statement = f"""
         insert into backend_breakers (backend, failures, last_error) values (%s, 1, %s)
         on conflict (backend) do update set failures = backend_breakers.failures + 1,
@@ -72,7 +68,7 @@ def count_failure(connection: Connection, backend: str, error: str) -> BreakerRo
 
 
 def open_breaker(connection: Connection, backend: str, *, seconds: float) -> None:
-    """Leave the backend alone for so long, from now on."""
+    """Open the breaker for so long, from now on."""
     connection.execute(
         """
         with before as (select opened_at from backend_breakers where backend = %(backend)s), opened as (
@@ -88,7 +84,7 @@ def open_breaker(connection: Connection, backend: str, *, seconds: float) -> Non
 
 
 def close_breaker(connection: Connection, backend: str) -> bool:
-    """The backend has answered; True when that ended an outage."""
+    """Close the breaker after a successful call; True when that ended an outage."""
     statement = """
         update backend_breakers set failures = 0, openings = 0, opened_at = null, retry_at = null, probe_ends = null,
             updated_at = now()

@@ -26,7 +26,7 @@ def delete(
         float | None,
         typer.Option(
             "--grace",
-            help="Hours in which they can be had back; without it POSEGEN_DELETE_GRACE_HOURS.",
+            help="Hours in which they can be restored; without it POSEGEN_DELETE_GRACE_HOURS.",
             min=0,
             max=LONGEST_GRACE_HOURS,
         ),
@@ -80,7 +80,7 @@ def delete(
 def restore(generation: _GENERATION, pose: POSES = None, actor: ACTOR = None, as_json: AS_JSON = False) -> None:
     """Take `posegen delete`, or the deletion of expired images, back.
 
-    Exit code 1 when nothing can be had back.
+    Exit code 1 when nothing can be restored.
 
     Example: `posegen restore GENERATION`
     """

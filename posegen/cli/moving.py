@@ -11,7 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from posegen.cli import console
 from posegen.cli.commands import AS_JSON
 from posegen.cli.session import Session, open_session
-from posegen.objects import adopted_files, moves, stores
+from posegen.objects import service as objects
 from posegen.objects.identity import require_own
 from posegen.objects.moving import Move, Moved, delete_due, move_manifests, move_objects
 from posegen.upkeep.reconciling import Reconciled
@@ -65,9 +65,8 @@ def migrate(
         moved = _move(session, move, quiet=as_json)
         manifests = move_manifests(source, target)
         gone, _ = delete_due(session.database, source)
-        with session.database.transaction() as connection:
-            left, _ = moves.still_to_move(connection, from_)
-            kept = adopted_files.count_in(connection, from_)
+        left = objects.left_in(session.database, from_).objects
+        kept = objects.adopted_files_in(session.database, from_)
     if as_json:
         said = {"manifests": manifests, "left": left, "old_copies_deleted": gone, "adopted_files_kept": kept}
         console.print_json({**vars(moved), **said})
@@ -123,9 +122,7 @@ def reconcile(
 def _source(session: Session, given: str | None, to: str) -> str:
     """The store that objects come from. Raises `typer.BadParameter` with the stores that rows name instead."""
     source = given or "local"
-    with session.database.transaction() as connection:
-        counts = {store: moves.still_to_move(connection, store).objects for store in stores.needed(connection)}
-    others = {store: count for store, count in counts.items() if store != to}
+    others = {store: count for store, count in objects.objects_by_store(session.database).items() if store != to}
     if source != to and (given or source in others or not others):
         return source
     if not others:
@@ -141,22 +138,21 @@ def _source(session: Session, given: str | None, to: str) -> str:
 
 
 def _move(session: Session, move: Move, *, quiet: bool) -> Moved:
-    with session.database.transaction() as connection:
-        objects, size = moves.still_to_move(connection, move.source.name)
+    number, size = objects.left_in(session.database, move.source.name)
     columns = (
         TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),
         TextColumn("{task.fields[objects]}"),
     )  # fmt: skip
     total = Moved()
     with Progress(*columns, console=console.err, disable=quiet) as progress:
-        bar = progress.add_task(f"{move.source.name} to {move.target.name}", total=size, objects=f"0/{objects:,}")
+        bar = progress.add_task(f"{move.source.name} to {move.target.name}", total=size, objects=f"0/{number:,}")
         for _ in range(_PASSES):
             before = (total.objects, total.bytes)
 
             def show(moved: Moved, before: tuple[int, int] = before) -> None:
                 session.urls.keep_running()
                 progress.update(
-                    bar, completed=before[1] + moved.bytes, objects=f"{before[0] + moved.objects:,}/{objects:,}"
+                    bar, completed=before[1] + moved.bytes, objects=f"{before[0] + moved.objects:,}/{number:,}"
                 )
 
             moved = move_objects(session.database, move, progress=show)

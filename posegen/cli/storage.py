@@ -13,7 +13,7 @@ from posegen.cli import console
 from posegen.cli.commands import AS_JSON, Commands
 from posegen.cli.session import open_session
 from posegen.errors import StorageError, StoreUnknown
-from posegen.objects import stores
+from posegen.objects import service as objects
 from posegen.objects.identity import require_own, take_over
 from posegen.settings import load_settings
 from posegen.storage.configuration import BucketConfig, StoresConfig
@@ -95,8 +95,8 @@ def usage(as_json: AS_JSON = False) -> None:
 
     Example: `posegen storage usage`
     """
-    with open_session() as session, session.database.transaction() as connection:
-        found = stores.usage(connection)
+    with open_session() as session:
+        found = objects.usage(session.database)
         known = session.stores.names
     if as_json:
         console.print_json([vars(each) for each in found])

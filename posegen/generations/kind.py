@@ -1,4 +1,4 @@
-"""Generations, as the tick of a sensor needs them: one run for each claim."""
+"""Generations as a kind of work under the settings, for the tick of a sensor: one run for each claim."""
 
 from __future__ import annotations
 

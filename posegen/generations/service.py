@@ -77,7 +77,6 @@ class Refunded:
     credits: int
 
 
-@again_after_conflict
 def submit(
     database: Database,
     user_id: UUID,
@@ -93,11 +92,11 @@ def submit(
         user_id: who asks and pays.
         request: what is asked for.
         idempotency_key: the same key with the same request is stored once; 1 to 200 characters.
-        before_commit: called with the result. A commit whose answer is lost may have been made all the same.
+        before_commit: called with the result; a commit that fails with a lost connection may have been made.
 
     Raises:
         IdempotencyConflict: the key came with another request before.
-        RequestRefused: the database refuses a type or a range, or there is no such user (invalid_request).
+        RequestRefused: the database refuses a type or a range (invalid_request). Intake refuses an unknown user.
     """
     with database.transaction() as connection:
         if idempotency_key is None:
@@ -160,7 +159,6 @@ def cancel(database: Database, generation_id: UUID, *, actor: str) -> Cancelled 
     return Cancelled(generation_id, after.poses_completed, after.credits_released - before.credits_released)
 
 
-@again_after_conflict
 def refund(
     database: Database,
     generation_id: UUID,
@@ -178,7 +176,7 @@ def refund(
         numbers: of poses, from 1; None for all.
         reason: why, for the ledger.
         actor: who decided, for the ledger and the audit trail.
-        before_commit: called with the result. A commit whose answer is lost may have been made all the same.
+        before_commit: called with the result; a commit that fails with a lost connection may have been made.
 
     Raises:
         GenerationUnknown: there is no such generation.
@@ -194,7 +192,6 @@ def refund(
     return refunded
 
 
-@again_after_conflict
 def delete(
     database: Database,
     generation_id: UUID,
@@ -231,7 +228,6 @@ def delete(
     return Deleted(generation_id, hidden, kept)
 
 
-@again_after_conflict
 def restore(database: Database, generation_id: UUID, *, numbers: Collection[int] | None = None, actor: str) -> Restored:
     """Take a deletion back, asked for or by age, where the images still exist.
 

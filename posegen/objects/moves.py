@@ -11,6 +11,7 @@ from posegen.database.connection import Connection
 from posegen.database.rows import column, existing, many
 from posegen.objects import adopted_files
 
+_PAGE = 1000
 Reason = Literal["moved", "orphan", "unused"]
 
 
@@ -208,10 +209,10 @@ def delete_unused(connection: Connection, *, made_before: timedelta, limit: int,
     return counted
 
 
-def unused(connection: Connection, *, made_before: timedelta, page: int = 1000) -> Iterator[UnusedObject]:
+def unused(connection: Connection, *, made_before: timedelta) -> Iterator[UnusedObject]:
     """Rows that nothing points at."""
     statement = "select id, store, key, size from unused_objects(now() - %s::interval, %s, %s)"
     behind = 0
-    while found := many(connection, UnusedObject, statement, [made_before, behind, page]):
+    while found := many(connection, UnusedObject, statement, [made_before, behind, _PAGE]):
         yield from found
         behind = found[-1].id

@@ -1,4 +1,7 @@
-"""Claims: which generations may start now, and the step from a claim to the lease of a running one."""
+"""Claims: which generations may start now, and the step from a claim to the lease of a running one.
+
+What every kind of work has in common is in `posegen.work`; what happens under the lease is in `making.work`.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,12 @@ from posegen.work.queue import Claim, Lease
 def claim_next(database: Database, *, most_running: int, most_running_per_user: int = 0) -> list[Claim]:
     """Claim queued generations in fair order, as many as there are free slots.
 
-    `most_running_per_user`: what one user has beyond that waits, and others go first; 0 for no limit. What needs a
-    backend that is left alone waits; when its time is over, one generation of it is claimed to try.
+    Generations of a backend whose breaker is open wait; when its pause is over, one of them is claimed as a probe.
+
+    Args:
+        database: where the generations are.
+        most_running: runs that may be under way at once.
+        most_running_per_user: the same for one user, whose other generations wait; 0 for no limit.
     """
     with database.transaction() as connection:
         if not any_waiting(connection):

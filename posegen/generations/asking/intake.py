@@ -66,10 +66,19 @@ def take_in(
     limits: IntakeLimits = IntakeLimits(),
     thumbnails: tuple[ThumbnailSize, ...] = (STANDARD,),
 ) -> int:
-    """Judge what was submitted, `limit` generations at most, and return how many were judged.
+    """Judge what was submitted; returns how many generations were judged.
 
-    `thumbnails`: what each pose will have, for the space that is set aside. Raises `PartlyDone` when some could not be
-    judged now, after all others were.
+    Args:
+        database: where the generations are.
+        default_backend: of requests that name none.
+        prices: what a pose costs.
+        draw_seed: returns the seed of a request that names none, 0 to 2**32 - 1.
+        limit: generations at most.
+        limits: how much may wait.
+        thumbnails: what each pose will have, for the space that is reserved.
+
+    Raises:
+        PartlyDone: some could not be judged now; all others were.
     """
     with database.transaction() as connection:
         waiting = submitted(connection, limit)

@@ -1,4 +1,4 @@
-"""Statements that ask for pictures: the same doors that foreign backends use."""
+"""Requests for pictures: what one says, and the two statements that store it, which foreign backends use as well."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _asked(connection: Connection, statement: sql.Composed, values: list[Any]) -
         if conflict.sqlstate != "PG409":
             raise
         raise IdempotencyConflict(f"{conflict.diag.message_primary}. {conflict.diag.message_hint}") from None
-    assert row is not None, "both statements answer a row"
+    assert row is not None, "both statements return a row"
     return row
 
 

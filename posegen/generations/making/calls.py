@@ -1,6 +1,6 @@
-"""Calling a backend: never for longer than it may take, again when it did not answer, and not while it is left alone.
+"""Calling a backend: with a time limit, again after a failure, and not while its circuit breaker is open.
 
-What a backend is lies in `posegen.backends.protocol`, when it is left alone in `posegen.backends.breaker`.
+The protocol is `posegen.backends.protocol`, the breaker `posegen.backends.breaker`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Caller:
         """What the backend makes of the recipe.
 
         Raises `BackendHeldBack` when the generation has to wait for the backend, `BackendRetriesExceeded` when only
-        this pose gets no answer, `LeaseLost`, `Stopped`, and what the backend raises for good.
+        this pose fails every time, `LeaseLost`, `Stopped`, and what the backend raises for good.
         """
         rule = self.studio.backend_rule
         breaker = Breaker(self.studio.database, pose.backend, rule)
@@ -80,24 +80,24 @@ class Caller:
 
     def _within(self, seconds: float, call: Callable[[], Rendering]) -> Rendering:
         """The result of the call. One that takes longer is abandoned, and ends with the process."""
-        answer: Future[Rendering] = Future()
+        rendering: Future[Rendering] = Future()
         threading.Thread(
-            target=copy_context().run, args=(_answer, answer, call), name="backend call", daemon=True
+            target=copy_context().run, args=(_run, rendering, call), name="backend call", daemon=True
         ).start()
         given_up = time.monotonic() + seconds
-        while not wait([answer], _LOOK_SECONDS).done:
+        while not wait([rendering], _LOOK_SECONDS).done:
             self.keeper.check()
             if time.monotonic() >= given_up:
                 raise BackendUnavailable(f"No answer within {seconds:g} s.")
             if self.stop.is_set():
-                if wait([answer], LAST_SECONDS).done:
+                if wait([rendering], LAST_SECONDS).done:
                     break
                 raise Stopped
-        return answer.result()
+        return rendering.result()
 
 
-def _answer(answer: Future[Rendering], call: Callable[[], Rendering]) -> None:
+def _run(rendering: Future[Rendering], call: Callable[[], Rendering]) -> None:
     try:
-        answer.set_result(call())
+        rendering.set_result(call())
     except BaseException as error:  # noqa: BLE001 - carried to the thread that waits
-        answer.set_exception(error)
+        rendering.set_exception(error)

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Literal
 from uuid import UUID
 
 from posegen.accounts import credits, quota
@@ -19,37 +17,13 @@ from posegen.errors import ClaimSuperseded
 from posegen.generations.making import quality
 from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.rows import events, exports, generations, poses
+from posegen.generations.rows.exports import FailedExport, MadeExport
 from posegen.generations.rows.poses import MadePose, OpenPose
 from posegen.graphemes import shorten
 from posegen.objects import rows as objects
 from posegen.storage.protocol import ObjectInfo
 from posegen.work.commit_points import CommitPoint, reached
 from posegen.work.queue import Lease
-
-
-@dataclass(frozen=True)
-class MadeExport:
-    """An export that is stored and verified. `width`, `height`: pixels; `effective_ppi`: of prints.
-
-    `export_ms`: milliseconds that it took; platforms with the same bytes share them.
-    """
-
-    format: str
-    stored: ObjectInfo
-    width: int
-    height: int
-    fit: Literal["contain", "cover"]
-    effective_ppi: float | None
-    export_ms: int
-
-
-@dataclass(frozen=True)
-class FailedExport:
-    """An export that cannot be made."""
-
-    format: str
-    code: ErrorCode
-    detail: str
 
 
 @again_after_conflict
@@ -63,7 +37,7 @@ def begin_pose(database: Database, lease: Lease, pose: OpenPose) -> None:
 
 @again_after_conflict
 def count_backend_failure(database: Database, lease: Lease, pose: OpenPose) -> int:
-    """Count a call for this pose that its backend did not answer; how many there are by now. Raises `LeaseLost`."""
+    """Count a failed call of the backend for this pose; returns how many there are. Raises `LeaseLost`."""
     with database.transaction() as connection:
         _fence(connection, lease)
         return poses.count_backend_failure(connection, pose.id)
@@ -101,7 +75,7 @@ def complete_pose(database: Database, lease: Lease, pose: OpenPose, made: MadePo
 
 @again_after_conflict
 def fail_pose(database: Database, lease: Lease, pose: OpenPose, code: ErrorCode, detail: str) -> None:
-    """Give a pose up and its credits back. Raises `LeaseLost`."""
+    """Fail a pose and release its credits. Raises `LeaseLost`."""
     with database.transaction() as connection:
         if not generations.count_pose(connection, lease, failed=1):
             raise GENERATIONS.queue.lost(lease)
@@ -152,22 +126,10 @@ def _record_exports_of(
     for outcome in outcomes:
         if isinstance(outcome, MadeExport):
             object_id = _register(connection, generation_id, store, outcome.stored)
-            there = exports.put_export(
-                connection,
-                pose,
-                outcome.format,
-                object_id=object_id,
-                width=outcome.width,
-                height=outcome.height,
-                fit=outcome.fit,
-                effective_ppi=outcome.effective_ppi,
-                size=outcome.stored.size,
-                export_ms=outcome.export_ms,
-            )
-            if not there:
+            if not exports.put_export(connection, pose, outcome, object_id=object_id):
                 raise ClaimSuperseded(f"The images of pose {pose} are deleted: `posegen restore` first.")
         else:
-            exports.put_failure(connection, pose, outcome.format, code=outcome.code, detail=outcome.detail)
+            exports.put_failure(connection, pose, outcome)
     events.record(
         connection,
         generation_id,
@@ -190,7 +152,7 @@ def replace_thumbnails(
     *,
     store: str,
 ) -> None:
-    """Let a completed pose have other thumbnails; the old objects are left to the reconcile pass."""
+    """Replace the thumbnails of a completed pose; the reconcile pass deletes the old objects."""
     with _fenced(database, generation_id, lease) as connection:
         if not poses.replace_thumbnail(connection, pose, _register(connection, generation_id, store, thumbnail)):
             raise ClaimSuperseded(f"The images of pose {pose} are deleted: `posegen restore` first.")
@@ -216,7 +178,7 @@ def put_contact_sheet(
     shows: Sequence[UUID],
     store: str,
 ) -> bool:
-    """Let a generation have this contact sheet. It is made for people who look on, and counts against no quota.
+    """Set the contact sheet of a generation. It is for operators, and counts against no quota.
 
     `shows`: the poses on it. False, and nothing is written, when one of them was hidden since the sheet was drawn.
     """

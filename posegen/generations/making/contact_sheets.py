@@ -1,12 +1,14 @@
-"""Contact sheets of a generation and of the library, for people who would rather look than read."""
+"""Contact sheets of a generation and of the library, as operators see them. Drawing one is in `posegen.images`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from PIL import Image
 
+from posegen.errors import ImageInvalid, StorageError
 from posegen.generations.making import checkpoint
 from posegen.generations.rows import poses
 from posegen.generations.rows.poses import FinishedPose
@@ -20,6 +22,14 @@ from posegen.work.queue import Lease
 
 # What the Dagster UI shows without cutting it off.
 SHEET_WIDTH = 640
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A contact sheet: where a browser finds it, or why it could not be stored."""
+
+    url: str | None
+    problem: str | None = None
 
 
 def draw_contact_sheet(studio: Studio, generation_id: UUID, *, width: int = SHEET_WIDTH) -> Image.Image | None:
@@ -49,8 +59,20 @@ def store_contact_sheet(studio: Studio, generation_id: UUID, lease: Lease | None
     return studio.url_to_look_at(stored.key)
 
 
+def try_to_store_sheet(studio: Studio, generation_id: UUID, lease: Lease | None) -> Sheet | None:
+    """As `store_contact_sheet`, but a sheet that cannot be stored is no error.
+
+    The poses are paid for by now: a picture for operators must not end the run, the checks may.
+    """
+    try:
+        url = store_contact_sheet(studio, generation_id, lease)
+    except (StorageError, ImageInvalid) as broken:
+        return Sheet(None, str(broken))
+    return None if url is None else Sheet(url)
+
+
 def store_library_sheet(studio: Studio, maps: Mapping[str, ControlMap]) -> str:
-    """Store a sheet of control maps, by the name of their poses, and answer where a browser finds it."""
+    """Store a sheet of control maps, by the name of their poses, and return where a browser finds it."""
     tiles = [Tile(studio.read(each.store, each.key, each.sha256), label=slug) for slug, each in maps.items()]
     encoded = encode_sheet(contact_sheet(tiles, width=SHEET_WIDTH), "jpeg")
     stored = studio.put_verified(library_sheet_key, encoded.data, encoded.content_type)

@@ -30,8 +30,8 @@ from posegen.errors import (
 )
 from posegen.figure.placement import prop_corners
 from posegen.generations.making import checkpoint
-from posegen.generations.making.checkpoint import FailedExport, MadeExport
 from posegen.generations.rows import exports, generations, poses
+from posegen.generations.rows.exports import FailedExport, MadeExport
 from posegen.generations.rows.poses import FinishedPose
 from posegen.images.framing import Fit
 from posegen.images.provenance import packet_of

@@ -1,6 +1,7 @@
 """Outcomes: generations as a kind of work, and how they end: with their poses, credits, space and events.
 
-What ends an attempt, and what follows from it, is that of every kind of work: `posegen.work.outcomes`.
+What follows from the end of an attempt is the same for every kind of work: `posegen.work.outcomes`. What ends
+generations that take too long is in `recovery`.
 """
 
 from __future__ import annotations

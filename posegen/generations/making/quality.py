@@ -1,6 +1,6 @@
-"""The quality gate at work: a generation's pictures pass one by one, and none of them twice.
+"""The quality gate of a generation: its pictures pass one by one, and none of them twice; and the rows of measures.
 
-What is measured and what passes lies in `posegen.images.quality`; rendering again is the caller's business.
+What is measured and what passes is in `posegen.images.quality`; the caller renders again.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def problems_of(measured: Mapping[int, Measures | None]) -> list[str]:
 
 
 def put_passed(connection: Connection, pose: UUID, passed: Passed) -> None:
-    """Write down what was measured on a pose's picture, and the seed that it was made with after all."""
+    """Update a pose with the measures of its picture, and with the seed that it was made with."""
     measures, figure = passed.measures, passed.measures.figure
     connection.execute(
         """

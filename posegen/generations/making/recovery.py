@@ -1,4 +1,4 @@
-"""Recovery of generations: besides lost workers, what takes too long or has waited too long for its backend ends.
+"""Recovery of generations: besides lost workers, it ends what takes too long or has waited too long for its backend.
 
 The same pass runs in every tick of the request sensor, on a schedule, and when the platform starts.
 """

@@ -1,4 +1,4 @@
-"""Gathering a generation's files into a folder under names that people can read."""
+"""Gathering a generation's files into a folder under readable names, each verified. One ZIP file is in `archives`."""
 
 from __future__ import annotations
 

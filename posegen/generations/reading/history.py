@@ -1,6 +1,6 @@
-"""The history of one generation: what the rows, the events and the stores say, put together for people.
+"""The history of one generation, for operators: what its rows, its events and the stores say, put together.
 
-How it is read is `posegen.generations.reading.history_rows`, how it is shown `posegen.cli.explain`.
+The statements are in `history_rows`. What customers see is in `results`.
 """
 
 from __future__ import annotations

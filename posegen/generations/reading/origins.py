@@ -1,6 +1,6 @@
 """Where a file comes from: what it says of itself, and what the database knows of its bytes and of its recipe.
 
-What a file says, anybody can have written. What the database knows of its bytes holds.
+What a file says may have been written by anyone. What the database knows of its bytes is certain.
 """
 
 from __future__ import annotations

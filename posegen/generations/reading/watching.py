@@ -1,7 +1,7 @@
-"""Watching a generation: each of its events once and in order, from the last one seen, until it has ended.
+"""Watching generations to their end: the events of one, each once and in order, or the results of several.
 
-What is notified is a hint only. Events are read from their table, so nothing is missed between two connections, and a
-restart of the database is an interruption and not the end.
+A notification is a hint only. Events are read from their table, so none is missed between two connections, and
+watching goes on after a restart of the database.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Statements about events: what happened to a generation, in order, with a hint to those who listen."""
+"""Statements about events: what happened to a generation, in order, each with a notification to its listeners."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Event:
 
 
 def record(connection: Connection, generation_id: UUID, kind: str, **detail: object) -> None:
-    """Add an event in the same transaction as the change that it tells of."""
+    """Insert an event, in the transaction of the change that it reports."""
     clean = {name: storable(fact) if isinstance(fact, str) else fact for name, fact in detail.items()}
     connection.execute("select record_event(%s, %s, %s)", [generation_id, kind, Jsonb(clean)])
 

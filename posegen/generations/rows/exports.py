@@ -1,4 +1,4 @@
-"""Statements about exports: one platform's version of a pose."""
+"""Statements about exports: one row is one platform's version of a pose. How one is made is in `making.exports`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from uuid import UUID
 from posegen.database.connection import Connection
 from posegen.database.rows import changed, many
 from posegen.database.texts import storable
+from posegen.error_codes import ErrorCode
+from posegen.storage.protocol import ObjectInfo
 
 
 @dataclass(frozen=True)
@@ -31,20 +33,33 @@ class ExportRow:
     error_detail: str | None
 
 
-def put_export(
-    connection: Connection,
-    pose: UUID,
-    name: str,
-    *,
-    object_id: int,
-    width: int,
-    height: int,
-    fit: Literal["contain", "cover"],
-    effective_ppi: float | None,
-    size: int,
-    export_ms: int,
-) -> bool:
-    """Let this object be the export of a pose; an earlier one is replaced. False when the pose's images are deleted."""
+@dataclass(frozen=True)
+class MadeExport:
+    """An export that is stored and verified. `width`, `height`: pixels; `effective_ppi`: of prints.
+
+    `export_ms`: milliseconds that it took; platforms with the same bytes share them.
+    """
+
+    format: str
+    stored: ObjectInfo
+    width: int
+    height: int
+    fit: Literal["contain", "cover"]
+    effective_ppi: float | None
+    export_ms: int
+
+
+@dataclass(frozen=True)
+class FailedExport:
+    """An export that cannot be made."""
+
+    format: str
+    code: ErrorCode
+    detail: str
+
+
+def put_export(connection: Connection, pose: UUID, made: MadeExport, *, object_id: int) -> bool:
+    """Set the export of a pose; an earlier one is replaced. False when the pose's images are deleted."""
     statement = """
         insert into exports (pose_id, format, status, object_id, width, height, fit, effective_ppi, size, export_ms)
         select id, %s, 'completed', %s, %s, %s, %s, %s, %s, %s
@@ -54,13 +69,13 @@ def put_export(
             effective_ppi = excluded.effective_ppi, size = excluded.size, export_ms = excluded.export_ms,
             error_code = null, error_detail = null, created_at = now()
     """
-    return (
-        changed(connection, statement, [name, object_id, width, height, fit, effective_ppi, size, export_ms, pose]) == 1
-    )
+    size = made.stored.size
+    values = [made.format, object_id, made.width, made.height, made.fit, made.effective_ppi, size, made.export_ms, pose]
+    return changed(connection, statement, values) == 1
 
 
-def put_failure(connection: Connection, pose: UUID, name: str, *, code: str, detail: str) -> None:
-    """Write down that an export could not be made; one that was made before stays."""
+def put_failure(connection: Connection, pose: UUID, failed: FailedExport) -> None:
+    """Insert an export that could not be made; one that was made before stays."""
     connection.execute(
         """
         insert into exports (pose_id, format, status, error_code, error_detail) values (%s, %s, 'failed', %s, %s)
@@ -68,7 +83,7 @@ def put_failure(connection: Connection, pose: UUID, name: str, *, code: str, det
             set error_code = excluded.error_code, error_detail = excluded.error_detail
             where exports.status = 'failed'
         """,
-        [pose, name, code, storable(detail)],
+        [pose, failed.format, failed.code, storable(failed.detail)],
     )
 
 

@@ -1,6 +1,6 @@
-"""Statements about generations: the lease, progress, the end. One row is one customer request. See also `queue.py`.
+"""Statements about generations: where one stands, its counts, its end. One row is one customer request.
 
-Functions take an open transaction; which of them belong together is decided in `posegen.generations`.
+Functions take an open transaction and decide nothing. Claims and leases are in `posegen.work.queue`.
 """
 
 from __future__ import annotations
@@ -97,5 +97,5 @@ def progress_of(connection: Connection, generation_id: UUID, *, lock: bool = Fal
 
 
 def put_contact_sheet(connection: Connection, generation_id: UUID, object_id: int) -> None:
-    """Let this object be the contact sheet of a generation, which the caller has locked."""
+    """Set the contact sheet of a generation, which the caller has locked."""
     connection.execute("update generations set contact_sheet_object = %s where id = %s", [object_id, generation_id])

@@ -1,4 +1,7 @@
-"""Statements about generated poses: one row is one image within a generation."""
+"""Statements about generated poses: one row is one image within a generation.
+
+Functions take an open transaction and decide nothing. What foreign backends read of poses is in `reading.results`.
+"""
 
 from __future__ import annotations
 
@@ -115,7 +118,7 @@ class PoseError(NamedTuple):
 
 @dataclass(frozen=True)
 class HiddenPose:
-    """A pose whose images are hidden. `images_deleted_at`: since when they cannot be had back, or None."""
+    """A pose whose images are hidden. `images_deleted_at`: when they were deleted for good, or None."""
 
     id: UUID
     position: int
@@ -128,34 +131,21 @@ def pose_id(generation_id: UUID, position: int) -> UUID:
 
 
 def plan_poses(connection: Connection, generation_id: UUID, planned: Sequence[PlannedPose]) -> None:
-    """Write down what has to be made."""
+    """Insert the poses that intake planned."""
+    statement = """
+        insert into generated_poses (id, generation_id, position, library_pose, variation, seed, prompt_used,
+            control_weight, backend, price)
+        values (%(id)s, %(generation_id)s, %(position)s, %(library_pose)s, %(variation)s, %(seed)s, %(prompt_used)s,
+            %(control_weight)s, %(backend)s, %(price)s)
+    """
+    named = {"generation_id": generation_id}
+    rows = [{**vars(pose), **named, "id": pose_id(generation_id, pose.position)} for pose in planned]
     with connection.cursor() as cursor:
-        cursor.executemany(
-            """
-            insert into generated_poses (id, generation_id, position, library_pose, variation, seed, prompt_used,
-                control_weight, backend, price)
-            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-            """,
-            [
-                (
-                    pose_id(generation_id, pose.position),
-                    generation_id,
-                    pose.position,
-                    pose.library_pose,
-                    pose.variation,
-                    pose.seed,
-                    pose.prompt_used,
-                    pose.control_weight,
-                    pose.backend,
-                    pose.price,
-                )
-                for pose in planned
-            ],
-        )
+        cursor.executemany(statement, rows)
 
 
 def open_poses(connection: Connection, generation_id: UUID) -> list[OpenPose]:
-    """What still has to be made, in order."""
+    """The poses that still have to be made, by position."""
     statement = """
         select p.id, p.position, p.library_pose, l.specification, r.avatar, p.prompt_used, p.seed, p.control_weight,
                p.backend, p.price, r.created_at as asked_at
@@ -168,7 +158,7 @@ def open_poses(connection: Connection, generation_id: UUID) -> list[OpenPose]:
 
 
 def finished_poses(connection: Connection, generation_id: UUID) -> list[FinishedPose]:
-    """What is made, in order."""
+    """The completed poses whose images are shown, by position."""
     statement = """
         select p.id, p.position, p.library_pose, p.variation, p.seed, p.keypoints, p.image_object,
                image.store as image_store, image.key as image_key, image.sha256 as image_sha256,
@@ -235,7 +225,7 @@ def complete(connection: Connection, pose: UUID, made: MadePose, *, image_object
 
 
 def fail(connection: Connection, pose: UUID, *, code: str, detail: str) -> bool:
-    """Write down that a pose cannot be made; False when it has ended already."""
+    """Fail a pose; False when it has ended already."""
     statement = """
         update generated_poses set status = 'failed', error_code = %s, error_detail = %s
         where id = %s and status in ('pending', 'running')
@@ -244,7 +234,7 @@ def fail(connection: Connection, pose: UUID, *, code: str, detail: str) -> bool:
 
 
 def replace_thumbnail(connection: Connection, pose: UUID, thumbnail_object: int) -> bool:
-    """Let a completed pose have another thumbnail; False when its images are deleted."""
+    """Replace the thumbnail of a completed pose; False when its images are deleted."""
     statement = """
         update generated_poses set thumbnail_object = %s
         where id = %s and status = 'completed' and delete_after is null
@@ -253,7 +243,7 @@ def replace_thumbnail(connection: Connection, pose: UUID, thumbnail_object: int)
 
 
 def put_thumbnail(connection: Connection, pose: UUID, name: str, object_id: int) -> None:
-    """Let this object be the thumbnail of a further size, such as `200.png`."""
+    """Set the thumbnail of a further size, such as `200.png`."""
     connection.execute(
         """
         insert into thumbnails (pose_id, size, object_id) values (%s, %s, %s)
@@ -264,7 +254,7 @@ def put_thumbnail(connection: Connection, pose: UUID, name: str, object_id: int)
 
 
 def drop_thumbnails(connection: Connection, pose: UUID, *, but: Sequence[str]) -> None:
-    """Forget the further sizes of a pose, but for these."""
+    """Delete the further sizes of a pose, except these."""
     connection.execute("delete from thumbnails where pose_id = %s and not size = any(%s)", [pose, list(but)])
 
 

@@ -1,4 +1,4 @@
-"""Statements about recipes and what they have made: for rendering again, and for `posegen inspect`."""
+"""Statements about recipes and the poses and files they have made: for rendering again, and for `posegen inspect`."""
 
 from __future__ import annotations
 

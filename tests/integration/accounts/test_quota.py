@@ -10,7 +10,7 @@ from posegen.error_codes import ErrorCode
 from posegen.errors import RequestRefused
 from posegen.generations.asking.judging import POSE_RESERVE_BYTES
 from posegen.generations.making import checkpoint, outcomes
-from posegen.generations.making.checkpoint import MadeExport
+from posegen.generations.rows.exports import MadeExport
 from tests.builders import (
     SLUGS,
     a_request,

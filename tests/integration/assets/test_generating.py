@@ -12,9 +12,9 @@ import pytest
 from dagster import DagsterRunStatus as Status
 from dagster._core.errors import DagsterExecutionInterruptedError
 
-import posegen_assets.poses
 from posegen.errors import BackendUnavailable, GenerationCancelled, LeaseLost
 from posegen.generations.asking import claims
+from posegen.generations.making import work as working
 from posegen.generations.making.contact_sheets import store_contact_sheet
 from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.making.poses import make_poses
@@ -284,7 +284,7 @@ def test_an_interrupt_means_what_dagster_says_of_the_run(database, deployment, m
             deployment.instance.report_run_canceling(run)
         raise DagsterExecutionInterruptedError
 
-    monkeypatch.setattr(posegen_assets.poses, "make_poses", interrupted)
+    monkeypatch.setattr(working, "make_poses", interrupted)
     run = deployment.generate(claim.id, dispatch=claim.dispatch)
 
     assert run_status(deployment, run) is (Status.CANCELED if cancelled else Status.FAILURE)

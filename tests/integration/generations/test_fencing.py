@@ -7,9 +7,9 @@ import pytest
 from posegen.error_codes import ErrorCode
 from posegen.errors import ClaimSuperseded, LeaseLost
 from posegen.generations.making import checkpoint, outcomes
-from posegen.generations.making.checkpoint import FailedExport, MadeExport
 from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.rows import generations
+from posegen.generations.rows.exports import FailedExport, MadeExport
 from posegen.work.outcomes import release, retry_after_error
 from posegen.work.rules import RetryRule
 from tests.builders import (
