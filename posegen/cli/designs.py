@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import typer
 
@@ -60,11 +60,13 @@ def submit(
         print_file=print_file,
         project_id=project,
     )
-    design = uuid4()
     with told_on_failure() as progress, open_session() as session:
+
+        def may_be_stored(design: UUID) -> None:
+            progress.sentence = f"Design {design} may be stored: `posegen design show {design}` says whether."
+
         owner = user or _local_user(session)
-        progress.sentence = f"Design {design} may be stored: `posegen design show {design}` says whether."
-        service.submit(session.database, owner, new, design_id=design)
+        design = service.submit(session.database, owner, new, before_commit=may_be_stored)
         progress.sentence = f"Design {design} is stored; `posegen design show {design}` shows it."
         result = _result_at_end(session, design, timeout) if wait else service.result(session.database, design)
         _print(result, as_json=as_json)

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import structlog
 
@@ -85,21 +85,29 @@ class DesignResult:
         return self.status in _ENDED
 
 
-def submit(database: Database, user_id: UUID, new: NewDesign, *, design_id: UUID) -> None:
+def submit(
+    database: Database, user_id: UUID, new: NewDesign, *, before_commit: Callable[[UUID], object] = lambda _: None
+) -> UUID:
     """Store a design request; its design waits for the next tick.
 
     Args:
         database: where requests are stored.
         user_id: whose design it is.
         new: what is asked for.
-        design_id: a new id. The caller chooses it, and so can name the design even when the connection breaks in the
-            middle of the commit.
+        before_commit: called with the id of the design before it is stored for good: a connection that breaks in the
+            commit leaves open whether it is.
+
+    Returns:
+        The id of the design.
 
     Raises:
         RequestRefused: the database refuses a value (invalid_request); nothing is stored.
     """
+    design_id = uuid4()
     with database.transaction() as connection:
         rows.insert_request(connection, {"id": design_id, "user_id": user_id, **vars(new)})
+        before_commit(design_id)
+    return design_id
 
 
 def result(database: Database, design_id: UUID) -> DesignResult:
