@@ -5,9 +5,8 @@ import structlog
 
 from posegen.database.failures import may_pass
 from posegen.errors import InvalidPose, PosegenError
-from posegen.generations.making.contact_sheets import store_library_sheet
 from posegen.library import rows as library
-from posegen.library.control_maps import ControlMap, Kind, control_maps
+from posegen.library.control_maps import ControlMap, Kind, control_maps, store_library_sheet
 from posegen.library.rows import StoredPose
 from posegen.studio import Studio
 from posegen_assets.ownership import CODE_VERSION, OWNERS, POSE_LIBRARY

@@ -16,12 +16,12 @@ from posegen.cli.session import open_session
 from posegen.cli.sheets import check_suffix, write_sheet
 from posegen.errors import InvalidPose, UnknownName
 from posegen.figure.drawing import Drawing
-from posegen.generations.asking.intake import usable_poses
 from posegen.images.contact_sheet import Tile, contact_sheet
 from posegen.images.pixels import Pixels
 from posegen.images.png import encode_png
 from posegen.library.control_maps import draw_library_pose
 from posegen.library.rows import StoredPose, stored_poses
+from posegen.library.validation import usable_poses
 from posegen.poses.control_maps import depth_map, openpose_map
 from posegen.poses.keypoints import openpose_json
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from posegen.errors import StoreUnknown
 from posegen.figure.drawing import VERSION, Drawing, draw
+from posegen.images.contact_sheet import Tile, contact_sheet, encode_sheet
 from posegen.images.pixels import Pixels
 from posegen.images.png import encode_png
 from posegen.library import rows as library
@@ -17,11 +19,12 @@ from posegen.objects import rows as objects
 from posegen.poses.avatar import Avatar
 from posegen.poses.control_maps import depth_map, openpose_map
 from posegen.poses.specification import PoseSpecification
-from posegen.storage.keys import control_map_key
+from posegen.storage.keys import control_map_key, library_sheet_key
 from posegen.studio import POSE_SIDE, Studio
 
 Kind = Literal["openpose", "depth"]
 KINDS: tuple[Kind, ...] = ("openpose", "depth")
+_SHEET_WIDTH = 640  # what the Dagster UI shows without cutting it off
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,17 @@ def draw_library_pose(pose: StoredPose, side: int) -> Drawing:
     Raises `InvalidPose` for a stored specification that the skeleton cannot take.
     """
     return draw(PoseSpecification.from_json(pose.specification), Avatar(), width=side, height=side)
+
+
+def store_library_sheet(studio: Studio, maps: Mapping[str, ControlMap]) -> str:
+    """Store a sheet of control maps, by the name of their poses, and return where a browser finds it."""
+    tiles = [Tile(studio.read(each.store, each.key, each.sha256), label=slug) for slug, each in maps.items()]
+    encoded = encode_sheet(contact_sheet(tiles, width=_SHEET_WIDTH), "jpeg")
+    stored = studio.put_verified(library_sheet_key, encoded.data, encoded.content_type)
+    with studio.database.transaction() as connection:
+        object_id, _ = objects.register(connection, studio.store.name, stored, generation_id=None)
+        library.put_sheet(connection, object_id)
+    return studio.url_to_look_at(stored.key)
 
 
 def _is_there(studio: Studio, store: str, key: str) -> bool:

@@ -7,5 +7,3 @@ LONGEST_PROMPT = 2_000
 LARGEST_SEED = 2**32 - 1
 # Upper bound of one 1024x1024 original with its thumbnail, in bytes: a PNG of noise stays below it.
 POSE_RESERVE_BYTES = 4_000_000
-# Of a library pose that an operator added; the database refuses more, and rows from before are left out.
-LONGEST_POSE_NAME, LONGEST_POSE_DESCRIPTION, LONGEST_POSE_TAGS = 200, 2_000, 10_000

@@ -1,8 +1,8 @@
-"""Contact sheets of a generation and of the library, for people who would rather look than read."""
+"""Contact sheets of a generation: drawn for the command, stored for Dagster's UI."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from PIL import Image
@@ -11,10 +11,7 @@ from posegen.generations.making import checkpoint
 from posegen.generations.rows import poses
 from posegen.generations.rows.poses import FinishedPose
 from posegen.images.contact_sheet import Tile, contact_sheet, encode_sheet
-from posegen.library import rows as library
-from posegen.library.control_maps import ControlMap
-from posegen.objects import rows as objects
-from posegen.storage.keys import contact_sheet_key, library_sheet_key
+from posegen.storage.keys import contact_sheet_key
 from posegen.studio import Studio
 from posegen.work.queue import Lease
 
@@ -46,17 +43,6 @@ def store_contact_sheet(studio: Studio, generation_id: UUID, lease: Lease | None
         studio.database, generation_id, lease, stored, shows=shows, store=studio.store.name
     ):
         return None
-    return studio.url_to_look_at(stored.key)
-
-
-def store_library_sheet(studio: Studio, maps: Mapping[str, ControlMap]) -> str:
-    """Store a sheet of control maps, by the name of their poses, and answer where a browser finds it."""
-    tiles = [Tile(studio.read(each.store, each.key, each.sha256), label=slug) for slug, each in maps.items()]
-    encoded = encode_sheet(contact_sheet(tiles, width=SHEET_WIDTH), "jpeg")
-    stored = studio.put_verified(library_sheet_key, encoded.data, encoded.content_type)
-    with studio.database.transaction() as connection:
-        object_id, _ = objects.register(connection, studio.store.name, stored, generation_id=None)
-        library.put_sheet(connection, object_id)
     return studio.url_to_look_at(stored.key)
 
 

@@ -16,11 +16,11 @@ from posegen.accounts import quota
 from posegen.database.connection import Database
 from posegen.designs import service as design_service
 from posegen.designs.making import make_design
-from posegen.generations.making.contact_sheets import store_contact_sheet, store_library_sheet
+from posegen.generations.making.contact_sheets import store_contact_sheet
 from posegen.images.thumbnail_sizes import thumbnail_sizes
 from posegen.images.validation import open_image
 from posegen.library import rows as library
-from posegen.library.control_maps import control_maps
+from posegen.library.control_maps import control_maps, store_library_sheet
 from posegen.objects.moving import Move, move_objects
 from posegen.reports import usage_rows as usage
 from posegen.storage.keys import (
