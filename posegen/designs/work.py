@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from uuid import UUID
 
 import structlog
@@ -155,16 +154,11 @@ def publish(database: Database, lease: Lease, rendered: RenderedDesign, *, store
         progress = DESIGNS.queue.hold(connection, lease)
         if progress is None:
             raise DESIGNS.queue.lost(lease)
-        register = partial(_register, connection, store, user_id=progress.user_id)
-        rows.publish(
-            connection,
-            lease,
-            preview=register(rendered.preview),
-            thumbnail=register(rendered.thumbnail),
-            printed=None if rendered.printed is None else register(rendered.printed),
-            size_used=rendered.size_used,
-            warnings=rendered.warnings,
-        )
+        ids = [
+            None if stored is None else _register(connection, store, stored, progress.user_id)
+            for stored in (rendered.preview, rendered.thumbnail, rendered.printed)
+        ]
+        rows.publish(connection, lease, ids, size_used=rendered.size_used, warnings=rendered.warnings)
     reached(CommitPoint.AFTER_COMMIT)
 
 
@@ -199,7 +193,7 @@ def _judge(connection: Connection, design_id: UUID) -> None:
         )
 
 
-def _register(connection: Connection, store: str, stored: ObjectInfo, *, user_id: UUID) -> int:
+def _register(connection: Connection, store: str, stored: ObjectInfo, user_id: UUID) -> int:
     object_id, is_new = objects.register(connection, store, stored, generation_id=None, user_id=user_id)
     if is_new:
         quota.use(connection, user_id, stored.size)

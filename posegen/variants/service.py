@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from posegen.database.connection import Connection, Database
 from posegen.error_codes import ErrorCode
@@ -73,7 +73,6 @@ def submit(
         RequestRefused: the picture has no owner and no user is given, or the database refuses a value
             (invalid_request); nothing is stored.
     """
-    request_id = uuid4()
     with database.transaction() as connection:
         picture = _key_of(connection, source)
         owner = user_id or rows.owner_of(connection, picture)
@@ -83,7 +82,7 @@ def submit(
                 f"{source!r} belongs to no user: give its URL, its key or the id of a pose, and --user for a picture "
                 "without an owner.",
             )
-        rows.insert_request(connection, request_id, owner, tool, picture)
+        request_id = rows.insert(connection, owner, tool, picture)
         before_commit(request_id)
     return request_id
 
