@@ -21,8 +21,7 @@ from benchmarks.running_platform import machine
 from posegen.database.connection import Database
 from posegen.database.server import open_server
 from posegen.generations.asking.claims import claim_next
-from posegen.generations.making.recovery import recover
-from posegen.generations.rules import TimeLimits
+from posegen.generations.making.recovery import TimeLimits, recover
 from posegen.settings import Settings
 from posegen.upkeep.preparing import prepare_database
 from posegen.work.rules import RetryRule

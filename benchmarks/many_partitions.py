@@ -12,7 +12,7 @@ from rich.progress import track
 
 from benchmarks.running_platform import Measured, ask, cpu_by_program, percentile, running_platform, wait_until_ended
 from resources.traces import forget_partitions
-from sensors.targets import GENERATIONS
+from sensors.targets import GENERATION_PARTITIONS
 
 RETIRED = 10_000
 _AT_ONCE = 1000
@@ -39,9 +39,9 @@ def measure_partitions(live: int, requests: int) -> PartitionCosts:
     with running_platform() as platform:
         instance = _instance(platform)
         keys = [str(uuid4()) for _ in range(live)]
-        assert GENERATIONS.name is not None
+        assert GENERATION_PARTITIONS.name is not None
         for begin in track(range(0, live, _AT_ONCE), f"Adding {live:,} partitions"):
-            instance.add_dynamic_partitions(GENERATIONS.name, keys[begin : begin + _AT_ONCE])
+            instance.add_dynamic_partitions(GENERATION_PARTITIONS.name, keys[begin : begin + _AT_ONCE])
         _one(platform)
         before = cpu_by_program(platform)
         took = [_one(platform) for _ in track(range(requests), f"Requests with {live:,} partitions")]
@@ -50,7 +50,7 @@ def measure_partitions(live: int, requests: int) -> PartitionCosts:
         retire = None
         if live >= RETIRED:
             began = time.monotonic()
-            forget_partitions(instance, GENERATIONS, keys[:RETIRED])
+            forget_partitions(instance, GENERATION_PARTITIONS, keys[:RETIRED])
             retire = time.monotonic() - began
         return PartitionCosts(live, took, cpu, retire)
 

@@ -27,8 +27,8 @@ from posegen.objects import moves
 from posegen.objects import rows as objects
 from posegen.objects.moving import Move, move_objects
 from posegen.settings import PROJECT_ROOT
+from posegen.storage.configuration import BucketConfig
 from posegen.storage.local import LocalStore
-from posegen.storage.places import BucketPlace
 from posegen.storage.s3 import BucketStore
 from posegen.upkeep.comparison import Walk, differences
 from posegen.upkeep.preparing import prepare_database
@@ -61,7 +61,7 @@ def main() -> None:
     print(table)
 
 
-def _measure(database: Database, url: str, root: Path, place: BucketPlace, size: int) -> str:
+def _measure(database: Database, url: str, root: Path, place: BucketConfig, size: int) -> str:
     bucket = BucketStore(place)
     written, stop = [0], threading.Event()
 
@@ -107,7 +107,7 @@ again.
 """
 
 
-def _run(url: str, root: Path, place: BucketPlace, *, kill_at: int | None, database: Database) -> None:
+def _run(url: str, root: Path, place: BucketConfig, *, kill_at: int | None, database: Database) -> None:
     """Start a mover; kill it as soon as fewer than `kill_at` objects are left."""
     mover = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.moving", url, str(root), place.endpoint, place.bucket, place.region],
@@ -123,7 +123,7 @@ def _run(url: str, root: Path, place: BucketPlace, *, kill_at: int | None, datab
 
 
 def _move_in_a_process_of_its_own(url: str, root: str, endpoint: str, bucket: str, region: str) -> None:
-    place = BucketPlace(name="s3", endpoint=endpoint, bucket=bucket, region=region, credentials=CREDENTIALS)
+    place = BucketConfig(name="s3", endpoint=endpoint, bucket=bucket, region=region, credentials=CREDENTIALS)
     with Database(url) as database:
         move_objects(database, Move(LocalStore(Path(root), base_url="/media"), BucketStore(place)))
 

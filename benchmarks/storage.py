@@ -39,8 +39,8 @@ from obstore.store import S3Store
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from posegen.storage.configuration import BucketConfig
 from posegen.storage.local import LocalStore
-from posegen.storage.places import BucketPlace
 from posegen.storage.s3 import BucketStore
 from tests.s3_server import CREDENTIALS, S3Server, running_s3
 
@@ -107,7 +107,7 @@ def cpu_of(pid: int | None) -> float:
     return (int(after_the_name[11]) + int(after_the_name[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def boto3_client(place: BucketPlace, at_once: int) -> Any:
+def boto3_client(place: BucketConfig, at_once: int) -> Any:
     """A client as one opens it: one for all threads, with boto3's defaults."""
     return boto3.client(
         "s3",
@@ -119,12 +119,12 @@ def boto3_client(place: BucketPlace, at_once: int) -> Any:
     )
 
 
-def dropped(place: BucketPlace) -> Callable[[], object]:
+def dropped(place: BucketConfig) -> Callable[[], object]:
     """Drops the bucket and all that is in it, which SeaweedFS allows."""
     return lambda: boto3_client(place, 1).delete_bucket(Bucket=place.bucket)
 
 
-def ours(place: BucketPlace) -> Way:
+def ours(place: BucketConfig) -> Way:
     store = BucketStore(place)
 
     def put(picture: Picture) -> None:
@@ -136,7 +136,7 @@ def ours(place: BucketPlace) -> Way:
     return Way("our store", put, get)
 
 
-def with_obstore(place: BucketPlace) -> Way:
+def with_obstore(place: BucketConfig) -> Way:
     """What one writes with obstore alone, with the hash that we note and check."""
     store = S3Store(
         place.bucket,
@@ -161,7 +161,7 @@ def with_obstore(place: BucketPlace) -> Way:
     return Way("bare obstore, hashed", put, get)
 
 
-def with_boto3(place: BucketPlace, at_once: int, *, hashed: bool) -> Way:
+def with_boto3(place: BucketConfig, at_once: int, *, hashed: bool) -> Way:
     """What one writes with boto3; `hashed`: with the SHA-256 of every byte, which the other ways note and check."""
     client = boto3_client(place, at_once)
 
@@ -231,11 +231,11 @@ def memory_server() -> Iterator[S3Server]:
         process.stdin.close()
 
 
-def in_buckets(new_bucket: Callable[[], BucketPlace], at_once: int, *, droppable: bool) -> list[Callable[[], Way]]:
+def in_buckets(new_bucket: Callable[[], BucketConfig], at_once: int, *, droppable: bool) -> list[Callable[[], Way]]:
     """The ways, each in a bucket of its own. `droppable`: the server can do away with buckets."""
     ways = [ours, with_obstore, *(partial(with_boto3, at_once=at_once, hashed=hashed) for hashed in (False, True))]
 
-    def opened(way: Callable[[BucketPlace], Way]) -> Way:
+    def opened(way: Callable[[BucketConfig], Way]) -> Way:
         place = new_bucket()
         return replace(way(place), clear=dropped(place) if droppable else lambda: None)
 

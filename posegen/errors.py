@@ -211,10 +211,9 @@ class ClaimSuperseded(PosegenError):
 
 
 class BackendError(PosegenError):
-    """A backend made no image. `code` says which kind; `retryable` whether another attempt may help."""
+    """A backend made no image. `code` says which kind."""
 
     code = ErrorCode.BACKEND_REJECTED
-    retryable = False
 
 
 class BackendRejected(BackendError):
@@ -225,7 +224,6 @@ class BackendUnavailable(BackendError):
     """The backend did not answer, or said that it cannot right now. `retry_after`: seconds, when it said how long."""
 
     code = ErrorCode.BACKEND_UNAVAILABLE
-    retryable = True
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         self.retry_after = retry_after

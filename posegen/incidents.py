@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from psycopg.rows import class_row
-
 from posegen.database.connection import Connection
+from posegen.database.rows import changed, many, one, value
 from posegen.database.texts import storable
 
 
@@ -37,31 +36,24 @@ _COLUMNS = "id, kind, subject, severity, summary, opened_at, closed_at, opening_
 
 def note_found(connection: Connection, *, kind: str, subject: str, severity: str, summary: str) -> bool:
     """Open an incident, or note that an open one is still there; True when it is new."""
-    found = connection.execute(
-        """
+    statement = """
         insert into incidents as earlier (kind, subject, severity, summary) values (%s, %s, %s, %s)
         on conflict (kind, subject) where closed_at is null do update set seen_at = now()
         returning xmax = 0 as is_new
-        """,
-        [kind, subject, severity, storable(summary, 1000)],
-    ).fetchone()
-    assert found is not None, "it was just written"
-    return bool(found["is_new"])
+    """
+    return bool(value(connection, statement, [kind, subject, severity, storable(summary, 1000)]))
 
 
 def close_unseen(connection: Connection, *, quiet: timedelta) -> int:
     """End the incidents that no look has found for so long; how many."""
-    return connection.execute(
-        "update incidents set closed_at = now() where closed_at is null and seen_at < now() - %s", [quiet]
-    ).rowcount
+    statement = "update incidents set closed_at = now() where closed_at is null and seen_at < now() - %s"
+    return changed(connection, statement, [quiet])
 
 
 def open_incidents(connection: Connection) -> Sequence[Incident]:
     """Those that are open, the oldest first."""
-    with connection.cursor(row_factory=class_row(Incident)) as cursor:
-        return cursor.execute(
-            f"select {_COLUMNS} from incidents where closed_at is null order by opened_at, id"
-        ).fetchall()
+    statement = f"select {_COLUMNS} from incidents where closed_at is null order by opened_at, id"
+    return many(connection, Incident, statement)
 
 
 def next_to_send(connection: Connection, *, longest: timedelta) -> Incident | None:
@@ -69,16 +61,13 @@ def next_to_send(connection: Connection, *, longest: timedelta) -> Incident | No
 
     An incident that another process is sending is skipped.
     """
-    with connection.cursor(row_factory=class_row(Incident)) as cursor:
-        return cursor.execute(
-            f"""
-            select {_COLUMNS} from incidents
-            where (opening_accepted_at is null or (closed_at is not null and closing_accepted_at is null))
-                and (closed_at is null or closed_at > now() - %s)
-            order by opened_at, id limit 1 for update skip locked
-            """,
-            [longest],
-        ).fetchone()
+    statement = f"""
+        select {_COLUMNS} from incidents
+        where (opening_accepted_at is null or (closed_at is not null and closing_accepted_at is null))
+            and (closed_at is null or closed_at > now() - %s)
+        order by opened_at, id limit 1 for update skip locked
+    """
+    return one(connection, Incident, statement, [longest])
 
 
 def note_accepted(connection: Connection, incident: Incident) -> None:

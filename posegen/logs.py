@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from typing import Any, TextIO
 
 import structlog
@@ -29,14 +26,6 @@ _LEAST_LEVELS = {
     "urllib3": logging.INFO,
     "alembic": logging.WARNING,
 }
-
-
-@dataclass
-class Phase:
-    """One timed stretch of work. `duration_ms`: milliseconds, known once it has ended."""
-
-    name: str
-    duration_ms: float = 0.0
 
 
 def configure_logging(settings: Settings) -> None:
@@ -95,29 +84,6 @@ def bound(**ids: object) -> AbstractContextManager[None]:
     return structlog.contextvars.bound_contextvars(**ids)
 
 
-@contextmanager
-def phase(
-    logger: structlog.stdlib.BoundLogger, name: str, *, clock: Callable[[], float] = time.perf_counter
-) -> Iterator[Phase]:
-    """Times the block and logs a line with `phase` and `duration_ms`; a warning when an exception ends it.
-
-    The phase that is handed out knows its duration afterwards. `clock`: gives seconds.
-
-    >>> with phase(logger, "render") as rendering:
-    ...     pixels = backend.render(recipe)
-    """
-    timed = Phase(name)
-    started = clock()
-    try:
-        yield timed
-    except BaseException:
-        timed.duration_ms = _milliseconds(clock() - started)
-        logger.warning("phase failed", phase=name, duration_ms=timed.duration_ms)
-        raise
-    timed.duration_ms = _milliseconds(clock() - started)
-    logger.info("phase", phase=name, duration_ms=timed.duration_ms)
-
-
 class _StandardError(logging.StreamHandler[TextIO]):
     """Looks `sys.stderr` up for every line: code that captures output replaces it."""
 
@@ -141,7 +107,3 @@ def _renderer(settings: Settings) -> Processor:
     if settings.posegen_log_format == "json":
         return structlog.processors.JSONRenderer()
     return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), sort_keys=False)
-
-
-def _milliseconds(seconds: float) -> float:
-    return round(seconds * 1000, 3)

@@ -1,4 +1,4 @@
-"""The studio: what pictures are made with. One object that the assets, the command and the tests hand around."""
+"""The studio: database, stores, backends and the numbers of the work, as one object that every home is given."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 
 from posegen.backends.breaker import BackendRule
 from posegen.backends.protocol import Backend
+from posegen.backends.registry import open_backend
 from posegen.database.connection import Database
 from posegen.errors import ObjectCorrupt, ObjectExists, StoreUnknown
-from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize
-from posegen.objects import stores
+from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize, thumbnail_sizes
+from posegen.objects import stores as store_rows
+from posegen.objects.identity import require_own
+from posegen.settings import Settings
 from posegen.storage.hashing import fingerprint
 from posegen.storage.protocol import LONGEST_SIGNED_SECONDS, ObjectInfo, ObjectStore
+from posegen.storage.stores import Stores
 from posegen.work.commit_points import CommitPoint, reached
 from posegen.work.rules import RetryRule
 from posegen.work.worker_home import WorkerHome
@@ -43,6 +47,33 @@ class Studio:
     worker_home: WorkerHome | None = None
     thumbnails: tuple[ThumbnailSize, ...] = (STANDARD,)
 
+    @classmethod
+    def of(cls, settings: Settings, database: Database, stores: Stores) -> Studio:
+        """The studio that the settings describe.
+
+        Args:
+            settings: of this process.
+            database: where rows are.
+            stores: of these settings.
+
+        Raises:
+            StoreMistaken: the current store is not the one that this database has been writing to.
+        """
+        require_own(database, stores.current)
+        return cls(
+            database=database,
+            store=stores.current,
+            open_store=stores.named,
+            open_backend=open_backend,
+            render_threads=settings.posegen_render_threads,
+            lease_seconds=settings.posegen_lease_seconds,
+            retry_rule=RetryRule.of(settings),
+            backend_rule=BackendRule.of(settings),
+            quality_retries=settings.posegen_quality_retries,
+            worker_home=WorkerHome(settings.workers_path),
+            thumbnails=thumbnail_sizes(settings.posegen_thumbnails),
+        )
+
     def store_named(self, name: str) -> ObjectStore:
         """The store that a row names: it may lie elsewhere than what is new. Raises `StoreUnknown`."""
         if name == self.store.name:
@@ -54,7 +85,7 @@ class Studio:
     def stores_in_use(self) -> list[ObjectStore]:
         """The store of what is new, and every other one that rows still need. Raises `StoreUnknown`."""
         with self.database.transaction() as connection:
-            needed = stores.needed(connection)
+            needed = store_rows.needed(connection)
         return [self.store, *(self.store_named(name) for name in needed if name != self.store.name)]
 
     def read(self, store: str, key: str, sha256: str) -> bytes:

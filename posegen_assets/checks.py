@@ -26,7 +26,9 @@ _SHOWN = 20
 @dg.asset_check(
     asset="generated_poses", blocking=True, description="Every pose and thumbnail is stored, whole and in its size."
 )
-def poses_are_whole(context: dg.AssetCheckExecutionContext, studio: StudioResource) -> dg.AssetCheckResult:
+def poses_are_whole(
+    context: dg.AssetCheckExecutionContext, studio: dg.ResourceParam[StudioResource]
+) -> dg.AssetCheckResult:
     """Reads every object of the generation back and compares its hash and size."""
     return _result(context, studio, inspect_poses, dg.AssetCheckSeverity.ERROR)
 
@@ -34,26 +36,30 @@ def poses_are_whole(context: dg.AssetCheckExecutionContext, studio: StudioResour
 @dg.asset_check(
     asset="generated_poses", description="Every pose is sharp, bright and different enough, with its figure in place."
 )
-def quality(context: dg.AssetCheckExecutionContext, studio: StudioResource) -> dg.AssetCheckResult:
+def quality(context: dg.AssetCheckExecutionContext, studio: dg.ResourceParam[StudioResource]) -> dg.AssetCheckResult:
     """Judges what was measured on each picture again; no picture is read."""
     return _result(context, studio, inspect_quality, dg.AssetCheckSeverity.WARN)
 
 
 @dg.asset_check(asset="exports", description="Every export is stored, whole and in its platform's size.")
-def exports_are_whole(context: dg.AssetCheckExecutionContext, studio: StudioResource) -> dg.AssetCheckResult:
+def exports_are_whole(
+    context: dg.AssetCheckExecutionContext, studio: dg.ResourceParam[StudioResource]
+) -> dg.AssetCheckResult:
     """Reads every export of the generation back and compares its hash and size."""
     return _result(context, studio, inspect_exports, dg.AssetCheckSeverity.ERROR)
 
 
 @dg.asset_check(asset="exports", description="Every pose that was asked for is there, in every format.")
-def nothing_is_missing(context: dg.AssetCheckExecutionContext, studio: StudioResource) -> dg.AssetCheckResult:
+def nothing_is_missing(
+    context: dg.AssetCheckExecutionContext, studio: dg.ResourceParam[StudioResource]
+) -> dg.AssetCheckResult:
     """Compares what the request asked for with what is there."""
     return _result(context, studio, inspect_counts, dg.AssetCheckSeverity.WARN)
 
 
 def _result(
     context: dg.AssetCheckExecutionContext,
-    studio: StudioResource,
+    studio: dg.ResourceParam[StudioResource],
     inspect: Callable[[Studio, UUID], Inspection],
     severity: dg.AssetCheckSeverity,
 ) -> dg.AssetCheckResult:

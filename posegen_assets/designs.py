@@ -28,7 +28,7 @@ from sensors.targets import DESIGNS, DISPATCH_TAG
     code_version=CODE_VERSION,
     description="A design of design_requests: a 600x600 preview, a 200x200 thumbnail, a PDF where one was asked for.",
 )
-def design_previews(context: dg.AssetExecutionContext, studio: StudioResource) -> dg.Output[Manifest]:
+def design_previews(context: dg.AssetExecutionContext, studio: dg.ResourceParam[StudioResource]) -> dg.Output[Manifest]:
     """Render the design, unless it has ended; a published one never changes."""
     with (
         refusals_in_words(context),

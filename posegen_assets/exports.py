@@ -22,7 +22,7 @@ from posegen_assets.ownership import CODE_VERSION, OWNERS, POSE_IMAGES
 from posegen_assets.refusals import generation_of, refusals_in_words, who_cancelled
 from resources.manifest_io_manager import Manifest
 from resources.studio import StudioResource
-from sensors.targets import GENERATIONS
+from sensors.targets import GENERATION_PARTITIONS
 
 
 class ExportConfig(dg.Config):
@@ -38,7 +38,7 @@ class ExportConfig(dg.Config):
 
 
 @dg.asset(
-    partitions_def=GENERATIONS,
+    partitions_def=GENERATION_PARTITIONS,
     io_manager_key="manifests",
     group_name=POSE_IMAGES,
     kinds={"opencv", "jpeg"},
@@ -47,7 +47,10 @@ class ExportConfig(dg.Config):
     description="Every wanted platform's version of every completed pose; deriving them again costs nothing.",
 )
 def exports(
-    context: dg.AssetExecutionContext, config: ExportConfig, generated_poses: Manifest, studio: StudioResource
+    context: dg.AssetExecutionContext,
+    config: ExportConfig,
+    generated_poses: Manifest,
+    studio: dg.ResourceParam[StudioResource],
 ) -> dg.Output[Manifest]:
     """Derive what is missing and end the generation; on an ended one, derive what was asked for."""
     with (

@@ -10,7 +10,7 @@ import dagster as dg
 
 from posegen.error_codes import NOT_OURS
 from posegen.incidents import Incident, open_incidents
-from posegen.settings import load_settings
+from posegen.settings import Settings
 from posegen.storage.space import space_of
 from posegen.upkeep.health import SEVERITIES, HealthFinding, Kind, Severity, Thresholds, judge
 from posegen.upkeep.health_rows import look
@@ -39,9 +39,8 @@ _SAYS = {
     check_specs=[dg.AssetCheckSpec(kind.value, asset="health", description=_SAYS[kind]) for kind in Kind],
     description="Errors, queue, backends and space beside their thresholds, and the incidents that follow from them.",
 )
-def health(database: DatabaseResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
+def health(database: dg.ResourceParam[DatabaseResource], settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """One look; the second one right after it says the same."""
-    settings = load_settings()
     thresholds = Thresholds.of(settings)
     with database.open() as opened:
         with opened.transaction() as connection:

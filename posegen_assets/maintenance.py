@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from posegen.settings import load_settings
+from posegen.settings import Settings
 from posegen.upkeep.invariants import Bounds
 from posegen.upkeep.metrics import note_findings
 from posegen.upkeep.recovery import RecoveredWork, recover_all
@@ -28,9 +28,12 @@ from sensors.runs import DagsterRuns
     code_version=CODE_VERSION,
     description="What lost its worker, gets nowhere or takes too long, put back or ended, with the reasons.",
 )
-def recovery(context: dg.AssetExecutionContext, database: DatabaseResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
+def recovery(
+    context: dg.AssetExecutionContext,
+    database: dg.ResourceParam[DatabaseResource],
+    settings: dg.ResourceParam[Settings],
+) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """One pass; a second one right after it finds nothing."""
-    settings = load_settings()
     with database.open() as opened:
         steps = Steps(opened, "recovery")
         recovered = recover_all(opened, settings, steps)
@@ -46,9 +49,11 @@ def recovery(context: dg.AssetExecutionContext, database: DatabaseResource) -> d
 
 
 @dg.asset_check(asset=recovery, description="Every invariant holds: states, leases, events, credits, space, objects.")
-def invariants_hold(studio: StudioResource) -> dg.AssetCheckResult:
+def invariants_hold(
+    studio: dg.ResourceParam[StudioResource], settings: dg.ResourceParam[Settings]
+) -> dg.AssetCheckResult:
     """What `posegen verify` looks at."""
-    bounds = Bounds.of(load_settings())
+    bounds = Bounds.of(settings)
     with studio.open() as opened:
         findings = verify(opened.database, opened.stores_in_use(), bounds=bounds)
         with opened.database.transaction() as connection:

@@ -19,7 +19,7 @@ from resources.studio import StudioResource
     code_version=CODE_VERSION,
     description="The 64 poses and those that operators added, with an OpenPose and a depth map of each.",
 )
-def pose_library(context: dg.AssetExecutionContext, studio: StudioResource) -> dg.Output[Manifest]:
+def pose_library(context: dg.AssetExecutionContext, studio: dg.ResourceParam[StudioResource]) -> dg.Output[Manifest]:
     """Seed the library and draw the control maps that are missing; a second time there is nothing to do."""
     with studio.open() as opened:
         library = service.prepare(opened)

@@ -10,8 +10,7 @@ import dagster as dg
 
 from posegen.generations.asking.claims import start_work
 from posegen.generations.making.manifests import poses_manifest, thumbnails_manifest
-from posegen.generations.making.poses import make_poses
-from posegen.generations.making.thumbnails import make_thumbnails_again
+from posegen.generations.making.poses import make_poses, make_thumbnails_again
 from posegen.generations.making.work import at_work
 from posegen.logs import bound
 from posegen.studio import Studio
@@ -19,7 +18,7 @@ from posegen_assets.metadata import contact_sheet_shown, pose_metadata, thumbnai
 from posegen_assets.ownership import CODE_VERSION, OWNERS, POSE_IMAGES
 from posegen_assets.refusals import generation_of, refusals_in_words, who_cancelled
 from resources.studio import StudioResource
-from sensors.targets import DISPATCH_TAG, GENERATIONS
+from sensors.targets import DISPATCH_TAG, GENERATION_PARTITIONS
 
 
 def _out(description: str, kinds: set[str]) -> dg.AssetOut:
@@ -37,7 +36,7 @@ def _out(description: str, kinds: set[str]) -> dg.AssetOut:
 
 @dg.multi_asset(
     name="pose_images",
-    partitions_def=GENERATIONS,
+    partitions_def=GENERATION_PARTITIONS,
     can_subset=True,
     outs={
         "generated_poses": _out(
@@ -51,7 +50,9 @@ def _out(description: str, kinds: set[str]) -> dg.AssetOut:
         "thumbnails": {dg.AssetKey("generated_poses")},
     },
 )
-def pose_images(context: dg.AssetExecutionContext, studio: StudioResource) -> Iterator[dg.Output[dict[str, object]]]:
+def pose_images(
+    context: dg.AssetExecutionContext, studio: dg.ResourceParam[StudioResource]
+) -> Iterator[dg.Output[dict[str, object]]]:
     """Render what is still open, skip what is complete; selecting `thumbnails` alone makes them anew at no charge."""
     selected = context.op_execution_context.selected_output_names
     with (

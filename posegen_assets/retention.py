@@ -11,9 +11,9 @@ from uuid import UUID
 import dagster as dg
 from pydantic import Field
 
-from posegen.accounts import quota
+from posegen.accounts import service as accounts
 from posegen.database.connection import Database
-from posegen.settings import LONGEST_DAYS, LONGEST_GRACE_HOURS, MOST_ROWS, load_settings
+from posegen.settings import LONGEST_DAYS, LONGEST_GRACE_HOURS, MOST_ROWS, Settings
 from posegen.upkeep import retention_rows as retention
 from posegen.upkeep.retention import RetentionRule, clean_up_images
 from posegen.upkeep.retention_rows import Due
@@ -21,7 +21,7 @@ from posegen_assets.ownership import CODE_VERSION, OWNERS, UPKEEP
 from resources.database import DatabaseResource
 from resources.studio import StudioResource
 from resources.traces import forget_partitions, forget_runs, old_runs
-from sensors.targets import DESIGNS, GENERATIONS
+from sensors.targets import DESIGNS, GENERATION_PARTITIONS
 
 _PAGE = 200
 T = TypeVar("T")
@@ -68,9 +68,11 @@ class RecountConfig(dg.Config):
     code_version=CODE_VERSION,
     description="Images that were neither downloaded nor marked for 90 days are hidden, and deleted a day later.",
 )
-def cleaned_images(config: ImagesConfig, studio: StudioResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
+def cleaned_images(
+    config: ImagesConfig, studio: dg.ResourceParam[StudioResource], settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """One pass: hide what has expired, delete what was hidden long enough."""
-    rule = RetentionRule.of(load_settings())
+    rule = RetentionRule.of(settings)
     rule = RetentionRule(
         images=rule.images if config.keep_days is None else timedelta(days=config.keep_days),
         grace=rule.grace if config.grace_hours is None else timedelta(hours=config.grace_hours),
@@ -100,10 +102,13 @@ def cleaned_images(config: ImagesConfig, studio: StudioResource) -> dg.Materiali
     description="A week after its end, work loses its events, its partition and its runs; its rows stay.",
 )
 def retired_work(
-    context: dg.AssetExecutionContext, config: TracesConfig, database: DatabaseResource
+    context: dg.AssetExecutionContext,
+    config: TracesConfig,
+    database: dg.ResourceParam[DatabaseResource],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """One pass over generations, designs and runs."""
-    rule = RetentionRule.of(load_settings())
+    rule = RetentionRule.of(settings)
     age = rule.traces if config.keep_days is None else timedelta(days=config.keep_days)
     with database.open() as opened:
         with opened.transaction() as connection:
@@ -134,10 +139,10 @@ def retired_work(
     code_version=CODE_VERSION,
     description="Everybody's used and reserved space, counted anew; accounts that were wrong are corrected and named.",
 )
-def recounted_space(config: RecountConfig, database: DatabaseResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
+def recounted_space(config: RecountConfig, database: dg.ResourceParam[DatabaseResource]) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """One pass over all accounts."""
     with database.open() as opened:
-        wrong = quota.recount(opened, actor="posegen, recounted_space", dry_run=config.dry_run)
+        wrong = accounts.recount(opened, actor="posegen, recounted_space", dry_run=config.dry_run)
     rows = [
         f"| {each.user_id} | {each.used_before:,} | {each.used:,} | {each.reserved_before:,} | {each.reserved:,} |"
         for each in wrong
@@ -157,7 +162,7 @@ def _retire(instance: dg.DagsterInstance, database: Database, generations: list[
     """Partitions first: an interrupted pass finds the rows again, and deletes partitions that are gone."""
     events = 0
     for page in _pages(generations):
-        forget_partitions(instance, GENERATIONS, [str(each) for each in page])
+        forget_partitions(instance, GENERATION_PARTITIONS, [str(each) for each in page])
         with database.transaction() as connection:
             events += retention.retire_generations(connection, page)
     for page in _pages(designs):

@@ -34,7 +34,7 @@ class ReconcileConfig(dg.Config):
     code_version=CODE_VERSION,
     description="The stores beside their rows: unused objects are deleted, lost or damaged ones are named.",
 )
-def reconciled_storage(config: ReconcileConfig, studio: StudioResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
+def reconciled_storage(config: ReconcileConfig, studio: dg.ResourceParam[StudioResource]) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """One pass over every store that rows need."""
     with studio.open() as opened:
         pass_ = reconcile(
@@ -72,7 +72,9 @@ class MoveConfig(dg.Config):
 
 
 @dg.op(out=dg.DynamicOut(dict), description="Cuts what is to be moved into slices.")
-def slices_to_move(config: MoveConfig, studio: StudioResource) -> Iterator[dg.DynamicOutput[dict[str, object]]]:
+def slices_to_move(
+    config: MoveConfig, studio: dg.ResourceParam[StudioResource]
+) -> Iterator[dg.DynamicOutput[dict[str, object]]]:
     """One output for each slice: the ids that it begins and ends with, and what is to be done with it."""
     with studio.open() as opened:
         require_own(opened.database, opened.store_named(config.target))
@@ -83,7 +85,9 @@ def slices_to_move(config: MoveConfig, studio: StudioResource) -> Iterator[dg.Dy
 
 
 @dg.op(description="Moves one slice; run again, it goes on where it was.")
-def move_slice(context: dg.OpExecutionContext, studio: StudioResource, slice_: dict[str, object]) -> int:
+def move_slice(
+    context: dg.OpExecutionContext, studio: dg.ResourceParam[StudioResource], slice_: dict[str, object]
+) -> int:
     """How many objects could not be moved; the log names them."""
     work = _Slice.model_validate(slice_)
     with studio.open() as opened:
@@ -96,7 +100,7 @@ def move_slice(context: dg.OpExecutionContext, studio: StudioResource, slice_: d
 
 @dg.op(description="Copies the manifests, and deletes old copies whose time has come.")
 def finish_move(
-    context: dg.OpExecutionContext, config: MoveConfig, studio: StudioResource, problems: list[int]
+    context: dg.OpExecutionContext, config: MoveConfig, studio: dg.ResourceParam[StudioResource], problems: list[int]
 ) -> None:
     """The end of a move; fails when an object could not be moved, and says how many are left."""
     with studio.open() as opened:

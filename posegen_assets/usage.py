@@ -42,7 +42,7 @@ def _report(
         freshness_policy=dg.FreshnessPolicy.cron(deadline_cron=due, lower_bound_delta=timedelta(hours=3)),
         description="Generations, poses, credits, durations, errors, users, formats, backends and storage.",
     )
-    def report(context: dg.AssetExecutionContext, studio: StudioResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    def report(context: dg.AssetExecutionContext, studio: dg.ResourceParam[StudioResource]) -> dg.MaterializeResult:  # type: ignore[type-arg]
         """Count a period and write what was counted."""
         from posegen.reports.files import write_report  # pandas and matplotlib: runs of generations must not load them
         from posegen.reports.usage import read_usage
@@ -77,7 +77,7 @@ usage_monthly = _report("usage_monthly", MONTHS, month, due="0 3 1 * *")
 
 
 @dg.asset_check(asset=usage_daily, description="The reports of the last days still say what the database says.")
-def reports_are_current(studio: StudioResource) -> dg.AssetCheckResult:
+def reports_are_current(studio: dg.ResourceParam[StudioResource]) -> dg.AssetCheckResult:
     """A transaction that took long may have written into a day after its report was made."""
     from posegen.reports.usage import read_usage  # pandas: runs of generations must not load it
 

@@ -21,7 +21,9 @@ from sensors.targets import BATCH_TAG
     code_version=CODE_VERSION,
     description="Any stored picture as a JPEG and as a WebP of high quality, for those who asked by image_requests.",
 )
-def image_variants(context: dg.AssetExecutionContext, studio: StudioResource) -> dg.MaterializeResult[None]:
+def image_variants(
+    context: dg.AssetExecutionContext, studio: dg.ResourceParam[StudioResource]
+) -> dg.MaterializeResult[None]:
     """Make the batch that this run was started for; one that was started by hand claims what waits."""
     with studio.open() as opened, bound(run=context.run.run_id):
         batch = context.run.tags.get(BATCH_TAG)

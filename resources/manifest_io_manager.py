@@ -5,27 +5,29 @@ from typing import Any
 
 import dagster as dg
 
+from posegen.settings import Settings
 from posegen.storage.keys import manifest_key
-from resources.storage import StorageResource
+from posegen.storage.stores import Stores
 
 Manifest = dict[str, Any]
 
 
-class ManifestIOManager(dg.ConfigurableIOManager):
+class ManifestIOManager(dg.IOManager):
     """Writes `manifests/{asset}/{partition}.json`, replacing what an earlier run wrote."""
 
-    storage: dg.ResourceDependency[StorageResource]
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
 
     def handle_output(self, context: dg.OutputContext, obj: Manifest) -> None:
         """Store the manifest and show where it lies."""
         key = _key(context)
         data = json.dumps(obj, indent=1, sort_keys=True).encode()
-        self.storage.open().current.put(key, data, content_type="application/json", create_only=False)
+        Stores.of(self._settings).current.put(key, data, content_type="application/json", create_only=False)
         context.add_output_metadata({"manifest": key, "manifest size": len(data)})
 
     def load_input(self, context: dg.InputContext) -> Manifest:
         """The manifest that the upstream asset wrote for this partition."""
-        manifest: Manifest = json.loads(self.storage.open().find(_key(context)))
+        manifest: Manifest = json.loads(Stores.of(self._settings).find(_key(context)))
         return manifest
 
 

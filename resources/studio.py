@@ -2,46 +2,27 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-import dagster as dg
 import psycopg
 import structlog
 
-from posegen.backends.breaker import BackendRule
-from posegen.backends.registry import open_backend
 from posegen.database.connection import Database
 from posegen.database.failures import is_lost
 from posegen.errors import DatabaseUnusable
-from posegen.images.thumbnail_sizes import thumbnail_sizes
-from posegen.objects.identity import require_own
 from posegen.objects.traffic import add_traffic
+from posegen.settings import Settings
 from posegen.storage.stores import Stores
 from posegen.studio import Studio
-from posegen.work.rules import RetryRule
-from posegen.work.worker_home import WorkerHome
 from resources.database import DatabaseResource
-from resources.storage import StorageResource
 
 log = structlog.get_logger(__name__)
 
 
-class StudioResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # the base is generic over itself
-    """What pictures are made with; the fields are those of `posegen.studio.Studio`."""
+class StudioResource:
+    """The studio of a deployment. `settings`: of this process."""
 
-    database: dg.ResourceDependency[DatabaseResource]
-    storage: dg.ResourceDependency[StorageResource]
-    render_threads: int
-    lease_seconds: float
-    most_attempts: int
-    most_lost_leases: int
-    backend_attempts: int
-    backend_seconds: float
-    quality_retries: int
-    breaker_failures: int
-    breaker_seconds: float
-    worker_home: str
-    thumbnails: str
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
 
     @contextmanager
     def open(self) -> Iterator[Studio]:
@@ -49,28 +30,10 @@ class StudioResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # the 
 
         Raises `StoreMistaken` when the store is not the one that this database has been writing to.
         """
-        with self.database.open() as database:
-            stores = self.storage.open()
+        with DatabaseResource(self._settings.database_url).open() as database:
+            stores = Stores.of(self._settings)
             with _traffic_noted(database, stores):
-                require_own(database, stores.current)
-                yield Studio(
-                    database=database,
-                    store=stores.current,
-                    open_store=stores.named,
-                    open_backend=open_backend,
-                    render_threads=self.render_threads,
-                    lease_seconds=self.lease_seconds,
-                    retry_rule=RetryRule(most_attempts=self.most_attempts, most_lost_leases=self.most_lost_leases),
-                    backend_rule=BackendRule(
-                        attempts=self.backend_attempts,
-                        call_seconds=self.backend_seconds,
-                        failures=self.breaker_failures,
-                        breaker_seconds=self.breaker_seconds,
-                    ),
-                    quality_retries=self.quality_retries,
-                    worker_home=WorkerHome(Path(self.worker_home)),
-                    thumbnails=thumbnail_sizes(self.thumbnails),
-                )
+                yield Studio.of(self._settings, database, stores)
 
 
 @contextmanager

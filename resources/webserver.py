@@ -19,7 +19,8 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
 
 from posegen.settings import Settings, load_settings
-from posegen.storage.opening import local_place, open_local
+from posegen.storage.configuration import LocalConfig
+from posegen.storage.stores import open_local
 from posegen.upkeep.metrics import read_numbers
 from posegen.web.metrics import metrics_route
 from posegen.web.objects import object_routes
@@ -49,8 +50,8 @@ def media_path(settings: Settings) -> str:
 
 def create_app(context: WorkspaceProcessContext, settings: Settings) -> Starlette:
     """The web application for one workspace."""
-    place = local_place(settings)
-    pictures = object_routes(open_local(place), cors_origins=place.cors_origins)
+    config = LocalConfig.of(settings)
+    pictures = object_routes(open_local(config), cors_origins=config.cors_origins)
     rooms: list[BaseRoute] = [Mount(media_path(settings), routes=pictures)]
     if settings.database_url is not None:  # `posegen up` always says it, also of the embedded server
         rooms.append(metrics_route(partial(read_numbers, settings.database_url), local_store=settings.storage_path))

@@ -8,7 +8,7 @@ import dagster as dg
 
 from posegen.database.connection import Database
 from posegen.errors import WebhookRefused
-from posegen.settings import load_settings
+from posegen.settings import Settings
 from posegen.upkeep.incidents import tell
 from posegen.upkeep.webhook import post
 from posegen.work.steps import Steps
@@ -24,9 +24,9 @@ SENSOR = "alerts"
     description="Sends each incident to POSEGEN_ALERT_WEBHOOK, once when it begins and once when it is over.",
 )
 @skipped_without_database
-def alerts(database: DatabaseResource) -> dg.SkipReason:
+def alerts(database: dg.ResourceParam[DatabaseResource], settings: dg.ResourceParam[Settings]) -> dg.SkipReason:
     """Starts no run. What was not accepted is tried again by the next tick."""
-    webhook = load_settings().posegen_alert_webhook
+    webhook = settings.posegen_alert_webhook
     if webhook is None:
         return dg.SkipReason("POSEGEN_ALERT_WEBHOOK is not set; no alerts are sent.")
     send = partial(post, webhook.get_secret_value())

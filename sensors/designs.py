@@ -10,7 +10,7 @@ from posegen.designs import service
 from posegen.designs.rows import REQUESTS_CHANNEL
 from posegen.designs.work import kind
 from posegen.errors import StorageError
-from posegen.settings import load_settings
+from posegen.settings import Settings
 from posegen.work.steps import Steps
 from resources.database import DatabaseResource
 from resources.studio import StudioResource
@@ -29,10 +29,12 @@ log = structlog.get_logger(__name__)
 )
 @skipped_without_database
 def design_requests(
-    context: dg.SensorEvaluationContext, database: DatabaseResource, studio: StudioResource
+    context: dg.SensorEvaluationContext,
+    database: dg.ResourceParam[DatabaseResource],
+    studio: dg.ResourceParam[StudioResource],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.SensorResult | dg.SkipReason:
     """One run and one partition for each design that is claimed."""
-    settings = load_settings()
     designs = kind(settings)
     with database.open_for_a_tick() as opened:
         launches = launches_now(context.instance, opened, designs, settings, channel=REQUESTS_CHANNEL)

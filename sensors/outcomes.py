@@ -5,6 +5,7 @@ and pass over a run for which they raised. Here an event counts as seen when the
 """
 
 from collections.abc import Callable
+from functools import partial
 from uuid import UUID
 
 import dagster as dg
@@ -14,7 +15,7 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG, RUN_FAILURE_REASON_TA
 from posegen.database.connection import Database
 from posegen.designs.work import DESIGNS
 from posegen.generations.making.outcomes import GENERATIONS
-from posegen.settings import load_settings
+from posegen.settings import Settings
 from posegen.work.outcomes import Work, cancel_run, recover_run, release_run
 from posegen.work.queue import Claim
 from posegen.work.rules import RetryRule
@@ -35,9 +36,14 @@ _WORK: dict[str, Work] = {GENERATE_JOB: GENERATIONS, RENDER_DESIGNS_JOB: DESIGNS
     description="Puts work back that a failed run has left open.",
 )
 @skipped_without_database
-def failed_runs(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult | dg.SkipReason:
+def failed_runs(
+    context: dg.SensorEvaluationContext,
+    database: dg.ResourceParam[DatabaseResource],
+    settings: dg.ResourceParam[Settings],
+) -> dg.SensorResult | dg.SkipReason:
     """A run that failed at work has settled its row by itself; before and between its assets it could not."""
-    return _each_ended_run(context, database, "failed_runs", dg.DagsterEventType.RUN_FAILURE, _put_back)
+    put_back = partial(_put_back, RetryRule.of(settings))
+    return _each_ended_run(context, database, "failed_runs", dg.DagsterEventType.RUN_FAILURE, put_back)
 
 
 @dg.sensor(
@@ -46,7 +52,9 @@ def failed_runs(context: dg.SensorEvaluationContext, database: DatabaseResource)
     description="Cancelling a run in the Dagster UI cancels its work.",
 )
 @skipped_without_database
-def cancelled_runs(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult | dg.SkipReason:
+def cancelled_runs(
+    context: dg.SensorEvaluationContext, database: dg.ResourceParam[DatabaseResource]
+) -> dg.SensorResult | dg.SkipReason:
     """An operator's word: what is finished stays and is paid for, the rest is released.
 
     A run at work on a generation hears it by itself, and cancels it before it ends. This is for the others.
@@ -54,7 +62,7 @@ def cancelled_runs(context: dg.SensorEvaluationContext, database: DatabaseResour
     return _each_ended_run(context, database, "cancelled_runs", dg.DagsterEventType.RUN_CANCELED, _cancel)
 
 
-def _put_back(database: Database, work: Work, claim: Claim, run: dg.DagsterRun) -> None:
+def _put_back(rule: RetryRule, database: Database, work: Work, claim: Claim, run: dg.DagsterRun) -> None:
     """A process that was asked to stop has ended in order. One that died is left to its lock and its lease."""
     failed_by = run.tags.get(RUN_FAILURE_REASON_TAG)
     if failed_by == RunFailureReason.UNEXPECTED_TERMINATION.value:
@@ -64,7 +72,7 @@ def _put_back(database: Database, work: Work, claim: Claim, run: dg.DagsterRun) 
         database,
         work,
         claim,
-        RetryRule.of(load_settings()),
+        rule,
         run_id=run.run_id if failed_by == RunFailureReason.STEP_FAILURE.value else None,
         reason=f"run {run.run_id} failed",
     )

@@ -4,10 +4,10 @@ import dagster as dg
 
 from posegen.generations.kind import kind
 from posegen.generations.rows.events import REQUESTS_CHANNEL
-from posegen.settings import load_settings
+from posegen.settings import Settings
 from resources.database import DatabaseResource
 from sensors.runs import launches_now
-from sensors.targets import GENERATE_JOB, GENERATIONS, run_of_one
+from sensors.targets import GENERATE_JOB, GENERATION_PARTITIONS, run_of_one
 from sensors.waiting import skipped_without_database
 
 
@@ -19,14 +19,15 @@ from sensors.waiting import skipped_without_database
 )
 @skipped_without_database
 def generation_requests(
-    context: dg.SensorEvaluationContext, database: DatabaseResource
+    context: dg.SensorEvaluationContext,
+    database: dg.ResourceParam[DatabaseResource],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.SensorResult | dg.SkipReason:
     """One run and one partition for each generation that is claimed."""
-    settings = load_settings()
     with database.open_for_a_tick() as opened:
         launches = launches_now(context.instance, opened, kind(settings), settings, channel=REQUESTS_CHANNEL)
     if not launches:
         return dg.SkipReason("Nothing to start: no request is waiting, or every slot is taken.")
     runs = [run_of_one(launch) for launch in launches]
-    partitions = GENERATIONS.build_add_request([str(launch.claims[0].id) for launch in launches])
+    partitions = GENERATION_PARTITIONS.build_add_request([str(launch.claims[0].id) for launch in launches])
     return dg.SensorResult(run_requests=runs, dynamic_partitions_requests=[partitions])

@@ -7,7 +7,7 @@ from posegen.work.tick import Launch
 GENERATE_JOB = "generate"
 VARIANTS_JOB = "make_variants"
 RENDER_DESIGNS_JOB = "render_designs"
-GENERATIONS = dg.DynamicPartitionsDefinition(name="generations")
+GENERATION_PARTITIONS = dg.DynamicPartitionsDefinition(name="generations")
 """One partition for each generation that was claimed; its key is the generation's id."""
 DESIGNS = dg.DynamicPartitionsDefinition(name="designs")
 """One partition for each design that was claimed; its key is the design's id."""

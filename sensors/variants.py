@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from posegen.settings import load_settings
+from posegen.settings import Settings
 from posegen.variants.work import kind
 from resources.database import DatabaseResource
 from sensors.runs import launches_now
@@ -17,9 +17,12 @@ from sensors.waiting import skipped_without_database
     description="Claims new image requests, and recovers those that lost their worker.",
 )
 @skipped_without_database
-def image_requests(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult | dg.SkipReason:
+def image_requests(
+    context: dg.SensorEvaluationContext,
+    database: dg.ResourceParam[DatabaseResource],
+    settings: dg.ResourceParam[Settings],
+) -> dg.SensorResult | dg.SkipReason:
     """One run for each batch that is claimed."""
-    settings = load_settings()
     with database.open_for_a_tick() as opened:
         launches = launches_now(context.instance, opened, kind(settings), settings)
     if not launches:

@@ -17,14 +17,14 @@ from posegen.database.connection import Database
 from posegen.designs import work as designs
 from posegen.generations import service
 from posegen.generations.asking import claims, intake
+from posegen.generations.asking.intake import IntakeLimits
+from posegen.generations.asking.judging import Prices
 from posegen.generations.making import outcomes
-from posegen.generations.making.checkpoint import MadePose
 from posegen.generations.making.exports import derive_exports
 from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.making.poses import make_poses
 from posegen.generations.rows import poses
-from posegen.generations.rows.poses import OpenPose
-from posegen.generations.rules import IntakeLimits, Prices
+from posegen.generations.rows.poses import MadePose, OpenPose
 from posegen.generations.service import Cancelled
 from posegen.images.measures import Measures, Passed
 from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize

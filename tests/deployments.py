@@ -8,10 +8,9 @@ from typing import Any
 from uuid import UUID
 
 import dagster as dg
-import pytest
 from dagster import AssetCheckEvaluation, DagsterEventType, ExecuteInProcessResult
 
-from posegen.settings import Settings
+from posegen.settings import Settings, load_settings
 from posegen.storage.keys import manifest_key
 from posegen.storage.local import LocalStore
 from posegen_assets.checks import CHECKS
@@ -20,14 +19,15 @@ from posegen_assets.jobs import generate
 from posegen_assets.pose_library import pose_library
 from posegen_assets.poses import pose_images
 from resources.environment import deployment_resources
-from sensors.targets import DISPATCH_TAG, GENERATE_JOB, GENERATIONS
-
-# Dagster warns of itself as soon as one resource stands on another.
-ignore_warning_of_nested_resources = pytest.mark.filterwarnings(
-    "ignore:InitResourceContext.dagster_run is deprecated:DeprecationWarning"
-)
+from sensors.targets import DISPATCH_TAG, GENERATE_JOB, GENERATION_PARTITIONS
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def resources_of(sensor: dg.SensorDefinition, *, url: str, **changed: object) -> dict[str, Any]:
+    """What a sensor asks for, by the settings of the environment, with this database and these fields changed."""
+    resources = deployment_resources(load_settings().model_copy(update={"database_url": url, **changed}))
+    return {name: resources[name] for name in sensor.required_resource_keys}
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Deployment:
         exports_config: dict[str, Any] | None = None,
     ) -> Run:
         """Run the job for one partition; `dispatch` makes it the run of a claim, without it an operator started it."""
-        self.instance.add_dynamic_partitions(GENERATIONS.name or "", [str(generation)])
+        self.instance.add_dynamic_partitions(GENERATION_PARTITIONS.name or "", [str(generation)])
         return Run(
             self.definitions()
             .resolve_job_def(GENERATE_JOB)

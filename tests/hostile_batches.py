@@ -57,7 +57,7 @@ class Batches:
         self.outcome = Outcome()
         self._studio = studio
         self._database = studio.database
-        self._resources = {name: resources[name] for name in ("database", "studio")}
+        self._resources = {name: resources[name] for name in ("database", "settings", "studio")}
         self._instance = instance
         self._customer = a_user(self._database, credits=10_000_000)
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from posegen.storage.bucket import BucketAdministration
-from posegen.storage.places import BucketPlace, Credentials
+from posegen.storage.configuration import BucketConfig, Credentials
 from posegen.storage.s3 import BucketStore
 from tests.concurrency import until
 
@@ -44,13 +44,13 @@ class S3Server:
         """Where it answers."""
         return f"http://{HOST}:{self.port}"
 
-    def place(self, bucket: str, *, endpoint: str | None = None, name: str = "s3") -> BucketPlace:
+    def place(self, bucket: str, *, endpoint: str | None = None, name: str = "s3") -> BucketConfig:
         """A private bucket on this server. `endpoint`: that of a proxy before it."""
-        return BucketPlace(
+        return BucketConfig(
             name=name, endpoint=endpoint or self.endpoint, bucket=bucket, region=REGION, credentials=CREDENTIALS
         )
 
-    def new_bucket(self, *, endpoint: str | None = None, name: str = "s3") -> BucketPlace:
+    def new_bucket(self, *, endpoint: str | None = None, name: str = "s3") -> BucketConfig:
         """A bucket that nobody else uses."""
         place = self.place(f"test-{secrets.token_hex(8)}", name=name)
         BucketAdministration(place, lambda: CREDENTIALS).make_bucket()

@@ -39,10 +39,10 @@ from posegen.studio import Studio
 from posegen.supervisor.environment import dagster_environment
 from posegen.upkeep.preparing import prepare_database
 from resources.dagster_storage import pooled_engine
-from resources.database import DatabaseResource
 from sensors.requests import generation_requests
 from sensors.targets import DISPATCH_TAG
 from tests.builders import work
+from tests.deployments import resources_of
 
 CREDITS = 1_000
 EMOJI = chr(0x1F44B)
@@ -326,7 +326,8 @@ def _work(studio: Studio, url: str) -> None:
     """The request sensor's ticks, and in this process what the runs do that they ask for."""
     with dg.DagsterInstance.get() as instance:
         for _ in range(3):
-            with dg.build_sensor_context(instance=instance, resources={"database": DatabaseResource(url=url)}) as tick:
+            resources = resources_of(generation_requests, url=url)
+            with dg.build_sensor_context(instance=instance, resources=resources) as tick:
                 answer = generation_requests(tick)
             assert isinstance(answer, dg.SensorResult | dg.SkipReason)
             for request in getattr(answer, "run_requests", None) or []:

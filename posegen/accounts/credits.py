@@ -11,9 +11,9 @@ from datetime import datetime
 from uuid import UUID
 
 from psycopg.errors import CheckViolation
-from psycopg.rows import class_row
 
 from posegen.database.connection import Connection
+from posegen.database.rows import many, one, value
 from posegen.error_codes import ErrorCode
 from posegen.errors import RequestRefused
 
@@ -31,6 +31,11 @@ class Balance:
     storage_used: int
     storage_reserved: int
     storage_limit: int
+
+    @property
+    def storage_free(self) -> int:
+        """Bytes that are neither used nor reserved."""
+        return self.storage_limit - self.storage_used - self.storage_reserved
 
 
 @dataclass(frozen=True)
@@ -60,49 +65,37 @@ class Entry:
 
 def hold_of(connection: Connection, generation_id: UUID) -> Hold | None:
     """The hold of a generation, or None when it was never accepted."""
-    with connection.cursor(row_factory=class_row(Hold)) as cursor:
-        return cursor.execute(
-            "select amount, captured, released, refunded from holds where generation_id = %s", [generation_id]
-        ).fetchone()
+    statement = "select amount, captured, released, refunded from holds where generation_id = %s"
+    return one(connection, Hold, statement, [generation_id])
 
 
 def balance_of(connection: Connection, user_id: UUID, *, lock: bool = False) -> Balance | None:
     """The account of a user, or None when there is no such user."""
-    with connection.cursor(row_factory=class_row(Balance)) as cursor:
-        return cursor.execute(
-            f"""
-            select credits_granted, credits_available, credits_held, credits_spent, storage_used, storage_reserved,
-                   storage_limit
-            from accounts where user_id = %s {"for update" if lock else ""}
-            """,
-            [user_id],
-        ).fetchone()
+    statement = f"""
+        select credits_granted, credits_available, credits_held, credits_spent, storage_used, storage_reserved,
+               storage_limit
+        from accounts where user_id = %s {"for update" if lock else ""}
+    """
+    return one(connection, Balance, statement, [user_id])
 
 
 def entries_of(connection: Connection, user_id: UUID, limit: int) -> list[Entry]:
     """The movements of a user's credits, the latest first."""
-    with connection.cursor(row_factory=class_row(Entry)) as cursor:
-        return cursor.execute(
-            """
-            select kind, amount, source, target, generation_id, pose_id, reason, actor, created_at from ledger_entries
-            where user_id = %s order by id desc limit %s
-            """,
-            [user_id, limit],
-        ).fetchall()
+    statement = """
+        select kind, amount, source, target, generation_id, pose_id, reason, actor, created_at from ledger_entries
+        where user_id = %s order by id desc limit %s
+    """
+    return many(connection, Entry, statement, [user_id, limit])
 
 
 def grant(connection: Connection, user_id: UUID, amount: int, *, reason: str, actor: str) -> int:
     """Give credits to a user; returns what is available now. `amount`: above 0."""
-    row = connection.execute(
-        "select grant_credits(%s, %s, %s, %s) as available", [user_id, amount, reason, actor]
-    ).fetchone()
-    return int(row["available"]) if row else 0
+    return int(value(connection, "select grant_credits(%s, %s, %s, %s)", [user_id, amount, reason, actor]))
 
 
 def refund(connection: Connection, poses: Sequence[UUID], *, reason: str, actor: str) -> int:
     """Give back what was paid for these poses; returns the credits. Those that were refunded before add nothing."""
-    row = connection.execute("select refund_poses(%s, %s, %s) as refunded", [list(poses), reason, actor]).fetchone()
-    return int(row["refunded"]) if row else 0
+    return int(value(connection, "select refund_poses(%s, %s, %s)", [list(poses), reason, actor]))
 
 
 def hold(connection: Connection, user_id: UUID, generation_id: UUID, amount: int) -> None:

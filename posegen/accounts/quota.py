@@ -6,36 +6,30 @@ from dataclasses import dataclass
 from typing import LiteralString
 from uuid import UUID
 
-from psycopg.rows import class_row
-
-from posegen.database.connection import Connection, Database
+from posegen.accounts.credits import balance_of
+from posegen.database.connection import Connection
+from posegen.database.rows import changed, many, one, value
 from posegen.error_codes import ErrorCode
 from posegen.errors import RequestRefused
 
 
 def reserve(connection: Connection, user_id: UUID, size: int) -> None:
     """Set `size` bytes aside. Raises `RequestRefused` (quota_exceeded) when they do not fit under the limit."""
-    reserved = connection.execute(
-        """
+    statement = """
         update accounts set storage_reserved = storage_reserved + %(size)s
         where user_id = %(user)s and storage_used + storage_reserved + %(size)s <= storage_limit
-        """,
-        {"size": size, "user": user_id},
-    )
-    if reserved.rowcount != 1:
+    """
+    if not changed(connection, statement, {"size": size, "user": user_id}):
         raise _exceeded(connection, user_id, size)
 
 
 def use(connection: Connection, user_id: UUID, size: int) -> None:
     """Count `size` bytes as used that nothing was reserved for. Raises `RequestRefused` (quota_exceeded)."""
-    used = connection.execute(
-        """
+    statement = """
         update accounts set storage_used = storage_used + %(size)s
         where user_id = %(user)s and storage_used + storage_reserved + %(size)s <= storage_limit
-        """,
-        {"size": size, "user": user_id},
-    )
-    if used.rowcount != 1:
+    """
+    if not changed(connection, statement, {"size": size, "user": user_id}):
         raise _exceeded(connection, user_id, size)
 
 
@@ -44,8 +38,7 @@ def settle(connection: Connection, generation_id: UUID, size: int) -> None:
 
     Raises `RequestRefused` (quota_exceeded) when it does not.
     """
-    row = connection.execute(
-        """
+    statement = """
         with before as (
             select id, user_id, least(storage_reserved, %(size)s) as from_reserve from generations where id = %(id)s
         ), taken as (
@@ -59,21 +52,15 @@ def settle(connection: Connection, generation_id: UUID, size: int) -> None:
             returning a.user_id
         )
         select before.user_id, before.from_reserve, exists (select from settled) as settled from before
-        """,
-        {"size": size, "id": generation_id},
-    ).fetchone()
-    if row is not None and not row["settled"]:
-        raise _exceeded(connection, row["user_id"], size - row["from_reserve"])
+    """
+    settled = one(connection, _Settled, statement, {"size": size, "id": generation_id})
+    if settled is not None and not settled.settled:
+        raise _exceeded(connection, settled.user_id, size - settled.from_reserve)
 
 
 def _exceeded(connection: Connection, user_id: UUID, size: int) -> RequestRefused:
-    row = connection.execute(
-        """
-        select storage_limit - storage_used - storage_reserved as free, storage_limit from accounts where user_id = %s
-        """,
-        [user_id],
-    ).fetchone()
-    free, limit = (row["free"], row["storage_limit"]) if row else (0, 0)
+    account = balance_of(connection, user_id)
+    free, limit = (account.storage_free, account.storage_limit) if account else (0, 0)
     return RequestRefused(
         ErrorCode.QUOTA_EXCEEDED,
         f"This may need {size:,} bytes and {free:,} of {limit:,} are free: delete images or raise the limit.",
@@ -83,6 +70,13 @@ def _exceeded(connection: Connection, user_id: UUID, size: int) -> RequestRefuse
 def give_back(connection: Connection, generation_id: UUID) -> None:
     """Return what a generation reserved and did not use."""
     connection.execute("select give_back_reservation(%s)", [generation_id])
+
+
+@dataclass(frozen=True)
+class _Settled:
+    user_id: UUID
+    from_reserve: int
+    settled: bool
 
 
 @dataclass(frozen=True)
@@ -107,18 +101,11 @@ _WRONG: LiteralString = """
 """
 
 
-def recount(database: Database, *, actor: str, dry_run: bool = False) -> list[Recounted]:
-    """Count the space of all users anew; returns the accounts that were wrong, and corrects them unless `dry_run`."""
-    with database.transaction() as connection, connection.cursor(row_factory=class_row(Recounted)) as cursor:
-        wrong = cursor.execute(_WRONG).fetchall()
-    if dry_run:
-        return wrong
-    return [each for each in wrong if _corrected(database, each.user_id, actor)]
+def wrong_accounts(connection: Connection) -> list[Recounted]:
+    """The accounts whose space is not that of their objects and generations."""
+    return many(connection, Recounted, _WRONG)
 
 
-def _corrected(database: Database, user: UUID, actor: str) -> bool:
-    """Whether the account was wrong still when it was locked."""
-    with database.transaction() as connection:
-        row = connection.execute("select recount_space(%s, %s) as corrected", [user, actor]).fetchone()
-    assert row is not None, "a function returns a row"
-    return bool(row["corrected"])
+def correct(connection: Connection, user_id: UUID, actor: str) -> bool:
+    """Set the space of an account to what its objects and generations have; False when it is right already."""
+    return bool(value(connection, "select recount_space(%s, %s)", [user_id, actor]))

@@ -5,12 +5,11 @@ Constraints and triggers keep them equal; this finds what was written past them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import LiteralString
 
-from psycopg.rows import class_row
-
 from posegen.database.connection import Connection
+from posegen.database.rows import existing, many
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Audit:
     accounts: int
     granted: int
     in_circulation: int
-    differences: list[Difference]
+    differences: list[Difference] = field(default_factory=list)
 
 
 _TOTALS: LiteralString = """
@@ -87,8 +86,5 @@ order by 1, 2, 3
 def audit(connection: Connection) -> Audit:
     """Replay everything, on one snapshot. The transaction must be a fresh one."""
     connection.execute("set transaction isolation level repeatable read read only")
-    totals = connection.execute(_TOTALS).fetchone()
-    assert totals is not None, "an aggregate returns a row"
-    with connection.cursor(row_factory=class_row(Difference)) as cursor:
-        differences = cursor.execute(_DIFFERENCES).fetchall()
-    return Audit(**totals, differences=differences)
+    audited = existing(connection, Audit, _TOTALS)
+    return replace(audited, differences=many(connection, Difference, _DIFFERENCES))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from psycopg.rows import class_row
-
 from posegen.database.connection import Connection
+from posegen.database.rows import changed, existing, many, one
 from posegen.database.texts import storable
 
 
@@ -43,45 +42,33 @@ _COLUMNS = """
 
 def breaker_of(connection: Connection, backend: str, *, lock: bool = False) -> BreakerRow | None:
     """The breaker of a backend, or None when it has always answered."""
-    with connection.cursor(row_factory=class_row(BreakerRow)) as cursor:
-        return cursor.execute(
-            f"select {_COLUMNS} from backend_breakers where backend = %s {'for update' if lock else ''}", [backend]
-        ).fetchone()
+    statement = f"select {_COLUMNS} from backend_breakers where backend = %s {'for update' if lock else ''}"
+    return one(connection, BreakerRow, statement, [backend])
 
 
 def open_breakers(connection: Connection) -> list[BreakerRow]:
     """The breakers that are open, or just being tried."""
-    with connection.cursor(row_factory=class_row(BreakerRow)) as cursor:
-        return cursor.execute(f"select {_COLUMNS} from backend_breakers where opened_at is not null").fetchall()
+    return many(connection, BreakerRow, f"select {_COLUMNS} from backend_breakers where opened_at is not null")
 
 
 def take_probe(connection: Connection, backend: str, *, seconds: float) -> bool:
     """Take the right to try a backend whose pause is over; False when another process has taken it."""
-    return (
-        connection.execute(
-            """
-            update backend_breakers set probe_ends = now() + make_interval(secs => %s)
-            where backend = %s and retry_at <= now() and coalesce(probe_ends, '-infinity') < now()
-            """,
-            [seconds, backend],
-        ).rowcount
-        == 1
-    )
+    statement = """
+        update backend_breakers set probe_ends = now() + make_interval(secs => %s)
+        where backend = %s and retry_at <= now() and coalesce(probe_ends, '-infinity') < now()
+    """
+    return changed(connection, statement, [seconds, backend]) == 1
 
 
 def count_failure(connection: Connection, backend: str, error: str) -> BreakerRow:
     """Count a call without an answer; the row as it is now, locked for the transaction."""
-    connection.execute(
-        """
+    statement = f"""
         insert into backend_breakers (backend, failures, last_error) values (%s, 1, %s)
         on conflict (backend) do update set failures = backend_breakers.failures + 1,
             last_error = excluded.last_error, updated_at = now()
-        """,
-        [backend, storable(error)],
-    )
-    row = breaker_of(connection, backend)
-    assert row is not None, "it was just written"
-    return row
+        returning {_COLUMNS}
+    """
+    return existing(connection, BreakerRow, statement, [backend, storable(error)])
 
 
 def open_breaker(connection: Connection, backend: str, *, seconds: float) -> None:
@@ -102,19 +89,14 @@ def open_breaker(connection: Connection, backend: str, *, seconds: float) -> Non
 
 def close_breaker(connection: Connection, backend: str) -> bool:
     """The backend has answered; True when that ended an outage."""
-    closed = connection.execute(
-        """
+    statement = """
         update backend_breakers set failures = 0, openings = 0, opened_at = null, retry_at = null, probe_ends = null,
             updated_at = now()
         where backend = %s and (failures > 0 or opened_at is not null)
-        """,
-        [backend],
-    )
-    if closed.rowcount != 1:
+    """
+    if not changed(connection, statement, [backend]):
         return False
     # Of those from long ago, no generation's time limit needs to know any more.
     connection.execute("delete from backend_outages where closed_at < now() - interval '90 days'")
-    ended = connection.execute(
-        "update backend_outages set closed_at = now() where backend = %s and closed_at is null", [backend]
-    )
-    return ended.rowcount == 1
+    statement = "update backend_outages set closed_at = now() where backend = %s and closed_at is null"
+    return changed(connection, statement, [backend]) == 1

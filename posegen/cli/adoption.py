@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -11,7 +11,7 @@ import typer
 
 from posegen.cli import console
 from posegen.cli.commands import AS_JSON
-from posegen.cli.session import Session, open_session
+from posegen.cli.session import open_session
 from posegen.generations.adopting.adoption import Adopted, Adoption, adopt_tree
 from posegen.images.decoding.pool import DecoderPool
 
@@ -42,7 +42,15 @@ def adopt(
     Example: `posegen storage adopt uploads --user USER`
     """
     with open_session(upgrade=True) as session, DecoderPool() as decoders:
-        tree = _tree(session, folder.resolve(), user, expire=expire, delete_files=delete_files, dry_run=dry_run)
+        tree = Adoption.of(
+            session.settings,
+            folder,
+            user,
+            expires=expire,
+            delete_files=delete_files,
+            dry_run=dry_run,
+            now=datetime.now(UTC),
+        )
         console.note(_rules(tree, session.settings.posegen_keep_images_days))
         with console.err.status("Looking ...", spinner="dots") as status:
 
@@ -59,13 +67,6 @@ def adopt(
         console.complain(problem)
     if adopted.problems:
         raise typer.Exit(1)
-
-
-def _tree(session: Session, root: Path, user: UUID, *, expire: bool, delete_files: bool, dry_run: bool) -> Adoption:
-    settings = session.settings
-    old_since = datetime.now(UTC) - timedelta(days=settings.posegen_keep_images_days) if expire else None
-    in_place = settings.storage_mode == "local" and root == settings.storage_path.resolve()
-    return Adoption(root, user, in_place, expire, delete_files, old_since, dry_run)
 
 
 def _rules(tree: Adoption, keep_days: float) -> str:

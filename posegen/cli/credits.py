@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import typer
 
-from posegen.accounts import credits
-from posegen.accounts import replay as ledger_audit
-from posegen.accounts.credits import Balance, Entry
+from posegen.accounts import service as accounts
+from posegen.accounts.credits import Entry
 from posegen.accounts.replay import Audit
+from posegen.accounts.service import Granted
 from posegen.cli import console
 from posegen.cli.actors import ACTOR, local_actor
 from posegen.cli.commands import AS_JSON, Commands
@@ -18,9 +18,8 @@ from posegen.cli.failures import told_on_failure
 from posegen.cli.picking import POSES, numbers
 from posegen.cli.requests import LOCAL_USER
 from posegen.cli.session import open_session
-from posegen.database.connection import Connection
-from posegen.errors import GenerationUnknown, NothingToRefund, PoseNumberUnknown, UserUnknown
-from posegen.generations.reading.results import pose_results, results_of
+from posegen.generations import service as generations
+from posegen.generations.service import Refunded
 
 app = Commands(help="Credits: what a user has; grant, refund, audit.", no_args_is_help=True)
 
@@ -37,9 +36,9 @@ def show(
 
     Example: `posegen credits show --user USER`
     """
-    with open_session() as session, session.database.transaction() as connection:
-        balance = _balance(connection, user)
-        entries = credits.entries_of(connection, user, limit)
+    with open_session() as session:
+        balance = accounts.balance(session.database, user)
+        entries = accounts.movements(session.database, user, limit=limit)
     if as_json:
         console.print_json({"user": user, **vars(balance), "entries": [vars(entry) for entry in entries]})
         return
@@ -64,16 +63,25 @@ def grant(
     Example: `posegen credits grant USER 500 --reason "invoice 1041"`
     """
     look = f"`posegen credits show {user}`"
+
+    def may_be_granted(_: Granted) -> None:
+        progress.sentence = f"{amount:,} credits may have been granted: {look} says whether."
+
     with told_on_failure() as progress:
-        with open_session() as session, session.database.transaction() as connection:
-            _balance(connection, user)
-            available = credits.grant(connection, user, amount, reason=reason, actor=actor or local_actor("credits"))
-            progress.sentence = f"{amount:,} credits may have been granted: {look} says whether."
+        with open_session() as session:
+            granted = accounts.grant(
+                session.database,
+                user,
+                amount,
+                reason=reason,
+                actor=actor or local_actor("credits"),
+                before_commit=may_be_granted,
+            )
         progress.sentence = f"{amount:,} credits were granted; {look} shows them."
         if as_json:
-            console.print_json({"user": user, "granted": amount, "credits_available": available})
+            console.print_json({"user": user, "granted": amount, "credits_available": granted.available})
         else:
-            console.say(f"{amount:,} credits granted; {available:,} are available now.")
+            console.say(f"{amount:,} credits granted; {granted.available:,} are available now.")
 
 
 @app.command()
@@ -91,18 +99,25 @@ def refund(
     Example: `posegen credits refund GENERATION --pose 1 --reason "wrong hat"`
     """
     look = f"`posegen explain {generation}`"
+
+    def may_be_refunded(refunded: Refunded) -> None:
+        progress.sentence = f"{refunded.credits:,} credits may have been refunded: {look} says whether."
+
     with told_on_failure() as progress:
-        with open_session() as session, session.database.transaction() as connection:
-            poses = _completed(connection, generation, numbers(pose))
-            refunded = credits.refund(connection, poses, reason=reason, actor=actor or local_actor("credits"))
-            if not refunded:
-                raise NothingToRefund(generation)
-            progress.sentence = f"{refunded:,} credits may have been refunded: {look} says whether."
-        progress.sentence = f"{refunded:,} credits were refunded; {look} shows it."
+        with open_session() as session:
+            refunded = generations.refund(
+                session.database,
+                generation,
+                numbers=numbers(pose) or None,
+                reason=reason,
+                actor=actor or local_actor("credits"),
+                before_commit=may_be_refunded,
+            )
+        progress.sentence = f"{refunded.credits:,} credits were refunded; {look} shows it."
         if as_json:
-            console.print_json({"generation": generation, "credits_refunded": refunded})
+            console.print_json({"generation": generation, "credits_refunded": refunded.credits})
         else:
-            console.say(f"{refunded:,} credits refunded.")
+            console.say(f"{refunded.credits:,} credits refunded.")
 
 
 @app.command()
@@ -113,32 +128,14 @@ def audit(as_json: AS_JSON = False) -> None:
 
     Example: `posegen credits audit`
     """
-    with open_session() as session, session.database.transaction() as connection:
-        found = ledger_audit.audit(connection)
+    with open_session() as session:
+        found = accounts.audit(session.database)
     if as_json:
         console.print_json({**vars(found), "differences": [vars(each) for each in found.differences]})
     else:
         _print(found)
     if found.differences:
         raise typer.Exit(1)
-
-
-def _balance(connection: Connection, user: UUID) -> Balance:
-    balance = credits.balance_of(connection, user)
-    if balance is None:
-        raise UserUnknown(user)
-    return balance
-
-
-def _completed(connection: Connection, generation: UUID, wanted: list[int] | None) -> list[UUID]:
-    if not results_of(connection, [generation]):
-        raise GenerationUnknown(generation)
-    rows = pose_results(connection, generation)
-    completed: dict[int, Any] = {row["position"] + 1: row["pose_id"] for row in rows if row["status"] == "completed"}
-    for number in wanted or ():
-        if number not in completed:
-            raise PoseNumberUnknown(number, list(completed))
-    return [completed[number] for number in wanted or completed]
 
 
 def _print_movements(entries: list[Entry]) -> None:

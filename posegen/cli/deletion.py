@@ -12,12 +12,9 @@ from posegen.cli import console
 from posegen.cli.actors import ACTOR, local_actor
 from posegen.cli.commands import AS_JSON
 from posegen.cli.picking import POSES, numbers
-from posegen.cli.session import Session, open_session
-from posegen.errors import GenerationUnknown, NothingToDelete, NothingToRestore, PoseNumberUnknown
-from posegen.generations.reading.results import results_of
-from posegen.objects import adopted_files
+from posegen.cli.session import open_session
+from posegen.generations import service
 from posegen.settings import LONGEST_GRACE_HOURS
-from posegen.upkeep import retention_rows as retention
 
 _GENERATION = Annotated[UUID, typer.Argument(help="A generation that has ended; `posegen status` lists the latest.")]
 
@@ -53,29 +50,31 @@ def delete(
         grace = timedelta(
             hours=session.settings.posegen_delete_grace_hours if grace_hours is None else grace_hours,
         )
-        chosen = _chosen(session, generation, pose)
-        with session.database.transaction() as connection:
-            hidden = retention.hide(connection, chosen, actor=actor or local_actor("delete"), grace=grace)
-            released = adopted_files.let_go_with(connection, chosen) if delete_files else 0
-            kept = adopted_files.count_of_poses(connection, chosen)
-    if not hidden and not released:
-        raise NothingToDelete(generation)
+        deleted = service.delete(
+            session.database,
+            generation,
+            numbers=numbers(pose) or None,
+            grace=grace,
+            delete_files=delete_files,
+            actor=actor or local_actor("delete"),
+        )
     if as_json:
         console.print_json(
             {
                 "generation": generation,
-                "poses_hidden": hidden,
+                "poses_hidden": deleted.poses_hidden,
                 "grace_seconds": grace.total_seconds(),
-                "adopted_files_kept": kept,
+                "adopted_files_kept": deleted.adopted_files_kept,
             }
         )
     else:
         console.say(
-            f"The images of {_poses(hidden)} are hidden, and deleted in {grace.total_seconds() / 3600:g} hours. "
-            f"Until then: posegen restore {generation}"
+            f"The images of {_poses(deleted.poses_hidden)} are hidden, and deleted in "
+            f"{grace.total_seconds() / 3600:g} hours. Until then: posegen restore {generation}"
         )
-        if kept:
-            console.say(f"Adopted files that stay where they are: {kept}. --delete-files deletes them, too.")
+        if deleted.adopted_files_kept:
+            kept = f"Adopted files that stay where they are: {deleted.adopted_files_kept}."
+            console.say(f"{kept} --delete-files deletes them, too.")
 
 
 def restore(generation: _GENERATION, pose: POSES = None, actor: ACTOR = None, as_json: AS_JSON = False) -> None:
@@ -86,31 +85,16 @@ def restore(generation: _GENERATION, pose: POSES = None, actor: ACTOR = None, as
     Example: `posegen restore GENERATION`
     """
     with open_session() as session:
-        chosen = _chosen(session, generation, pose)
-        with session.database.transaction() as connection:
-            hidden = [each for each in retention.hidden_poses(connection, generation) if each.id in chosen]
-            restored = retention.restore(connection, chosen, actor=actor or local_actor("restore"))
-    gone = sum(each.images_deleted_at is not None for each in hidden)
-    if not restored:
-        raise NothingToRestore(generation, gone=gone)
+        restored = service.restore(
+            session.database, generation, numbers=numbers(pose) or None, actor=actor or local_actor("restore")
+        )
     if as_json:
-        console.print_json({"generation": generation, "poses_restored": restored, "poses_gone": gone})
+        told = {"poses_restored": restored.poses_restored, "poses_gone": restored.poses_gone}
+        console.print_json({"generation": generation, **told})
         return
-    console.say(f"The images of {_poses(restored)} are there again.")
-    if gone:
-        console.complain(f"The images of {_poses(gone)} are deleted for good.")
-
-
-def _chosen(session: Session, generation: UUID, poses: list[str] | None) -> list[UUID]:
-    wanted = numbers(poses)
-    with session.database.transaction() as connection:
-        if not results_of(connection, [generation]):
-            raise GenerationUnknown(generation)
-        completed = {position + 1: pose for position, pose in retention.completed_poses(connection, generation).items()}
-    for number in wanted or ():
-        if number not in completed:
-            raise PoseNumberUnknown(number, list(completed))
-    return [completed[number] for number in (wanted or completed)]
+    console.say(f"The images of {_poses(restored.poses_restored)} are there again.")
+    if restored.poses_gone:
+        console.complain(f"The images of {_poses(restored.poses_gone)} are deleted for good.")
 
 
 def _poses(number: int) -> str:

@@ -9,20 +9,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID, uuid4
 
 import typer
 
-from posegen.accounts import users
-from posegen.accounts.credits import Balance, balance_of
+from posegen.accounts import service as accounts
 from posegen.cli import console
 from posegen.cli.following import follow
 from posegen.cli.session import Session, open_session
 from posegen.cli.sheets import write_sheet
 from posegen.cli.up import platform_for
 from posegen.errors import PosegenError
-from posegen.generations.asking.requests import insert_request
+from posegen.generations import service
+from posegen.generations.asking.requests import GenerationRequest
 from posegen.generations.reading.gathering import GatheredFile, gather_files
 from posegen.generations.reading.results import GenerationResult
 from posegen.images.contact_sheet import Tile, contact_sheet
@@ -41,47 +41,47 @@ class DemoRequest:
     """One request of the demonstration and how it has to end."""
 
     name: str
-    values: dict[str, Any]
+    request: GenerationRequest
     expected: GenerationStatus = GenerationStatus.COMPLETED
 
 
 REQUESTS = (
     DemoRequest(
         "five poses for Instagram and TikTok",
-        {
-            "poses": [
+        GenerationRequest(
+            poses=[
                 "walking-towards-viewer",
                 "box-in-both-hands",
                 "phone-selfie",
                 "sitting-legs-crossed",
                 "star-jump",
             ],
-            "formats": ["instagram_post", "tiktok"],
-            "seed": 11,
-        },
+            formats=["instagram_post", "tiktok"],
+            seed=11,
+        ),
     ),
     DemoRequest(
         "three variations of a prompt",
-        {
-            "prompt": "dancing ballet on the beach in a summer dress",
-            "variations": 3,
-            "avatar": {"clothing": "summer_dress", "hair": "curly_auburn", "skin": "brown", "setting": "beach"},
-            "seed": 23,
-        },
+        GenerationRequest(
+            prompt="dancing ballet on the beach in a summer dress",
+            variations=3,
+            avatar={"clothing": "summer_dress", "hair": "curly_auburn", "skin": "brown", "setting": "beach"},
+            seed=23,
+        ),
     ),
     DemoRequest(
         "a pose and a prompt, in all twelve formats",
-        {
-            "poses": ["hands-on-hips-both"],
-            "prompt": "the new season's suit, for the shop window",
-            "avatar": {"gender_expression": "masculine", "clothing": "suit", "hair": "short_black", "setting": "city"},
-            "formats": list(PLATFORMS),
-            "seed": 42,
-        },
+        GenerationRequest(
+            poses=["hands-on-hips-both"],
+            prompt="the new season's suit, for the shop window",
+            avatar={"gender_expression": "masculine", "clothing": "suit", "hair": "short_black", "setting": "city"},
+            formats=list(PLATFORMS),
+            seed=42,
+        ),
     ),
     DemoRequest(
         "one that intake refuses",
-        {"poses": ["flying-carpet"], "formats": ["instagram_post"]},
+        GenerationRequest(poses=["flying-carpet"], formats=["instagram_post"]),
         expected=GenerationStatus.FAILED,
     ),
 )
@@ -137,12 +137,14 @@ def demo(
 
 def _demonstrate(session: Session, url: str, began: float, carry_on: Callable[[], None]) -> list[str]:
     """Everything that went otherwise than it should. `carry_on`: called at every look, raises to end the wait."""
-    user = _a_user_with_credits(session)
-    before = _balance(session, user)
-    names = {_insert(session, user, request): request for request in REQUESTS}
+    user = accounts.user_with_credits(
+        session.database, uuid4(), "Demonstration", credits=CREDITS, reason="for the demonstration"
+    )
+    before = accounts.balance(session.database, user)
+    names = {service.submit(session.database, user, each.request).generation_id: each for each in REQUESTS}
     shown = {each: request.name for each, request in names.items()}
     results = follow(session.database, shown, seconds=LONGEST_SECONDS, keep_running=carry_on)
-    after = _balance(session, user)
+    after = accounts.balance(session.database, user)
     folder = session.settings.posegen_home / "demo"
     shutil.rmtree(folder, ignore_errors=True)
     files, problems = _gather_all(session, results, folder)
@@ -169,24 +171,6 @@ def _demonstrate(session: Session, url: str, began: float, carry_on: Callable[[]
         f"{url}/locations/posegen/asset-groups/pose_images/lineage\nDone in {time.monotonic() - began:.1f} s."
     )
     return problems
-
-
-def _a_user_with_credits(session: Session) -> UUID:
-    with session.database.transaction() as connection:
-        return users.free_user(connection, uuid4(), "Demonstration", credits=CREDITS, reason="for the demonstration")
-
-
-def _insert(session: Session, user: UUID, request: DemoRequest) -> UUID:
-    """The plain INSERT that a backend would send."""
-    with session.database.transaction() as connection:
-        return insert_request(connection, user, request.values)
-
-
-def _balance(session: Session, user: UUID) -> Balance:
-    with session.database.transaction() as connection:
-        balance = balance_of(connection, user)
-    assert balance is not None, "the demonstration's user was just made"
-    return balance
 
 
 def _gather_all(

@@ -14,10 +14,11 @@ from posegen.cli import console
 from posegen.cli.commands import AS_JSON
 from posegen.cli.session import open_session
 from posegen.database.json_documents import UnreadableJson
-from posegen.generations.reading.history import History, PastClaim, Presence, history_of, look_for, stretches_of
+from posegen.generations.reading.history import History, PastClaim, Presence, look_for, stretches_of
+from posegen.generations.reading.history import explain as everything_about
 from posegen.generations.reading.history_rows import EntryRow, ExportRow, GenerationRow, PoseRow
 from posegen.running_platform import find_platform
-from posegen.storage.opening import open_stores, places_of
+from posegen.storage.stores import Stores
 
 _NAME_WIDTH = 10
 
@@ -34,9 +35,8 @@ def explain(
     Example: `posegen explain eefe1f06`
     """
     with open_session() as session:
-        with session.database.transaction() as connection:
-            history = history_of(connection, generation)
-        presence = look_for(history.objects, open_stores(places_of(session.settings).quick()).named)
+        history = everything_about(session.database, generation)
+        presence = look_for(history.objects, Stores.of(session.settings, quick=True).named)
         platform = find_platform(session.settings.posegen_home)
     ui = None if platform is None else platform.url
     if as_json:

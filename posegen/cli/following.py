@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from uuid import UUID
 
@@ -10,10 +9,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from posegen.cli import console
 from posegen.database.connection import Database
-from posegen.generations.reading.results import GenerationResult, results_of
-from posegen.generations.rows.events import EVENTS_CHANNEL
-
-_LOOK_SECONDS = 1.0
+from posegen.generations.reading.results import GenerationResult
+from posegen.generations.reading.watching import follow as follow_results
 
 
 def follow(
@@ -28,7 +25,6 @@ def follow(
 
     `generations`: ids with the name to show for each; `keep_running`: called at every look. Returns their last state.
     """
-    deadline = time.monotonic() + seconds
     columns = (
         SpinnerColumn(finished_text="•"),
         TextColumn("{task.description}"),
@@ -37,13 +33,10 @@ def follow(
         TextColumn("{task.fields[status]}"),
         TimeElapsedColumn(),
     )
-    with (
-        Progress(*columns, console=console.err, disable=quiet) as progress,
-        database.listening(EVENTS_CHANNEL) as events,
-    ):
+    results: list[GenerationResult] = []
+    with Progress(*columns, console=console.err, disable=quiet) as progress:
         bars = {each: progress.add_task(name, total=None, status="submitted") for each, name in generations.items()}
-        while True:
-            results = _read(database, list(generations))
+        for results in follow_results(database, generations, seconds=seconds, keep_running=keep_running):
             for result in results:
                 ended = result.poses_completed + result.poses_failed
                 total = result.poses_total or (1 if result.status.is_terminal else None)
@@ -51,15 +44,7 @@ def follow(
                 progress.update(
                     bars[result.generation_id], total=total, completed=completed or 0, status=_words(result)
                 )
-            if all(result.status.is_terminal for result in results) or time.monotonic() > deadline:
-                return results
-            keep_running()
-            events.wait(_LOOK_SECONDS)
-
-
-def _read(database: Database, generations: list[UUID]) -> list[GenerationResult]:
-    with database.transaction() as connection:
-        return results_of(connection, generations)
+    return results
 
 
 def _words(result: GenerationResult) -> str:

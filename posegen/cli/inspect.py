@@ -55,8 +55,8 @@ def _ask(said: Said) -> tuple[Known | None, str]:
         settings = load_settings()
         if settings.database_url is None and read_record(settings.posegen_home / "postgres") is None:
             return None, f"there is none in {settings.posegen_home}."
-        with open_session() as session, session.database.transaction() as connection:
-            return what_is_known(connection, said), ""
+        with open_session() as session:
+            return what_is_known(session.database, said), ""
     except (PosegenError, psycopg.Error, OSError) as unreachable:
         return None, str(unreachable)
 

@@ -124,7 +124,7 @@ def _source(session: Session, given: str | None, to: str) -> str:
     """The store that objects come from. Raises `typer.BadParameter` with the stores that rows name instead."""
     source = given or "local"
     with session.database.transaction() as connection:
-        counts = {store: moves.still_to_move(connection, store)[0] for store in stores.needed(connection)}
+        counts = {store: moves.still_to_move(connection, store).objects for store in stores.needed(connection)}
     others = {store: count for store, count in counts.items() if store != to}
     if source != to and (given or source in others or not others):
         return source

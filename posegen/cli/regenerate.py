@@ -12,8 +12,8 @@ from posegen.cli import console
 from posegen.cli.commands import AS_JSON
 from posegen.cli.picking import POSES, names, numbers
 from posegen.cli.session import open_session
+from posegen.generations import service
 from posegen.generations.asking.regeneration import regenerate as make_again
-from posegen.generations.reading.results import results_of
 
 SOME_FAILED = 1
 
@@ -39,10 +39,9 @@ def regenerate(
     `posegen regenerate GENERATION --format shopee` one format of all poses, `posegen regenerate GENERATION` all.
     """
     with open_session() as session:
-        with session.database.transaction() as connection:
-            found = results_of(connection, [generation])
+        (result,) = service.status(session.database, [generation])
         chosen = numbers(pose)
-        total = len(chosen) if chosen is not None else sum(result.poses_completed for result in found)
+        total = result.poses_completed if chosen is None else len(chosen)
         with Progress(console=console.err, disable=as_json, transient=True) as progress:
             bar = progress.add_task("Deriving", total=total)
             done = make_again(

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import typer
 
-from posegen.accounts import users
+from posegen.accounts import service as accounts
 from posegen.cli import console
 from posegen.cli.commands import AS_JSON
 from posegen.cli.failures import Progress, told_on_failure
@@ -17,15 +17,14 @@ from posegen.cli.following import follow
 from posegen.cli.picking import names
 from posegen.cli.session import Session, open_session
 from posegen.cli.sheets import check_suffix, write_sheet
-from posegen.database.connection import Connection
 from posegen.error_codes import ErrorCode
-from posegen.errors import GenerationUnknown, RequestRefused
-from posegen.generations.asking.requests import insert_request
-from posegen.generations.asking.requests import submit as submit_request
+from posegen.errors import RequestRefused
+from posegen.generations import service
+from posegen.generations.asking.requests import GenerationRequest
 from posegen.generations.making.contact_sheets import draw_contact_sheet
 from posegen.generations.reading.gathering import gather_files
-from posegen.generations.reading.results import GenerationResult, latest_results, pose_results, results_of
-from posegen.generations.rows.exports import print_resolutions
+from posegen.generations.reading.results import GenerationResult
+from posegen.generations.service import Submitted
 from posegen.running_platform import find_platform
 from posegen.states import GenerationStatus
 
@@ -33,7 +32,7 @@ LOCAL_USER = UUID("00000000-0000-4000-8000-000000000001")
 # 1 is a user's mistake, and 2 one of usage.
 GENERATION_FAILED = 3
 LONGEST_WAIT = 7200.0
-_NOT_GOOD = {GenerationStatus.FAILED, GenerationStatus.CANCELLED}
+NOT_GOOD = {GenerationStatus.FAILED, GenerationStatus.CANCELLED}
 
 
 def submit(
@@ -82,23 +81,23 @@ def submit(
     Examples: `posegen submit star-jump --format tiktok --wait`;
     `posegen submit --prompt "waving in the park" --variations 3 --avatar setting=park`
     """
-    values: dict[str, Any] = {
-        "poses": poses or [],
-        "categories": names(category),
-        "formats": names(format),
-        "fit": fit,
-        "avatar": _attributes(avatar or []),
-        "variations": variations,
-        "prompt": prompt,
-        "seed": seed,
-        "backend": backend,
-        "project_id": project,
-    }
-    # These columns have defaults of their own, and take no null.
-    values |= {} if control_weight is None else {"control_weight": control_weight}
-    values |= {} if priority is None else {"priority": priority}
+    request = GenerationRequest(
+        poses=poses or [],
+        categories=names(category),
+        formats=names(format),
+        fit=fit,
+        avatar=_attributes(avatar or []),
+        variations=variations,
+        prompt=prompt,
+        seed=seed,
+        backend=backend,
+        control_weight=control_weight,
+        priority=priority,
+        project_id=project,
+    )
     with told_on_failure() as progress, open_session() as session:
-        generation, replayed = _stored(session, user, key, values, progress)
+        submitted = _stored(session, user, key, request, progress)
+        generation = submitted.generation_id
         is_up = find_platform(session.settings.posegen_home) is not None
         # On a server of one's own, it may be up on another machine.
         is_served = is_up or not session.urls.embedded
@@ -107,12 +106,12 @@ def submit(
         if wait and is_served:
             result = _followed(session, generation, seconds=timeout, quiet=as_json)
         else:
-            result = _result(session, generation)
+            (result,) = service.status(session.database, [generation])
         if as_json:
-            console.print_json({**_document(result), "replayed": replayed})
+            console.print_json({**_document(result), "replayed": submitted.replayed})
         else:
             _print([result])
-    if wait and result.status in _NOT_GOOD:
+    if wait and result.status in NOT_GOOD:
         raise typer.Exit(GENERATION_FAILED)
     if wait and not result.status.is_terminal:
         if is_served:
@@ -131,14 +130,11 @@ def status(
 
     Example: `posegen status --limit 5`
     """
-    with open_session() as session, session.database.transaction() as connection:
+    with open_session() as session:
         if generations:
-            found = results_of(connection, generations)
-            missing = set(generations) - {result.generation_id for result in found}
-            if missing:
-                raise GenerationUnknown(min(missing))
+            found = service.status(session.database, generations)
         else:
-            found = latest_results(connection, limit)
+            found = service.latest(session.database, limit=limit)
     if as_json:
         console.print_json([_document(result) for result in found])
     elif found:
@@ -171,10 +167,8 @@ def show(
     with open_session() as session:
         studio = session.studio()
         sheet = draw_contact_sheet(studio, generation, width=1280)
-        with session.database.transaction() as connection:
-            poses = pose_results(connection, generation)
-            prints = print_resolutions(connection, generation)
-        result = _result(session, generation)
+        poses = service.pose_results(session.database, generation)
+        (result,) = service.status(session.database, [generation])
         target = output or session.settings.posegen_home / "sheets" / f"{generation}.png"
         if sheet is not None:
             write_sheet(sheet, target)
@@ -184,14 +178,14 @@ def show(
             {
                 **_document(result),
                 "contact_sheet": None if sheet is None else str(target),
-                "poses": [{**pose, "effective_ppi": prints.get(pose["pose_id"], {})} for pose in poses],
+                "poses": [vars(pose) for pose in poses],
             }
         )
     else:
         _print([result])
         for pose in poses:
-            console.say(f"{pose['position'] + 1:>3} {pose['library_pose']:<28} {pose['image_url'] or pose['status']}")
-            for name, ppi in prints.get(pose["pose_id"], {}).items():
+            console.say(f"{pose.number:>3} {pose.library_pose:<28} {pose.image_url or pose.status}")
+            for name, ppi in pose.effective_ppi.items():
                 console.say(f"    {name}: {ppi:.0f} pixels of the picture to an inch of paper")
     if sheet is None:
         console.note("No pose is completed, so there is no contact sheet.")
@@ -212,24 +206,25 @@ def _attributes(given: list[str]) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def _local_user(connection: Connection) -> UUID:
-    """The user of an operator's own requests: always the same one, even if other users have its name."""
-    return users.free_user(connection, LOCAL_USER, "local", credits=100_000, reason="for trying things out")
-
-
 def _stored(
-    session: Session, user: UUID | None, key: str | None, values: dict[str, Any], progress: Progress
-) -> tuple[UUID, bool]:
-    """The generation of a request that is stored now, and whether it was there already."""
-    with session.database.transaction() as connection:
-        asking = user or _local_user(connection)
-        if key is None:
-            generation, replayed = insert_request(connection, asking, values), False
-        else:
-            generation, replayed = submit_request(connection, asking, key, values)
+    session: Session, user: UUID | None, key: str | None, request: GenerationRequest, progress: Progress
+) -> Submitted:
+    def may_be_stored(submitted: Submitted) -> None:
+        generation = submitted.generation_id
         progress.sentence = f"Generation {generation} may be stored: `posegen status {generation}` says whether."
+
+    asking = user or _local_user(session)
+    submitted = service.submit(session.database, asking, request, idempotency_key=key, before_commit=may_be_stored)
+    generation = submitted.generation_id
     progress.sentence = f"Generation {generation} is stored; `posegen status {generation}` shows it."
-    return generation, replayed
+    return submitted
+
+
+def _local_user(session: Session) -> UUID:
+    """The user of an operator's own requests: always the same one, even if other users have its name."""
+    return accounts.user_with_credits(
+        session.database, LOCAL_USER, "local", credits=100_000, reason="for trying things out"
+    )
 
 
 def _followed(session: Session, generation: UUID, *, seconds: float, quiet: bool) -> GenerationResult:
@@ -241,14 +236,6 @@ def _followed(session: Session, generation: UUID, *, seconds: float, quiet: bool
         keep_running=session.urls.keep_running,
     )
     return result
-
-
-def _result(session: Session, generation: UUID) -> GenerationResult:
-    with session.database.transaction() as connection:
-        found = results_of(connection, [generation])
-    if not found:
-        raise GenerationUnknown(generation)
-    return found[0]
 
 
 def _document(result: GenerationResult) -> dict[str, Any]:

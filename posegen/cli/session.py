@@ -6,27 +6,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from posegen.backends.breaker import BackendRule
 from posegen.backends.registry import open_backend
 from posegen.cli import console
 from posegen.database.connection import Database
 from posegen.database.migrate import current_revision, newest_revision
 from posegen.database.server import DatabaseUrls, open_server
 from posegen.errors import DatabaseUnusable, StoreUnknown
-from posegen.images.thumbnail_sizes import thumbnail_sizes
 from posegen.logs import configure_logging
 from posegen.objects import stores
 from posegen.objects.identity import require_own
 from posegen.objects.moving import delete_due
 from posegen.platforms.file import own_platforms
 from posegen.settings import Settings, load_settings
-from posegen.storage.opening import open_stores, places_of
+from posegen.storage.configuration import StoresConfig
 from posegen.storage.protocol import ObjectStore
 from posegen.storage.stores import Stores
 from posegen.studio import Studio
 from posegen.upkeep.preparing import prepare_database
-from posegen.work.rules import RetryRule
-from posegen.work.worker_home import WorkerHome
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ class Session:
 
         For commands that are about to write: an unusable store is reported before the first pose.
         """
-        require_own(self.database, open_stores(places_of(self.settings).quick()).current)
+        require_own(self.database, Stores.of(self.settings, quick=True).current)
         with self.database.transaction() as connection:
             needed = stores.needed(connection)
         for name in needed:
@@ -68,19 +64,7 @@ class Session:
 
     def studio(self) -> Studio:
         """What pictures are made with, in this process. Raises `StoreMistaken`."""
-        require_own(self.database, self.store)
-        return Studio(
-            database=self.database,
-            store=self.store,
-            open_store=self.stores.named,
-            open_backend=open_backend,
-            render_threads=self.settings.posegen_render_threads,
-            lease_seconds=self.settings.posegen_lease_seconds,
-            retry_rule=RetryRule.of(self.settings),
-            backend_rule=BackendRule.of(self.settings),
-            worker_home=WorkerHome(self.settings.workers_path),
-            thumbnails=thumbnail_sizes(self.settings.posegen_thumbnails),
-        )
+        return Studio.of(self.settings, self.database, self.stores)
 
 
 @contextmanager
@@ -97,12 +81,11 @@ def open_session(*, upgrade: bool = False) -> Iterator[Session]:
     open_backend(settings.posegen_backend)
     own = own_platforms(settings.posegen_platforms_file)
     with open_server(settings) as urls, Database(urls.application) as database:
-        places = places_of(settings)
         if upgrade or urls.embedded:
-            prepare_database(database, base_urls=places.base_urls(), own_platforms=own)
+            prepare_database(database, base_urls=StoresConfig.of(settings).base_urls(), own_platforms=own)
         else:
             _check_schema(urls.application)
-        yield Session(settings, urls, database, open_stores(places))
+        yield Session(settings, urls, database, Stores.of(settings))
 
 
 def _check_schema(url: str) -> None:

@@ -16,10 +16,10 @@ from posegen.errors import StorageError, StoreUnknown
 from posegen.objects import stores
 from posegen.objects.identity import require_own, take_over
 from posegen.settings import load_settings
+from posegen.storage.configuration import BucketConfig, StoresConfig
 from posegen.storage.keys import validate_prefix
-from posegen.storage.opening import open_stores, places_of
-from posegen.storage.places import BucketPlace
 from posegen.storage.protocol import LONGEST_SIGNED_SECONDS, SIGNED_SECONDS, ObjectStore
+from posegen.storage.stores import Stores
 
 app = Commands(help="The stores: where pictures, thumbnails and exports lie.", no_args_is_help=True)
 
@@ -43,17 +43,17 @@ def init(
     Example: `posegen storage init --store r2`
     """
     with open_session(upgrade=True) as session:
-        places = places_of(session.settings).quick()
-        name = store or places.current
-        place = next((bucket for bucket in places.buckets if bucket.name == name), None)
-        opened = open_stores(places).named(name)
-        steps = [] if place is None else _set_up_bucket(place, opened)
+        config = StoresConfig.of(session.settings).quick()
+        name = store or config.current
+        bucket = next((bucket for bucket in config.buckets if bucket.name == name), None)
+        opened = Stores.configured(config).named(name)
+        steps = [] if bucket is None else _set_up_bucket(bucket, opened)
         if take_it_over:
             take_over(session.database, opened)
         else:
             require_own(session.database, opened)
         steps.append({"part": "marker", "good": True, "detail": "the store belongs to this database"})
-    policy = None if place is None else _policy(place)
+    policy = None if bucket is None else _policy(bucket)
     if as_json:
         console.print_json({"store": name, "steps": steps, "policy": policy})
     else:
@@ -70,8 +70,7 @@ def health(store: _STORE = None, as_json: AS_JSON = False) -> None:
 
     Example: `posegen storage health`
     """
-    places = places_of(load_settings()).quick()
-    opened = open_stores(places)
+    opened = Stores.of(load_settings(), quick=True)
     found = [_health(opened.named, name) for name in ([store] if store else opened.names)]
     if as_json:
         console.print_json(found)
@@ -163,7 +162,7 @@ def url(
 
 
 def _opened(store: str | None) -> ObjectStore:
-    opened = open_stores(places_of(load_settings()).quick())
+    opened = Stores.of(load_settings(), quick=True)
     return opened.named(store) if store else opened.current
 
 
@@ -173,19 +172,19 @@ def _whole(prefix: str) -> str:
     return validate_prefix(wanted)
 
 
-def _set_up_bucket(place: BucketPlace, store: ObjectStore) -> list[dict[str, Any]]:
+def _set_up_bucket(config: BucketConfig, store: ObjectStore) -> list[dict[str, Any]]:
     from posegen.storage.bucket import BucketAdministration  # boto3: nothing else here needs it
     from posegen.storage.credentials import credentials_source
 
-    bucket = BucketAdministration(place, credentials_source(place.credentials, store=place.name))
+    bucket = BucketAdministration(config, credentials_source(config.credentials, store=config.name))
     steps = [bucket.make_bucket(), bucket.allow_origins(), bucket.abort_incomplete_uploads()]
     return [vars(step) for step in [*steps, *bucket.check_privacy(store)]]
 
 
-def _policy(place: BucketPlace) -> str:
+def _policy(config: BucketConfig) -> str:
     from posegen.storage.bucket import needed_policy
 
-    return needed_policy(place)
+    return needed_policy(config)
 
 
 def _print_steps(name: str, steps: list[dict[str, Any]], policy: str | None) -> None:

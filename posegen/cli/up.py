@@ -11,7 +11,7 @@ import typer
 from posegen.cli import console
 from posegen.cli.actors import local_actor
 from posegen.cli.session import Session, open_session
-from posegen.storage.opening import places_of
+from posegen.storage.configuration import StoresConfig
 from posegen.supervisor.environment import child_environment
 from posegen.supervisor.platform import Platform, PlatformOptions
 from posegen.supervisor.signals import stop_on_signals
@@ -86,7 +86,7 @@ def _welcome(session: Session, platform: Platform) -> None:
     settings = session.settings
     console.say(f"\nPosegen is up. Dagster UI: {platform.url}", style="bold")
     console.say('Database:    eval "$(posegen env)"; psql "$DATABASE_URL"')
-    console.say(f"Pictures:    {places_of(settings).where()}")
+    console.say(f"Pictures:    {StoresConfig.of(settings).where()}")
     console.say(f"Logs:        {settings.posegen_home / 'logs'}")
     console.say("Submit with: posegen submit POSE..., or INSERT INTO generation_requests. Ctrl-C ends it.\n")
 

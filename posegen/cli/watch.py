@@ -8,14 +8,13 @@ from uuid import UUID
 import typer
 
 from posegen.cli import console
-from posegen.cli.requests import GENERATION_FAILED
+from posegen.cli.requests import GENERATION_FAILED, NOT_GOOD
 from posegen.cli.session import open_session
+from posegen.generations import service
 from posegen.generations.reading.watching import watch as events_of
 from posegen.generations.rows.events import Event
-from posegen.states import GenerationStatus
 
 _INTERRUPTED = 130
-_NOT_GOOD = {GenerationStatus.FAILED, GenerationStatus.CANCELLED}
 
 
 def watch(
@@ -42,12 +41,11 @@ def watch(
                 else:
                     console.say(console.visible(_in_words(event)))
                 last = event.sequence
-            with session.database.transaction() as connection:
-                row = connection.execute("select status from generations where id = %s", [generation]).fetchone()
+            (result,) = service.status(session.database, [generation])
     except KeyboardInterrupt:
         console.note(f"To go on: posegen watch {generation} --after {last}")
         raise typer.Exit(_INTERRUPTED) from None
-    if row is not None and GenerationStatus(row["status"]) in _NOT_GOOD:
+    if result.status in NOT_GOOD:
         raise typer.Exit(GENERATION_FAILED)
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import secrets
 
 from posegen.generations.asking.claims import claim_next
-from posegen.generations.asking.intake import take_in
-from posegen.generations.asking.limits import LARGEST_SEED
+from posegen.generations.asking.intake import IntakeLimits, take_in
+from posegen.generations.asking.judging import LARGEST_SEED, Prices
 from posegen.generations.making.outcomes import GENERATIONS
-from posegen.generations.making.recovery import recover
-from posegen.generations.rules import IntakeLimits, Prices, TimeLimits
+from posegen.generations.making.recovery import TimeLimits, recover
 from posegen.images.thumbnail_sizes import thumbnail_sizes
 from posegen.settings import Settings
 from posegen.work.rules import RetryRule

@@ -1,19 +1,37 @@
 """What customers and operators do with generations, for every door: the command, and HTTP.
 
-A door calls these functions and shows what they return; it decides nothing itself.
+A door calls these functions and shows what they return; it decides nothing and opens no transaction. What is a page of
+its own is called in the same way: `asking.regeneration` and `adopting.adoption` make files, `reading` has archives,
+files, history, origins, replay and watching. The work itself lies in `making`, the statements in `rows`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
+from posegen.accounts import credits
 from posegen.database.conflicts import again_after_conflict
-from posegen.database.connection import Database
-from posegen.errors import GenerationUnknown
+from posegen.database.connection import Connection, Database
+from posegen.errors import GenerationUnknown, NothingToDelete, NothingToRefund, NothingToRestore
+from posegen.generations.asking import requests
+from posegen.generations.asking.requests import GenerationRequest
 from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.reading import results
+from posegen.generations.reading.results import GenerationResult, PoseResult
+from posegen.generations.rows import generations, poses
+from posegen.objects import adopted_files
 from posegen.states import GenerationStatus
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A stored request. `replayed`: it was stored before, under the same idempotency key."""
+
+    generation_id: UUID
+    replayed: bool = False
 
 
 @dataclass(frozen=True)
@@ -31,6 +49,86 @@ class AlreadyEnded:
 
     generation_id: UUID
     status: GenerationStatus
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """Images that are hidden, and deleted later. `adopted_files_kept`: files of the operator, which stay."""
+
+    generation_id: UUID
+    poses_hidden: int
+    adopted_files_kept: int
+
+
+@dataclass(frozen=True)
+class Restored:
+    """Images that are shown again. `poses_gone`: poses whose images are deleted for good."""
+
+    generation_id: UUID
+    poses_restored: int
+    poses_gone: int
+
+
+@dataclass(frozen=True)
+class Refunded:
+    """Credits that were given back for completed poses."""
+
+    generation_id: UUID
+    credits: int
+
+
+@again_after_conflict
+def submit(
+    database: Database,
+    user_id: UUID,
+    request: GenerationRequest,
+    *,
+    idempotency_key: str | None = None,
+    before_commit: Callable[[Submitted], object] = lambda _: None,
+) -> Submitted:
+    """Store a request for pictures, as an INSERT into `generation_requests` does; intake judges it afterwards.
+
+    Args:
+        database: where requests are.
+        user_id: who asks and pays.
+        request: what is asked for.
+        idempotency_key: the same key with the same request is stored once; 1 to 200 characters.
+        before_commit: called with the result. A commit whose answer is lost may have been made all the same.
+
+    Raises:
+        IdempotencyConflict: the key came with another request before.
+        RequestRefused: the database refuses a type or a range, or there is no such user (invalid_request).
+    """
+    with database.transaction() as connection:
+        if idempotency_key is None:
+            submitted = Submitted(requests.insert_request(connection, user_id, request.columns))
+        else:
+            submitted = Submitted(*requests.submit(connection, user_id, idempotency_key, request.columns))
+        before_commit(submitted)
+    return submitted
+
+
+def status(database: Database, generation_ids: Collection[UUID]) -> list[GenerationResult]:
+    """These generations as their customers see them, the oldest first. Raises `GenerationUnknown` for any other id."""
+    with database.transaction() as connection:
+        found = results.results_of(connection, generation_ids)
+    missing = set(generation_ids) - {result.generation_id for result in found}
+    if missing:
+        raise GenerationUnknown(min(missing))
+    return found
+
+
+def latest(database: Database, *, limit: int) -> list[GenerationResult]:
+    """The generations that were asked for last, the latest first."""
+    with database.transaction() as connection:
+        return results.latest_results(connection, limit)
+
+
+def pose_results(database: Database, generation_id: UUID) -> list[PoseResult]:
+    """The poses of a generation with their URLs, by position. Raises `GenerationUnknown`."""
+    with database.transaction() as connection:
+        generations.progress_of(connection, generation_id)
+        return results.pose_results(connection, generation_id)
 
 
 @again_after_conflict
@@ -60,3 +158,105 @@ def cancel(database: Database, generation_id: UUID, *, actor: str) -> Cancelled 
     if not is_cancelled:
         return AlreadyEnded(generation_id, after.status)
     return Cancelled(generation_id, after.poses_completed, after.credits_released - before.credits_released)
+
+
+@again_after_conflict
+def refund(
+    database: Database,
+    generation_id: UUID,
+    *,
+    numbers: Collection[int] | None = None,
+    reason: str,
+    actor: str,
+    before_commit: Callable[[Refunded], object] = lambda _: None,
+) -> Refunded:
+    """Give back what was paid for completed poses, once each. The pictures stay.
+
+    Args:
+        database: where the generation is.
+        generation_id: the generation.
+        numbers: of poses, from 1; None for all.
+        reason: why, for the ledger.
+        actor: who decided, for the ledger and the audit trail.
+        before_commit: called with the result. A commit whose answer is lost may have been made all the same.
+
+    Raises:
+        GenerationUnknown: there is no such generation.
+        PoseNumberUnknown: a number is not that of a completed pose.
+        NothingToRefund: none of the poses was paid for and is not refunded yet.
+    """
+    with database.transaction() as connection:
+        chosen = _completed(connection, generation_id, numbers)
+        refunded = Refunded(generation_id, credits.refund(connection, chosen, reason=reason, actor=actor))
+        if not refunded.credits:
+            raise NothingToRefund(generation_id)
+        before_commit(refunded)
+    return refunded
+
+
+@again_after_conflict
+def delete(
+    database: Database,
+    generation_id: UUID,
+    *,
+    numbers: Collection[int] | None = None,
+    grace: timedelta,
+    delete_files: bool = False,
+    actor: str,
+) -> Deleted:
+    """Hide the images of completed poses and all that was made of them; the nightly clean-up deletes them.
+
+    What they cost stays paid; rows, ledger and audit stay as they are.
+
+    Args:
+        database: where the generation is.
+        generation_id: a generation that has ended.
+        numbers: of poses, from 1; None for all.
+        grace: how long they can be restored.
+        delete_files: also delete files that were adopted where they lie.
+        actor: who asked for it, for the audit trail.
+
+    Raises:
+        GenerationUnknown: there is no such generation.
+        PoseNumberUnknown: a number is not that of a completed pose.
+        NothingToDelete: none of the poses has images that could be deleted.
+    """
+    with database.transaction() as connection:
+        chosen = _completed(connection, generation_id, numbers)
+        hidden = poses.hide(connection, chosen, actor=actor, grace=grace)
+        released = adopted_files.let_go_with(connection, chosen) if delete_files else 0
+        kept = adopted_files.count_of_poses(connection, chosen)
+    if not hidden and not released:
+        raise NothingToDelete(generation_id)
+    return Deleted(generation_id, hidden, kept)
+
+
+@again_after_conflict
+def restore(database: Database, generation_id: UUID, *, numbers: Collection[int] | None = None, actor: str) -> Restored:
+    """Take a deletion back, asked for or by age, where the images still exist.
+
+    Args:
+        database: where the generation is.
+        generation_id: the generation.
+        numbers: of poses, from 1; None for all.
+        actor: who asked for it, for the audit trail.
+
+    Raises:
+        GenerationUnknown: there is no such generation.
+        PoseNumberUnknown: a number is not that of a completed pose.
+        NothingToRestore: no images can be restored; `gone` says how many are deleted for good.
+    """
+    with database.transaction() as connection:
+        chosen = _completed(connection, generation_id, numbers)
+        hidden = poses.hidden_poses(connection, generation_id)
+        restored = poses.restore(connection, chosen, actor=actor)
+    gone = sum(each.id in chosen and each.images_deleted_at is not None for each in hidden)
+    if not restored:
+        raise NothingToRestore(generation_id, gone=gone)
+    return Restored(generation_id, restored, gone)
+
+
+def _completed(connection: Connection, generation_id: UUID, numbers: Collection[int] | None) -> Sequence[UUID]:
+    """The completed poses of a generation with these numbers, hidden ones among them."""
+    generations.progress_of(connection, generation_id)
+    return poses.numbered(poses.completed_poses(connection, generation_id), numbers)

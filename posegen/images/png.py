@@ -12,7 +12,6 @@ from posegen.images.pixels import EncodedImage, Pixels
 _COMPRESS_LEVEL = (
     2  # a shaded figure of 1024x1024: 60 ms and 1.00 MB; level 4: 90 ms, 0.91 MB; level 6: 240 ms, 0.86 MB
 )
-_PACKET_RESERVE = 10_000
 
 
 def encode_png(pixels: Pixels, *, xmp: bytes | None = None) -> EncodedImage:
@@ -24,9 +23,3 @@ def encode_png(pixels: Pixels, *, xmp: bytes | None = None) -> EncodedImage:
     encoded = io.BytesIO()
     Image.fromarray(pixels).save(encoded, "PNG", compress_level=_COMPRESS_LEVEL, pnginfo=text)
     return EncodedImage(encoded.getvalue(), pixels.shape[1], pixels.shape[0], "image/png")
-
-
-def png_reserve_bytes(width: int, height: int) -> int:
-    """The most that `encode_png` can make of a picture of this size: pure noise, stored, and what frames it."""
-    raw = height * (1 + 3 * width)
-    return raw + raw // 1000 + 1000 + _PACKET_RESERVE

@@ -99,6 +99,25 @@ def write_packet(provenance: Provenance) -> bytes:
     return packet.replace(b"\n<?xpacket end", b"\n\n<?xpacket end")
 
 
+def packet_of(backend: str, backend_version: str, recipe_hash: str, asked_at: datetime) -> bytes:
+    """The XMP packet of every file of a picture that a backend has made. Making a file again gives the same packet.
+
+    Args:
+        backend: the name of the backend.
+        backend_version: its version.
+        recipe_hash: 64 hex digits.
+        asked_at: when the generation was asked for, with time zone.
+    """
+    return write_packet(
+        Provenance(
+            digital_source=digital_source_of(backend),
+            generator=f"Posegen, {backend} {backend_version}",
+            recipe_hash=recipe_hash,
+            created=asked_at,
+        )
+    )
+
+
 def read_packet(packet: bytes) -> Provenance:
     """What a packet says, from any writer. Raises `ImageInvalid` for one that is no XML, or hostile."""
     found = read_properties(packet, _READ.values())

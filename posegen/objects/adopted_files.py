@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from posegen.database.connection import Connection
+from posegen.database.rows import changed, value
 
 
 def keep(connection: Connection, store: str, keys: Sequence[str], *, pose: UUID) -> None:
@@ -24,18 +25,13 @@ def keep(connection: Connection, store: str, keys: Sequence[str], *, pose: UUID)
 
 def count_of_poses(connection: Connection, poses: Sequence[UUID]) -> int:
     """How many files stay when these poses go."""
-    row = connection.execute(
-        "select count(*) as files from adopted_files where pose_id = any(%s) and not deletable", [list(poses)]
-    ).fetchone()
-    assert row is not None, "an aggregate returns a row"
-    return int(row["files"])
+    statement = "select count(*) from adopted_files where pose_id = any(%s) and not deletable"
+    return int(value(connection, statement, [list(poses)]))
 
 
 def count_in(connection: Connection, store: str) -> int:
     """How many files of the operator a store has, by what was noted."""
-    row = connection.execute("select count(*) as files from adopted_files where store = %s", [store]).fetchone()
-    assert row is not None, "an aggregate returns a row"
-    return int(row["files"])
+    return int(value(connection, "select count(*) from adopted_files where store = %s", [store]))
 
 
 def let_go_with(connection: Connection, poses: Sequence[UUID]) -> int:
@@ -43,9 +39,8 @@ def let_go_with(connection: Connection, poses: Sequence[UUID]) -> int:
 
     Files of poses whose images are deleted already go now.
     """
-    chosen = connection.execute(
-        "update adopted_files set deletable = true where pose_id = any(%s) and not deletable", [list(poses)]
-    ).rowcount
+    statement = "update adopted_files set deletable = true where pose_id = any(%s) and not deletable"
+    chosen = changed(connection, statement, [list(poses)])
     connection.execute(
         """
         insert into doomed_objects (store, key, size, reason, due)

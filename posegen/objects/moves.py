@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
-
-from psycopg.rows import class_row
+from typing import Literal, NamedTuple
 
 from posegen.database.connection import Connection
+from posegen.database.rows import column, existing, many
 from posegen.objects import adopted_files
 
 Reason = Literal["moved", "orphan", "unused"]
@@ -28,6 +27,30 @@ class MovableObject:
 
 
 @dataclass(frozen=True)
+class UnusedObject:
+    """An object that nothing points at. `size`: bytes."""
+
+    id: int
+    store: str
+    key: str
+    size: int
+
+
+class Left(NamedTuple):
+    """What is in a store that objects are moved from. `bytes`: their sizes together."""
+
+    objects: int
+    bytes: int
+
+
+class Slice(NamedTuple):
+    """Objects of a store whose ids are from `first` to `last`."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
 class DoomedObject:
     """An object that no row needs. `size`: bytes."""
 
@@ -35,46 +58,45 @@ class DoomedObject:
     size: int
 
 
-def still_to_move(connection: Connection, store: str) -> tuple[int, int]:
-    """How many objects and bytes rows say to be in a store."""
-    row = connection.execute(
-        "select count(*) as objects, coalesce(sum(size), 0)::bigint as bytes from objects where store = %s", [store]
-    ).fetchone()
-    assert row is not None, "an aggregate returns a row"
-    return row["objects"], row["bytes"]
+def still_to_move(connection: Connection, store: str) -> Left:
+    """What rows say to be in a store."""
+    statement = "select count(*) as objects, coalesce(sum(size), 0)::bigint as bytes from objects where store = %s"
+    return existing(connection, Left, statement, [store])
 
 
-def slices(connection: Connection, store: str, size: int) -> list[tuple[int, int]]:
-    """The first and the last id of every slice of `size` objects in a store."""
-    rows = connection.execute(
-        """
+def slices(connection: Connection, store: str, size: int) -> list[Slice]:
+    """The objects of a store in slices of `size`."""
+    statement = """
         select min(id) as first, max(id) as last
         from (select id, (row_number() over (order by id) - 1) / %s as slice from objects where store = %s) numbered
         group by slice order by slice
-        """,
-        [size, store],
-    )
-    return [(row["first"], row["last"]) for row in rows]
+    """
+    return many(connection, Slice, statement, [size, store])
+
+
+def still_in(connection: Connection, store: str, ids: Sequence[int]) -> list[int]:
+    """Those of these objects that rows still say to be in a store."""
+    return column(connection, "select id from objects where id = any(%s) and store = %s", [list(ids), store])
 
 
 def movable(connection: Connection, store: str, *, first: int, last: int | None, limit: int) -> list[MovableObject]:
     """The next objects of a store by their ids, from `first` to `last`."""
-    with connection.cursor(row_factory=class_row(MovableObject)) as cursor:
-        return cursor.execute(
-            """
-            select id, key, size, sha256, crc32, content_type from objects
-            where store = %s and id >= %s and (%s::bigint is null or id <= %s) order by id limit %s
-            """,
-            [store, first, last, last, limit],
-        ).fetchall()
+    statement = """
+        select id, key, size, sha256, crc32, content_type from objects
+        where store = %s and id >= %s and (%s::bigint is null or id <= %s) order by id limit %s
+    """
+    return many(connection, MovableObject, statement, [store, first, last, last, limit])
 
 
 def take_off_the_list(connection: Connection, store: str, keys: Sequence[str]) -> set[str]:
     """Let these objects stay; returns those that were deleted already."""
-    rows = connection.execute(
-        "delete from doomed_objects where store = %s and key = any(%s) returning key, deleted_at", [store, list(keys)]
-    )
-    return {row["key"] for row in rows if row["deleted_at"] is not None}
+    statement = """
+        with taken_off as (
+            delete from doomed_objects where store = %s and key = any(%s) returning key, deleted_at
+        )
+        select key from taken_off where deleted_at is not null
+    """
+    return set(column(connection, statement, [store, list(keys)]))
 
 
 def flip(
@@ -92,11 +114,8 @@ def flip(
         """,
         [target, list(ids), source],
     )
-    with connection.cursor(row_factory=class_row(DoomedObject)) as cursor:
-        flipped = cursor.execute(
-            "update objects set store = %s where id = any(%s) and store = %s returning key, size",
-            [target, list(ids), source],
-        ).fetchall()
+    statement = "update objects set store = %s where id = any(%s) and store = %s returning key, size"
+    flipped = many(connection, DoomedObject, statement, [target, list(ids), source])
     if delete_files:
         adopted_files.let_go(connection, source, [each.key for each in flipped])
     doom(connection, source, flipped, reason="moved", grace=grace)
@@ -147,24 +166,18 @@ def due(connection: Connection, store: str, limit: int) -> tuple[int, list[Doome
 
     They are locked until the transaction ends: a process that registers one of them waits for the outcome.
     """
-    with connection.cursor(row_factory=class_row(DoomedObject)) as cursor:
-        found = cursor.execute(
-            """
-            select key, size from doomed_objects
-            where store = %s and deleted_at is null and due <= now()
-            order by due limit %s for update skip locked
-            """,
-            [store, limit],
-        ).fetchall()
-    rows = connection.execute(
-        """
+    statement = """
+        select key, size from doomed_objects
+        where store = %s and deleted_at is null and due <= now()
+        order by due limit %s for update skip locked
+    """
+    found = many(connection, DoomedObject, statement, [store, limit])
+    statement = """
         delete from doomed_objects d where d.store = %s and d.key = any(%s)
             and exists (select from objects o where o.store = d.store and o.key = d.key)
         returning d.key
-        """,
-        [store, [each.key for each in found]],
-    )
-    needed = {row["key"] for row in rows}
+    """
+    needed = set(column(connection, statement, [store, [each.key for each in found]]))
     return len(found), [each for each in found if each.key not in needed]
 
 
@@ -182,26 +195,23 @@ def forget_deleted(connection: Connection, *, after: timedelta) -> None:
 
 def delete_unused(connection: Connection, *, made_before: timedelta, limit: int, grace: timedelta) -> dict[str, int]:
     """Delete rows that nothing points at, and doom their objects; returns the number by store."""
-    rows = connection.execute(
-        """
+    statement = """
         delete from objects where id in (select id from unused_objects(now() - %s::interval, 0, %s))
-        returning store, key, size
-        """,
-        [made_before, limit],
-    ).fetchall()
+        returning id, store, key, size
+    """
+    deleted = many(connection, UnusedObject, statement, [made_before, limit])
     counted = {}
-    for store in sorted({row["store"] for row in rows}):
-        doomed = [DoomedObject(row["key"], row["size"]) for row in rows if row["store"] == store]
+    for store in sorted({each.store for each in deleted}):
+        doomed = [DoomedObject(each.key, each.size) for each in deleted if each.store == store]
         doom(connection, store, doomed, reason="unused", grace=grace)
         counted[store] = len(doomed)
     return counted
 
 
-def unused(connection: Connection, *, made_before: timedelta, page: int = 1000) -> Iterator[tuple[str, str, int]]:
-    """Store, key and size of rows that nothing points at."""
+def unused(connection: Connection, *, made_before: timedelta, page: int = 1000) -> Iterator[UnusedObject]:
+    """Rows that nothing points at."""
+    statement = "select id, store, key, size from unused_objects(now() - %s::interval, %s, %s)"
     behind = 0
-    while rows := connection.execute(
-        "select id, store, key, size from unused_objects(now() - %s::interval, %s, %s)", [made_before, behind, page]
-    ).fetchall():
-        yield from ((row["store"], row["key"], row["size"]) for row in rows)
-        behind = rows[-1]["id"]
+    while found := many(connection, UnusedObject, statement, [made_before, behind, page]):
+        yield from found
+        behind = found[-1].id

@@ -190,10 +190,8 @@ def _problems(
     if not failed:
         return
     with database.transaction() as connection:
-        wanted = connection.execute(
-            "select id from objects where id = any(%s) and store = %s", [list(failed), move.source.name]
-        ).fetchall()
-    yield from (failed[row["id"]] for row in wanted)
+        wanted = moves.still_in(connection, move.source.name, list(failed))
+    yield from (failed[each] for each in wanted)
 
 
 def delete_due(database: Database, store: ObjectStore, *, batch: int = 100) -> tuple[int, int]:

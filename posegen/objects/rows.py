@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from posegen.database.connection import Connection
+from posegen.database.rows import existing, one, value
 from posegen.errors import ObjectExists, StoreUnavailable
 from posegen.storage.protocol import ObjectInfo
 
@@ -23,7 +26,9 @@ def register(
     Raises `ObjectExists` when the key is registered with other bytes. Raises `StoreUnavailable` when the put found the
     object there and it was deleted since, because nothing needed it: then it has to be put again.
     """
-    row = connection.execute(
+    made = existing(
+        connection,
+        _Registered,
         """
         with spared as (
             delete from doomed_objects where store = %(store)s and key = %(key)s returning deleted_at
@@ -44,17 +49,35 @@ def register(
             "generation": generation_id,
             "user": user_id,
         },
-    ).fetchone()
-    assert row is not None, "a select without a table returns a row"
-    if stored.skipped and row["deleted_at"] is not None:
+    )
+    if stored.skipped and made.deleted_at is not None:
         raise StoreUnavailable(
             "The object was deleted just after it was found; put it again", store=store, key=stored.key
         )
-    if row["id"] is not None:
-        return row["id"], True
-    row = connection.execute(
-        "select id from objects where store = %s and key = %s and sha256 = %s", [store, stored.key, stored.sha256]
-    ).fetchone()
-    if row is None:
+    if made.id is not None:
+        return made.id, True
+    statement = "select id from objects where store = %s and key = %s and sha256 = %s"
+    known: int | None = value(connection, statement, [store, stored.key, stored.sha256])
+    if known is None:
         raise ObjectExists("The key is registered with other bytes", store=store, key=stored.key)
-    return row["id"], False
+    return known, False
+
+
+def registered(connection: Connection, store: str, key: str) -> RegisteredObject | None:
+    """The row of an object, or None when it has none."""
+    statement = "select id, sha256 from objects where store = %s and key = %s"
+    return one(connection, RegisteredObject, statement, [store, key])
+
+
+@dataclass(frozen=True)
+class RegisteredObject:
+    """The row of an object."""
+
+    id: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class _Registered:
+    id: int | None
+    deleted_at: datetime | None

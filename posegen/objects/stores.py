@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from psycopg.rows import class_row
-
 from posegen.database.connection import Connection
+from posegen.database.rows import column, many, one
 
 
 @dataclass(frozen=True)
@@ -46,10 +45,8 @@ def register(connection: Connection, base_urls: Mapping[str, str | None]) -> Non
 
 def store_row(connection: Connection, name: str) -> StoreRow | None:
     """One store, or None when it was never registered."""
-    with connection.cursor(row_factory=class_row(StoreRow)) as cursor:
-        return cursor.execute(
-            "select name, base_url, identity, marked_at is not null as marked from stores where name = %s", [name]
-        ).fetchone()
+    statement = "select name, base_url, identity, marked_at is not null as marked from stores where name = %s"
+    return one(connection, StoreRow, statement, [name])
 
 
 def put_marked(connection: Connection, name: str) -> None:
@@ -59,16 +56,14 @@ def put_marked(connection: Connection, name: str) -> None:
 
 def needed(connection: Connection) -> list[str]:
     """The stores in which rows say that objects lie, by name."""
-    query = "select name from stores s where exists (select from objects where store = s.name) order by name"
-    return [row["name"] for row in connection.execute(query)]
+    statement = "select name from stores s where exists (select from objects where store = s.name) order by name"
+    return column(connection, statement)
 
 
 def usage(connection: Connection) -> list[StoreUsage]:
     """How much lies in each store, by the first part of the keys."""
-    with connection.cursor(row_factory=class_row(StoreUsage)) as cursor:
-        return cursor.execute(
-            """
-            select store, split_part(key, '/', 1) as folder, count(*) as objects, sum(size)::bigint as bytes
-            from objects group by 1, 2 order by 1, 2
-            """
-        ).fetchall()
+    statement = """
+        select store, split_part(key, '/', 1) as folder, count(*) as objects, sum(size)::bigint as bytes
+        from objects group by 1, 2 order by 1, 2
+    """
+    return many(connection, StoreUsage, statement)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from importlib import resources
-from typing import TYPE_CHECKING
 
 import jinja2
+import pandas as pd
 
 from posegen.reports import plots
 from posegen.reports.forecast import MonthAhead
@@ -16,10 +17,8 @@ from posegen.reports.prices import Price
 from posegen.reports.spending import Economy, cost_table, footprint, margin, reason_to_move, store_costs
 from posegen.reports.usage import Usage
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 GB = 10**9
+_IN_USE = " (in use)"
 
 
 @dataclass(frozen=True)
@@ -47,44 +46,18 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Column:
-    """The head of a column."""
-
-    name: str
-    is_number: bool
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One value as it is shown."""
-
-    text: str
-    is_number: bool
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row; `marked` ones stand out."""
-
-    cells: list[Cell]
-    marked: bool = False
-
-
-@dataclass(frozen=True)
-class Tabled:
-    """A table as it is shown."""
-
-    columns: list[Column]
-    rows: list[Row]
-
-
-@dataclass(frozen=True)
 class Box:
-    """A plot, a table or both; `otherwise`: what is said when there is neither; `is_wide`: takes the whole line."""
+    """A plot, a table or both.
+
+    `otherwise`: what is said when there is neither; `is_wide`: takes the whole line; `is_money`: decimals of the table
+    are US dollars; `marked`: first cell of the row that stands out.
+    """
 
     title: str
     plot: str = ""
-    table: Tabled | None = None
+    table: pd.DataFrame | None = None
+    is_money: bool = False
+    marked: str = ""
     note: str = ""
     otherwise: str = "Nothing in this period."
     is_wide: bool = False
@@ -101,7 +74,9 @@ class Pair:
 def render(month: Month) -> str:
     """The page."""
     text = (resources.files("posegen.reports") / "page.html.jinja").read_text(encoding="utf-8")
-    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(text)
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.filters["shown"] = _text
+    template = environment.from_string(text)
     move = reason_to_move(month.usage, month.economy)
     return template.render(
         title=month.title,
@@ -140,15 +115,15 @@ def _quality(usage: Usage) -> Pair:
         "How well",
         [
             Box("Where the time goes", plots.as_svg(plots.phases(phases)) if len(phases) else ""),
-            Box("In seconds", table=_table(phases)),
+            Box("In seconds", table=phases),
             Box(
                 "Errors, and what was refunded for them",
-                table=_table(errors),
+                table=errors,
                 otherwise="No error in this period.",
                 is_wide=True,
             ),
-            Box("Backends", table=_table(usage.tables["backends"]), is_wide=True),
-            Box("Formats", table=_table(usage.tables["formats"]), is_wide=True),
+            Box("Backends", table=usage.tables["backends"], is_wide=True),
+            Box("Formats", table=usage.tables["formats"], is_wide=True),
         ],
     )
 
@@ -160,8 +135,8 @@ def _demand(usage: Usage) -> Pair:
         [
             Box("Most popular poses", _bars(poses, "library_pose", "poses", plots.BLUE)),
             Box("Categories", _bars(categories, "category", "poses", plots.GREEN)),
-            Box("Top users", table=_table(usage.tables["users"].head(10)), is_wide=True),
-            Box("Space by user", table=_table(usage.tables["storage_users"].head(10)), is_wide=True),
+            Box("Top users", table=usage.tables["users"].head(10), is_wide=True),
+            Box("Space by user", table=usage.tables["storage_users"].head(10), is_wide=True),
         ],
     )
 
@@ -182,7 +157,7 @@ def _storage(month: Month) -> Pair:
         [
             Box(
                 "What is kept",
-                table=_table(usage.tables["storage"]),
+                table=usage.tables["storage"],
                 is_wide=True,
                 note="" if dedupe is None else f"{dedupe:.1f} % of what was to be stored was there already.",
             ),
@@ -193,7 +168,7 @@ def _storage(month: Month) -> Pair:
                 if ahead else "",
                 otherwise="With less than 14 days of history there is none.",
             ),
-            Box("Operations", table=_table(usage.tables["traffic"])),
+            Box("Operations", table=usage.tables["traffic"]),
         ],
     )  # fmt: skip
 
@@ -202,28 +177,25 @@ def _money(month: Month) -> Pair:
     costs = store_costs(month.usage, month.prices, month.economy)
     each = footprint(month.usage, month.economy)
     read_on = ", ".join(f"{cost.price.name} {cost.price.read_on}" for cost in costs)
-    rows = [
-        Row(
-            [
-                Cell(cost.price.name + (" (in use)" if cost.is_used else ""), is_number=False),
-                *(
-                    Cell("-" if dollars is None else f"${dollars:,.{digits}f}", is_number=True)
-                    for dollars, digits in (
-                        (cost.cost.storage, 2), (cost.cost.writes + cost.cost.reads, 2), (cost.cost.egress, 2),
-                        (cost.cost.total, 2), (cost.per_generation, 5), (cost.per_pose, 5), (cost.per_export, 5),
-                    )
-                ),
-            ],
-            marked=cost.is_used,
-        )
+    asked = pd.DataFrame(
+        {
+            "store": cost.price.name + (_IN_USE if cost.is_used else ""),
+            "storage": float(cost.cost.storage),
+            "operations": float(cost.cost.writes + cost.cost.reads),
+            "egress": float(cost.cost.egress),
+            "all": float(cost.cost.total),
+            "a generation": _dollars(cost.per_generation),
+            "a pose": _dollars(cost.per_pose),
+            "an export": _dollars(cost.per_export),
+        }
         for cost in costs
-    ]  # fmt: skip
-    heads = ["store", "storage", "operations", "egress", "all", "a generation", "a pose", "an export"]
-    asked = Tabled([Column(name, name != "store") for name in heads], rows)
+    )
     boxes = [
         Box(
             "What each store asks for this period",
             table=asked,
+            is_money=True,
+            marked=next((cost.price.name + _IN_USE for cost in costs if cost.is_used), ""),
             is_wide=True,
             note=f"What was made is taken to be sent out {month.economy.downloads} times. Prices compared: {read_on}.",
         )
@@ -232,7 +204,8 @@ def _money(month: Month) -> Pair:
         boxes.append(
             Box(
                 "A month with so many poses",
-                table=_table(cost_table(month.prices, each), money=True),
+                table=cost_table(month.prices, each),
+                is_money=True,
                 is_wide=True,
                 note=f"At {_bytes(each.stored_bytes)} a pose with its exports, as in this period.",
             )
@@ -240,28 +213,16 @@ def _money(month: Month) -> Pair:
     return Pair("What it costs", boxes)
 
 
+def _dollars(amount: Decimal | None) -> float:
+    return float("nan") if amount is None else float(amount)
+
+
 def _bars(table: pd.DataFrame, label: str, value: str, color: str) -> str:
     return plots.as_svg(plots.bars(table, label, value, color=color)) if len(table) else ""
 
 
-def _table(table: pd.DataFrame, *, money: bool = False) -> Tabled | None:
-    if table.empty:
-        return None
-    numbers = [table[name].dtype.kind in "if" for name in table.columns]
-    columns = [Column(str(name).replace("_", " "), number) for name, number in zip(table.columns, numbers, strict=True)]
-    rows = [
-        Row(
-            [
-                Cell(_text(str(name), value, money=money), number)
-                for (name, value), number in zip(record.items(), numbers, strict=True)
-            ]
-        )
-        for record in table.to_dict("records")
-    ]
-    return Tabled(columns, rows)
-
-
-def _text(name: str, value: object, *, money: bool) -> str:
+def _text(value: object, name: str, *, money: bool) -> str:
+    """A value of the column `name`, as people read it."""
     if value is None or value != value:  # NaN is not equal to itself
         return "-"
     if isinstance(value, (list, tuple)):
@@ -269,7 +230,8 @@ def _text(name: str, value: object, *, money: bool) -> str:
     if "bytes" in name and isinstance(value, (int, float)):
         return _bytes(int(value))
     if isinstance(value, float):
-        return f"${value:,.2f}" if money else f"{value:,.3f}"
+        digits = 5 if name.startswith(("a ", "an ")) else 2  # of one thing, or of all
+        return f"${value:,.{digits}f}" if money else f"{value:,.3f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from posegen.reports.forecast import MonthAhead
 
 INK, SOFT, LINE = "#24303a", "#6b7780", "#dde3e7"
-BLUE, ORANGE, GREEN, RED = "#2f6f9f", "#e08a3c", "#4f9d69", "#c14b4b"
+BLUE, ORANGE, GREEN = "#2f6f9f", "#e08a3c", "#4f9d69"
 SHOWN_WIDTH = 640
 _WIDE, _HALF = (9.6, 2.6), (4.7, 2.9)
 _STYLE: Any = {

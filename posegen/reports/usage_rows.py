@@ -273,7 +273,7 @@ DAYS = Counted(
 
 def count(connection: Connection, table: Counted, *, begin: datetime, end: datetime) -> Rows:
     """The rows of a table over the span from `begin` to before `end`."""
-    return connection.execute(table.statement, {"begin": begin, "end": end}).fetchall()
+    return [*connection.execute(table.statement, {"begin": begin, "end": end})]
 
 
 def count_all(
@@ -282,7 +282,7 @@ def count_all(
     """Several tables of one span, by their names."""
     together: dict[Counted, Rows] = {}
     if {STORAGE, STORAGE_USERS} <= {*tables.values()}:
-        rows = connection.execute(_BOTH, {"begin": begin, "end": end}).fetchall()
+        rows = [*connection.execute(_BOTH, {"begin": begin, "end": end})]
         for table, by in ((STORAGE, "kind"), (STORAGE_USERS, "user")):
             together[table] = [row["row"] for row in rows if row["by"] == by]
     return {

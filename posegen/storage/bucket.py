@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from posegen.errors import StoreDenied, StoreUnavailable
 from posegen.proxies import is_this_machine, open_url
-from posegen.storage.places import R2, BucketPlace, Credentials
+from posegen.storage.configuration import R2, BucketConfig, Credentials
 from posegen.storage.protocol import ObjectStore, Unfinished
 
 _ABORT_RULE = "posegen-abort-incomplete-uploads"
@@ -41,13 +41,13 @@ class SetupStep:
 class BucketAdministration:
     """One bucket, as its operator manages it."""
 
-    def __init__(self, place: BucketPlace, credentials: Callable[[], Credentials]) -> None:
+    def __init__(self, config: BucketConfig, credentials: Callable[[], Credentials]) -> None:
         found = credentials()
-        self._place = place
+        self._config = config
         self._client: Any = boto3.client(
             "s3",
-            endpoint_url=place.endpoint,
-            region_name=place.region,
+            endpoint_url=config.endpoint,
+            region_name=config.region,
             aws_access_key_id=found.access_key_id,
             aws_secret_access_key=found.secret_access_key,
             aws_session_token=found.session_token,
@@ -55,7 +55,7 @@ class BucketAdministration:
                 signature_version="s3v4",
                 s3={"addressing_style": "path"},
                 # Without it, boto3 reads the environment.
-                proxies={} if is_this_machine(place.endpoint) else None,
+                proxies={} if is_this_machine(config.endpoint) else None,
                 connect_timeout=5,
                 read_timeout=30,
                 retries={"mode": "standard", "max_attempts": 4},
@@ -67,7 +67,7 @@ class BucketAdministration:
 
     def make_bucket(self) -> SetupStep:
         """Makes the bucket where there is none."""
-        name = self._place.bucket
+        name = self._config.bucket
         with self._asking("look at the bucket"):
             try:
                 self._client.head_bucket(Bucket=name)
@@ -75,15 +75,15 @@ class BucketAdministration:
             except ClientError as refused:
                 if _code(refused) not in {"404", "NoSuchBucket"}:
                     raise
-        elsewhere = self._place.region not in {"us-east-1", "auto"}
-        configuration = {"CreateBucketConfiguration": {"LocationConstraint": self._place.region}} if elsewhere else {}
+        elsewhere = self._config.region not in {"us-east-1", "auto"}
+        configuration = {"CreateBucketConfiguration": {"LocationConstraint": self._config.region}} if elsewhere else {}
         with self._asking("make the bucket"):
             self._client.create_bucket(Bucket=name, **configuration)
         return SetupStep("bucket", True, f"{name} was made")
 
     def allow_origins(self) -> SetupStep:
         """Lets pages of `cors_origins` read and upload, and no other pages."""
-        origins = list(self._place.cors_origins)
+        origins = list(self._config.cors_origins)
         if not origins:
             return SetupStep("CORS", True, "no origin is named in CORS_ORIGINS: browsers cannot upload")
         rule = {
@@ -96,7 +96,7 @@ class BucketAdministration:
         return self._configured(
             "CORS",
             f"{', '.join(origins)} may read and upload",
-            lambda: self._client.put_bucket_cors(Bucket=self._place.bucket, CORSConfiguration={"CORSRules": [rule]}),
+            lambda: self._client.put_bucket_cors(Bucket=self._config.bucket, CORSConfiguration={"CORSRules": [rule]}),
         )
 
     def abort_incomplete_uploads(self) -> SetupStep:
@@ -111,7 +111,7 @@ class BucketAdministration:
                 "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": _ABORT_DAYS},
             }
             self._client.put_bucket_lifecycle_configuration(
-                Bucket=self._place.bucket, LifecycleConfiguration={"Rules": [*rules, ours]}
+                Bucket=self._config.bucket, LifecycleConfiguration={"Rules": [*rules, ours]}
             )
 
         return self._configured("lifecycle", f"incomplete uploads are dropped after {_ABORT_DAYS} days", configure)
@@ -124,13 +124,13 @@ class BucketAdministration:
         probe = f"poses/probe/{secrets.token_hex(8)}.txt"
         store.put(probe, b"posegen asks whether anybody may read this", content_type="text/plain")
         try:
-            base = f"{self._place.endpoint}/{self._place.bucket}"
+            base = f"{self._config.endpoint}/{self._config.bucket}"
             readable, listable = _answers_strangers(f"{base}/{probe}"), _answers_strangers(f"{base}?list-type=2")
             steps = [self._judged(readable=readable, listable=listable)]
             url = store.public_url(probe)
             if url is not None:
                 seen = _answers_strangers(url)
-                detail = f"{self._place.public_url} shows the bucket" if seen else f"{url} does not show a new object"
+                detail = f"{self._config.public_url} shows the bucket" if seen else f"{url} does not show a new object"
                 steps.append(SetupStep("public URL", seen, detail))
             return steps
         finally:
@@ -139,7 +139,7 @@ class BucketAdministration:
     def list_unfinished(self) -> Iterator[Unfinished]:
         """The multipart uploads that were begun and neither completed nor aborted."""
         with self._asking("list incomplete uploads"):
-            for page in self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self._place.bucket):
+            for page in self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self._config.bucket):
                 for upload in page.get("Uploads", []):
                     yield Unfinished(upload["UploadId"], upload["Key"], None, upload["Initiated"])
 
@@ -148,28 +148,28 @@ class BucketAdministration:
         with self._asking("abort an incomplete upload"):
             try:
                 self._client.abort_multipart_upload(
-                    Bucket=self._place.bucket, Key=unfinished.key, UploadId=unfinished.reference
+                    Bucket=self._config.bucket, Key=unfinished.key, UploadId=unfinished.reference
                 )
             except ClientError as refused:
                 if _code(refused) != "NoSuchUpload":
                     raise
 
     def _judged(self, *, readable: bool, listable: bool) -> SetupStep:
-        if self._place.anybody_may_read:
+        if self._config.anybody_may_read:
             if listable:
                 return SetupStep("privacy", False, "anybody can list the bucket: take s3:ListBucket from everybody")
             return SetupStep("privacy", readable, "public" if readable else "reading needs a signature")
         if readable or listable:
             raise StoreDenied(
-                f"Anybody can {'read' if readable else 'list'} the bucket {self._place.bucket}, which should be "
+                f"Anybody can {'read' if readable else 'list'} the bucket {self._config.bucket}, which should be "
                 "private: take public access away, or set S3_PUBLIC_BUCKET=true if that is meant.",
-                store=self._place.name,
+                store=self._config.name,
             )
         return SetupStep("privacy", True, "only signed requests are answered")
 
     def _lifecycle(self) -> list[dict[str, Any]]:
         try:
-            found = self._client.get_bucket_lifecycle_configuration(Bucket=self._place.bucket)
+            found = self._client.get_bucket_lifecycle_configuration(Bucket=self._config.bucket)
         except ClientError as refused:
             if _code(refused) == "NoSuchLifecycleConfiguration":
                 return []
@@ -192,7 +192,7 @@ class BucketAdministration:
 
     @contextmanager
     def _asking(self, what: str) -> Iterator[None]:
-        store = self._place.name
+        store = self._config.name
         try:
             yield
         except ClientError as refused:
@@ -202,14 +202,14 @@ class BucketAdministration:
             raise StoreUnavailable(f"Could not {what}: {failure}", store=store) from None
 
 
-def needed_policy(place: BucketPlace) -> str:
+def needed_policy(config: BucketConfig) -> str:
     """What the credentials of Posegen must be allowed, in the words of the provider."""
-    if place.name == R2:
+    if config.name == R2:
         return (
-            f"An R2 API token with the permission `Object Read & Write`, applied to the bucket {place.bucket} only.\n"
+            f"An R2 API token with the permission `Object Read & Write`, applied to the bucket {config.bucket} only.\n"
             "(`posegen storage init` itself needs `Admin Read & Write` once, for the bucket, CORS and lifecycle.)"
         )
-    return _AWS_POLICY.replace("BUCKET", place.bucket)
+    return _AWS_POLICY.replace("BUCKET", config.bucket)
 
 
 _AWS_POLICY = """\

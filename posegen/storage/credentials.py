@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from posegen.errors import StoreDenied
-from posegen.storage.places import Credentials
+from posegen.storage.configuration import Credentials
 
 # How long obstore may keep what the chain has given; the chain itself renews what is about to expire well before.
 _KEPT = timedelta(minutes=4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from posegen.storage.places import Credentials
+from posegen.storage.configuration import Credentials
 
 
 def presigned_put(url: str, headers: Mapping[str, str], credentials: Credentials, *, region: str, seconds: int) -> str:

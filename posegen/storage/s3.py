@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote
 
 from posegen.errors import InvalidKey, ObjectExists, ObjectMissing, StoreUnavailable
+from posegen.storage.configuration import BucketConfig
 from posegen.storage.hashing import Fingerprint, fingerprint, fingerprint_stream
 from posegen.storage.health import measured_health
 from posegen.storage.keys import cache_control_of, content_type_of, is_key, validate_key, validate_prefix
-from posegen.storage.places import BucketPlace
 from posegen.storage.presigning import presigned_put
 from posegen.storage.protocol import (
     SIGNED_SECONDS,
@@ -55,16 +55,16 @@ class BucketStore:
     `spool_folder`: where streams wait until they are sent; the system's folder for such files by default.
     """
 
-    def __init__(self, place: BucketPlace, *, spool_folder: Path | None = None) -> None:
-        self._place = place
+    def __init__(self, config: BucketConfig, *, spool_folder: Path | None = None) -> None:
+        self._config = config
         self._spool_folder = spool_folder
         self._meter = TrafficMeter()
-        self._requests = requests_to(place)
+        self._requests = requests_to(config)
 
     @property
     def name(self) -> str:
         """The store's name in the table `stores`."""
-        return self._place.name
+        return self._config.name
 
     def put(
         self,
@@ -176,7 +176,7 @@ class BucketStore:
     def public_url(self, key: str) -> str | None:
         """See `ObjectStore.public_url`."""
         validate_key(key, store=self.name)
-        base = self._place.public_url
+        base = self._config.public_url
         return None if base is None else f"{base.rstrip('/')}/{quote(key)}"
 
     def signed_get_url(self, key: str, *, seconds: int = SIGNED_SECONDS) -> str:
@@ -189,8 +189,8 @@ class BucketStore:
         check_lifetime(seconds)
         check_upload(validate_key(key, store=self.name), store=self.name, content_type=content_type, size=size)
         headers = upload_headers(content_type, size)
-        url = f"{self._place.endpoint}/{self._place.bucket}/{quote(key)}"
-        signed = presigned_put(url, headers, self._requests.credentials(), region=self._place.region, seconds=seconds)
+        url = f"{self._config.endpoint}/{self._config.bucket}/{quote(key)}"
+        signed = presigned_put(url, headers, self._requests.credentials(), region=self._config.region, seconds=seconds)
         return SignedPut(signed, headers)
 
     def copy(self, source: str, target: str) -> ObjectInfo:
@@ -276,7 +276,7 @@ class BucketStore:
         return verified(pieces, sha256=opened.sha256, size=opened.size, store=self.name, key=key)
 
     def _cache_control(self, key: str, asked: str | None) -> str:
-        public = self._place.public_url is not None
+        public = self._config.public_url is not None
         if asked is None:
             return cache_control_of(key, public_store=public)
         return asked if public else asked.replace("public", "private")
@@ -284,7 +284,7 @@ class BucketStore:
     def _administration(self) -> BucketAdministration:
         from posegen.storage.bucket import BucketAdministration  # boto3 takes longer than all the rest
 
-        return BucketAdministration(self._place, self._requests.credentials)
+        return BucketAdministration(self._config, self._requests.credentials)
 
 
 def _info(key: str, stored: Fingerprint, *, skipped: bool = False) -> ObjectInfo:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from posegen.errors import ObjectCorrupt, StorageError, StoreUnavailable
-from posegen.storage.places import RequestLimits
+from posegen.storage.configuration import RequestLimits
 from posegen.storage.s3_errors import FAILURES, understood
 
 T = TypeVar("T")

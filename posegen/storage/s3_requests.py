@@ -20,8 +20,8 @@ from obstore.store import S3Store
 
 from posegen.errors import ObjectExists, ObjectMissing
 from posegen.proxies import is_this_machine
+from posegen.storage.configuration import BucketConfig, Credentials
 from posegen.storage.credentials import as_obstore_wants, credentials_source
-from posegen.storage.places import BucketPlace, Credentials
 from posegen.storage.s3_attempts import Attempts
 from posegen.storage.s3_errors import is_out_of_range
 from posegen.storage.streams import check_bytes
@@ -59,18 +59,18 @@ class Taken:
 
 
 @lru_cache(maxsize=8)
-def requests_to(place: BucketPlace) -> S3Requests:
-    """The one for this place in this process: all who open the store share its connections and its limit."""
-    return S3Requests(place)
+def requests_to(config: BucketConfig) -> S3Requests:
+    """The one for this bucket in this process: all who open the store share its connections and its limit."""
+    return S3Requests(config)
 
 
 class S3Requests:
     """Requests about one bucket. Every method raises the storage errors that `s3_errors.py` knows."""
 
-    def __init__(self, place: BucketPlace) -> None:
-        self._place = place
-        self._credentials = credentials_source(place.credentials, store=place.name)
-        self._attempts = Attempts(place.limits, store=place.name)
+    def __init__(self, config: BucketConfig) -> None:
+        self._config = config
+        self._credentials = credentials_source(config.credentials, store=config.name)
+        self._attempts = Attempts(config.limits, store=config.name)
         self._client = self._connected(retry_seconds=0)
         self._bucket_seen = False
 
@@ -95,7 +95,7 @@ class S3Requests:
 
     def replace_in_parts(self, key: str, data: bytes | mmap, attributes: Mapping[str, str]) -> None:
         """The same for objects that are too large for one request. The parts are repeated one by one."""
-        parts = self._connected(retry_seconds=self._place.limits.total)
+        parts = self._connected(retry_seconds=self._config.limits.total)
         size = max(PIECE_BYTES, -(-len(data) // _MOST_PARTS))
         self._run(
             lambda _: obstore.put(
@@ -122,7 +122,7 @@ class S3Requests:
                 return Opened(size, etag, expected, None)
             body = bytes(result.bytes())
             found = hashlib.sha256(body).hexdigest() if expected else None
-            check_bytes(len(body), found, size=size, sha256=expected, store=self._place.name, key=key)
+            check_bytes(len(body), found, size=size, sha256=expected, store=self._config.name, key=key)
             return Opened(size, etag, expected, body)
 
         return self._run(request, key)
@@ -144,7 +144,9 @@ class S3Requests:
         try:
             return self._run(request, key)
         except ObjectExists:
-            raise ObjectMissing("The object was replaced while it was read.", store=self._place.name, key=key) from None
+            raise ObjectMissing(
+                "The object was replaced while it was read.", store=self._config.name, key=key
+            ) from None
 
     def look(self, key: str) -> tuple[int, Attributes]:
         """Size and metadata of an object; `ObjectMissing`."""
@@ -200,14 +202,14 @@ class S3Requests:
 
     def _connected(self, *, retry_seconds: float) -> S3Store:
         """A client whose every choice is made here: what is left out, obstore would take from the environment."""
-        place, limits = self._place, self._place.limits
-        provider = as_obstore_wants(self._credentials, fixed=place.credentials is not None)
+        config, limits = self._config, self._config.limits
+        provider = as_obstore_wants(self._credentials, fixed=config.credentials is not None)
         return S3Store(
-            place.bucket,
+            config.bucket,
             config={
-                "endpoint": place.endpoint,
-                "aws_endpoint_url_s3": place.endpoint,
-                "region": place.region,
+                "endpoint": config.endpoint,
+                "aws_endpoint_url_s3": config.endpoint,
+                "region": config.region,
                 "virtual_hosted_style_request": False,
                 "skip_signature": False,
                 "s3_express": False,
@@ -219,11 +221,11 @@ class S3Requests:
                 "unsigned_payload": True,
             },
             client_options={
-                "allow_http": place.endpoint.startswith("http://"),
+                "allow_http": config.endpoint.startswith("http://"),
                 "connect_timeout": timedelta(seconds=limits.connect),
                 "timeout": timedelta(seconds=limits.request),
                 "user_agent": "posegen",
-                **_proxy_options(place.endpoint),
+                **_proxy_options(config.endpoint),
             },
             retry_config={
                 "max_retries": 10 if retry_seconds else 0,

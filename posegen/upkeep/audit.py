@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from posegen.database.connection import Connection
 from posegen.database.json_documents import as_object
+from posegen.database.rows import many, value
 
 
 @dataclass(frozen=True)
@@ -45,23 +45,22 @@ def trail(
     limit: int,
 ) -> list[AuditLine]:
     """The latest lines, the latest first; only those of an action or about a subject where one is named."""
-    with connection.cursor(row_factory=class_row(AuditLine)) as cursor:
-        return cursor.execute(
-            """
-            select created_at, actor, action, subject, detail from audit_trail
-            where (%(since)s::timestamptz is null or created_at >= %(since)s)
-                and (%(action)s::text is null or action = %(action)s)
-                and (%(subject)s::text is null or subject = %(subject)s)
-            order by created_at desc, action, subject limit %(limit)s
-            """,
-            {"since": since, "action": action, "subject": subject, "limit": limit},
-        ).fetchall()
+    return many(
+        connection,
+        AuditLine,
+        """
+        select created_at, actor, action, subject, detail from audit_trail
+        where (%(since)s::timestamptz is null or created_at >= %(since)s)
+            and (%(action)s::text is null or action = %(action)s)
+            and (%(subject)s::text is null or subject = %(subject)s)
+        order by created_at desc, action, subject limit %(limit)s
+        """,
+        {"since": since, "action": action, "subject": subject, "limit": limit},
+    )
 
 
 def latest_detail(connection: Connection, *, action: str, subject: str) -> dict[str, Any] | None:
     """What the last line of an action about a subject says, or None when there is none."""
-    row = connection.execute(
-        "select detail from audit_entries where action = %s and subject = %s order by id desc limit 1",
-        [action, subject],
-    ).fetchone()
-    return None if row is None else as_object(row["detail"])
+    statement = "select detail from audit_entries where action = %s and subject = %s order by id desc limit 1"
+    detail = value(connection, statement, [action, subject])
+    return None if detail is None else as_object(detail)

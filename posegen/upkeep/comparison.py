@@ -10,6 +10,7 @@ from enum import StrEnum
 from psycopg.rows import class_row
 
 from posegen.database.connection import Connection, Database
+from posegen.database.rows import value
 from posegen.errors import ObjectMissing
 from posegen.storage.hashing import fingerprint
 from posegen.storage.keys import content_hash_of, is_composed, is_registered
@@ -74,27 +75,29 @@ def differences(
 def has_row(database: Database, store: str, key: str) -> bool:
     """Whether there is a row now: work goes on while we look."""
     with database.transaction() as connection:
-        found = connection.execute("select from objects where store = %s and key = %s", [store, key])
-        return found.fetchone() is not None
+        statement = "select exists (select from objects where store = %s and key = %s)"
+        return bool(value(connection, statement, [store, key]))
 
 
 def _is_accounted_for(database: Database, store: str, key: str, overdue: timedelta | None) -> bool:
     """Whether there is a row now, a date on which the object goes that is not long past, an adopted file, or an upload
     that may still be completed.
     """
-    with database.transaction() as connection:
-        found = connection.execute(
-            """
-            select from objects where store = %(store)s and key = %(key)s union all
+    statement = """
+        select exists (
+            select from objects where store = %(store)s and key = %(key)s
+            union all
             select from doomed_objects where store = %(store)s and key = %(key)s and deleted_at is null
                 and (%(overdue)s::interval is null or due > now() - %(overdue)s::interval)
-            union all select from adopted_files where store = %(store)s and key = %(key)s
-            union all select from uploads
+            union all
+            select from adopted_files where store = %(store)s and key = %(key)s
+            union all
+            select from uploads
             where store = %(store)s and key = %(key)s and status = 'pending' and expires_at > now()
-            """,
-            {"store": store, "key": key, "overdue": overdue},
         )
-        return found.fetchone() is not None
+    """
+    with database.transaction() as connection:
+        return bool(value(connection, statement, {"store": store, "key": key, "overdue": overdue}))
 
 
 def registered(connection: Connection, store: str) -> Iterator[StoredObject]:
@@ -150,9 +153,7 @@ def _listed(store: ObjectStore) -> Iterator[ObjectEntry]:
 
 
 def _now(connection: Connection) -> datetime:
-    row = connection.execute("select now() as now").fetchone()
-    assert row is not None, "a clock returns a row"
-    now: datetime = row["now"]
+    now: datetime = value(connection, "select now()")
     return now
 
 

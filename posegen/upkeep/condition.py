@@ -12,9 +12,9 @@ from typing import LiteralString
 from uuid import UUID
 
 import psycopg
-from psycopg.rows import class_row
 
 from posegen.database.connection import Connection, Database
+from posegen.database.rows import column, existing, many, value
 
 
 @dataclass(frozen=True)
@@ -60,56 +60,39 @@ select (select count(*) from generations where status in ('submitted', 'queued')
 
 def movement(connection: Connection) -> Movement:
     """Whether work moves, right now."""
-    with connection.cursor(row_factory=class_row(Movement)) as cursor:
-        found = cursor.execute(_MOVEMENT).fetchone()
-    assert found is not None, "an aggregate returns a row"
-    return found
+    return existing(connection, Movement, _MOVEMENT)
 
 
 def ended_since(connection: Connection, *, seconds: float) -> int:
     """How many generations ended in the last `seconds`."""
-    row = connection.execute(
-        "select count(*) as ended from generations where finished_at > now() - make_interval(secs => %s)", [seconds]
-    ).fetchone()
-    return int(row["ended"]) if row else 0
+    statement = "select count(*) from generations where finished_at > now() - make_interval(secs => %s)"
+    return int(value(connection, statement, [seconds]))
 
 
 def failures_since(connection: Connection, codes: Sequence[str], *, seconds: float) -> list[Failures]:
     """The generations that ended with one of these codes in the last `seconds`, the most frequent code first."""
-    with connection.cursor(row_factory=class_row(Failures)) as cursor:
-        return cursor.execute(
-            """
-            select error_code as code, count(*) as number, (array_agg(id order by finished_at desc))[1] as example
-            from generations where finished_at > now() - make_interval(secs => %s) and error_code = any(%s)
-            group by error_code order by count(*) desc, error_code
-            """,
-            [seconds, list(codes)],
-        ).fetchall()
+    statement = """
+        select error_code as code, count(*) as number, (array_agg(id order by finished_at desc))[1] as example
+        from generations where finished_at > now() - make_interval(secs => %s) and error_code = any(%s)
+        group by error_code order by count(*) desc, error_code
+    """
+    return many(connection, Failures, statement, [seconds, list(codes)])
 
 
 def newest_keys(connection: Connection, store: str, *, most: int) -> list[str]:
     """The keys of what was stored last in this store, the newest first."""
-    rows = connection.execute("select key from objects where store = %s order by id desc limit %s", [store, most])
-    return [row["key"] for row in rows]
+    return column(connection, "select key from objects where store = %s order by id desc limit %s", [store, most])
 
 
 def has_more_than(connection: Connection, most: int) -> bool:
     """Whether the ledger or the objects have more than `most` rows; counting stops there."""
-    row = connection.execute(
-        """
-        select exists (select from ledger_entries offset %(most)s) or exists (select from objects offset %(most)s)
-            as more
-        """,
-        {"most": most},
-    ).fetchone()
-    return bool(row and row["more"])
+    statement = "select exists (select from ledger_entries offset %s) or exists (select from objects offset %s)"
+    return bool(value(connection, statement, [most, most]))
 
 
 def server_time(connection: Connection) -> datetime:
     """What the clock of the database server says."""
-    row = connection.execute("select clock_timestamp() as now").fetchone()
-    assert row is not None, "an aggregate returns a row"
-    now: datetime = row["now"]
+    now: datetime = value(connection, "select clock_timestamp()")
     return now
 
 
@@ -119,8 +102,7 @@ def try_to_write(database: Database) -> None:
     A user without the right to temporary tables is let off.
     """
     with database.transaction() as connection:
-        row = connection.execute("select has_database_privilege(current_database(), 'temporary') as may").fetchone()
-        if row is not None and row["may"]:
+        if value(connection, "select has_database_privilege(current_database(), 'temporary')"):
             # Larger than the room that is left in the pages of the catalogue.
             connection.execute(
                 "create temporary table written on commit drop as select md5(n::text) from generate_series(1, 2000) n"

@@ -21,6 +21,7 @@ from posegen.backends.registry import open_backend
 from posegen.database.connection import Connection, Database
 from posegen.database.failures import describe
 from posegen.database.migrate import current_revision, newest_revision
+from posegen.database.rows import column
 from posegen.database.server import DatabaseUrls, open_server
 from posegen.error_codes import ErrorCode
 from posegen.errors import PosegenError, StorageError
@@ -31,7 +32,7 @@ from posegen.objects.identity import is_own
 from posegen.platforms.rows import judged_platforms
 from posegen.running_platform import RunningPlatform, find_platform
 from posegen.settings import Settings, load_settings
-from posegen.storage.opening import open_stores, places_of
+from posegen.storage.configuration import StoresConfig
 from posegen.storage.protocol import ObjectStore
 from posegen.storage.stores import Stores
 from posegen.upkeep import condition, outside
@@ -145,7 +146,7 @@ def _existing(folder: Path) -> Path:
 
 
 def _store(settings: Settings) -> str:
-    health = open_stores(places_of(settings).quick()).current.health()
+    health = Stores.of(settings, quick=True).current.health()
     return f"{health.store}: write {health.write_seconds * 1000:.1f} ms, read {health.read_seconds * 1000:.1f} ms"
 
 
@@ -167,8 +168,8 @@ def _database(urls: DatabaseUrls) -> Finding:
 def _what_the_database_tells(
     urls: DatabaseUrls, settings: Settings, clock: Callable[[], datetime], *, store_is_good: bool
 ) -> list[Finding]:
-    places = places_of(settings).quick()
-    opened = open_stores(places)
+    config = StoresConfig.of(settings).quick()
+    opened = Stores.configured(config)
     platform = find_platform(settings.posegen_home)
     with Database(urls.application) as database:
         findings = [_clock(database, clock), *_stores(database, opened)]
@@ -182,7 +183,7 @@ def _what_the_database_tells(
         findings.append(_accounts(database))
     if store_is_good:
         findings += outside.look(
-            places, opened.current, platform, keys, base_url=None if shown is None else shown.base_url, now=clock()
+            config, opened.current, platform, keys, base_url=None if shown is None else shown.base_url, now=clock()
         )
     return findings
 
@@ -304,7 +305,7 @@ def _accounts(database: Database) -> Finding:
             return Finding(Part.ACCOUNTS, True, "too many to replay here: `posegen credits audit`, `posegen verify`")
     with database.transaction() as connection:
         audited = audit(connection)
-        wrong = [row["what"] for row in connection.execute(SPACE.broken).fetchall()]
+        wrong = column(connection, SPACE.broken)
     wrong += [
         f"{each.what} {each.id}: {each.number} is {each.recorded}, its entries give {each.replayed}"
         for each in audited.differences

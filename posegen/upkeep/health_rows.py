@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import LiteralString, TypeVar
 
-from psycopg.rows import class_row
-
 from posegen.database.connection import Connection
+from posegen.database.rows import existing, many
 from posegen.upkeep.metrics import LastLook
 from posegen.work.failing_steps import FailingStep, failing_steps
 
@@ -78,7 +77,7 @@ def look(connection: Connection, *, not_ours: Sequence[str], account_share: floa
         week_before=_ended(
             connection, "now() - interval '1 hour' - interval '7 days'", "now() - interval '1 hour'", not_ours
         ),
-        waiting=_one(
+        waiting=existing(
             connection,
             Waiting,
             """
@@ -88,7 +87,7 @@ def look(connection: Connection, *, not_ours: Sequence[str], account_share: floa
                   union all select submitted_at from generations where status = 'queued') waiting
             """,
         ),
-        breakers=_all(
+        breakers=many(
             connection,
             OpenBreaker,
             """
@@ -96,7 +95,7 @@ def look(connection: Connection, *, not_ours: Sequence[str], account_share: floa
             from backend_breakers where opened_at is not null order by backend
             """,
         ),
-        full_accounts=_one(
+        full_accounts=existing(
             connection,
             _Number,
             """
@@ -106,7 +105,7 @@ def look(connection: Connection, *, not_ours: Sequence[str], account_share: floa
             {"share": account_share},
         ).number,
         local=_local(connection, move_poses),
-        looks=_all(connection, LastLook, "select look, findings, looked_at from upkeep_findings order by look"),
+        looks=many(connection, LastLook, "select look, findings, looked_at from upkeep_findings order by look"),
         failing_steps=failing_steps(connection),
     )
 
@@ -118,7 +117,7 @@ class _Number:
 
 def _ended(connection: Connection, begin: LiteralString, end: LiteralString, not_ours: Sequence[str]) -> Ended:
     """Index `generations_by_end`."""
-    return _one(
+    return existing(
         connection,
         Ended,
         f"""
@@ -132,7 +131,7 @@ def _ended(connection: Connection, begin: LiteralString, end: LiteralString, not
 
 def _local(connection: Connection, most: int) -> LocalObjects:
     """Bytes are added up only while there are few poses, and with them few objects: the look stays quick."""
-    poses = _one(
+    poses = existing(
         connection,
         _Number,
         """
@@ -143,21 +142,6 @@ def _local(connection: Connection, most: int) -> LocalObjects:
     ).number
     if poses >= most:
         return LocalObjects(poses, None)
-    found = _one(
-        connection,
-        _Number,
-        "select coalesce(sum(size), 0)::bigint as number from objects where store = 'local'",
-    )
+    statement = "select coalesce(sum(size), 0)::bigint as number from objects where store = 'local'"
+    found = existing(connection, _Number, statement)
     return LocalObjects(poses, found.number)
-
-
-def _all(
-    connection: Connection, kind: type[T], query: LiteralString, values: dict[str, object] | None = None
-) -> list[T]:
-    with connection.cursor(row_factory=class_row(kind)) as cursor:
-        return cursor.execute(query, values).fetchall()
-
-
-def _one(connection: Connection, kind: type[T], query: LiteralString, values: dict[str, object] | None = None) -> T:
-    (only,) = _all(connection, kind, query, values)
-    return only

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, LiteralString
+from typing import LiteralString
 
-from psycopg.rows import class_row, dict_row
+from psycopg.rows import dict_row
 
 from posegen.database import session
 from posegen.database.connection import Connection
+from posegen.database.rows import existing, many, value
 
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 5
@@ -226,31 +227,30 @@ def read_numbers(url: str) -> Numbers:
 
 def numbers(connection: Connection) -> Numbers:
     """The numbers, in the transaction that is open."""
-    (recoveries,) = _rows(connection, Latencies, _RECOVERIES)
     return Numbers(
-        waiting=_rows(connection, Waiting, _WAITING),
+        waiting=many(connection, Waiting, _WAITING),
         under_way={row["status"]: row["number"] for row in connection.execute(_UNDER_WAY)},
-        tallies=_rows(connection, Tally, _TALLIES, {"begin": _mark(connection), "end": "infinity"}),
-        recoveries=recoveries,
-        renderings=_rows(connection, Latencies, _RENDERINGS),
+        tallies=many(connection, Tally, _TALLIES, {"begin": _mark(connection), "end": "infinity"}),
+        recoveries=existing(connection, Latencies, _RECOVERIES),
+        renderings=many(connection, Latencies, _RENDERINGS),
         breakers={
             row["backend"]: row["open"]
             for row in connection.execute(
                 "select backend, opened_at is not null as open from backend_breakers order by backend"
             )
         },
-        traffic=_rows(connection, StoreTraffic, _TRAFFIC),
-        credits_held=_value(connection, "select coalesce(sum(credits_held), 0)::bigint as value from accounts"),
-        looks=_rows(connection, LastLook, "select look, findings, looked_at from upkeep_findings order by look"),
-        incidents=_rows(connection, OpenIncidents, _INCIDENTS),
-        steps=_rows(connection, StepFailures, _STEPS),
+        traffic=many(connection, StoreTraffic, _TRAFFIC),
+        credits_held=value(connection, "select coalesce(sum(credits_held), 0)::bigint from accounts"),
+        looks=many(connection, LastLook, "select look, findings, looked_at from upkeep_findings order by look"),
+        incidents=many(connection, OpenIncidents, _INCIDENTS),
+        steps=many(connection, StepFailures, _STEPS),
     )
 
 
 def move_mark(connection: Connection) -> None:
     """Take into the tallies what ended up to some minutes ago, so that scrapes need not count it again."""
     begin = _mark(connection, lock=True)
-    end = _value(connection, f"select greatest(now() - interval '{LATE_MINUTES} minutes', %s) as value", [begin])
+    end = value(connection, f"select greatest(now() - interval '{LATE_MINUTES} minutes', %s)", [begin])
     connection.execute(_MOVE_MARK, {"begin": begin, "end": end})
     connection.execute("update tally_mark set counted_to = %s", [end])
 
@@ -268,16 +268,4 @@ def note_findings(connection: Connection, look: str, findings: int) -> None:
 
 def _mark(connection: Connection, *, lock: bool = False) -> str:
     """As text: the first mark is older than any time that Python knows."""
-    query: LiteralString = "select counted_to::text as value from tally_mark"
-    return str(_value(connection, query + (" for update" if lock else "")))
-
-
-def _rows(connection: Connection, kind: type[Any], query: LiteralString, values: Any = None) -> list[Any]:
-    with connection.cursor(row_factory=class_row(kind)) as cursor:
-        return cursor.execute(query, values).fetchall()
-
-
-def _value(connection: Connection, query: LiteralString, values: Any = None) -> Any:
-    row = connection.execute(query, values).fetchone()
-    assert row is not None, "an aggregate returns a row"
-    return row["value"]
+    return str(value(connection, f"select counted_to::text from tally_mark {'for update' if lock else ''}"))

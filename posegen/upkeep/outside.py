@@ -19,8 +19,8 @@ from posegen.errors import StorageError
 from posegen.graphemes import shorten
 from posegen.proxies import open_url
 from posegen.running_platform import RunningPlatform
+from posegen.storage.configuration import LOCAL, R2, S3, StoresConfig
 from posegen.storage.keys import STORE_MARKER_KEY, content_type_of, is_public
-from posegen.storage.places import LOCAL, R2, S3, StorePlaces
 from posegen.storage.protocol import ObjectStore
 from posegen.upkeep.finding import Finding, Part
 
@@ -116,7 +116,7 @@ def _trouble(name: str, state: Mapping[str, Any], now: float) -> str:
 
 
 def look(
-    places: StorePlaces,
+    config: StoresConfig,
     store: ObjectStore,
     platform: RunningPlatform | None,
     keys: Sequence[str],
@@ -128,7 +128,7 @@ def look(
 
     `keys`: of the newest objects in the store; `base_url`: what its URLs begin with, as the database has it.
     """
-    expected = places.base_urls()[store.name]
+    expected = config.base_urls()[store.name]
     if (base_url or "").rstrip("/") != (expected or "").rstrip("/"):
         detail = f"the database lets URLs begin with {base_url}, the settings with {expected}"
         return [Finding(Part.PICTURES, False, detail, "posegen db upgrade")]
@@ -136,10 +136,10 @@ def look(
         return []
     server = "" if platform is None else platform.url
     findings = [_pictures(store, server, keys), _uploads(store, server, now)]
-    bucket = next((bucket for bucket in places.buckets if bucket.name == store.name), None)
-    origins = places.local.cors_origins if bucket is None else bucket.cors_origins
+    bucket = next((bucket for bucket in config.buckets if bucket.name == store.name), None)
+    origins = config.local.cors_origins if bucket is None else bucket.cors_origins
     target = (
-        _absolute(server, f"{places.local.base_url}/{_NOWHERE}")
+        _absolute(server, f"{config.local.base_url}/{_NOWHERE}")
         if bucket is None
         else f"{bucket.endpoint}/{bucket.bucket}/{_NOWHERE}"
     )

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from posegen.database.connection import Database
 from posegen.errors import ObjectCorrupt, ObjectMissing
 from posegen.objects import moves
+from posegen.objects import rows as objects
 from posegen.objects.moves import DoomedObject
 from posegen.objects.moving import delete_due
 from posegen.storage.protocol import ObjectStore
@@ -133,9 +134,9 @@ def expire_uploads(database: Database) -> int:
 def _unused(database: Database, stores: Iterable[str], grace: timedelta, *, repair: bool) -> list[Found]:
     found = {store: Found(store, "unused") for store in stores}
     with database.transaction() as connection:
-        for store, key, size in moves.unused(connection, made_before=grace):
-            if store in found:
-                found[store].add(key, size)
+        for each in moves.unused(connection, made_before=grace):
+            if each.store in found:
+                found[each.store].add(each.key, each.size)
     while repair:
         with database.transaction() as connection:
             gone = moves.delete_unused(connection, made_before=grace, limit=_BATCH, grace=grace)
@@ -182,15 +183,15 @@ def _doom(database: Database, store: ObjectStore, orphans: list[DoomedObject]) -
 def _found_elsewhere(database: Database, store: ObjectStore, stores: Sequence[ObjectStore], lost: Difference) -> bool:
     """Let the row name another store that has this very object."""
     with database.transaction() as connection:
-        row = connection.execute(
-            "select id, sha256 from objects where store = %s and key = %s", [store.name, lost.key]
-        ).fetchone()
-        for other in stores if row is not None else ():
-            if other.name == store.name or not _has(other, lost.key, row["sha256"]):  # type: ignore[index]
+        row = objects.registered(connection, store.name, lost.key)
+        if row is None:
+            return False
+        for other in stores:
+            if other.name == store.name or not _has(other, lost.key, row.sha256):
                 continue
             if lost.key in moves.take_off_the_list(connection, other.name, [lost.key]):
                 continue
-            moves.point_at(connection, row["id"], other.name)  # type: ignore[index]
+            moves.point_at(connection, row.id, other.name)
             return True
     return False
 

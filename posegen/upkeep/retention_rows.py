@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, LiteralString
+from typing import LiteralString
 from uuid import UUID
 
-from psycopg.rows import class_row
-
 from posegen.database.connection import Connection
+from posegen.database.rows import changed, column, existing, many
 from posegen.objects import moves
 from posegen.objects.moves import DoomedObject
 from posegen.storage.keys import manifest_key
@@ -46,12 +45,10 @@ class Deleted:
 
 
 @dataclass(frozen=True)
-class HiddenPose:
-    """A pose whose images are hidden. `images_deleted_at`: since when they cannot be had back, or None."""
-
+class _Hidden:
     id: UUID
-    position: int
-    images_deleted_at: datetime | None
+    generation_id: UUID
+    objects: list[int | None]
 
 
 def expired(connection: Connection, *, age: timedelta) -> Due:
@@ -73,16 +70,14 @@ def to_delete(connection: Connection) -> Due:
 
 def hide_expired(connection: Connection, *, age: timedelta, grace: timedelta, limit: int) -> int:
     """Hide one page of expired images; returns how many poses. They are deleted after `grace`."""
-    return connection.execute(
-        f"""
+    statement = f"""
         with page as materialized (
             select p.id {_EXPIRED} order by p.completed_at limit %(limit)s for update skip locked
         )
         update generated_poses p set delete_after = now() + %(grace)s::interval, delete_reason = 'expired'
         from page where p.id = page.id
-        """,
-        {"age": age, "grace": grace, "limit": limit},
-    ).rowcount
+    """
+    return changed(connection, statement, {"age": age, "grace": grace, "limit": limit})
 
 
 def delete_hidden(connection: Connection, *, limit: int) -> Deleted:
@@ -90,25 +85,19 @@ def delete_hidden(connection: Connection, *, limit: int) -> Deleted:
 
     Rows go first, objects later: so no row is ever without its object. The poses stay, without recipe and keypoints.
     """
-    rows = connection.execute(
-        """
-        select id, generation_id, image_object, original_object, thumbnail_object from generated_poses
+    statement = """
+        select id, generation_id, array[image_object, original_object, thumbnail_object] as objects from generated_poses
         where delete_after <= now() and images_deleted_at is null
         order by delete_after limit %s for update skip locked
-        """,
-        [limit],
-    ).fetchall()
-    if not rows:
+    """
+    hidden = many(connection, _Hidden, statement, [limit])
+    if not hidden:
         return Deleted()
-    poses = [row["id"] for row in rows]
-    exported = connection.execute(
-        "select object_id from exports where pose_id = any(%s) and object_id is not null", [poses]
-    ).fetchall()
-    thumbnails = connection.execute(
-        "delete from thumbnails where pose_id = any(%s) returning object_id", [poses]
-    ).fetchall()
-    named = {row[column] for row in rows for column in ("image_object", "original_object", "thumbnail_object")}
-    named |= {row["object_id"] for row in (*exported, *thumbnails)}
+    poses = [each.id for each in hidden]
+    named = {object_id for each in hidden for object_id in each.objects}
+    exported = "select object_id from exports where pose_id = any(%s) and object_id is not null"
+    named.update(column(connection, exported, [poses]))
+    named.update(column(connection, "delete from thumbnails where pose_id = any(%s) returning object_id", [poses]))
     connection.execute(
         "update exports set object_id = null, deleted_at = now() where pose_id = any(%s) and object_id is not null",
         [poses],
@@ -121,15 +110,15 @@ def delete_hidden(connection: Connection, *, limit: int) -> Deleted:
         """,
         [poses],
     )
-    named |= _take_sheets(connection, sorted({row["generation_id"] for row in rows}))
-    gone = _drop_variants(connection, "pose_id = any(%s)", [poses])
-    gone += connection.execute("select * from drop_objects(%s)", [sorted(named - {None})]).fetchall()
-    return Deleted(len(poses), len(gone), sum(each["size"] for each in gone))
+    named.update(_take_sheets(connection, sorted({each.generation_id for each in hidden})))
+    sizes = _drop_variants(connection, "pose_id = any(%s)", [poses])
+    sizes += column(connection, "select size from drop_objects(%s)", [sorted(each for each in named if each)])
+    return Deleted(len(poses), len(sizes), sum(sizes))
 
 
 def delete_leftover_variants(connection: Connection, *, limit: int) -> Deleted:
     """Delete one page of variants whose pictures are gone: those that earlier versions have left."""
-    gone = _drop_variants(
+    sizes = _drop_variants(
         connection,
         """
         id in (
@@ -143,38 +132,31 @@ def delete_leftover_variants(connection: Connection, *, limit: int) -> Deleted:
         """,
         [limit],
     )
-    return Deleted(0, len(gone), sum(each["size"] for each in gone))
+    return Deleted(0, len(sizes), sum(sizes))
 
 
-def _drop_variants(connection: Connection, which: LiteralString, values: list[object]) -> list[dict[str, Any]]:
-    """Delete these variants; returns store, key and size of their objects."""
-    return connection.execute(
-        f"select * from drop_variants(array(select id from image_variants where {which}))", values
-    ).fetchall()
+def _drop_variants(connection: Connection, which: LiteralString, values: list[object]) -> list[int]:
+    """Delete these variants; returns the sizes of their objects, in bytes."""
+    statement = f"select size from drop_variants(array(select id from image_variants where {which}))"
+    return column(connection, statement, values)
 
 
 def generations_to_retire(connection: Connection, *, age: timedelta, limit: int) -> list[UUID]:
     """Generations that ended so long ago and still have their traces, the oldest first."""
-    rows = connection.execute(
-        """
+    statement = """
         select id from generations where finished_at < now() - %s::interval and retired_at is null
         order by finished_at limit %s
-        """,
-        [age, limit],
-    )
-    return [row["id"] for row in rows]
+    """
+    return column(connection, statement, [age, limit])
 
 
 def designs_to_retire(connection: Connection, *, age: timedelta, limit: int) -> list[UUID]:
     """Designs that ended so long ago and still have their partition, the oldest first."""
-    rows = connection.execute(
-        """
+    statement = """
         select id from designs where finished_at < now() - %s::interval and retired_at is null
         order by finished_at limit %s
-        """,
-        [age, limit],
-    )
-    return [row["id"] for row in rows]
+    """
+    return column(connection, statement, [age, limit])
 
 
 def retire_generations(connection: Connection, generations: Sequence[UUID]) -> int:
@@ -183,7 +165,7 @@ def retire_generations(connection: Connection, generations: Sequence[UUID]) -> i
     # First the mark, after which no event is added.
     connection.execute("update generations set retired_at = now() where id = any(%s)", [ids])
     connection.execute("delete from lost_runs where work = 'generations' and work_id = any(%s)", [ids])
-    return connection.execute("delete from events where generation_id = any(%s)", [ids]).rowcount
+    return changed(connection, "delete from events where generation_id = any(%s)", [ids])
 
 
 def retire_designs(connection: Connection, designs: Sequence[UUID]) -> None:
@@ -191,44 +173,8 @@ def retire_designs(connection: Connection, designs: Sequence[UUID]) -> None:
     connection.execute("update designs set retired_at = now() where id = any(%s)", [list(designs)])
 
 
-def hide(connection: Connection, poses: Sequence[UUID], *, actor: str, grace: timedelta) -> int:
-    """Hide the images of completed poses of ended generations, to be deleted after `grace`; returns how many poses."""
-    row = connection.execute("select delete_images(%s, %s, %s) as hidden", [list(poses), actor, grace]).fetchone()
-    assert row is not None, "a function returns a row"
-    return int(row["hidden"])
-
-
-def restore(connection: Connection, poses: Sequence[UUID], *, actor: str) -> int:
-    """Take a deletion back where the images still exist; returns how many poses."""
-    row = connection.execute("select restore_images(%s, %s) as restored", [list(poses), actor]).fetchone()
-    assert row is not None, "a function returns a row"
-    return int(row["restored"])
-
-
-def completed_poses(connection: Connection, generation_id: UUID) -> dict[int, UUID]:
-    """The completed poses of a generation by their positions, hidden or not."""
-    rows = connection.execute(
-        "select position, id from generated_poses where generation_id = %s and status = 'completed' order by position",
-        [generation_id],
-    )
-    return {row["position"]: row["id"] for row in rows}
-
-
-def hidden_poses(connection: Connection, generation_id: UUID) -> list[HiddenPose]:
-    """The poses of a generation whose images are hidden or deleted."""
-    with connection.cursor(row_factory=class_row(HiddenPose)) as cursor:
-        return cursor.execute(
-            """
-            select id, position, images_deleted_at from generated_poses
-            where generation_id = %s and delete_after is not null order by position
-            """,
-            [generation_id],
-        ).fetchall()
-
-
 def _due(connection: Connection, poses: str, values: dict[str, object]) -> Due:
-    row = connection.execute(
-        f"""
+    statement = f"""
         with due as materialized ({poses}), named as (
             select o.size from due join generated_poses p on p.id = due.id join objects o on o.id = p.image_object
             union all
@@ -243,39 +189,31 @@ def _due(connection: Connection, poses: str, values: dict[str, object]) -> Due:
         )
         select (select count(*) from due) as poses, (select coalesce(sum(size), 0)::bigint from named) as bytes,
                (select min(completed_at) from due) as oldest
-        """,
-        values,
-    ).fetchone()
-    assert row is not None, "an aggregate returns a row"
-    return Due(row["poses"], row["bytes"], row["oldest"])
+    """
+    return existing(connection, Due, statement, values)
 
 
-def _take_sheets(connection: Connection, generations: Sequence[UUID]) -> set[int]:
+def _take_sheets(connection: Connection, generations: Sequence[UUID]) -> list[int | None]:
     """Take the contact sheets from generations of which a picture was deleted; returns their objects.
 
     A sheet shows the deleted pictures. The manifests of generations without any picture go as well: they name nothing
     that is there.
     """
-    sheets = connection.execute(
-        """
+    taken = """
         with before as (select id, contact_sheet_object from generations where id = any(%s) for update)
         update generations g set contact_sheet_object = null from before where g.id = before.id
         returning before.contact_sheet_object
-        """,
-        [list(generations)],
-    ).fetchall()
-    bare = connection.execute(
-        """
+    """
+    sheets = column(connection, taken, [list(generations)])
+    without_picture = """
         select g.id from generations g where g.id = any(%s) and not exists (
             select from generated_poses p where p.generation_id = g.id and p.image_object is not null)
-        """,
-        [list(generations)],
-    ).fetchall()
+    """
     manifests = [
-        DoomedObject(manifest_key(asset, str(row["id"])), 0)
-        for row in bare
+        DoomedObject(manifest_key(asset, str(generation)), 0)
+        for generation in column(connection, without_picture, [list(generations)])
         for asset in ("generated_poses", "thumbnails", "exports")
     ]
-    for row in connection.execute("select name from stores order by name").fetchall() if manifests else ():
-        moves.doom(connection, row["name"], manifests, reason="unused", grace=_NOW)
-    return {row["contact_sheet_object"] for row in sheets}
+    for store in column(connection, "select name from stores order by name") if manifests else ():
+        moves.doom(connection, store, manifests, reason="unused", grace=_NOW)
+    return sheets

@@ -9,9 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 
-from psycopg.rows import class_row
-
 from posegen.database.connection import Connection, Database
+from posegen.database.rows import existing, many, value
 from posegen.errors import ObjectCorrupt, ObjectMissing
 from posegen.generations.rows.poses import pose_id
 from posegen.storage.protocol import ObjectStore
@@ -74,18 +73,20 @@ def verify(
 
 
 def _ask(connection: Connection, invariant: Invariant) -> Finding:
-    counted = connection.execute(invariant.counted).fetchone()
-    broken = connection.execute(
-        f"""
+    checked = value(connection, invariant.counted)
+    statement = f"""
         with broken as ({invariant.broken})
         select (select count(*) from broken) as violations,
                array(select what from broken limit {MOST_EXAMPLES}) as examples
-        """
-    ).fetchone()
-    assert counted is not None, "an aggregate returns a row"
-    assert broken is not None, "an aggregate returns a row"
-    (checked,) = counted.values()
-    return Finding(invariant.name, invariant.says, checked, broken["violations"], broken["examples"])
+    """
+    broken = existing(connection, _Broken, statement)
+    return Finding(invariant.name, invariant.says, checked, broken.violations, broken.examples)
+
+
+@dataclass(frozen=True)
+class _Broken:
+    violations: int
+    examples: list[str]
 
 
 def _compare_ids(connection: Connection, finding: Finding) -> None:
@@ -117,10 +118,9 @@ def _compare_store(
 def _read_back(database: Database, store: ObjectStore, most: int | None) -> Finding:
     which = "every object" if most is None else f"each of the newest {most:,} objects"
     finding = Finding("I14", f"{which} in the store {store.name} has the bytes that were recorded")
-    with database.transaction() as connection, connection.cursor(row_factory=class_row(StoredObject)) as cursor:
-        newest = cursor.execute(
-            "select key, size, sha256 from objects where store = %s order by id desc limit %s", [store.name, most]
-        ).fetchall()
+    statement = "select key, size, sha256 from objects where store = %s order by id desc limit %s"
+    with database.transaction() as connection:
+        newest = many(connection, StoredObject, statement, [store.name, most])
     for row in newest:
         finding.checked += 1
         try:

@@ -36,13 +36,13 @@ class CommitPoint(StrEnum):
 
 
 def reached(point: CommitPoint) -> None:
-    """Say that a worker has come this far."""
-    fuse = _fuse()
-    if fuse is not None and fuse.burns_down(point):
+    """End the process here when the setting names this point; called by workers at each point."""
+    countdown = _countdown()
+    if countdown is not None and countdown.ends_at(point):
         os._exit(KILLED)
 
 
-class _Fuse:
+class _Countdown:
     """Counts how often this process has reached the point that it is to end at."""
 
     def __init__(self, point: CommitPoint, times: int) -> None:
@@ -50,7 +50,7 @@ class _Fuse:
         self._times = times
         self._lock = threading.Lock()
 
-    def burns_down(self, point: CommitPoint) -> bool:
+    def ends_at(self, point: CommitPoint) -> bool:
         if point is not self._point:
             return False
         with self._lock:
@@ -59,10 +59,10 @@ class _Fuse:
 
 
 @cache
-def _fuse() -> _Fuse | None:
+def _countdown() -> _Countdown | None:
     """Read once in each process: the points lie in the middle of transactions."""
     kill_at = load_settings().posegen_kill_at
     if kill_at is None:
         return None
     point, _, times = kill_at.partition(":")
-    return _Fuse(CommitPoint(point), int(times or 1))
+    return _Countdown(CommitPoint(point), int(times or 1))

@@ -8,10 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from psycopg.rows import class_row
-
 from posegen import incidents
 from posegen.database.connection import Connection
+from posegen.database.rows import column, existing, many
 from posegen.database.texts import storable
 
 INCIDENT = "step_failing"
@@ -45,23 +44,23 @@ class FailingStep:
 
 def note_failure(connection: Connection, tick: str, step: str, *, cause: str, detail: str) -> bool:
     """Count a failure, and open or keep open its incident; True when the step did not fail by this cause before."""
-    with connection.cursor(row_factory=class_row(_Noted)) as cursor:
-        noted = cursor.execute(
-            """
-            with before as (
-                select failing_since from step_failures where tick = %(tick)s and step = %(step)s and cause = %(cause)s
-            ), noted as (
-                insert into step_failures as earlier (tick, step, cause, detail)
-                values (%(tick)s, %(step)s, %(cause)s, %(detail)s)
-                on conflict (tick, step, cause) do update set failures = earlier.failures + 1, detail = excluded.detail,
-                    last_at = now(), failing_since = coalesce(earlier.failing_since, now())
-                returning tick, step, cause, detail, failures, failing_since
-            )
-            select noted.*, (select failing_since from before) is null as is_new from noted
-            """,
-            {"tick": tick, "step": step, "cause": storable(cause)[:300], "detail": storable(" ".join(detail.split()))},
-        ).fetchone()
-    assert noted is not None, "it was just written"
+    noted = existing(
+        connection,
+        _Noted,
+        """
+        with before as (
+            select failing_since from step_failures where tick = %(tick)s and step = %(step)s and cause = %(cause)s
+        ), noted as (
+            insert into step_failures as earlier (tick, step, cause, detail)
+            values (%(tick)s, %(step)s, %(cause)s, %(detail)s)
+            on conflict (tick, step, cause) do update set failures = earlier.failures + 1, detail = excluded.detail,
+                last_at = now(), failing_since = coalesce(earlier.failing_since, now())
+            returning tick, step, cause, detail, failures, failing_since
+        )
+        select noted.*, (select failing_since from before) is null as is_new from noted
+        """,
+        {"tick": tick, "step": step, "cause": storable(cause)[:300], "detail": storable(" ".join(detail.split()))},
+    )
     incidents.note_found(connection, kind=INCIDENT, subject=noted.subject, severity="critical", summary=noted.summary)
     return noted.is_new
 
@@ -79,21 +78,17 @@ def note_success(connection: Connection, tick: str, step: str) -> None:
 
 def failing_of(connection: Connection, tick: str) -> set[str]:
     """The steps of this tick that failed the last time, or a moment before."""
-    rows = connection.execute(
-        "select distinct step from step_failures where tick = %s and failing_since is not null", [tick]
-    )
-    return {row["step"] for row in rows}
+    statement = "select distinct step from step_failures where tick = %s and failing_since is not null"
+    return set(column(connection, statement, [tick]))
 
 
 def failing_steps(connection: Connection) -> list[FailingStep]:
     """Every step that fails now, by the cause that it failed by last."""
-    with connection.cursor(row_factory=class_row(FailingStep)) as cursor:
-        return cursor.execute(
-            """
-            select distinct on (tick, step) tick, step, cause, detail, failures, failing_since from step_failures
-            where failing_since is not null order by tick, step, last_at desc
-            """
-        ).fetchall()
+    statement = """
+        select distinct on (tick, step) tick, step, cause, detail, failures, failing_since from step_failures
+        where failing_since is not null order by tick, step, last_at desc
+    """
+    return many(connection, FailingStep, statement)
 
 
 @dataclass(frozen=True)

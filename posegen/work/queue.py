@@ -270,11 +270,15 @@ class Queue:
         """A condition: the row runs under the token `%(token)s`."""
         return f"status = '{self.running}' and token = %(token)s"
 
+    def any_where(
+        self, connection: Connection, conditions: Sequence[LiteralString], values: Mapping[str, object]
+    ) -> bool:
+        """Whether a row meets one of these conditions; an index decides each of them where no row does."""
+        looks = " or ".join(f"exists (select from {self.table} where {condition})" for condition in conditions)
+        return bool(value(connection, f"select {looks}", values))
+
     def ids_where(self, connection: Connection, condition: LiteralString, values: Mapping[str, object]) -> list[UUID]:
         """Rows that meet a condition, those first whose lease expires first."""
-        # Nearly always there are none, and an index says so; the ordered query alone is planned for thousands of rows.
-        if not value(connection, f"select exists (select from {self.table} where {condition})", values):
-            return []
         return column(
             connection,
             f"select id from {self.table} where {condition} order by lease_expires_at, id limit {_MOST_AT_ONCE}",

@@ -45,6 +45,7 @@ class Recovery:
 
     def __init__(self, database: Database, work: Work, rule: RetryRule) -> None:
         self.recovered: list[Recovered] = []
+        self._conditions: list[tuple[LiteralString, Mapping[str, object], Decide]] = []
         self._database = database
         self._work = work
         self._rule = rule
@@ -73,14 +74,22 @@ class Recovery:
         )
 
     def each(self, condition: LiteralString, values: Mapping[str, object], decide: Decide) -> None:
-        """Decide about every row that meets a condition, locked in a transaction of its own."""
-        with self._database.transaction() as connection:
-            found = self._work.queue.ids_where(connection, condition, values)
-        for work_id in found:
-            self._one(work_id, condition, values, decide)
+        """Let `finish` decide about every row that meets a condition, locked in a transaction of its own.
 
-    def done(self) -> list[Recovered]:
-        """What was recovered. Raises `PartlyDone` with it when some rows could not be, after all others were."""
+        A placeholder that two conditions share must have one value.
+        """
+        self._conditions.append((condition, values, decide))
+
+    def finish(self) -> list[Recovered]:
+        """Decide, and return what was recovered.
+
+        Raises `PartlyDone` with it when some rows could not be, after all others were.
+        """
+        for condition, values, decide in self._met():
+            with self._database.transaction() as connection:
+                found = self._work.queue.ids_where(connection, condition, values)
+            for work_id in found:
+                self._one(work_id, condition, values, decide)
         for each in self.recovered:
             log.warning(
                 "recovered",
@@ -91,6 +100,13 @@ class Recovery:
                 goes_on=each.goes_on,
             )
         return self._apart.settle(self.recovered)
+
+    def _met(self) -> list[tuple[LiteralString, Mapping[str, object], Decide]]:
+        """All conditions, or none where no row meets any: nearly every pass ends with this one statement."""
+        values = {name: value for _, given, _ in self._conditions for name, value in given.items()}
+        with self._database.transaction() as connection:
+            met = self._work.queue.any_where(connection, [condition for condition, _, _ in self._conditions], values)
+        return self._conditions if met else []
 
     def _one(self, work_id: UUID, condition: LiteralString, values: Mapping[str, object], decide: Decide) -> None:
         with self._apart.each():
@@ -144,4 +160,4 @@ def recover(
         pass_.release_dead_workers(worker_home)
     pass_.release_silent_workers()
     pass_.release_stalled_workers(stall_seconds=stall_seconds)
-    return pass_.done()
+    return pass_.finish()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from posegen.storage.configuration import BucketConfig
 from posegen.storage.local import LocalStore
-from posegen.storage.places import BucketPlace
 from posegen.storage.protocol import ObjectStore
 from posegen.storage.s3 import BucketStore
 from tests.s3_server import S3Server
@@ -17,7 +17,7 @@ from tests.stores import PUBLIC_URL, SIGNING_SECRET, STORES, empty
 
 
 @pytest.fixture(scope="session")
-def contract_bucket(s3_server: S3Server) -> BucketPlace:
+def contract_bucket(s3_server: S3Server) -> BucketConfig:
     """One bucket for all contract tests of a session, since making one takes longer than most of them."""
     return replace(s3_server.new_bucket(), public_url=PUBLIC_URL)
 

@@ -13,8 +13,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from posegen.errors import InvalidKey
+from posegen.storage.configuration import BucketConfig
 from posegen.storage.local import LocalStore
-from posegen.storage.places import BucketPlace
 from posegen.storage.protocol import ObjectStore, SignedPut
 from posegen.storage.s3 import BucketStore
 from posegen.web.objects import object_routes
@@ -62,7 +62,7 @@ def reached(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reached]
         with served(Starlette(routes=[Mount("/media", routes=object_routes(store))])) as port:
             yield Reached(store, f"http://127.0.0.1:{port}")
         return
-    place: BucketPlace = replace(request.getfixturevalue("contract_bucket"), public_url=None)
+    place: BucketConfig = replace(request.getfixturevalue("contract_bucket"), public_url=None)
     bucket = BucketStore(place)
     empty(bucket)
     yield Reached(bucket, place.endpoint)

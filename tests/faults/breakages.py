@@ -14,13 +14,12 @@ from uuid import UUID
 
 from posegen.backends.protocol import Recipe
 from posegen.database.connection import Connection, Database
-from posegen.generations.asking import claims, queue
+from posegen.generations.asking import claims
 from posegen.generations.making import checkpoint, recovery
-from posegen.generations.making.checkpoint import MadePose
 from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.making.poses import PosesMade
 from posegen.generations.rows import generations, poses
-from posegen.generations.rows.poses import OpenPose
+from posegen.generations.rows.poses import MadePose, OpenPose
 from posegen.storage.hashing import fingerprint
 from posegen.storage.keys import content_type_of
 from posegen.storage.protocol import ObjectInfo
@@ -85,12 +84,12 @@ def _no_token_in_the_guard() -> None:
 
 
 def _nothing_but_the_id_in_the_guard() -> None:
-    def complete(connection: Connection, pose: UUID, result: poses.PoseResult) -> bool:
+    def complete(connection: Connection, pose: UUID, made: MadePose, **objects: int) -> bool:
         connection.execute("update generated_poses set status = 'running' where id = %s", [pose])
-        return true_complete(connection, pose, result)
+        return true_complete(connection, pose, made, **objects)
 
     _guard_by("")
-    true_complete: Callable[[Connection, UUID, poses.PoseResult], bool]
+    true_complete: Callable[..., bool]
     true_complete = _put_in_place_of(poses, "complete", complete)
 
 
@@ -186,7 +185,7 @@ def _cursor_instead_of_claim() -> None:
                 [cursor[0]],
             ).fetchall()
             cursor[0] = max([cursor[0], *(row["at"] for row in newer)])
-            claimed = [queue.claim_one(connection, row["id"]) for row in newer]
+            claimed = [claims.claim_one(connection, row["id"]) for row in newer]
         return [each for each in claimed if each is not None]
 
     _put_in_place_of(claims, "claim_next", claim)

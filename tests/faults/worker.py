@@ -25,15 +25,16 @@ from posegen.backends.breaker import BackendRule
 from posegen.database.connection import Database
 from posegen.errors import ClaimSuperseded, DatabaseUnusable
 from posegen.generations.asking import claims, intake
+from posegen.generations.asking.judging import Prices
 from posegen.generations.making import outcomes, recovery, work
 from posegen.generations.making.exports import derive_exports
 from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.making.poses import make_poses
-from posegen.generations.rules import Prices, TimeLimits
+from posegen.generations.making.recovery import TimeLimits
 from posegen.logs import configure_logging
 from posegen.settings import Settings
+from posegen.storage.configuration import BucketConfig, RequestLimits
 from posegen.storage.local import LocalStore
-from posegen.storage.places import BucketPlace, RequestLimits
 from posegen.storage.protocol import ObjectStore
 from posegen.storage.s3 import BucketStore
 from posegen.studio import Studio
@@ -227,9 +228,9 @@ def _store(orders: Orders) -> ObjectStore:
     return LocalStore(Path(orders.store), base_url="/media")
 
 
-def bucket_place(bucket: str, endpoint: str) -> BucketPlace:
+def bucket_place(bucket: str, endpoint: str) -> BucketConfig:
     """A bucket on the S3 server of these tests, for somebody who does not wait long."""
-    return BucketPlace("s3", endpoint, bucket, REGION, CREDENTIALS, limits=STORE_LIMITS)
+    return BucketConfig("s3", endpoint, bucket, REGION, CREDENTIALS, limits=STORE_LIMITS)
 
 
 def _told_to_stop(*_: object) -> None:
@@ -254,13 +255,13 @@ def _lay_fuse(orders: Orders) -> None:
         return
     if orders.stops:
         point, _, times = orders.point.partition(":")
-        fuse = _StoppingFuse(CommitPoint(point), int(times or 1))
-        commit_points._fuse = lambda: fuse  # type: ignore[assignment,return-value]
+        fuse = _StoppingCountdown(CommitPoint(point), int(times or 1))
+        commit_points._countdown = lambda: fuse  # type: ignore[assignment,return-value]
     else:
         os.environ["POSEGEN_KILL_AT"] = orders.point
 
 
-class _StoppingFuse:
+class _StoppingCountdown:
     """Holds the whole process still at a commit point, as a machine does that is suspended there."""
 
     def __init__(self, point: CommitPoint, times: int) -> None:
@@ -268,8 +269,8 @@ class _StoppingFuse:
         self._times = times
         self._lock = threading.Lock()
 
-    def burns_down(self, point: CommitPoint) -> bool:
-        """Never: whoever stands still goes on one day."""
+    def ends_at(self, point: CommitPoint) -> bool:
+        """Never: a suspended process may go on one day."""
         if point is not self._point:
             return False
         with self._lock:

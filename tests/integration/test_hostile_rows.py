@@ -20,12 +20,9 @@ from tests.backends import PaintedBackend
 from tests.builders import a_user
 from tests.commands import Shell
 from tests.conftest import BASE_URL
-from tests.deployments import ignore_warning_of_nested_resources
 from tests.hostile_batches import Batches, commands_on_a_sample, problem_of
 from tests.hostile_rows import HostileRows, drop_bounds, writable_columns
 from tests.servers import fresh_database
-
-pytestmark = ignore_warning_of_nested_resources
 
 ROWS = 1_000
 BATCHES = 4

@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 import structlog
 
-from posegen.logs import bound, configure_logging, phase
+from posegen.logs import bound, configure_logging
 from posegen.settings import Settings
 
 CANARY = "hunter2hunter2"
@@ -192,41 +192,6 @@ def test_the_ids_of_one_thread_are_not_those_of_another(lines: Lines) -> None:
         thread.join()
 
     assert all(line["pose"] == line["number"] for line in lines())
-
-
-# --- phases ------------------------------------------------------------------------------------------------------
-
-
-def test_a_phase_logs_its_name_and_duration(lines: Lines) -> None:
-    logging_as()
-    clock = ManualClock()
-
-    with phase(structlog.get_logger(), "render", clock=clock) as rendering:
-        clock.now += 0.0412
-
-    (line,) = lines()
-    assert (line["event"], line["phase"], line["duration_ms"], line["level"]) == ("phase", "render", 41.2, "info")
-    assert rendering.duration_ms == 41.2
-
-
-def test_a_phase_that_fails_is_timed_too_and_the_error_goes_on(lines: Lines) -> None:
-    logging_as()
-    clock = ManualClock()
-
-    def failing() -> None:
-        clock.now += 2
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError), phase(structlog.get_logger(), "render", clock=clock):
-        failing()
-
-    (line,) = lines()
-    assert (line["event"], line["phase"], line["duration_ms"], line["level"]) == (
-        "phase failed",
-        "render",
-        2000,
-        "warning",
-    )
 
 
 # --- what is kept out --------------------------------------------------------------------------------------------

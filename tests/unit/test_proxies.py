@@ -15,7 +15,7 @@ import pytest
 
 from posegen.proxies import is_this_machine, open_url
 from posegen.storage.bucket import BucketAdministration
-from posegen.storage.places import BucketPlace, Credentials, s3_place
+from posegen.storage.configuration import BucketConfig, Credentials
 from posegen.storage.s3_requests import requests_to
 from posegen.supervisor.platform import _daemon_beats
 from posegen.supervisor.readiness import answers_http
@@ -145,8 +145,8 @@ def test_no_proxy_is_heard(server: Any, environment: pytest.MonkeyPatch) -> None
     assert server.asked == []
 
 
-def place_at(endpoint: str) -> BucketPlace:
-    return s3_place(bucket="shop-pictures", endpoint=endpoint, access_key_id="id", secret_access_key="secret")
+def place_at(endpoint: str) -> BucketConfig:
+    return BucketConfig("s3", endpoint, "shop-pictures", "us-east-1", Credentials("id", "secret"))
 
 
 @pytest.mark.usefixtures("nowhere")

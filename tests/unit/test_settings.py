@@ -17,7 +17,9 @@ import pytest
 from posegen.backends.breaker import BackendRule
 from posegen.database.server import DatabaseUrls
 from posegen.errors import SettingsInvalid
-from posegen.generations.rules import IntakeLimits, Prices, TimeLimits
+from posegen.generations.asking.intake import IntakeLimits
+from posegen.generations.asking.judging import Prices
+from posegen.generations.making.recovery import TimeLimits
 from posegen.reports.monthly import economy_of
 from posegen.settings import PROJECT_ROOT, Settings, load_settings
 from posegen.supervisor.environment import dagster_environment

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid5
 
@@ -18,6 +18,7 @@ from posegen.generations.adopting import rows as adoption
 from posegen.generations.adopting.rows import AdoptedPose
 from posegen.images.pixels import EncodedImage, Pixels
 from posegen.images.thumbnails import encode_thumbnail
+from posegen.settings import Settings
 from posegen.storage.hashing import fingerprint
 from posegen.storage.keys import pose_key, thumbnail_key, validate_key
 from posegen.storage.protocol import ObjectInfo
@@ -67,6 +68,24 @@ class Adoption:
     delete_files: bool = False
     old_since: datetime | None = None
     dry_run: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        root: Path,
+        user: UUID,
+        *,
+        expires: bool,
+        delete_files: bool,
+        dry_run: bool,
+        now: datetime,
+    ) -> Adoption:
+        """How the tree in `root` is taken in under these settings."""
+        root = root.resolve()
+        in_place = settings.storage_mode == "local" and root == settings.storage_path.resolve()
+        old_since = now - timedelta(days=settings.posegen_keep_images_days) if expires else None
+        return cls(root, user, in_place, expires, delete_files, old_since, dry_run)
 
 
 @dataclass(frozen=True)

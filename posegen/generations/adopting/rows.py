@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from posegen.accounts import credits, quota
 from posegen.database.connection import Connection
+from posegen.database.rows import value
 from posegen.generations.rows import events
 from posegen.generations.rows.poses import pose_id
 from posegen.objects import adopted_files
@@ -38,7 +39,7 @@ class AdoptedPose:
 
 def is_known(connection: Connection, generation_id: UUID) -> bool:
     """Whether there is a generation of this id."""
-    return connection.execute("select from generations where id = %s", [generation_id]).fetchone() is not None
+    return bool(value(connection, "select exists (select from generations where id = %s)", [generation_id]))
 
 
 def adopt(

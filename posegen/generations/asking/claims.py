@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from uuid import UUID
 
 from posegen.backends import breaker_rows as breakers
 from posegen.database.conflicts import again_after_conflict
 from posegen.database.connection import Connection, Database
+from posegen.database.rows import column, many, one, value
 from posegen.errors import ClaimSuperseded, GenerationCancelled, GenerationUnknown
-from posegen.generations.asking import queue
 from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.rows import events, generations
 from posegen.states import GenerationStatus
@@ -26,13 +27,13 @@ def claim_next(database: Database, *, most_running: int, most_running_per_user: 
     backend that is left alone waits; when its time is over, one generation of it is claimed to try.
     """
     with database.transaction() as connection:
-        if not queue.any_waiting(connection):
+        if not any_waiting(connection):
             return []
         slots.lock_claiming(connection)
         free = slots.free_slots(connection, GENERATIONS.queue, most=most_running)
         if not free:
             return []
-        under_way = Counter(queue.under_way_by_user(connection))
+        under_way = under_way_by_user(connection)
         return _claim(connection, free, under_way, most_running_per_user)
 
 
@@ -41,17 +42,17 @@ def _claim(connection: Connection, free: int, under_way: Counter[UUID], most_per
     claims: list[Claim] = []
     for row in held_back:
         # One that is under way already finds out for all.
-        if row.may_be_tried and len(claims) < free and not queue.any_under_way(connection, row.backend):
-            claims += queue.claim_queued(connection, 1, only_backend=row.backend)
+        if row.may_be_tried and len(claims) < free and not any_under_way(connection, row.backend):
+            claims += claim_queued(connection, 1, only_backend=row.backend)
     not_backends = [row.backend for row in held_back]
     under_way.update(claim.user_id for claim in claims)
     if not most_per_user:
-        return claims + queue.claim_queued(connection, free - len(claims), not_backends=not_backends)
+        return claims + claim_queued(connection, free - len(claims), not_backends=not_backends)
     while len(claims) < free:
         full = [user for user, number in under_way.items() if number >= most_per_user]
         room = {user: most_per_user - number for user, number in under_way.items()}
         wanted = min([free - len(claims), most_per_user, *(left for left in room.values() if left > 0)])
-        more = queue.claim_queued(connection, wanted, not_backends=not_backends, not_users=full)
+        more = claim_queued(connection, wanted, not_backends=not_backends, not_users=full)
         if not more:
             break
         claims += more
@@ -86,7 +87,7 @@ def start_work(
         if status.is_terminal:
             return None
         if dispatch is None and status is GenerationStatus.QUEUED:
-            claim = queue.claim_one(connection, generation_id)
+            claim = claim_one(connection, generation_id)
             assert claim is not None, "the row is locked"
             dispatch = claim.dispatch
         lease = start(
@@ -111,8 +112,6 @@ def resume_work(database: Database, generation_id: UUID, *, run_id: str) -> Leas
     """
     with database.transaction() as connection:
         progress = generations.progress_of(connection, generation_id)
-    if progress is None:
-        raise GenerationUnknown(generation_id)
     if progress.status is GenerationStatus.CANCELLED and progress.run_id == run_id:
         raise GenerationCancelled(generation_id)
     if progress.status.is_terminal:
@@ -123,3 +122,90 @@ def resume_work(database: Database, generation_id: UUID, *, run_id: str) -> Leas
             "Nothing was changed; wait until it has ended."
         )
     return Lease(generation_id, progress.token)
+
+
+# --- statements -------------------------------------------------------------------------------------------------------
+
+
+def any_waiting(connection: Connection) -> bool:
+    """Whether a generation may be claimed: a look that costs next to nothing."""
+    statement = "select exists (select from generations where status = 'queued' and not_before <= now())"
+    return bool(value(connection, statement))
+
+
+def under_way_by_user(connection: Connection) -> Counter[UUID]:
+    """How many generations are dispatched or running, by user."""
+    return Counter(column(connection, "select user_id from generations where status in ('dispatched', 'running')"))
+
+
+def any_under_way(connection: Connection, backend: str) -> bool:
+    """Whether a generation of this backend is dispatched or running."""
+    under_way = "select from generations where status in ('dispatched', 'running') and backend = %s"
+    return bool(value(connection, f"select exists ({under_way})", [backend]))
+
+
+def claim_queued(
+    connection: Connection,
+    limit: int,
+    *,
+    only_backend: str | None = None,
+    not_backends: Sequence[str] = (),
+    not_users: Sequence[UUID] = (),
+) -> list[Claim]:
+    """Dispatch the next generations in fair order: priority, then users in turn, then age.
+
+    Whose turn it is, and who may not go, is decided in the index alone; only those who go are visited.
+    """
+    return many(
+        connection,
+        Claim,
+        """
+        with first as materialized (
+            select id from generations where status = 'queued' and not_before <= now()
+                and user_id <> all(%(not_users)s) and backend <> all(%(not_backends)s)
+                and (%(only_backend)s::text is null or backend = %(only_backend)s)
+            order by priority desc, turn, submitted_at, id limit %(limit)s
+        ), next as (
+            select g.id from first join generations g on g.id = first.id
+            where g.status = 'queued' for update of g skip locked
+        ), claimed as (
+            update generations g set status = 'dispatched', dispatch = dispatch + 1, dispatched_at = now(),
+                last_event = last_event + 1
+            from next where g.id = next.id
+            returning g.id, g.dispatch, g.user_id, g.turn, g.priority,
+                      g.submitted_at, g.last_event
+        ), told as (
+            insert into events (generation_id, sequence, kind, detail)
+            select id, last_event, 'dispatched', jsonb_build_object('dispatch', dispatch) from claimed
+        ), clock as (
+            update queue_clock c set turn = greatest(c.turn, newest.turn)
+            from (select priority, max(turn) as turn from claimed group by priority) newest
+            where c.priority = newest.priority
+        )
+        select id, dispatch, user_id from claimed
+        order by priority desc, turn, submitted_at, id
+        """,
+        {
+            "limit": limit,
+            "only_backend": only_backend,
+            "not_backends": list(not_backends),
+            "not_users": list(not_users),
+        },
+    )
+
+
+def claim_one(connection: Connection, generation_id: UUID) -> Claim | None:
+    """Dispatch this generation if it is queued, whatever its place in the order: an operator asked for it by hand."""
+    statement = """
+        with claimed as (
+            update generations set status = 'dispatched', dispatch = dispatch + 1, dispatched_at = now(),
+                last_event = last_event + 1
+            where id = %s and status = 'queued'
+            returning id, dispatch, user_id, last_event
+        ), told as (
+            insert into events (generation_id, sequence, kind, detail)
+            select id, last_event, 'dispatched', jsonb_build_object('dispatch', dispatch) from claimed
+        )
+        select id, dispatch, user_id from claimed
+    """
+    return one(connection, Claim, statement, [generation_id])

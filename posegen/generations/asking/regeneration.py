@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from posegen.errors import ClaimSuperseded, GenerationUnknown, PoseNumberUnknown
+from posegen.errors import ClaimSuperseded
 from posegen.generations.making.exports import derive_exports
 from posegen.generations.rows import events, generations, poses
-from posegen.generations.rows.poses import FinishedPose
+from posegen.generations.rows.poses import FinishedPose, numbered
 from posegen.studio import Studio
 
 
@@ -52,26 +52,13 @@ def regenerate(
     """
     with studio.database.transaction() as connection:
         progress = generations.progress_of(connection, generation_id)
-        if progress is None:
-            raise GenerationUnknown(generation_id)
         if not progress.status.is_terminal:
             raise ClaimSuperseded(f"Generation {generation_id} is {progress.status}: try again when it has ended.")
         finished = poses.finished_poses(connection, generation_id)
         seen = max((event.sequence for event in events.events_of(connection, generation_id)), default=0)
-    only = numbered(finished, numbers)
+    only = {pose.id for pose in numbered({pose.number: pose for pose in finished}, numbers)}
     derived = derive_exports(studio, generation_id, None, formats=formats, only=only, again=again, on_pose=on_pose)
     return Regenerated(derived, _failures(studio, generation_id, finished, seen))
-
-
-def numbered(finished: Sequence[FinishedPose], numbers: Collection[int] | None) -> list[UUID] | None:
-    """The ids of poses by their numbers, from 1; None stands for all. Raises `PoseNumberUnknown`."""
-    if numbers is None:
-        return None
-    ids = {pose.position + 1: pose.id for pose in finished}
-    for number in numbers:
-        if number not in ids:
-            raise PoseNumberUnknown(number, sorted(ids))
-    return [ids[number] for number in numbers]
 
 
 def _failures(
@@ -81,7 +68,7 @@ def _failures(
     with studio.database.transaction() as connection:
         new = events.events_of(connection, generation_id, after=seen)
     return tuple(
-        FailedExport(places[event.detail["pose"]].position + 1, places[event.detail["pose"]].library_pose, name)
+        FailedExport(places[event.detail["pose"]].number, places[event.detail["pose"]].library_pose, name)
         for event in new
         if event.kind == "exports_stored"
         for name in event.detail["failed"]

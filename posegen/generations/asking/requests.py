@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -37,6 +38,32 @@ _RANGES = {
     "idempotency_key_length": "the idempotency key must be 1 to 200 characters long",
 }
 """What the constraints of `generation_requests` say, by their names."""
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """What a user asks for: the columns of `generation_requests`, as `docs/reference/database.md` has them.
+
+    None stands for the default of the column.
+    """
+
+    poses: Sequence[str] = ()
+    categories: Sequence[str] = ()
+    formats: Sequence[str] = ()
+    fit: str | None = None
+    avatar: Mapping[str, str] = field(default_factory=dict)
+    variations: int = 1
+    prompt: str | None = None
+    seed: int | None = None
+    backend: str | None = None
+    control_weight: float | None = None
+    priority: int | None = None
+    project_id: str | None = None
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The columns that are asked for, by name."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 def insert_request(connection: Connection, user_id: UUID, values: Mapping[str, Any]) -> UUID:
@@ -88,4 +115,6 @@ def _placeholder(name: str) -> sql.Composable:
 
 
 def _adapted(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
     return Jsonb(value) if isinstance(value, dict) else value

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
@@ -16,31 +16,15 @@ from posegen.database.conflicts import again_after_conflict
 from posegen.database.connection import Connection, Database
 from posegen.error_codes import ErrorCode
 from posegen.errors import ClaimSuperseded
+from posegen.generations.making import quality
 from posegen.generations.making.outcomes import GENERATIONS
-from posegen.generations.rows import events, exports, generations, poses, quality
-from posegen.generations.rows.poses import OpenPose
+from posegen.generations.rows import events, exports, generations, poses
+from posegen.generations.rows.poses import MadePose, OpenPose
 from posegen.graphemes import shorten
-from posegen.images.measures import Passed
 from posegen.objects import rows as objects
 from posegen.storage.protocol import ObjectInfo
 from posegen.work.commit_points import CommitPoint, reached
 from posegen.work.queue import Lease
-
-
-@dataclass(frozen=True)
-class MadePose:
-    """A pose whose files are stored and verified. Durations in milliseconds."""
-
-    recipe: dict[str, object]
-    recipe_hash: str
-    keypoints: list[list[float]] | None
-    image: ObjectInfo
-    thumbnail: ObjectInfo
-    passed: Passed
-    render_ms: int
-    store_ms: int
-    generation_ms: int
-    more_thumbnails: Mapping[str, ObjectInfo] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -93,17 +77,7 @@ def complete_pose(database: Database, lease: Lease, pose: OpenPose, made: MadePo
             raise GENERATIONS.queue.lost(lease)
         image = _register(connection, lease.id, store, made.image)
         thumbnail = _register(connection, lease.id, store, made.thumbnail)
-        result = poses.PoseResult(
-            recipe=made.recipe,
-            recipe_hash=made.recipe_hash,
-            keypoints=made.keypoints,
-            image_object=image,
-            thumbnail_object=thumbnail,
-            render_ms=made.render_ms,
-            store_ms=made.store_ms,
-            generation_ms=made.generation_ms,
-        )
-        if not poses.complete(connection, pose.id, result):
+        if not poses.complete(connection, pose.id, made, image_object=image, thumbnail_object=thumbnail):
             raise GENERATIONS.queue.lost(lease)
         for name, stored in made.more_thumbnails.items():
             poses.put_thumbnail(connection, pose.id, name, _register(connection, lease.id, store, stored))
@@ -261,7 +235,7 @@ def _fenced(database: Database, generation_id: UUID, lease: Lease | None) -> Ite
             _fence(connection, lease)
         else:
             progress = generations.progress_of(connection, generation_id, lock=True)
-            if progress is None or not progress.status.is_terminal:
+            if not progress.status.is_terminal:
                 raise ClaimSuperseded(f"Generation {generation_id} is at work: try again when it has ended.")
         yield connection
 

@@ -1,6 +1,6 @@
 """Deriving the exports of a generation: every wanted platform's version of every completed pose.
 
-The geometry and the encoding live in `posegen.images`; here is what is derived, stored and written down.
+Geometry and encoding are in `posegen.platforms.drawing`; this module decides what is derived, and stores it.
 """
 
 from __future__ import annotations
@@ -11,21 +11,30 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from posegen.backends.protocol import Recipe
 from posegen.error_codes import ErrorCode
-from posegen.errors import ExportFailed, GenerationUnknown, ImageInvalid, ObjectCorrupt, ObjectMissing
+from posegen.errors import (
+    ExportFailed,
+    ImageInvalid,
+    InvalidPose,
+    ObjectCorrupt,
+    ObjectMissing,
+    UnknownName,
+)
+from posegen.figure.placement import prop_corners
 from posegen.generations.making import checkpoint
-from posegen.generations.making.belongings import belongings
 from posegen.generations.making.checkpoint import FailedExport, MadeExport
-from posegen.generations.making.provenance import packet_for
 from posegen.generations.rows import exports, generations, poses
 from posegen.generations.rows.poses import FinishedPose
 from posegen.images.framing import Fit
+from posegen.images.provenance import packet_of
 from posegen.images.validation import open_image
 from posegen.platforms import rows as platforms
 from posegen.platforms.drawing import PlannedExport, Source, encode_export, in_turns, plan_exports
@@ -140,8 +149,6 @@ def _plan(
         for name in formats or ():
             platform_named(name, known)
         progress = generations.progress_of(connection, generation_id)
-        if progress is None:
-            raise GenerationUnknown(generation_id)
         finished = poses.finished_poses(connection, generation_id)
         present = {
             (row.pose_id, row.format)
@@ -179,7 +186,7 @@ def _begin(
         return _Begun(pose, wanted, began, failed, [])
     keypoints = None if pose.keypoints is None else _StoredPoints(np.asarray(pose.keypoints))
     source = Source.of(pixels, keypoints, belongings(pose.recipe))
-    xmp = packet_for(pose)
+    xmp = packet_of(pose.backend, pose.backend_version, pose.recipe_hash, pose.asked_at)
 
     def make(some: Sequence[PlannedExport]) -> Outcomes:
         return [made for each in some for made in _encode_and_store(studio, generation_id, pose.id, each, xmp)]
@@ -221,3 +228,15 @@ def _log(generation_id: UUID, begun: _Begun, made: int, failed: int) -> None:
         failed=failed,
         export_ms=round((time.perf_counter() - begun.began) * 1000),
     )
+
+
+def belongings(recipe: Mapping[str, Any]) -> NDArray[np.float64] | None:
+    """(n, 2): corners of the boxes that props fill, fractions of the picture's sides; None when there are none.
+
+    `recipe`: as it was stored; one that this version cannot read any more counts as a pose without props.
+    """
+    try:
+        known = Recipe.from_json(recipe)
+    except (InvalidPose, UnknownName, KeyError, TypeError):
+        return None
+    return prop_corners(known.specification, known.avatar, known.width / known.height)

@@ -9,10 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from posegen.accounts import credits
-from posegen.database.connection import Connection
-from posegen.errors import GenerationUnknown
 from posegen.generations.rows import exports, generations, poses
-from posegen.generations.rows.generations import Progress
 from posegen.studio import Studio
 
 Manifest = dict[str, Any]
@@ -21,7 +18,7 @@ Manifest = dict[str, Any]
 def poses_manifest(studio: Studio, generation_id: UUID) -> Manifest:
     """The completed poses with keys and hashes, and what they cost. Sizes in bytes, durations in milliseconds."""
     with studio.database.transaction() as connection:
-        progress = _progress(connection, generation_id)
+        progress = generations.progress_of(connection, generation_id)
         finished = poses.finished_poses(connection, generation_id)
         held = credits.hold_of(connection, generation_id)
     return {
@@ -51,7 +48,7 @@ def poses_manifest(studio: Studio, generation_id: UUID) -> Manifest:
 def thumbnails_manifest(studio: Studio, generation_id: UUID) -> Manifest:
     """The thumbnails of the completed poses with keys and hashes. Sizes in bytes."""
     with studio.database.transaction() as connection:
-        _progress(connection, generation_id)
+        generations.progress_of(connection, generation_id)
         finished = poses.finished_poses(connection, generation_id)
     return {
         "generation": str(generation_id),
@@ -71,7 +68,7 @@ def thumbnails_manifest(studio: Studio, generation_id: UUID) -> Manifest:
 def exports_manifest(studio: Studio, generation_id: UUID) -> Manifest:
     """Every export with its format, key and hash; failed ones with their reason. Sizes in bytes and pixels."""
     with studio.database.transaction() as connection:
-        _progress(connection, generation_id)
+        generations.progress_of(connection, generation_id)
         rows = exports.exports_of(connection, generation_id)
     return {
         "generation": str(generation_id),
@@ -95,10 +92,3 @@ def exports_manifest(studio: Studio, generation_id: UUID) -> Manifest:
             if row.status == "failed"
         ],
     }
-
-
-def _progress(connection: Connection, generation_id: UUID) -> Progress:
-    progress = generations.progress_of(connection, generation_id)
-    if progress is None:
-        raise GenerationUnknown(generation_id)
-    return progress

@@ -10,6 +10,7 @@ from uuid import UUID
 from posegen.accounts import quota
 from posegen.database.conflicts import again_after_conflict
 from posegen.database.connection import Connection, Database
+from posegen.database.rows import value
 from posegen.error_codes import ErrorCode
 from posegen.errors import BackendHeldBack
 from posegen.generations.rows import events, exports, generations, poses
@@ -72,8 +73,7 @@ class _Generations(Work):
 
     def cancel(self, connection: Connection, progress: Progress, *, actor: str) -> bool:
         """Also while it waits or runs; finished poses stay and stay paid for."""
-        row = connection.execute("select cancel_generation(%s, %s) as done", [progress.id, actor]).fetchone()
-        return bool(row and row["done"])
+        return bool(value(connection, "select cancel_generation(%s, %s)", [progress.id, actor]))
 
 
 GENERATIONS = _Generations(Queue("generations", noun="generation", waiting="queued", running="running"))
@@ -85,7 +85,7 @@ def finish_generation(database: Database, lease: Lease) -> GenerationStatus:
     with database.transaction() as connection:
         if GENERATIONS.queue.hold(connection, lease) is None:
             raise GENERATIONS.queue.lost(lease)
-        progress = _known(connection, lease.id)
+        progress = generations.progress_of(connection, lease.id)
         status, code, detail = _verdict(connection, progress)
         reached(CommitPoint.BEFORE_FINISH)
         _end(connection, progress, status, code, detail, reason="generation finished")
@@ -118,15 +118,9 @@ def end_early(
     lost_leases: int = 0,
 ) -> None:
     """End a locked generation before all of its poses are made: `partial` when some are. See `Work.give_up`."""
-    progress = _known(connection, generation_id)
+    progress = generations.progress_of(connection, generation_id)
     status = GenerationStatus.PARTIAL if progress.poses_completed else GenerationStatus.FAILED
     _end(connection, progress, status, code, detail, reason=reason, attempts=attempts, lost_leases=lost_leases)
-
-
-def _known(connection: Connection, generation_id: UUID) -> generations.Progress:
-    progress = generations.progress_of(connection, generation_id)
-    assert progress is not None, "the row is locked"
-    return progress
 
 
 def _verdict(connection: Connection, progress: generations.Progress) -> tuple[GenerationStatus, str | None, str | None]:

@@ -1,16 +1,19 @@
-"""Making the poses of a generation: render, check, store, verify, checkpoint; several at once, each on its own.
+"""Making the poses of a generation with their thumbnails: render, check, store, verify, checkpoint; several at once.
 
-What is completed already is left alone. One pose that cannot be made fails alone; an error that would meet every pose
-(storage, database) ends the attempt instead.
+Completed poses are skipped. One pose that cannot be made fails alone; an error that would meet every pose (storage,
+database) ends the attempt instead. Calls of backends are in `calls`, exports in `exports`.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
 
 import numpy as np
 import psycopg
@@ -29,20 +32,21 @@ from posegen.errors import (
 )
 from posegen.generations.making import checkpoint
 from posegen.generations.making.calls import Caller, Stopped
-from posegen.generations.making.checkpoint import MadePose
-from posegen.generations.making.provenance import packet_of
-from posegen.generations.making.quality import Gate
-from posegen.generations.making.thumbnails import encode_thumbnails, store_thumbnails
-from posegen.generations.rows import poses, quality
-from posegen.generations.rows.poses import OpenPose
+from posegen.generations.making.quality import Gate, measures_of
+from posegen.generations.rows import poses
+from posegen.generations.rows.poses import MadePose, OpenPose
 from posegen.images.measures import Passed
+from posegen.images.pixels import EncodedImage, Pixels
 from posegen.images.png import encode_png
+from posegen.images.provenance import packet_of
 from posegen.images.quality import seed_of
-from posegen.images.validation import check_pixels
+from posegen.images.thumbnails import encode_thumbnail
+from posegen.images.validation import check_pixels, open_image
 from posegen.poses.avatar import Avatar
 from posegen.poses.keypoints import Keypoints
 from posegen.poses.specification import PoseSpecification
-from posegen.storage.keys import pose_key
+from posegen.storage.keys import pose_key, thumbnail_key
+from posegen.storage.protocol import ObjectInfo
 from posegen.studio import POSE_SIDE, Studio
 from posegen.work.keeper import LeaseKeeper
 from posegen.work.queue import Lease
@@ -70,7 +74,7 @@ def make_poses(studio: Studio, lease: Lease, keeper: LeaseKeeper) -> PosesMade:
     """
     with studio.database.transaction() as connection:
         todo = poses.open_poses(connection, lease.id)
-        gate = Gate(quality.measures_of(connection, lease.id))
+        gate = Gate(measures_of(connection, lease.id))
     stop = threading.Event()
     caller = Caller(studio, lease, keeper, stop)
 
@@ -120,7 +124,7 @@ def _make_one(caller: Caller, gate: Gate, pose: OpenPose) -> int | None:
         bound.warning("pose failed", error_code=code, exc_info=not isinstance(error, PosegenError))
         checkpoint.fail_pose(studio.database, lease, pose, code, detail)
         return None
-    packet = packet_of(recipe, pose.asked_at)
+    packet = packet_of(recipe.backend, recipe.backend_version, recipe.digest(), pose.asked_at)
     image = encode_png(rendering.pixels, xmp=packet)
     thumbnails = encode_thumbnails(studio, rendering.pixels, packet)
     encoded = time.perf_counter()
@@ -219,3 +223,36 @@ def keypoints_to_json(keypoints: Keypoints | None) -> list[list[float]] | None:
 
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
+
+
+def make_thumbnails_again(studio: Studio, generation_id: UUID) -> int:
+    """Make the thumbnails of every completed pose anew, at no charge; returns how many. It must have ended."""
+    with studio.database.transaction() as connection:
+        finished = poses.finished_poses(connection, generation_id)
+    for pose in finished:
+        pixels = open_image(studio.read(pose.image_store, pose.image_key, pose.image_sha256))
+        packet = packet_of(pose.backend, pose.backend_version, pose.recipe_hash, pose.asked_at)
+        first, more = store_thumbnails(studio, generation_id, pose.id, encode_thumbnails(studio, pixels, packet))
+        checkpoint.replace_thumbnails(
+            studio.database, generation_id, None, pose.id, first, more, store=studio.store.name
+        )
+    return len(finished)
+
+
+def encode_thumbnails(studio: Studio, pixels: Pixels, xmp: bytes | None) -> dict[str, EncodedImage]:
+    """Every size that the studio makes, by its name, the first one first."""
+    return {size.name: encode_thumbnail(pixels, size=size, xmp=xmp) for size in studio.thumbnails}
+
+
+def store_thumbnails(
+    studio: Studio, generation_id: UUID, pose: UUID, encoded: Mapping[str, EncodedImage]
+) -> tuple[ObjectInfo, dict[str, ObjectInfo]]:
+    """Store and verify thumbnails; returns the first one, and the others by the names of their sizes."""
+    stored = {
+        name: studio.put_verified(
+            partial(thumbnail_key, generation_id, pose, content_type=each.content_type), each.data, each.content_type
+        )
+        for name, each in encoded.items()
+    }
+    first, *others = stored
+    return stored[first], {name: stored[name] for name in others}

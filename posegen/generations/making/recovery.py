@@ -5,18 +5,40 @@ The same pass runs in every tick of the request sensor, on a schedule, and when 
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import LiteralString
 
 from posegen.database.connection import Connection, Database
 from posegen.error_codes import ErrorCode
 from posegen.generations.making.outcomes import GENERATIONS, end_early
-from posegen.generations.rules import TimeLimits
+from posegen.settings import Settings
 from posegen.work.lost_runs import note_lost_run
 from posegen.work.queue import DISPATCHED, Progress
 from posegen.work.recovery import Decide, Recovered, Recovery
 from posegen.work.rules import RetryRule
 from posegen.work.worker_home import WorkerHome
+
+
+@dataclass(frozen=True)
+class TimeLimits:
+    """Outer bounds, in seconds.
+
+    `stall`: without progress; `total`: since the start, without outages of the backend; `outage`: of the backend.
+    """
+
+    stall: float = 1800
+    total: float = 7200
+    outage: float = 86_400
+
+    @classmethod
+    def of(cls, settings: Settings) -> TimeLimits:
+        """As the settings say."""
+        return cls(
+            stall=settings.posegen_stall_seconds,
+            total=settings.posegen_time_limit_seconds,
+            outage=settings.posegen_outage_seconds,
+        )
+
 
 OVERDUE: LiteralString = """
 started_at < now() - make_interval(secs => %(total)s) and finished_at is null
@@ -61,7 +83,7 @@ def recover(
     recovery.each(OVERDUE, asdict(limits), _ended(ErrorCode.TIMED_OUT, overdue))
     abandoned = f"its backend has been unavailable for {limits.outage:g} s"
     recovery.each(ABANDONED, asdict(limits), _ended(ErrorCode.BACKEND_UNAVAILABLE, abandoned))
-    return recovery.done()
+    return recovery.finish()
 
 
 def _ended(code: ErrorCode, reason: str) -> Decide:

@@ -95,6 +95,6 @@ def _as_cancelled(database: Database, lease: Lease, lost: LeaseLost) -> LeaseLos
         if not may_pass(failure):
             raise
         return lost
-    if progress is not None and progress.status is GenerationStatus.CANCELLED:
+    if progress.status is GenerationStatus.CANCELLED:
         return GenerationCancelled(lease.id)
     return lost

@@ -8,15 +8,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import BinaryIO
 from uuid import UUID
 
-from posegen.errors import ArchiveFailed, GenerationUnknown, PoseNumberUnknown
-from posegen.generations.reading import archive_rows as archives
+from posegen.database.connection import Connection
+from posegen.database.rows import many, one
+from posegen.errors import ArchiveFailed, GenerationUnknown
 from posegen.generations.reading.archive_file import Archive, Entry
 from posegen.generations.reading.archive_names import safe_part, unique_paths
-from posegen.generations.reading.archive_rows import ArchivedGeneration, FinishedPlace, StoredFile
+from posegen.generations.rows.poses import numbered
 from posegen.graphemes import cut
 from posegen.platforms import rows as platforms
 from posegen.platforms.platform import Platform, platform_named
@@ -26,6 +28,36 @@ DEFAULT_FORMATS = ("instagram_post", "tiktok")
 IMAGE = "image"
 """Stands among the formats for the pose itself, as the PNG that it was stored as."""
 _LONGEST_NAME = 60  # characters of a project's name in a folder's
+
+
+@dataclass(frozen=True)
+class ArchivedGeneration:
+    """Whose archive it is. `asked_at`: when it was asked for."""
+
+    id: UUID
+    project_id: str | None
+    asked_at: datetime
+
+
+@dataclass(frozen=True)
+class FinishedPlace:
+    """A completed pose and its place in the generation, from 0."""
+
+    position: int
+    library_pose: str
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A stored file of a pose. `format`: the platform, or `image`; `size`: bytes; `crc32`: 0 to 2^32-1."""
+
+    position: int
+    format: str
+    store: str
+    key: str
+    sha256: str
+    crc32: int
+    size: int
 
 
 @dataclass(frozen=True)
@@ -91,14 +123,14 @@ def plan_archive(
     """
     wanted = list(dict.fromkeys(formats))
     with studio.database.transaction() as connection:
-        generation = archives.archived_generation(connection, generation_id)
+        generation = archived_generation(connection, generation_id)
         if generation is None:
             raise GenerationUnknown(generation_id)
-        finished = archives.finished_places(connection, generation_id)
-        stored = archives.stored_files(connection, generation_id, wanted)
+        finished = finished_places(connection, generation_id)
+        stored = stored_files(connection, generation_id, wanted)
         known = platforms.stored_platforms(connection)
     _check_formats(wanted, stored, known)
-    chosen = _chosen(finished, poses)
+    chosen = numbered({place.position + 1: place for place in finished}, poses)
     found = {(file.position, file.format): file for file in stored}
     pairs = [(place, name) for place in chosen for name in wanted]
     present = [(place, found[place.position, name]) for place, name in pairs if (place.position, name) in found]
@@ -145,11 +177,39 @@ def _check_formats(wanted: list[str], stored: list[StoredFile], known: Mapping[s
             platform_named(name, known)
 
 
-def _chosen(finished: list[FinishedPlace], poses: Collection[int] | None) -> list[FinishedPlace]:
-    if poses is None:
-        return finished
-    numbers = sorted(place.position + 1 for place in finished)
-    for number in poses:
-        if number not in numbers:
-            raise PoseNumberUnknown(number, numbers)
-    return [place for place in finished if place.position + 1 in poses]
+# --- statements -------------------------------------------------------------------------------------------------------
+
+
+def archived_generation(connection: Connection, generation_id: UUID) -> ArchivedGeneration | None:
+    """The generation, or None when there is none."""
+    statement = """
+        select g.id, g.project_id, r.created_at as asked_at
+        from generations g join generation_requests r on r.id = g.id where g.id = %s
+    """
+    return one(connection, ArchivedGeneration, statement, [generation_id])
+
+
+def finished_places(connection: Connection, generation_id: UUID) -> list[FinishedPlace]:
+    """Its completed poses, in order."""
+    statement = """
+        select position, library_pose from generated_poses
+        where generation_id = %s and status = 'completed' and delete_after is null order by position
+    """
+    return many(connection, FinishedPlace, statement, [generation_id])
+
+
+def stored_files(connection: Connection, generation_id: UUID, formats: Sequence[str]) -> list[StoredFile]:
+    """The files of its completed poses in these formats; the format `image` is the pose itself."""
+    statement = """
+        select p.position, made.format, o.store, o.key, o.sha256, o.crc32, o.size
+        from generated_poses p
+        cross join lateral (
+            select 'image' as format, p.image_object as object_id
+            union all
+            select e.format, e.object_id from exports e where e.pose_id = p.id and e.status = 'completed'
+        ) made
+        join objects o on o.id = made.object_id
+        where p.generation_id = %s and p.status = 'completed' and p.delete_after is null
+            and made.format = any(%s)
+    """
+    return many(connection, StoredFile, statement, [generation_id, list(formats)])

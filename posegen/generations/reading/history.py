@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import groupby
 from uuid import UUID
 
-from posegen.database.connection import Connection
+from posegen.database.connection import Connection, Database
 from posegen.errors import GenerationAmbiguous, GenerationUnknown, StorageError
 from posegen.generations.reading import history_rows as history
 from posegen.generations.reading.history_rows import AuditRow, EntryRow, ExportRow, GenerationRow, ObjectRow, PoseRow
@@ -89,11 +89,14 @@ def identify(connection: Connection, beginning: str) -> UUID:
     return found[0]
 
 
-def history_of(connection: Connection, beginning: str) -> History:
-    """Everything about the generation whose id begins so. The transaction must be a fresh one.
+def explain(database: Database, beginning: str) -> History:
+    """Everything about the generation whose id begins so. Raises `GenerationUnknown`, `GenerationAmbiguous`."""
+    with database.transaction() as connection:
+        return history_of(connection, beginning)
 
-    Raises `GenerationUnknown`, `GenerationAmbiguous`.
-    """
+
+def history_of(connection: Connection, beginning: str) -> History:
+    """As `explain`, in a transaction that is open and fresh."""
     connection.execute("set transaction isolation level repeatable read read only")
     generation_id = identify(connection, beginning)
     generation = history.generation_row(connection, generation_id)

@@ -12,10 +12,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from psycopg.rows import class_row
-
 from posegen.database.connection import Connection
 from posegen.database.json_documents import UnreadableJson, as_object
+from posegen.database.rows import column, many, one
 
 _ID_DIGITS = 32
 _BEGINNING = re.compile(r"[0-9a-f-]+", re.ASCII)
@@ -146,96 +145,76 @@ def ids_beginning_with(connection: Connection, beginning: str, *, most: int) -> 
     if not _BEGINNING.fullmatch(beginning.lower()) or not 0 < len(digits) <= _ID_DIGITS:
         return []
     first, last = UUID(digits.ljust(_ID_DIGITS, "0")), UUID(digits.ljust(_ID_DIGITS, "f"))
-    rows = connection.execute(
-        "select id from generations where id between %s and %s order by id limit %s", [first, last, most]
-    )
-    return [row["id"] for row in rows]
+    statement = "select id from generations where id between %s and %s order by id limit %s"
+    return column(connection, statement, [first, last, most])
 
 
 def generation_row(connection: Connection, generation_id: UUID) -> GenerationRow | None:
     """The generation, or None when there is none."""
-    with connection.cursor(row_factory=class_row(GenerationRow)) as cursor:
-        return cursor.execute(
-            """
-            select g.id as generation_id, g.user_id, u.name as user_name, r.project_id, r.idempotency_key, r.poses,
-                   r.categories, r.prompt, r.avatar, r.variations, r.seed, g.formats, g.fit,
-                   coalesce(g.backend, r.backend) as backend, r.control_weight, g.priority, g.status, g.error_code,
-                   g.error_detail, e.operator_message, g.poses_total, g.poses_completed, g.poses_failed, g.dispatch,
-                   g.run_id, g.attempts, g.lost_leases, g.not_before, g.lease_expires_at, g.submitted_at, g.queued_at,
-                   g.dispatched_at, g.started_at, g.progressed_at, g.finished_at, g.retired_at,
-                   coalesce(h.captured, 0) as credits_spent,
-                   coalesce(h.amount - h.captured - h.released, 0) as credits_held,
-                   coalesce(h.released, 0) as credits_released, coalesce(h.refunded, 0) as credits_refunded
-            from generations g
-            join generation_requests r on r.id = g.id
-            left join users u on u.id = g.user_id
-            left join holds h on h.generation_id = g.id
-            left join error_codes e on e.code = g.error_code
-            where g.id = %s
-            """,
-            [generation_id],
-        ).fetchone()
+    statement = """
+        select g.id as generation_id, g.user_id, u.name as user_name, r.project_id, r.idempotency_key, r.poses,
+               r.categories, r.prompt, r.avatar, r.variations, r.seed, g.formats, g.fit,
+               coalesce(g.backend, r.backend) as backend, r.control_weight, g.priority, g.status, g.error_code,
+               g.error_detail, e.operator_message, g.poses_total, g.poses_completed, g.poses_failed, g.dispatch,
+               g.run_id, g.attempts, g.lost_leases, g.not_before, g.lease_expires_at, g.submitted_at, g.queued_at,
+               g.dispatched_at, g.started_at, g.progressed_at, g.finished_at, g.retired_at,
+               coalesce(h.captured, 0) as credits_spent,
+               coalesce(h.amount - h.captured - h.released, 0) as credits_held,
+               coalesce(h.released, 0) as credits_released, coalesce(h.refunded, 0) as credits_refunded
+        from generations g
+        join generation_requests r on r.id = g.id
+        left join users u on u.id = g.user_id
+        left join holds h on h.generation_id = g.id
+        left join error_codes e on e.code = g.error_code
+        where g.id = %s
+    """
+    return one(connection, GenerationRow, statement, [generation_id])
 
 
 def pose_rows(connection: Connection, generation_id: UUID) -> list[PoseRow]:
     """The poses, by position."""
-    with connection.cursor(row_factory=class_row(PoseRow)) as cursor:
-        return cursor.execute(
-            """
-            select id as pose_id, position, library_pose, variation, seed, price, status, error_code, error_detail,
-                   backend_failures, quality_retries, render_ms, store_ms, generation_ms, completed_at, delete_after,
-                   delete_reason, images_deleted_at
-            from generated_poses where generation_id = %s order by position
-            """,
-            [generation_id],
-        ).fetchall()
+    statement = """
+        select id as pose_id, position, library_pose, variation, seed, price, status, error_code, error_detail,
+               backend_failures, quality_retries, render_ms, store_ms, generation_ms, completed_at, delete_after,
+               delete_reason, images_deleted_at
+        from generated_poses where generation_id = %s order by position
+    """
+    return many(connection, PoseRow, statement, [generation_id])
 
 
 def export_rows(connection: Connection, generation_id: UUID) -> list[ExportRow]:
     """The exports of all poses, by position and format."""
-    with connection.cursor(row_factory=class_row(ExportRow)) as cursor:
-        return cursor.execute(
-            """
-            select p.position, e.format, e.status, e.size, e.export_ms, e.error_code, e.error_detail, e.created_at,
-                   e.deleted_at
-            from generated_poses p join exports e on e.pose_id = p.id
-            where p.generation_id = %s order by p.position, e.format
-            """,
-            [generation_id],
-        ).fetchall()
+    statement = """
+        select p.position, e.format, e.status, e.size, e.export_ms, e.error_code, e.error_detail, e.created_at,
+               e.deleted_at
+        from generated_poses p join exports e on e.pose_id = p.id
+        where p.generation_id = %s order by p.position, e.format
+    """
+    return many(connection, ExportRow, statement, [generation_id])
 
 
 def entry_rows(connection: Connection, generation_id: UUID) -> list[EntryRow]:
     """The movements of credits, in order."""
-    with connection.cursor(row_factory=class_row(EntryRow)) as cursor:
-        return cursor.execute(
-            """
-            select kind, amount, pose_id, reason, actor, created_at from ledger_entries
-            where generation_id = %s order by id
-            """,
-            [generation_id],
-        ).fetchall()
+    statement = """
+        select kind, amount, pose_id, reason, actor, created_at from ledger_entries
+        where generation_id = %s order by id
+    """
+    return many(connection, EntryRow, statement, [generation_id])
 
 
 def object_rows(connection: Connection, generation_id: UUID) -> list[ObjectRow]:
     """The objects, by store and key; the contact sheet among them, which counts against no quota."""
-    with connection.cursor(row_factory=class_row(ObjectRow)) as cursor:
-        return cursor.execute(
-            """
-            select store, key, size from objects where generation_id = %(id)s
-            union
-            select o.store, o.key, o.size from generations g join objects o on o.id = g.contact_sheet_object
-            where g.id = %(id)s
-            order by store, key
-            """,
-            {"id": generation_id},
-        ).fetchall()
+    statement = """
+        select store, key, size from objects where generation_id = %(id)s
+        union
+        select o.store, o.key, o.size from generations g join objects o on o.id = g.contact_sheet_object
+        where g.id = %(id)s
+        order by store, key
+    """
+    return many(connection, ObjectRow, statement, {"id": generation_id})
 
 
 def audit_rows(connection: Connection, generation_id: UUID) -> list[AuditRow]:
     """What `audit_trail` has of it beside the ledger, in order; the view itself knows no index for a generation."""
-    with connection.cursor(row_factory=class_row(AuditRow)) as cursor:
-        return cursor.execute(
-            "select actor, action, detail, created_at from audit_entries where subject = %s order by id",
-            [str(generation_id)],
-        ).fetchall()
+    statement = "select actor, action, detail, created_at from audit_entries where subject = %s order by id"
+    return many(connection, AuditRow, statement, [str(generation_id)])

@@ -8,11 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from posegen.database.connection import Connection
-from posegen.errors import GenerationUnknown, ImageInvalid, StorageError
-from posegen.generations.making.quality import problems_of
-from posegen.generations.rows import exports, generations, poses, quality
-from posegen.generations.rows.generations import Progress
+from posegen.errors import ImageInvalid, StorageError
+from posegen.generations.making.quality import measures_of, problems_of
+from posegen.generations.rows import exports, generations, poses
 from posegen.images.headers import read_header
 from posegen.platforms import rows as platforms
 from posegen.studio import Studio
@@ -29,7 +27,7 @@ class Inspection:
 def inspect_counts(studio: Studio, generation_id: UUID) -> Inspection:
     """Whether every pose that was asked for is completed, and every format of it is there."""
     with studio.database.transaction() as connection:
-        progress = _progress(connection, generation_id)
+        progress = generations.progress_of(connection, generation_id)
         finished = poses.finished_poses(connection, generation_id)
         made = {
             (row.pose_id, row.format)
@@ -50,7 +48,7 @@ def inspect_counts(studio: Studio, generation_id: UUID) -> Inspection:
 def inspect_poses(studio: Studio, generation_id: UUID) -> Inspection:
     """Whether every completed pose has its image and thumbnail, whole and in the right size."""
     with studio.database.transaction() as connection:
-        _progress(connection, generation_id)
+        generations.progress_of(connection, generation_id)
         finished = poses.finished_poses(connection, generation_id)
     problems = []
     for pose in finished:
@@ -62,15 +60,15 @@ def inspect_poses(studio: Studio, generation_id: UUID) -> Inspection:
 def inspect_quality(studio: Studio, generation_id: UUID) -> Inspection:
     """Whether what was measured on every completed pose would pass the quality gate today."""
     with studio.database.transaction() as connection:
-        _progress(connection, generation_id)
-        measured = quality.measures_of(connection, generation_id)
+        generations.progress_of(connection, generation_id)
+        measured = measures_of(connection, generation_id)
     return Inspection(looked_at=len(measured), problems=problems_of(measured))
 
 
 def inspect_exports(studio: Studio, generation_id: UUID) -> Inspection:
     """Whether every completed export has its object, whole and in its platform's size."""
     with studio.database.transaction() as connection:
-        _progress(connection, generation_id)
+        generations.progress_of(connection, generation_id)
         rows = [row for row in exports.exports_of(connection, generation_id) if row.status == "completed"]
         known = platforms.stored_platforms(connection)
     problems = []
@@ -79,13 +77,6 @@ def inspect_exports(studio: Studio, generation_id: UUID) -> Inspection:
         size = None if platform is None else (platform.width, platform.height)
         problems += _look(studio, row.store or "", row.key or "", row.sha256 or "", size)
     return Inspection(looked_at=len(rows), problems=problems)
-
-
-def _progress(connection: Connection, generation_id: UUID) -> Progress:
-    progress = generations.progress_of(connection, generation_id)
-    if progress is None:
-        raise GenerationUnknown(generation_id)
-    return progress
 
 
 def _look(studio: Studio, store: str, key: str, sha256: str, size: tuple[int, int] | None) -> list[str]:

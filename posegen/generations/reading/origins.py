@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from posegen.database.connection import Connection
+from posegen.database.connection import Database
 from posegen.errors import ImageInvalid
 from posegen.generations.rows import recipes
-from posegen.generations.rows.recipes import KnownFile, MadePose
+from posegen.generations.rows.recipes import KnownFile, PoseOfRecipe
 from posegen.images.file_bytes import Header
 from posegen.images.headers import read_header
 from posegen.images.packets import find_packet
@@ -41,7 +41,7 @@ class Known:
     """What the database knows. `files`: objects with exactly these bytes; `made`: poses of the recipe that is named."""
 
     files: list[KnownFile]
-    made: list[MadePose]
+    made: list[PoseOfRecipe]
 
 
 def what_it_says(path: Path) -> Said:
@@ -59,13 +59,14 @@ def what_it_says(path: Path) -> Said:
     return Said(size, sha256, header, provenance, problem)
 
 
-def what_is_known(connection: Connection, said: Said) -> Known:
+def what_is_known(database: Database, said: Said) -> Known:
     """What the database has on this file."""
     recipe_hash = said.provenance and said.provenance.recipe_hash
-    return Known(
-        files=recipes.files_with(connection, said.sha256),
-        made=recipes.poses_of_recipe(connection, recipe_hash) if recipe_hash else [],
-    )
+    with database.transaction() as connection:
+        return Known(
+            files=recipes.files_with(connection, said.sha256),
+            made=recipes.poses_of_recipe(connection, recipe_hash) if recipe_hash else [],
+        )
 
 
 def _fingerprint(file: BinaryIO) -> tuple[int, str]:

@@ -16,11 +16,11 @@ import numpy as np
 
 from posegen.backends.protocol import Backend, Recipe
 from posegen.errors import InvalidPose, PoseUnknown, ReplayRefused, UnknownName
-from posegen.generations.making.provenance import packet_of
 from posegen.generations.rows import recipes
 from posegen.generations.rows.recipes import StoredRecipe
 from posegen.images.pixels import Pixels
 from posegen.images.png import encode_png
+from posegen.images.provenance import packet_of
 from posegen.images.validation import check_pixels, open_image
 from posegen.studio import Studio
 
@@ -125,6 +125,7 @@ def _backend(studio: Studio, pose_id: UUID, recipe: Recipe, *, billed: bool) -> 
 def _likeness(stored: StoredRecipe, recipe: Recipe, before: Pixels, after: Pixels) -> Likeness:
     if not np.array_equal(before, after):
         return Likeness.DIFFERENT
-    file = encode_png(after, xmp=packet_of(recipe, stored.asked_at)).data
+    packet = packet_of(recipe.backend, recipe.backend_version, recipe.digest(), stored.asked_at)
+    file = encode_png(after, xmp=packet).data
     same_file = hashlib.sha256(file).hexdigest() == stored.image_sha256
     return Likeness.IDENTICAL if same_file else Likeness.SAME_PIXELS

@@ -1,16 +1,19 @@
-"""What became of requests, read through the views that foreign backends read: for the command and for reports."""
+"""What became of requests, read through the views that foreign backends read.
+
+A new column of a view is a field here, in the place that it has in the view. What is for operators is in `history`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
 from uuid import UUID
 
-from psycopg.rows import class_row
-
 from posegen.database.connection import Connection
+from posegen.database.rows import many
+from posegen.generations.rows import exports
 from posegen.states import GenerationStatus
 
 
@@ -41,33 +44,73 @@ class GenerationResult:
         object.__setattr__(self, "status", GenerationStatus(self.status))
 
 
-_COLUMNS = """
-    generation_id, user_id, status, error_code, error_message, error_detail, prompt, formats, poses_total,
-    poses_completed, poses_failed, credits_spent, credits_held, credits_released, credits_refunded, created_at,
-    finished_at,
-    seconds_to_finish
-"""
+@dataclass(frozen=True)
+class PoseResult:
+    """One pose as its customer sees it: the columns of `pose_results`, in their order.
+
+    `effective_ppi`: of each print, by format, how many of the pose's pixels an inch of paper shows.
+    """
+
+    pose_id: UUID
+    generation_id: UUID
+    user_id: UUID
+    project_id: str | None
+    position: int
+    library_pose: str
+    pose_name: str
+    category: str
+    variation: int
+    status: str
+    error_code: str | None
+    error_message: str | None
+    error_detail: str | None
+    image_url: str | None
+    thumbnail_url: str | None
+    original_url: str | None
+    exports: dict[str, str]
+    prompt_used: str
+    seed_used: int
+    control_weight: float
+    backend: str
+    generation_seconds: Decimal | None
+    generation_status: str
+    poses_completed: int
+    poses_total: int
+    credits: int
+    is_favourite: bool
+    download_count: int
+    created_at: datetime
+    completed_at: datetime | None
+    delete_after: datetime | None
+    images_deleted_at: datetime | None
+    thumbnails: dict[str, str]
+    effective_ppi: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def number(self) -> int:
+        """Within its generation, from 1."""
+        return self.position + 1
 
 
-def results_of(connection: Connection, generations: Sequence[UUID]) -> list[GenerationResult]:
+_COLUMNS = ", ".join(each.name for each in fields(GenerationResult))
+_POSE_COLUMNS = ", ".join(each.name for each in fields(PoseResult) if each.name != "effective_ppi")
+
+
+def results_of(connection: Connection, generations: Collection[UUID]) -> list[GenerationResult]:
     """These generations, the oldest first."""
-    with connection.cursor(row_factory=class_row(GenerationResult)) as cursor:
-        return cursor.execute(
-            f"select {_COLUMNS} from generation_results where generation_id = any(%s) order by created_at",
-            [list(generations)],
-        ).fetchall()
+    statement = f"select {_COLUMNS} from generation_results where generation_id = any(%s) order by created_at"
+    return many(connection, GenerationResult, statement, [list(generations)])
 
 
 def latest_results(connection: Connection, limit: int) -> list[GenerationResult]:
     """The generations that were asked for last, the latest first."""
-    with connection.cursor(row_factory=class_row(GenerationResult)) as cursor:
-        return cursor.execute(
-            f"select {_COLUMNS} from generation_results order by created_at desc, generation_id limit %s", [limit]
-        ).fetchall()
+    statement = f"select {_COLUMNS} from generation_results order by created_at desc, generation_id limit %s"
+    return many(connection, GenerationResult, statement, [limit])
 
 
-def pose_results(connection: Connection, generation_id: UUID) -> list[dict[str, Any]]:
-    """The poses of a generation with their URLs, as the view gives them."""
-    return connection.execute(
-        "select * from pose_results where generation_id = %s order by position", [generation_id]
-    ).fetchall()
+def pose_results(connection: Connection, generation_id: UUID) -> list[PoseResult]:
+    """The poses of a generation with their URLs, by position."""
+    statement = f"select {_POSE_COLUMNS} from pose_results where generation_id = %s order by position"
+    prints = exports.print_resolutions(connection, generation_id)
+    poses = many(connection, PoseResult, statement, [generation_id])
+    return [replace(pose, effective_ppi=prints.get(pose.pose_id, {})) for pose in poses]

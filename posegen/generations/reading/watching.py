@@ -7,17 +7,18 @@ restart of the database is an interruption and not the end.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from uuid import UUID
 
 from posegen.database.connection import Database
 from posegen.database.failures import may_pass
-from posegen.errors import GenerationUnknown
+from posegen.generations.reading.results import GenerationResult, results_of
 from posegen.generations.rows import events, generations
 from posegen.generations.rows.events import EVENTS_CHANNEL, Event
 
 # Without a hint for so long, we look for ourselves.
 LOOK_SECONDS = 2.0
+_LOOK_AT_RESULTS_SECONDS = 1.0
 _PAUSE_SECONDS = 0.5
 
 
@@ -48,6 +49,29 @@ def watch(
             keep_running()
 
 
+def follow(
+    database: Database,
+    generations: Collection[UUID],
+    *,
+    seconds: float,
+    keep_running: Callable[[], object] = lambda: None,
+) -> Iterator[list[GenerationResult]]:
+    """The results of some generations, whenever they may have changed, until each has ended or `seconds` are over.
+
+    `keep_running`: called at every look.
+    """
+    deadline = time.monotonic() + seconds
+    with database.listening(EVENTS_CHANNEL) as hints:
+        while True:
+            with database.transaction() as connection:
+                found = results_of(connection, generations)
+            yield found
+            if all(result.status.is_terminal for result in found) or time.monotonic() > deadline:
+                return
+            keep_running()
+            hints.wait(_LOOK_AT_RESULTS_SECONDS)
+
+
 def _wait_for(generation_id: UUID, heard: Callable[[float], list[str]]) -> None:
     """Wait until something happens to this generation; notifications of others are ignored."""
     deadline = time.monotonic() + LOOK_SECONDS
@@ -61,6 +85,4 @@ def _look(database: Database, generation_id: UUID, seen: int) -> tuple[list[Even
     with database.transaction() as connection:
         # The state first: an end that comes after this look is seen by the next one, together with its event.
         progress = generations.progress_of(connection, generation_id)
-        if progress is None:
-            raise GenerationUnknown(generation_id)
         return events.events_of(connection, generation_id, after=seen), progress.status.is_terminal

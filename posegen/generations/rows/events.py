@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from posegen.database.connection import Connection
 from posegen.database.json_documents import as_object
+from posegen.database.rows import many
 from posegen.database.texts import storable
 
 EVENTS_CHANNEL = "posegen_events"
@@ -39,11 +39,8 @@ def record(connection: Connection, generation_id: UUID, kind: str, **detail: obj
 
 def events_of(connection: Connection, generation_id: UUID, *, after: int = 0) -> list[Event]:
     """The events of a generation that come after sequence number `after`."""
-    with connection.cursor(row_factory=class_row(Event)) as cursor:
-        return cursor.execute(
-            """
-            select sequence, kind, detail, created_at from events
-            where generation_id = %s and sequence > %s order by sequence
-            """,
-            [generation_id, after],
-        ).fetchall()
+    statement = """
+        select sequence, kind, detail, created_at from events
+        where generation_id = %s and sequence > %s order by sequence
+    """
+    return many(connection, Event, statement, [generation_id, after])

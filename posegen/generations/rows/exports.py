@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-from psycopg.rows import class_row
-
 from posegen.database.connection import Connection
+from posegen.database.rows import changed, many
 from posegen.database.texts import storable
 
 
@@ -46,20 +45,17 @@ def put_export(
     export_ms: int,
 ) -> bool:
     """Let this object be the export of a pose; an earlier one is replaced. False when the pose's images are deleted."""
+    statement = """
+        insert into exports (pose_id, format, status, object_id, width, height, fit, effective_ppi, size, export_ms)
+        select id, %s, 'completed', %s, %s, %s, %s, %s, %s, %s
+        from generated_poses where id = %s and delete_after is null for share
+        on conflict (pose_id, format) do update set status = 'completed', object_id = excluded.object_id,
+            width = excluded.width, height = excluded.height, fit = excluded.fit,
+            effective_ppi = excluded.effective_ppi, size = excluded.size, export_ms = excluded.export_ms,
+            error_code = null, error_detail = null, created_at = now()
+    """
     return (
-        connection.execute(
-            """
-            insert into exports (pose_id, format, status, object_id, width, height, fit, effective_ppi, size, export_ms)
-            select id, %s, 'completed', %s, %s, %s, %s, %s, %s, %s
-            from generated_poses where id = %s and delete_after is null for share
-            on conflict (pose_id, format) do update set status = 'completed', object_id = excluded.object_id,
-                width = excluded.width, height = excluded.height, fit = excluded.fit,
-                effective_ppi = excluded.effective_ppi, size = excluded.size, export_ms = excluded.export_ms,
-                error_code = null, error_detail = null, created_at = now()
-            """,
-            [name, object_id, width, height, fit, effective_ppi, size, export_ms, pose],
-        ).rowcount
-        == 1
+        changed(connection, statement, [name, object_id, width, height, fit, effective_ppi, size, export_ms, pose]) == 1
     )
 
 
@@ -78,16 +74,13 @@ def put_failure(connection: Connection, pose: UUID, name: str, *, code: str, det
 
 def exports_of(connection: Connection, generation_id: UUID) -> list[ExportRow]:
     """The exports of a generation's shown poses, by pose and format."""
-    with connection.cursor(row_factory=class_row(ExportRow)) as cursor:
-        return cursor.execute(
-            """
-            select e.pose_id, p.position, e.format, e.status, e.width, e.height, e.fit, e.effective_ppi, o.store, o.key,
-                   o.sha256, o.size, e.error_code, e.error_detail
-            from exports e join generated_poses p on p.id = e.pose_id left join objects o on o.id = e.object_id
-            where p.generation_id = %s and p.delete_after is null order by p.position, e.format
-            """,
-            [generation_id],
-        ).fetchall()
+    statement = """
+        select e.pose_id, p.position, e.format, e.status, e.width, e.height, e.fit, e.effective_ppi, o.store, o.key,
+               o.sha256, o.size, e.error_code, e.error_detail
+        from exports e join generated_poses p on p.id = e.pose_id left join objects o on o.id = e.object_id
+        where p.generation_id = %s and p.delete_after is null order by p.position, e.format
+    """
+    return many(connection, ExportRow, statement, [generation_id])
 
 
 def print_resolutions(connection: Connection, generation_id: UUID) -> dict[UUID, dict[str, float]]:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Literal, LiteralString
 from uuid import UUID
 
-from psycopg.rows import class_row
-
 from posegen.database.connection import Connection
+from posegen.database.rows import changed, one
 from posegen.database.texts import storable
+from posegen.errors import GenerationUnknown
 from posegen.states import GenerationStatus
 from posegen.work.queue import Lease
 
@@ -58,15 +58,12 @@ def refuse(connection: Connection, generation_id: UUID, *, code: str, detail: st
 
 def count_pose(connection: Connection, lease: Lease, *, completed: int = 0, failed: int = 0) -> bool:
     """Count poses that ended; returns False when the lease is lost."""
-    counted = connection.execute(
-        """
+    statement = """
         update generations set progressed_at = now(), poses_completed = poses_completed + %s,
             poses_failed = poses_failed + %s
         where id = %s and token = %s and status = 'running'
-        """,
-        [completed, failed, lease.id, lease.token],
-    )
-    return counted.rowcount == 1
+    """
+    return changed(connection, statement, [completed, failed, lease.id, lease.token]) == 1
 
 
 def finish(
@@ -90,11 +87,13 @@ def finish(
     )
 
 
-def progress_of(connection: Connection, generation_id: UUID, *, lock: bool = False) -> Progress | None:
-    """Where this generation stands, locked for the transaction when asked for."""
-    with connection.cursor(row_factory=class_row(Progress)) as cursor:
-        statement: LiteralString = _PROGRESS + " where id = %s"
-        return cursor.execute(statement + (" for update" if lock else ""), [generation_id]).fetchone()
+def progress_of(connection: Connection, generation_id: UUID, *, lock: bool = False) -> Progress:
+    """Where this generation stands. `lock`: until the transaction ends. Raises `GenerationUnknown`."""
+    statement: LiteralString = f"{_PROGRESS} where id = %s {'for update' if lock else ''}"
+    progress = one(connection, Progress, statement, [generation_id])
+    if progress is None:
+        raise GenerationUnknown(generation_id)
+    return progress
 
 
 def put_contact_sheet(connection: Connection, generation_id: UUID, object_id: int) -> None:

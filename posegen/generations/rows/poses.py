@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID, uuid5
 
-from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from posegen.database.connection import Connection
+from posegen.database.rows import changed, column, many, one, value
 from posegen.database.texts import storable
+from posegen.errors import PoseNumberUnknown
+from posegen.images.measures import Passed
+from posegen.storage.protocol import ObjectInfo
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,11 @@ class FinishedPose:
     asked_at: datetime
 
     @property
+    def number(self) -> int:
+        """Within its generation, from 1."""
+        return self.position + 1
+
+    @property
     def size(self) -> tuple[int, int] | None:
         """Width and height in pixels, as its recipe has them; None for an adopted picture, which may have any."""
         width, height = self.recipe.get("width"), self.recipe.get("height")
@@ -81,17 +91,35 @@ class FinishedPose:
 
 
 @dataclass(frozen=True)
-class PoseResult:
-    """What a worker knows about a pose that it has made and stored. Durations in milliseconds."""
+class MadePose:
+    """A pose whose files are stored and verified. Durations in milliseconds."""
 
-    recipe: dict[str, Any]
+    recipe: dict[str, object]
     recipe_hash: str
     keypoints: list[list[float]] | None
-    image_object: int
-    thumbnail_object: int
+    image: ObjectInfo
+    thumbnail: ObjectInfo
+    passed: Passed
     render_ms: int
     store_ms: int
     generation_ms: int
+    more_thumbnails: Mapping[str, ObjectInfo] = field(default_factory=dict)
+
+
+class PoseError(NamedTuple):
+    """Why a pose was not made: an error code, and a sentence."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class HiddenPose:
+    """A pose whose images are hidden. `images_deleted_at`: since when they cannot be had back, or None."""
+
+    id: UUID
+    position: int
+    images_deleted_at: datetime | None
 
 
 def pose_id(generation_id: UUID, position: int) -> UUID:
@@ -128,126 +156,100 @@ def plan_poses(connection: Connection, generation_id: UUID, planned: Sequence[Pl
 
 def open_poses(connection: Connection, generation_id: UUID) -> list[OpenPose]:
     """What still has to be made, in order."""
-    with connection.cursor(row_factory=class_row(OpenPose)) as cursor:
-        return cursor.execute(
-            """
-            select p.id, p.position, p.library_pose, l.specification, r.avatar, p.prompt_used, p.seed, p.control_weight,
-                   p.backend, p.price, r.created_at as asked_at
-            from generated_poses p
-            join library_poses l on l.slug = p.library_pose
-            join generation_requests r on r.id = p.generation_id
-            where p.generation_id = %s and p.status in ('pending', 'running') order by p.position
-            """,
-            [generation_id],
-        ).fetchall()
+    statement = """
+        select p.id, p.position, p.library_pose, l.specification, r.avatar, p.prompt_used, p.seed, p.control_weight,
+               p.backend, p.price, r.created_at as asked_at
+        from generated_poses p
+        join library_poses l on l.slug = p.library_pose
+        join generation_requests r on r.id = p.generation_id
+        where p.generation_id = %s and p.status in ('pending', 'running') order by p.position
+    """
+    return many(connection, OpenPose, statement, [generation_id])
 
 
 def finished_poses(connection: Connection, generation_id: UUID) -> list[FinishedPose]:
     """What is made, in order."""
-    with connection.cursor(row_factory=class_row(FinishedPose)) as cursor:
-        return cursor.execute(
-            """
-            select p.id, p.position, p.library_pose, p.variation, p.seed, p.keypoints, p.image_object,
-                   image.store as image_store, image.key as image_key, image.sha256 as image_sha256,
-                   image.size as image_size, thumbnail.store as thumbnail_store, thumbnail.key as thumbnail_key,
-                   thumbnail.sha256 as thumbnail_sha256,
-                   thumbnail.size as thumbnail_size, p.render_ms, p.generation_ms,
-                   p.recipe ->> 'backend' as backend, p.recipe ->> 'backend_version' as backend_version, p.recipe,
-                   p.recipe_hash, r.created_at as asked_at
-            from generated_poses p
-            join generation_requests r on r.id = p.generation_id
-            join objects image on image.id = p.image_object
-            join objects thumbnail on thumbnail.id = p.thumbnail_object
-            where p.generation_id = %s and p.status = 'completed' and p.delete_after is null order by p.position
-            """,
-            [generation_id],
-        ).fetchall()
+    statement = """
+        select p.id, p.position, p.library_pose, p.variation, p.seed, p.keypoints, p.image_object,
+               image.store as image_store, image.key as image_key, image.sha256 as image_sha256,
+               image.size as image_size, thumbnail.store as thumbnail_store, thumbnail.key as thumbnail_key,
+               thumbnail.sha256 as thumbnail_sha256,
+               thumbnail.size as thumbnail_size, p.render_ms, p.generation_ms,
+               p.recipe ->> 'backend' as backend, p.recipe ->> 'backend_version' as backend_version, p.recipe,
+               p.recipe_hash, r.created_at as asked_at
+        from generated_poses p
+        join generation_requests r on r.id = p.generation_id
+        join objects image on image.id = p.image_object
+        join objects thumbnail on thumbnail.id = p.thumbnail_object
+        where p.generation_id = %s and p.status = 'completed' and p.delete_after is null order by p.position
+    """
+    return many(connection, FinishedPose, statement, [generation_id])
 
 
 def hold_shown(connection: Connection, poses: Sequence[UUID]) -> bool:
     """Lock these poses until the transaction ends, so that none can be hidden; False when one is hidden already."""
-    shown = connection.execute(
-        "select from generated_poses where id = any(%s) and delete_after is null order by id for share", [list(poses)]
-    )
-    return shown.rowcount == len(set(poses))
+    statement = "select id from generated_poses where id = any(%s) and delete_after is null order by id for share"
+    return set(column(connection, statement, [list(poses)])) == set(poses)
 
 
 def begin(connection: Connection, pose: UUID) -> bool:
     """Mark a pose as being made; False when it has ended already."""
-    return (
-        connection.execute(
-            """
-            update generated_poses set status = 'running', attempts = attempts + 1
-            where id = %s and status in ('pending', 'running')
-            """,
-            [pose],
-        ).rowcount
-        == 1
-    )
+    statement = """
+        update generated_poses set status = 'running', attempts = attempts + 1
+        where id = %s and status in ('pending', 'running')
+    """
+    return changed(connection, statement, [pose]) == 1
 
 
 def count_backend_failure(connection: Connection, pose: UUID) -> int:
-    """Count a call without an answer, and answer how many there were."""
-    row = connection.execute(
+    """Count a call that the backend did not answer; returns how many there were."""
+    counted = value(
+        connection,
         "update generated_poses set backend_failures = backend_failures + 1 where id = %s returning backend_failures",
         [pose],
-    ).fetchone()
-    return int(row["backend_failures"]) if row else 0
-
-
-def complete(connection: Connection, pose: UUID, result: PoseResult) -> bool:
-    """Write down a finished pose; False when it has ended already."""
-    return (
-        connection.execute(
-            """
-            update generated_poses set status = 'completed', completed_at = now(), recipe = %s, recipe_hash = %s,
-                keypoints = %s, image_object = %s, original_object = %s, thumbnail_object = %s, render_ms = %s,
-                store_ms = %s, generation_ms = %s, error_code = null, error_detail = null
-            where id = %s and status in ('pending', 'running')
-            """,
-            [
-                Jsonb(result.recipe),
-                result.recipe_hash,
-                None if result.keypoints is None else Jsonb(result.keypoints),
-                result.image_object,
-                result.image_object,
-                result.thumbnail_object,
-                result.render_ms,
-                result.store_ms,
-                result.generation_ms,
-                pose,
-            ],
-        ).rowcount
-        == 1
     )
+    return int(counted or 0)
+
+
+def complete(connection: Connection, pose: UUID, made: MadePose, *, image_object: int, thumbnail_object: int) -> bool:
+    """Complete a pose with its registered objects; False when it has ended already."""
+    statement = """
+        update generated_poses set status = 'completed', completed_at = now(), recipe = %(recipe)s,
+            recipe_hash = %(recipe_hash)s, keypoints = %(keypoints)s, image_object = %(image)s,
+            original_object = %(image)s, thumbnail_object = %(thumbnail)s, render_ms = %(render_ms)s,
+            store_ms = %(store_ms)s, generation_ms = %(generation_ms)s, error_code = null, error_detail = null
+        where id = %(id)s and status in ('pending', 'running')
+    """
+    values = {
+        "id": pose,
+        "recipe": Jsonb(made.recipe),
+        "recipe_hash": made.recipe_hash,
+        "keypoints": None if made.keypoints is None else Jsonb(made.keypoints),
+        "image": image_object,
+        "thumbnail": thumbnail_object,
+        "render_ms": made.render_ms,
+        "store_ms": made.store_ms,
+        "generation_ms": made.generation_ms,
+    }
+    return changed(connection, statement, values) == 1
 
 
 def fail(connection: Connection, pose: UUID, *, code: str, detail: str) -> bool:
     """Write down that a pose cannot be made; False when it has ended already."""
-    return (
-        connection.execute(
-            """
-            update generated_poses set status = 'failed', error_code = %s, error_detail = %s
-            where id = %s and status in ('pending', 'running')
-            """,
-            [code, storable(detail), pose],
-        ).rowcount
-        == 1
-    )
+    statement = """
+        update generated_poses set status = 'failed', error_code = %s, error_detail = %s
+        where id = %s and status in ('pending', 'running')
+    """
+    return changed(connection, statement, [code, storable(detail), pose]) == 1
 
 
 def replace_thumbnail(connection: Connection, pose: UUID, thumbnail_object: int) -> bool:
     """Let a completed pose have another thumbnail; False when its images are deleted."""
-    return (
-        connection.execute(
-            """
-            update generated_poses set thumbnail_object = %s
-            where id = %s and status = 'completed' and delete_after is null
-            """,
-            [thumbnail_object, pose],
-        ).rowcount
-        == 1
-    )
+    statement = """
+        update generated_poses set thumbnail_object = %s
+        where id = %s and status = 'completed' and delete_after is null
+    """
+    return changed(connection, statement, [thumbnail_object, pose]) == 1
 
 
 def put_thumbnail(connection: Connection, pose: UUID, name: str, object_id: int) -> None:
@@ -266,13 +268,43 @@ def drop_thumbnails(connection: Connection, pose: UUID, *, but: Sequence[str]) -
     connection.execute("delete from thumbnails where pose_id = %s and not size = any(%s)", [pose, list(but)])
 
 
-def first_error(connection: Connection, generation_id: UUID) -> tuple[str, str] | None:
-    """Code and detail of the first pose that failed."""
-    row = connection.execute(
-        """
-        select error_code, error_detail from generated_poses
+def first_error(connection: Connection, generation_id: UUID) -> PoseError | None:
+    """Why the first pose that failed was not made."""
+    statement = """
+        select error_code as code, error_detail as detail from generated_poses
         where generation_id = %s and status = 'failed' order by position limit 1
-        """,
-        [generation_id],
-    ).fetchone()
-    return None if row is None else (row["error_code"], row["error_detail"])
+    """
+    return one(connection, PoseError, statement, [generation_id])
+
+
+def hide(connection: Connection, poses: Sequence[UUID], *, actor: str, grace: timedelta) -> int:
+    """Hide the images of completed poses of ended generations, to be deleted after `grace`; returns how many poses."""
+    return int(value(connection, "select delete_images(%s, %s, %s)", [list(poses), actor, grace]))
+
+
+def restore(connection: Connection, poses: Sequence[UUID], *, actor: str) -> int:
+    """Take a deletion back where the images still exist; returns how many poses."""
+    return int(value(connection, "select restore_images(%s, %s)", [list(poses), actor]))
+
+
+def completed_poses(connection: Connection, generation_id: UUID) -> dict[int, UUID]:
+    """The completed poses of a generation by their numbers, from 1; hidden ones among them."""
+    statement = "select position, id from generated_poses where generation_id = %s and status = 'completed' order by 1"
+    return {row["position"] + 1: row["id"] for row in connection.execute(statement, [generation_id])}
+
+
+def numbered(by_number: Mapping[int, T], numbers: Collection[int] | None) -> list[T]:
+    """The poses with these numbers, from 1, in their own order; all of them for None. Raises `PoseNumberUnknown`."""
+    for number in numbers or ():
+        if number not in by_number:
+            raise PoseNumberUnknown(number, sorted(by_number))
+    return [pose for number, pose in by_number.items() if numbers is None or number in numbers]
+
+
+def hidden_poses(connection: Connection, generation_id: UUID) -> list[HiddenPose]:
+    """The poses of a generation whose images are hidden or deleted."""
+    statement = """
+        select id, position, images_deleted_at from generated_poses
+        where generation_id = %s and delete_after is not null order by position
+    """
+    return many(connection, HiddenPose, statement, [generation_id])

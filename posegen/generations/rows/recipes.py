@@ -7,9 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from psycopg.rows import class_row
-
 from posegen.database.connection import Connection
+from posegen.database.rows import many, one
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class StoredRecipe:
 
 
 @dataclass(frozen=True)
-class MadePose:
+class PoseOfRecipe:
     """A pose that a recipe has made. `number`: within its generation, from 1."""
 
     pose_id: UUID
@@ -56,51 +55,42 @@ class KnownFile:
 
 def stored_recipe(connection: Connection, pose_id: UUID) -> StoredRecipe | None:
     """The recipe of a pose, or None when there is no such pose."""
-    with connection.cursor(row_factory=class_row(StoredRecipe)) as cursor:
-        return cursor.execute(
-            """
-            select p.id as pose_id, p.status, p.recipe, p.recipe_hash, o.store as image_store, o.key as image_key,
-                   o.sha256 as image_sha256, r.created_at as asked_at
-            from generated_poses p
-            join generation_requests r on r.id = p.generation_id
-            left join objects o on o.id = p.image_object
-            where p.id = %s
-            """,
-            [pose_id],
-        ).fetchone()
+    statement = """
+        select p.id as pose_id, p.status, p.recipe, p.recipe_hash, o.store as image_store, o.key as image_key,
+               o.sha256 as image_sha256, r.created_at as asked_at
+        from generated_poses p
+        join generation_requests r on r.id = p.generation_id
+        left join objects o on o.id = p.image_object
+        where p.id = %s
+    """
+    return one(connection, StoredRecipe, statement, [pose_id])
 
 
-def poses_of_recipe(connection: Connection, recipe_hash: str, *, limit: int = 20) -> list[MadePose]:
+def poses_of_recipe(connection: Connection, recipe_hash: str, *, limit: int = 20) -> list[PoseOfRecipe]:
     """The poses that this recipe has made, the first one first."""
-    with connection.cursor(row_factory=class_row(MadePose)) as cursor:
-        return cursor.execute(
-            """
-            select id as pose_id, generation_id, position + 1 as number, library_pose, recipe
-            from generated_poses where recipe_hash = %s and status = 'completed'
-            order by completed_at, id limit %s
-            """,
-            [recipe_hash, limit],
-        ).fetchall()
+    statement = """
+        select id as pose_id, generation_id, position + 1 as number, library_pose, recipe
+        from generated_poses where recipe_hash = %s and status = 'completed'
+        order by completed_at, id limit %s
+    """
+    return many(connection, PoseOfRecipe, statement, [recipe_hash, limit])
 
 
 def files_with(connection: Connection, sha256: str, *, limit: int = 20) -> list[KnownFile]:
     """The objects that have exactly these bytes, and what they are of which pose."""
-    with connection.cursor(row_factory=class_row(KnownFile)) as cursor:
-        return cursor.execute(
-            """
-            select o.store, o.key, uses.pose_id, uses.role
-            from objects o left join lateral (
-                select id as pose_id, 'image' as role from generated_poses where image_object = o.id
-                union all
-                select id, 'original' from generated_poses where original_object = o.id and image_object <> o.id
-                union all
-                select id, 'thumbnail' from generated_poses where thumbnail_object = o.id
-                union all
-                select pose_id, 'thumbnail' from thumbnails where object_id = o.id
-                union all
-                select pose_id, format from exports where object_id = o.id and status = 'completed'
-            ) uses on true
-            where o.sha256 = %s order by o.id, uses.role limit %s
-            """,
-            [sha256, limit],
-        ).fetchall()
+    statement = """
+        select o.store, o.key, uses.pose_id, uses.role
+        from objects o left join lateral (
+            select id as pose_id, 'image' as role from generated_poses where image_object = o.id
+            union all
+            select id, 'original' from generated_poses where original_object = o.id and image_object <> o.id
+            union all
+            select id, 'thumbnail' from generated_poses where thumbnail_object = o.id
+            union all
+            select pose_id, 'thumbnail' from thumbnails where object_id = o.id
+            union all
+            select pose_id, format from exports where object_id = o.id and status = 'completed'
+        ) uses on true
+        where o.sha256 = %s order by o.id, uses.role limit %s
+    """
+    return many(connection, KnownFile, statement, [sha256, limit])

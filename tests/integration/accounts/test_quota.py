@@ -8,7 +8,7 @@ import pytest
 from posegen.accounts import quota
 from posegen.error_codes import ErrorCode
 from posegen.errors import RequestRefused
-from posegen.generations.asking.limits import POSE_RESERVE_BYTES
+from posegen.generations.asking.judging import POSE_RESERVE_BYTES
 from posegen.generations.making import checkpoint, outcomes
 from posegen.generations.making.checkpoint import MadeExport
 from tests.builders import (

@@ -6,9 +6,6 @@ import dagster as dg
 import pytest
 
 from tests.builders import SLUGS, a_user, claimed, execute, finished
-from tests.deployments import ignore_warning_of_nested_resources
-
-pytestmark = ignore_warning_of_nested_resources
 
 CHECKS = ["exports_are_whole", "nothing_is_missing", "poses_are_whole", "quality"]
 

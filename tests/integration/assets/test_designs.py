@@ -14,11 +14,9 @@ from resources.environment import deployment_resources
 from sensors.targets import DESIGNS, DISPATCH_TAG, RENDER_DESIGNS_JOB
 from tests.builders import a_design, a_user, claimed_design, design, start_design
 from tests.conftest import BASE_URL
-from tests.deployments import QUIET, Run, ignore_warning_of_nested_resources
+from tests.deployments import QUIET, Run
 
 NOBODY = "a0000000-0000-4000-8000-00000000000a"
-
-pytestmark = ignore_warning_of_nested_resources
 
 
 @pytest.fixture

@@ -44,9 +44,6 @@ from tests.builders import (
     value,
 )
 from tests.conftest import BASE_URL
-from tests.deployments import ignore_warning_of_nested_resources
-
-pytestmark = ignore_warning_of_nested_resources
 
 
 def keys(store, folder):

@@ -28,22 +28,19 @@ from tests.builders import (
     take_in,
     value,
 )
-from tests.deployments import QUIET, ignore_warning_of_nested_resources
-
-pytestmark = ignore_warning_of_nested_resources
+from tests.deployments import QUIET
 
 
 @pytest.fixture
-def run_look(deployment, monkeypatch):
+def run_look(deployment):
     """Run the asset with the resources of the deployment; its metadata and the checks by name."""
-    # What the disk of whoever runs the tests has left is not what they are about.
-    monkeypatch.setenv("POSEGEN_ALERT_DISK_FREE", "0")
 
-    def run():
+    def run(disk_free=0.0):  # how full the disk of this machine is does not matter
+        there = deployment.with_settings(posegen_alert_disk_free=disk_free)
         definitions = dg.Definitions(
             assets=[health],
             jobs=[dg.define_asset_job("look", selection=[health])],
-            resources=deployment_resources(deployment.settings),
+            resources=deployment_resources(there.settings),
             executor=dg.in_process_executor,
         )
         result = definitions.resolve_job_def("look").execute_in_process(
@@ -97,10 +94,8 @@ def test_what_is_wrong_fails_its_check_with_its_severity_and_begins_an_incident(
     assert (shown["incidents begun"], value(database, "select count(*) from incidents")) == (0, 4)
 
 
-def test_a_disk_without_the_space_that_it_should_have_is_found(database, run_look, monkeypatch):
-    monkeypatch.setenv("POSEGEN_ALERT_DISK_FREE", "1")
-
-    assert failed(run_look()[1]) == {"disk_space": "ERROR"}
+def test_a_disk_without_the_space_that_it_should_have_is_found(run_look):
+    assert failed(run_look(disk_free=1.0)[1]) == {"disk_space": "ERROR"}
 
 
 def test_the_look_moves_the_mark_of_the_tallies(studio, run_look):

@@ -10,9 +10,7 @@ from posegen_assets.maintenance import invariants_hold, recovery
 from posegen_assets.schedules import recover_often, verify_hourly
 from resources.environment import deployment_resources
 from tests.builders import claimed, execute, expire_lease, finished, started, status, value
-from tests.deployments import QUIET, ignore_warning_of_nested_resources
-
-pytestmark = ignore_warning_of_nested_resources
+from tests.deployments import QUIET
 
 
 @dg.job(name="generate")

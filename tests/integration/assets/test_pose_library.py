@@ -12,15 +12,13 @@ import pytest
 from posegen.images.validation import open_image
 from posegen.library import rows as library
 from posegen.library.control_maps import control_maps, draw_library_pose, store_library_sheet
-from posegen.poses.control_maps import decode_joints
 from posegen.poses.library import LIBRARY
 from posegen.storage.keys import manifest_key
 from posegen.upkeep.reconciling import reconcile
 from tests.builders import execute, rows, value
 from tests.conftest import BASE_URL
-from tests.deployments import QUIET, Run, ignore_warning_of_nested_resources
-
-pytestmark = ignore_warning_of_nested_resources
+from tests.control_maps import decode_joints
+from tests.deployments import QUIET, Run
 
 SMALL = LIBRARY[:3]
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tests.builders import SLUGS, a_user, credits, finished, rows
-from tests.deployments import ignore_warning_of_nested_resources
-
-pytestmark = ignore_warning_of_nested_resources
 
 
 @pytest.fixture

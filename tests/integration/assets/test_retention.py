@@ -12,11 +12,9 @@ from posegen_assets.retention import cleaned_images, recounted_space, retired_wo
 from posegen_assets.schedules import clean_up_nightly, recount_nightly, retire_nightly
 from resources.environment import deployment_resources
 from resources.traces import KEPT_TAG, forget_runs, old_runs
-from sensors.targets import GENERATIONS
+from sensors.targets import GENERATION_PARTITIONS
 from tests.builders import SLUGS, a_user, account, claimed, event_kinds, execute, finished, row, rows, value
-from tests.deployments import QUIET, ignore_warning_of_nested_resources
-
-pytestmark = ignore_warning_of_nested_resources
+from tests.deployments import QUIET
 
 ASSETS = {"cleaned_images": cleaned_images, "retired_work": retired_work, "recounted_space": recounted_space}
 
@@ -42,7 +40,7 @@ def materialized(deployment):
 
 
 def partitions(deployment):
-    return deployment.instance.get_dynamic_partitions(GENERATIONS.name or "")
+    return deployment.instance.get_dynamic_partitions(GENERATION_PARTITIONS.name or "")
 
 
 def test_expired_images_are_hidden_and_those_hidden_long_enough_deleted(database, studio, materialized):

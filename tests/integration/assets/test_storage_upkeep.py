@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dagster as dg
 import pytest
+from pydantic import SecretStr
 
 from posegen.storage.s3 import BucketStore
 from posegen_assets.storage_upkeep import move_storage, reconciled_storage
 from resources.environment import deployment_resources
 from tests.builders import finished, rows, value
-from tests.deployments import QUIET, ignore_warning_of_nested_resources
+from tests.deployments import QUIET
 from tests.s3_server import CREDENTIALS
 from tests.stores import keys_in
-
-pytestmark = ignore_warning_of_nested_resources
 
 
 @pytest.fixture
@@ -58,17 +57,15 @@ def test_a_dry_run_names_what_a_run_then_deletes(database, studio, deployment, s
 
 
 @pytest.fixture
-def with_bucket(deployment, s3_server, monkeypatch, database):
+def with_bucket(deployment, s3_server, database):
     """The settings of the deployment with a bucket beside its local store."""
     place = s3_server.new_bucket()
-    monkeypatch.setenv("S3_ACCESS_KEY_ID", CREDENTIALS.access_key_id)
-    monkeypatch.setenv("S3_SECRET_ACCESS_KEY", CREDENTIALS.secret_access_key)
     settings = deployment.with_settings(
         s3_endpoint=place.endpoint,
         s3_bucket=place.bucket,
         s3_region=place.region,
-        s3_access_key_id=CREDENTIALS.access_key_id,
-        s3_secret_access_key=CREDENTIALS.secret_access_key,
+        s3_access_key_id=SecretStr(CREDENTIALS.access_key_id),
+        s3_secret_access_key=SecretStr(CREDENTIALS.secret_access_key),
     ).settings
     with database.transaction() as connection:
         connection.execute("insert into stores (name) values ('s3') on conflict do nothing")

@@ -13,11 +13,9 @@ from posegen.images.validation import open_image
 from posegen_assets.usage import reports_are_current, usage_daily, usage_monthly, usage_weekly
 from resources.environment import deployment_resources
 from tests.builders import execute, finished
-from tests.deployments import QUIET, ignore_warning_of_nested_resources
+from tests.deployments import QUIET
 from tests.histories import a_history, write
 from tests.stores import keys_in
-
-pytestmark = ignore_warning_of_nested_resources
 
 
 @pytest.fixture

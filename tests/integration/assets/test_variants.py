@@ -11,10 +11,8 @@ from posegen_assets.variants import image_variants
 from resources.environment import deployment_resources
 from sensors.targets import BATCH_TAG
 from tests.builders import a_batch, a_user, execute, finished, kept_picture, rows, value
-from tests.deployments import QUIET, Deployment, Run, ignore_warning_of_nested_resources
+from tests.deployments import QUIET, Deployment, Run
 from tests.hostile_images import jpeg_of
-
-pytestmark = ignore_warning_of_nested_resources
 
 
 @pytest.fixture

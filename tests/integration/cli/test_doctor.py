@@ -16,7 +16,7 @@ from posegen.backends import breaker_rows as breakers
 from posegen.cli.session import open_session
 from posegen.database import fitness
 from posegen.database.server_url import parse_url
-from posegen.generations.asking.queue import claim_one
+from posegen.generations.asking.claims import claim_one
 from posegen.upkeep import examination
 from posegen.upkeep.examination import examine
 from tests.builders import a_request, a_user, claimed, execute, finished, queued, running, started, take_in

@@ -20,7 +20,8 @@ from starlette.routing import Mount, Route
 
 from posegen.running_platform import hold_home
 from posegen.settings import load_settings
-from posegen.storage.opening import local_place, open_local
+from posegen.storage.configuration import LocalConfig
+from posegen.storage.stores import open_local
 from posegen.upkeep.examination import examine
 from posegen.upkeep.finding import Part
 from posegen.upkeep.outside import NEEDED_SENSORS
@@ -52,7 +53,7 @@ def platform(home, said: dict, pictures=None) -> Iterator[str]:
     async def page(request):
         return PlainTextResponse("<html>", media_type="text/html")
 
-    place = local_place(load_settings())
+    place = LocalConfig.of(load_settings())
     routes = pictures or object_routes(open_local(place), cors_origins=place.cors_origins)
     application = Starlette(
         routes=[
@@ -218,7 +219,7 @@ def test_pictures_behind_a_server_that_is_not_there(posegen, database, studio, h
 
 def test_uploads_that_are_signed_with_another_secret(posegen, home, monkeypatch):
     monkeypatch.setenv("STORAGE_SIGNING_SECRET", "that of the platform")
-    secret = local_place(load_settings())
+    secret = LocalConfig.of(load_settings())
     monkeypatch.setenv("STORAGE_SIGNING_SECRET", "that of this shell")
 
     with platform(home, healthy(), object_routes(open_local(secret))):
@@ -239,7 +240,7 @@ def test_uploads_while_the_clocks_are_apart(database, posegen, home):
 
 
 def test_pages_that_may_not_upload(posegen, home, monkeypatch):
-    place = local_place(load_settings())  # as `posegen up` was started: without an origin
+    place = LocalConfig.of(load_settings())  # as `posegen up` was started: without an origin
     monkeypatch.setenv("CORS_ORIGINS", "https://app.example.com")
 
     with platform(home, healthy(), object_routes(open_local(place))):

@@ -10,11 +10,11 @@ import urllib.request
 import pytest
 
 from posegen.cli.session import open_session
-from posegen.storage import places
+from posegen.storage import configuration as places
 from posegen.storage.bucket import BucketAdministration
+from posegen.storage.configuration import RequestLimits
 from posegen.storage.keys import STORE_MARKER_KEY
 from posegen.storage.local import LocalStore
-from posegen.storage.places import RequestLimits
 from posegen.storage.s3 import BucketStore
 from tests.builders import execute, finished, value
 from tests.fault_proxy_http import Fault, HttpFaultProxy

@@ -13,6 +13,7 @@ import pytest
 
 from posegen.cli import requests
 from posegen.generations.asking import claims
+from posegen.generations.asking import requests as asking
 from posegen.running_platform import hold_home
 from posegen.settings import PROJECT_ROOT
 from tests.builders import A_POSE, a_user, cancel_generation, execute, row, rows, started, take_in, value, work
@@ -99,7 +100,7 @@ def test_a_request_whose_commit_is_lost_may_be_stored(database, posegen, monkeyp
         execute(database, "select pg_terminate_backend(%s, 10000)", connection.info.backend_pid)
         return LOST
 
-    monkeypatch.setattr(requests, "insert_request", stored)
+    monkeypatch.setattr(asking, "insert_request", stored)
 
     answer = posegen("submit", "star-jump")
 

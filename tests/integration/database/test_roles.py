@@ -17,8 +17,7 @@ from posegen.database.migrate import newest_revision
 from posegen.database.server_url import parse_url
 from posegen.errors import BackendHeldBack, BackendUnavailable
 from posegen.generations.asking import claims
-from posegen.generations.making.recovery import recover
-from posegen.generations.rules import TimeLimits
+from posegen.generations.making.recovery import TimeLimits, recover
 from posegen.upkeep.invariants import Bounds
 from posegen.upkeep.preparing import prepare_database
 from posegen.upkeep.retention import RetentionRule, clean_up_images

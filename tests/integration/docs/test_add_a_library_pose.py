@@ -8,8 +8,7 @@ import pytest
 
 from posegen.database.connection import Database
 from posegen.errors import InvalidPose
-from posegen.generations.asking.intake import Catalogue
-from posegen.generations.rules import Prices
+from posegen.generations.asking.judging import Catalogue, Prices
 from posegen.poses.prompts import choose_pose
 from posegen.poses.specification import PoseSpecification
 from posegen.upkeep.preparing import prepare_database

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from posegen.errors import ClaimSuperseded, GenerationUnknown
-from posegen.generations.asking import queue
+from posegen.generations.asking import claims
 from posegen.generations.asking.claims import claim_next, resume_work, start_work
 from posegen.generations.making import outcomes
 from posegen.generations.making.outcomes import GENERATIONS
@@ -130,7 +130,7 @@ def test_a_claimer_waits_for_another_one_that_is_still_counting(database):
 
     with database.transaction() as connection:
         slots.lock_claiming(connection)
-        assert len(queue.claim_queued(connection, 2)) == 2
+        assert len(claims.claim_queued(connection, 2)) == 2
         second.start()
         second.join(0.3)
         assert answers == []

@@ -15,6 +15,7 @@ from posegen.designs.making import make_design
 from posegen.errors import UploadRefused
 from posegen.generations.making import contact_sheets
 from posegen.generations.making.contact_sheets import draw_contact_sheet, store_contact_sheet
+from posegen.generations.rows import poses as pose_rows
 from posegen.images.thumbnail_sizes import thumbnail_sizes
 from posegen.images.validation import open_image
 from posegen.objects import rows as objects
@@ -77,13 +78,13 @@ def hide(studio, *positions, grace=NOW):
         if each["position"] in positions
     ]
     with studio.database.transaction() as connection:
-        assert retention.hide(connection, poses, actor="Ayu", grace=grace) == len(positions)
+        assert pose_rows.hide(connection, poses, actor="Ayu", grace=grace) == len(positions)
         return poses
 
 
 def restore(studio, poses):
     with studio.database.transaction() as connection:
-        assert retention.restore(connection, poses, actor="Ayu") == len(poses)
+        assert pose_rows.restore(connection, poses, actor="Ayu") == len(poses)
 
 
 def clean_up(studio):

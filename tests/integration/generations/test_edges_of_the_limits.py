@@ -13,7 +13,7 @@ from posegen.errors import ReplayRefused, UploadRefused
 from posegen.generations.adopting.adoption import Adoption, adopt_tree
 from posegen.generations.making.contact_sheets import draw_contact_sheet
 from posegen.generations.making.exports import derive_exports
-from posegen.generations.making.thumbnails import make_thumbnails_again
+from posegen.generations.making.poses import make_thumbnails_again
 from posegen.generations.reading.archives import plan_archive
 from posegen.generations.reading.gathering import gather_files
 from posegen.generations.reading.inspection import inspect_exports, inspect_poses

@@ -12,9 +12,9 @@ from psycopg.types.json import Jsonb
 from posegen.accounts import credits as ledger
 from posegen.errors import PartlyDone
 from posegen.generations.asking import claims
-from posegen.generations.asking.limits import POSE_RESERVE_BYTES
+from posegen.generations.asking.intake import IntakeLimits
+from posegen.generations.asking.judging import POSE_RESERVE_BYTES
 from posegen.generations.rows import poses
-from posegen.generations.rules import IntakeLimits
 from posegen.platforms.platform import reserved_bytes
 from tests.builders import (
     A_POSE,

@@ -18,8 +18,7 @@ from posegen.errors import BackendHeldBack, ClaimSuperseded, GenerationCancelled
 from posegen.generations.asking import claims
 from posegen.generations.making import checkpoint, outcomes
 from posegen.generations.making.outcomes import GENERATIONS
-from posegen.generations.making.recovery import recover
-from posegen.generations.rules import TimeLimits
+from posegen.generations.making.recovery import TimeLimits, recover
 from posegen.upkeep.invariants import Bounds
 from posegen.upkeep.verification import verify
 from posegen.work.outcomes import cancel, recover_run, release, release_run, retry_after_error, retry_after_lost_contact

@@ -25,11 +25,10 @@ from posegen.errors import (
     UnknownName,
 )
 from posegen.generations.asking import claims
-from posegen.generations.asking.limits import POSE_RESERVE_BYTES
+from posegen.generations.asking.judging import POSE_RESERVE_BYTES
 from posegen.generations.making import calls, checkpoint
 from posegen.generations.making.outcomes import GENERATIONS
-from posegen.generations.making.poses import make_poses
-from posegen.generations.making.thumbnails import make_thumbnails_again
+from posegen.generations.making.poses import make_poses, make_thumbnails_again
 from posegen.generations.making.work import at_work
 from posegen.images.thumbnail_sizes import thumbnail_sizes
 from posegen.images.validation import open_image

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from posegen.generations.making.exports import derive_exports
-from posegen.generations.making.thumbnails import make_thumbnails_again
+from posegen.generations.making.poses import make_thumbnails_again
 from posegen.generations.reading.origins import what_is_known, what_it_says
 from posegen.generations.rows.poses import pose_id
 from posegen.images.packets import find_packet
@@ -33,9 +33,7 @@ def said(data: bytes) -> Provenance:
 
 
 def known(studio, path):
-    said = what_it_says(path)
-    with studio.database.transaction() as connection:
-        return what_is_known(connection, said)
+    return what_is_known(studio.database, what_it_says(path))
 
 
 # --- what files say -----------------------------------------------------------------------------------------------

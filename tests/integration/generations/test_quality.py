@@ -11,11 +11,11 @@ import pytest
 from posegen.backends.mannequin import Mannequin
 from posegen.backends.protocol import Rendering
 from posegen.errors import ImageInvalid
+from posegen.generations.making import quality
 from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.making.poses import make_poses
 from posegen.generations.making.quality import Gate, problems_of
 from posegen.generations.reading.inspection import inspect_quality
-from posegen.generations.rows import quality
 from posegen.images.measures import FigureMeasures, Measures
 from posegen.images.quality import seed_of
 from posegen.images.validation import open_image

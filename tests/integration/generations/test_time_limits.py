@@ -9,8 +9,7 @@ from posegen.errors import BackendHeldBack, BackendUnavailable, LeaseLost
 from posegen.generations.asking import claims
 from posegen.generations.making import checkpoint, outcomes
 from posegen.generations.making.outcomes import GENERATIONS
-from posegen.generations.making.recovery import recover
-from posegen.generations.rules import TimeLimits
+from posegen.generations.making.recovery import TimeLimits, recover
 from posegen.work.outcomes import release
 from posegen.work.rules import RetryRule
 from tests.builders import (

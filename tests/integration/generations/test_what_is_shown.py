@@ -11,8 +11,7 @@ from posegen.errors import ClaimSuperseded, GenerationUnknown
 from posegen.generations.making.contact_sheets import draw_contact_sheet, store_contact_sheet
 from posegen.generations.making.manifests import exports_manifest, poses_manifest, thumbnails_manifest
 from posegen.generations.making.outcomes import GENERATIONS
-from posegen.generations.making.poses import make_poses
-from posegen.generations.making.thumbnails import make_thumbnails_again
+from posegen.generations.making.poses import make_poses, make_thumbnails_again
 from posegen.generations.reading.inspection import inspect_counts, inspect_exports, inspect_poses
 from posegen.images.validation import open_image
 from posegen.work.keeper import LeaseKeeper

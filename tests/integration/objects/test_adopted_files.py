@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from posegen.generations.making.thumbnails import make_thumbnails_again
+from posegen.generations.making.poses import make_thumbnails_again
+from posegen.generations.rows import poses as pose_rows
 from posegen.objects import adopted_files, moves
 from posegen.objects.moves import DoomedObject
 from posegen.objects.moving import Move, delete_due, move_objects
-from posegen.upkeep import retention_rows as retention
 from posegen.upkeep.reconciling import reconcile
 from posegen.upkeep.retention import RetentionRule, clean_up_images
 from posegen.upkeep.verification import verify
@@ -45,7 +45,7 @@ def poses(database):
 
 def delete(database, *, delete_files=False, grace=NOW):
     with database.transaction() as connection:
-        assert retention.hide(connection, poses(database), actor="Ayu", grace=grace) == 2
+        assert pose_rows.hide(connection, poses(database), actor="Ayu", grace=grace) == 2
         if delete_files:
             assert adopted_files.let_go_with(connection, poses(database)) == 3
 
@@ -253,7 +253,7 @@ def test_delete_files_may_be_said_after_the_poses_are_gone(database, store, in_p
 def test_a_restore_takes_the_word_back(database, store, in_place):
     delete(database, delete_files=True, grace=timedelta(days=1))
     with database.transaction() as connection:
-        assert retention.restore(connection, poses(database), actor="Ayu") == 2
+        assert pose_rows.restore(connection, poses(database), actor="Ayu") == 2
     delete(database)
     clean_up_images(database, [store], RetentionRule())
 

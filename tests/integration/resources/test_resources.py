@@ -10,18 +10,15 @@ import dagster as dg
 import pytest
 from psycopg_pool import PoolClosed
 
-from posegen.errors import DatabaseUnusable, SettingsInvalid, StoreMistaken
+from posegen.errors import DatabaseUnusable, StoreMistaken
 from posegen.settings import Settings
 from posegen.storage.keys import STORE_MARKER_KEY, manifest_key
 from posegen.storage.local import LocalStore
 from resources.database import DatabaseResource
 from resources.environment import deployment_resources
 from resources.manifest_io_manager import ManifestIOManager
-from resources.storage import StorageResource
 from tests.builders import execute, rows, value
-from tests.deployments import QUIET, ignore_warning_of_nested_resources
-
-pytestmark = ignore_warning_of_nested_resources
+from tests.deployments import QUIET
 
 
 @dg.asset(io_manager_key="manifests")
@@ -34,17 +31,9 @@ def downstream(upstream: dict[str, object]) -> None:
     assert upstream["poses"] == [{"seed": 7, "name": "Füße"}]
 
 
-def local_storage(folder):
-    return StorageResource(
-        storage_local_path=str(folder / "storage"),
-        storage_base_url="/media",
-        signing_secret_path=str(folder / "signing-secret"),
-    )
-
-
 @pytest.fixture
 def manifests(tmp_path):
-    return ManifestIOManager(storage=local_storage(tmp_path))
+    return ManifestIOManager(Settings(posegen_home=tmp_path))
 
 
 def materialize(manifests, *, only, **options):
@@ -117,31 +106,17 @@ def test_putting_resources_together_opens_nothing(tmp_path):
     assert not (tmp_path / "home").exists()
 
 
-def test_a_database_url_that_is_not_set_is_named(database, tmp_path, monkeypatch):
+def test_a_database_url_that_is_not_set_is_named(tmp_path, monkeypatch):
     monkeypatch.delenv("DATABASE_URL", raising=False)
-    resources = deployment_resources(Settings(posegen_home=tmp_path))
+    studio = deployment_resources(Settings(posegen_home=tmp_path))["studio"]
 
-    with pytest.raises(Exception, match="DATABASE_URL"), dg.build_resources(resources):
+    with pytest.raises(DatabaseUnusable, match="DATABASE_URL"), studio.open():
         pass
 
 
-def test_a_resource_gives_what_the_domain_knows(database, tmp_path):
+def test_a_resource_gives_what_the_domain_knows(database):
     with DatabaseResource(url=database.url).open() as opened:
         assert value(opened, "select 1") == 1
-    assert isinstance(local_storage(tmp_path).open().current, LocalStore)
-
-
-def test_the_stores_as_a_resource_have_the_fields_of_the_settings():
-    assert set(StorageResource.model_fields) - {"signing_secret_path"} <= set(Settings.model_fields)
-
-
-def test_a_store_without_its_bucket_is_refused_in_words(tmp_path):
-    incomplete = StorageResource(
-        storage_mode="r2", storage_local_path=str(tmp_path), storage_base_url="/media", signing_secret_path="unused"
-    )
-
-    with pytest.raises(SettingsInvalid, match="storage_mode is r2"):
-        incomplete.open()
 
 
 def test_a_studio_is_not_opened_on_a_store_of_another_database(database, tmp_path, monkeypatch):

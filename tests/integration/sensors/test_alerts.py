@@ -17,9 +17,9 @@ from posegen.database.connection import Database
 from posegen.incidents import Incident
 from posegen.upkeep.health import HealthFinding, Kind
 from posegen.upkeep.incidents import follow, message
-from resources.database import DatabaseResource
 from sensors.alerts import alerts
 from tests.builders import execute, row, rows, value
+from tests.deployments import resources_of
 from tests.documents import page
 
 AT_ONCE = timedelta(0)
@@ -85,7 +85,7 @@ def tick(database: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("POSEGEN_ALERT_WEBHOOK", receiver.url)
 
     def evaluate(url: str = database.url) -> str:
-        with dg.build_sensor_context(resources={"database": DatabaseResource(url=url)}) as context:
+        with dg.build_sensor_context(resources=resources_of(alerts, url=url)) as context:
             answer = alerts(context)
         assert isinstance(answer, dg.SkipReason), "it never starts a run"
         return str(answer.skip_message)

@@ -12,9 +12,6 @@ from dagster._core.storage.tags import RUN_KEY_TAG
 
 from posegen.designs.making import make_design
 from posegen.designs.rows import REQUESTS_CHANNEL
-from posegen.settings import Settings
-from resources.database import DatabaseResource
-from resources.environment import deployment_resources
 from sensors.designs import design_requests
 from sensors.targets import DESIGNS, DISPATCH_TAG
 from tests.builders import (
@@ -29,10 +26,8 @@ from tests.builders import (
 )
 from tests.concurrency import until
 from tests.conftest import BASE_URL
-from tests.deployments import ignore_warning_of_nested_resources
+from tests.deployments import resources_of
 from tests.stores import keys_in
-
-pytestmark = ignore_warning_of_nested_resources
 
 
 @dg.job(name="render_designs")
@@ -49,11 +44,9 @@ def short_waits(monkeypatch):
 @pytest.fixture
 def tick(instance, database, tmp_path: Path, monkeypatch):
     """One evaluation, as the daemon asks for it."""
-    monkeypatch.setenv("DATABASE_URL", database.url)
-    resources = deployment_resources(Settings(posegen_home=tmp_path, storage_base_url=BASE_URL))
 
     def evaluate(url: str = database.url) -> dg.SensorResult | dg.SkipReason:
-        asked_for = {"studio": resources["studio"], "database": DatabaseResource(url=url)}
+        asked_for = resources_of(design_requests, url=url, posegen_home=tmp_path, storage_base_url=BASE_URL)
         with dg.build_sensor_context(instance=instance, resources=asked_for) as context:
             return design_requests(context)
 

@@ -16,8 +16,7 @@ from structlog.testing import capture_logs
 from posegen.designs import rows as design_rows
 from posegen.errors import DatabaseUnusable, PartlyDone
 from posegen.generations import kind
-from posegen.generations.asking import queue
-from posegen.settings import Settings
+from posegen.generations.asking import intake
 from posegen.storage.space import Space
 from posegen.upkeep.health import Kind, Thresholds, judge
 from posegen.upkeep.health_rows import look
@@ -27,7 +26,6 @@ from posegen.web.metrics import exposition
 from posegen.work import failing_steps as steps
 from posegen.work import outcomes as work_outcomes
 from posegen.work.steps import Apart, Steps
-from resources.environment import deployment_resources
 from sensors import alerts, designs, outcomes, requests, variants
 from tests.builders import (
     a_design,
@@ -45,9 +43,7 @@ from tests.builders import (
     value,
 )
 from tests.conftest import BASE_URL
-from tests.deployments import ignore_warning_of_nested_resources
-
-pytestmark = ignore_warning_of_nested_resources
+from tests.deployments import resources_of
 
 
 @dg.job(name="generate")
@@ -58,12 +54,10 @@ def generate():
 @pytest.fixture
 def tick(instance, database, tmp_path: Path, monkeypatch):
     """One evaluation of a sensor, as the daemon asks for it; the keys of the runs that it starts."""
-    monkeypatch.setenv("DATABASE_URL", database.url)
     monkeypatch.setenv("POSEGEN_LISTEN_SECONDS", "0.01")
-    resources = deployment_resources(Settings(posegen_home=tmp_path, storage_base_url=BASE_URL))
 
     def evaluate(sensor: dg.SensorDefinition) -> list[str]:
-        asked_for = {name: resources[name] for name in sensor.required_resource_keys}
+        asked_for = resources_of(sensor, url=database.url, posegen_home=tmp_path, storage_base_url=BASE_URL)
         with dg.build_sensor_context(instance=instance, resources=asked_for) as context:
             answer = sensor(context)
         return (
@@ -263,14 +257,14 @@ def test_a_request_fails_once_whatever_reading_it_raises_and_its_neighbours_are_
     monkeypatch.setenv("POSEGEN_MAX_RUNNING", "5")
     user = a_user(database)
     asked = [a_request(database, user) for _ in range(3)]
-    read = queue.submission_of
+    read = intake.submission_of
 
     def submission_of(connection, generation_id):
         if generation_id == asked[1]:
             meets(connection)
         return read(connection, generation_id)
 
-    monkeypatch.setattr(queue, "submission_of", submission_of)
+    monkeypatch.setattr(intake, "submission_of", submission_of)
 
     assert tick(requests.generation_requests) == [f"{asked[0]}:1", f"{asked[2]}:1"]
 

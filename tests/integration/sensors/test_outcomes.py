@@ -10,7 +10,6 @@ from posegen.generations.asking import claims
 from posegen.generations.making.outcomes import GENERATIONS
 from posegen.work.outcomes import recover_run, release
 from posegen.work.rules import RetryRule
-from resources.database import DatabaseResource
 from sensors import outcomes as outcomes_sensor
 from sensors.outcomes import cancelled_runs, failed_runs
 from sensors.targets import DISPATCH_TAG, USER_TAG
@@ -29,6 +28,7 @@ from tests.builders import (
     status,
     value,
 )
+from tests.deployments import resources_of
 
 NOBODY = "postgresql://nobody:secret-word@127.0.0.1:9/nowhere"
 
@@ -49,7 +49,7 @@ def tick(instance, database):
     """One evaluation of a sensor, as the daemon asks for it."""
 
     def evaluate(sensor, cursor=None, url=database.url):
-        resources = {"database": DatabaseResource(url=url)}
+        resources = resources_of(sensor, url=url)
         with dg.build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context:
             return sensor(context)
 

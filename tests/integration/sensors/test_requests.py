@@ -16,9 +16,8 @@ from posegen.generations.making import outcomes
 from posegen.work.outcomes import recover_run
 from posegen.work.rules import RetryRule
 from posegen.work.worker_home import WorkerHome
-from resources.database import DatabaseResource
 from sensors.requests import generation_requests
-from sensors.targets import GENERATIONS
+from sensors.targets import GENERATION_PARTITIONS
 from tests.builders import (
     A_POSE,
     PRICE,
@@ -39,6 +38,7 @@ from tests.builders import (
     value,
 )
 from tests.concurrency import until
+from tests.deployments import resources_of
 
 LONG = "15"  # seconds to listen for, where a test is about not having to; no more can be set
 NOBODY = "postgresql://nobody:secret-word@127.0.0.1:9/nowhere"
@@ -60,7 +60,8 @@ def tick(instance, database):
     """One evaluation, as the daemon asks for it."""
 
     def evaluate(url: str = database.url) -> dg.SensorResult | dg.SkipReason:
-        with dg.build_sensor_context(instance=instance, resources={"database": DatabaseResource(url=url)}) as context:
+        resources = resources_of(generation_requests, url=url)
+        with dg.build_sensor_context(instance=instance, resources=resources) as context:
             return generation_requests(context)
 
     return evaluate
@@ -99,7 +100,10 @@ def test_a_new_row_becomes_a_partition_and_a_run(database, tick):
     assert request.tags["dagster/max_retries"] == "0"
     assert request.tags["dagster/retry_on_asset_or_op_failure"] == "false"
     (partitions,) = answer.dynamic_partitions_requests
-    assert (partitions.partitions_def_name, partitions.partition_keys) == (GENERATIONS.name, [str(generation)])
+    assert (partitions.partitions_def_name, partitions.partition_keys) == (
+        GENERATION_PARTITIONS.name,
+        [str(generation)],
+    )
     assert status(database, generation) == "dispatched"
     assert credits(database, user) == (10_000 - PRICE, PRICE, 0)
 

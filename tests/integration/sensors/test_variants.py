@@ -9,10 +9,10 @@ import pytest
 from dagster import DagsterRunStatus as Status
 from dagster._core.storage.tags import RUN_KEY_TAG
 
-from resources.database import DatabaseResource
 from sensors.targets import BATCH_TAG
 from sensors.variants import image_requests
 from tests.builders import execute, rows, value
+from tests.deployments import resources_of
 
 NOBODY = "postgresql://nobody:secret-word@127.0.0.1:9/nowhere"
 
@@ -27,7 +27,8 @@ def tick(instance, database):
     """One evaluation, as the daemon asks for it."""
 
     def evaluate(url: str = database.url) -> dg.SensorResult | dg.SkipReason:
-        with dg.build_sensor_context(instance=instance, resources={"database": DatabaseResource(url=url)}) as context:
+        resources = resources_of(image_requests, url=url)
+        with dg.build_sensor_context(instance=instance, resources=resources) as context:
             return image_requests(context)
 
     return evaluate

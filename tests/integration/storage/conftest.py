@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from posegen.storage.places import BucketPlace
+from posegen.storage.configuration import BucketConfig
 from tests.fault_proxy_http import HttpFaultProxy
 from tests.s3_server import HOST, S3Server
 
@@ -19,12 +19,12 @@ def proxy(s3_server: S3Server) -> Iterator[HttpFaultProxy]:
 
 
 @pytest.fixture(scope="module")
-def bucket(s3_server: S3Server) -> BucketPlace:
+def bucket(s3_server: S3Server) -> BucketConfig:
     """A private bucket for the tests of one module."""
     return s3_server.new_bucket()
 
 
 @pytest.fixture
-def place(bucket: BucketPlace, proxy: HttpFaultProxy) -> BucketPlace:
+def place(bucket: BucketConfig, proxy: HttpFaultProxy) -> BucketConfig:
     """The bucket, reached through the proxy."""
     return replace(bucket, endpoint=proxy.url)

@@ -13,8 +13,8 @@ from dagster._serdes import ConfigurableClassData
 from dagster_aws.s3.compute_log_manager import S3ComputeLogManager
 
 from posegen.settings import PROJECT_ROOT
+from posegen.storage.configuration import BucketConfig
 from posegen.storage.keys import is_registered
-from posegen.storage.places import BucketPlace
 from posegen.storage.s3 import BucketStore
 from tests.fault_proxy_http import HttpFaultProxy
 from tests.s3_server import CREDENTIALS, REGION
@@ -29,7 +29,7 @@ def document(path: str) -> dict[str, object]:
 
 
 @pytest.fixture
-def machine(place: BucketPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def machine(place: BucketConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder in which one machine keeps what waits to be uploaded; the environment is the file's."""
     for name, value in {
         "POSEGEN_LOGS_BUCKET": place.bucket,
@@ -60,7 +60,7 @@ def test_all_else_is_as_in_the_checkout() -> None:
 
 
 def test_what_a_run_prints_is_read_on_another_machine(
-    machine: Path, bucket: BucketPlace, proxy: HttpFaultProxy
+    machine: Path, bucket: BucketConfig, proxy: HttpFaultProxy
 ) -> None:
     with manager().capture_logs(LOG_KEY):
         print("the first pose is stored")

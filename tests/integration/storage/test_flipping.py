@@ -13,23 +13,22 @@ from posegen.errors import StoreUnknown
 from posegen.generations.making.contact_sheets import draw_contact_sheet, store_contact_sheet
 from posegen.generations.making.exports import derive_exports
 from posegen.generations.making.manifests import exports_manifest, poses_manifest, thumbnails_manifest
-from posegen.generations.making.thumbnails import make_thumbnails_again
+from posegen.generations.making.poses import make_thumbnails_again
 from posegen.generations.reading.archives import plan_archive
 from posegen.generations.reading.gathering import gather_files
 from posegen.generations.reading.inspection import inspect_exports, inspect_poses
 from posegen.library import rows as library
 from posegen.library.control_maps import control_maps
 from posegen.objects import stores
+from posegen.settings import Settings
+from posegen.storage.configuration import BucketConfig
 from posegen.storage.keys import manifest_key
-from posegen.storage.places import BucketPlace
 from posegen.storage.protocol import ObjectStore
 from posegen.storage.s3 import BucketStore
 from posegen.storage.stores import Stores
 from posegen.studio import Studio
 from resources.manifest_io_manager import ManifestIOManager
-from resources.storage import StorageResource
 from tests.builders import finished, rows, value
-from tests.deployments import ignore_warning_of_nested_resources
 from tests.s3_server import CREDENTIALS
 from tests.stores import empty, keys_in
 
@@ -38,7 +37,7 @@ FORMATS = ["instagram_post", "tiktok"]
 
 
 @pytest.fixture
-def other(bucket: BucketPlace) -> ObjectStore:
+def other(bucket: BucketConfig) -> ObjectStore:
     """A private bucket."""
     opened = BucketStore(bucket)
     empty(opened)
@@ -148,7 +147,7 @@ def test_a_private_store_has_no_urls_in_the_views_and_signed_ones_to_look_at(
     assert "X-Amz-Signature=" in sheet
 
 
-def test_a_public_store_has_urls_that_begin_as_it_is_configured(studio: Studio, bucket: BucketPlace) -> None:
+def test_a_public_store_has_urls_that_begin_as_it_is_configured(studio: Studio, bucket: BucketConfig) -> None:
     public = BucketStore(replace(bucket, public_url="https://cdn.example"))
     empty(public)
     with studio.database.transaction() as connection:
@@ -165,17 +164,14 @@ def test_a_public_store_has_urls_that_begin_as_it_is_configured(studio: Studio, 
 # --- manifests -----------------------------------------------------------------------------------------------------
 
 
-@ignore_warning_of_nested_resources
 def test_a_manifest_of_before_is_found_where_it_was_left(
-    studio: Studio, other: ObjectStore, bucket: BucketPlace
+    studio: Studio, other: ObjectStore, bucket: BucketConfig
 ) -> None:
     key = manifest_key("upstream", None)
     studio.store.put(key, b'{"from": "before"}', content_type="application/json")
-    storage = StorageResource(
+    settings = Settings(
         storage_mode="s3",
-        storage_local_path=str(studio.store._root),  # type: ignore[attr-defined]
-        storage_base_url="/media",
-        signing_secret_path="unused",
+        storage_local_path=studio.store._root,  # type: ignore[attr-defined]
         s3_endpoint=bucket.endpoint,
         s3_bucket=bucket.bucket,
         s3_access_key_id=CREDENTIALS.access_key_id,
@@ -194,7 +190,7 @@ def test_a_manifest_of_before_is_found_where_it_was_left(
     def run(*assets: object) -> None:
         dg.materialize(
             [upstream, downstream],
-            resources={"manifests": ManifestIOManager(storage=storage)},
+            resources={"manifests": ManifestIOManager(settings)},
             selection=list(assets),  # type: ignore[arg-type]
         )
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 import pytest
 
 from posegen.errors import ObjectCorrupt, ObjectMissing, StoreUnavailable
-from posegen.storage.places import BucketPlace, RequestLimits
+from posegen.storage.configuration import BucketConfig, RequestLimits
 from posegen.storage.s3 import BucketStore
 from tests.fault_proxy_http import Fault, HttpFaultProxy, SeenRequest
 from tests.stores import PNG
@@ -60,7 +60,7 @@ def written(operation: str) -> bytes:
     return BODY if operation == "put" else STREAM
 
 
-def stored(bucket: BucketPlace, key: str, data: bytes) -> None:
+def stored(bucket: BucketConfig, key: str, data: bytes) -> None:
     """Put there by somebody whom no fault befalls."""
     BucketStore(bucket).put(key, data, content_type=PNG)
 
@@ -78,7 +78,7 @@ def about(key: str) -> Callable[[SeenRequest], bool]:
 @pytest.mark.parametrize("fault", Fault)
 @pytest.mark.parametrize("operation", WRITES)
 def test_a_write_outlives_a_fault(
-    operation: str, fault: Fault, place: BucketPlace, bucket: BucketPlace, proxy: HttpFaultProxy, key: str
+    operation: str, fault: Fault, place: BucketConfig, bucket: BucketConfig, proxy: HttpFaultProxy, key: str
 ) -> None:
     store = BucketStore(replace(place, limits=PATIENT))
     proxy.break_requests(fault, matching=about(key))
@@ -93,7 +93,7 @@ def test_a_write_outlives_a_fault(
 @pytest.mark.parametrize("fault", Fault)
 @pytest.mark.parametrize("operation", READS)
 def test_a_read_outlives_a_fault(
-    operation: str, fault: Fault, place: BucketPlace, bucket: BucketPlace, proxy: HttpFaultProxy, key: str
+    operation: str, fault: Fault, place: BucketConfig, bucket: BucketConfig, proxy: HttpFaultProxy, key: str
 ) -> None:
     stored(bucket, key, BODY)
     proxy.break_requests(fault, matching=about(key))
@@ -108,7 +108,7 @@ PASSING = [fault for fault in Fault if fault not in {Fault.FLIP_ON_READ, Fault.F
 @pytest.mark.parametrize("fault", PASSING)
 @pytest.mark.parametrize("operation", OTHERS)
 def test_every_other_operation_outlives_a_fault(
-    operation: str, fault: Fault, place: BucketPlace, bucket: BucketPlace, proxy: HttpFaultProxy, key: str
+    operation: str, fault: Fault, place: BucketConfig, bucket: BucketConfig, proxy: HttpFaultProxy, key: str
 ) -> None:
     stored(bucket, key, BODY)
     expected = OTHERS[operation](BucketStore(bucket), key)
@@ -120,7 +120,7 @@ def test_every_other_operation_outlives_a_fault(
 
 
 def test_a_large_object_is_read_on_where_the_fault_was(
-    place: BucketPlace, bucket: BucketPlace, proxy: HttpFaultProxy, key: str
+    place: BucketConfig, bucket: BucketConfig, proxy: HttpFaultProxy, key: str
 ) -> None:
     stored(bucket, key, LARGE)
     proxy.break_requests(Fault.CUT_BODY, matching=lambda request: "range" in request.headers)
@@ -133,7 +133,7 @@ def test_a_large_object_is_read_on_where_the_fault_was(
 
 
 def test_a_flipped_bit_in_a_large_object_never_comes_to_the_end(
-    place: BucketPlace, bucket: BucketPlace, proxy: HttpFaultProxy, key: str
+    place: BucketConfig, bucket: BucketConfig, proxy: HttpFaultProxy, key: str
 ) -> None:
     stored(bucket, key, LARGE)
     proxy.break_requests(Fault.FLIP_ON_READ, matching=lambda request: "range" in request.headers)
@@ -148,7 +148,7 @@ def test_a_flipped_bit_in_a_large_object_never_comes_to_the_end(
 @pytest.mark.parametrize("fault", Fault)
 @pytest.mark.parametrize("operation", WRITES)
 def test_a_write_ends_in_time_and_leaves_no_other_bytes(
-    operation: str, fault: Fault, place: BucketPlace, bucket: BucketPlace, proxy: HttpFaultProxy, key: str
+    operation: str, fault: Fault, place: BucketConfig, bucket: BucketConfig, proxy: HttpFaultProxy, key: str
 ) -> None:
     proxy.break_requests(fault, times=math.inf, matching=about(key))
     began = time.monotonic()
@@ -168,7 +168,7 @@ def test_a_write_ends_in_time_and_leaves_no_other_bytes(
 @pytest.mark.parametrize("fault", Fault)
 @pytest.mark.parametrize("operation", READS)
 def test_a_read_ends_in_time_and_gives_no_other_bytes(
-    operation: str, fault: Fault, place: BucketPlace, bucket: BucketPlace, proxy: HttpFaultProxy, key: str
+    operation: str, fault: Fault, place: BucketConfig, bucket: BucketConfig, proxy: HttpFaultProxy, key: str
 ) -> None:
     stored(bucket, key, BODY)
     proxy.break_requests(fault, times=math.inf, matching=about(key))
@@ -185,7 +185,7 @@ def test_a_read_ends_in_time_and_gives_no_other_bytes(
     assert (raised.value.store, raised.value.key) == ("s3", key)
 
 
-def content(bucket: BucketPlace, key: str) -> bytes | None:
+def content(bucket: BucketConfig, key: str) -> bytes | None:
     try:
         return BucketStore(bucket).get(key)
     except ObjectMissing:
@@ -196,7 +196,7 @@ def content(bucket: BucketPlace, key: str) -> bytes | None:
 
 
 def test_an_object_whose_answer_was_lost_is_not_counted_as_somebody_elses(
-    place: BucketPlace, proxy: HttpFaultProxy, key: str
+    place: BucketConfig, proxy: HttpFaultProxy, key: str
 ) -> None:
     store = BucketStore(replace(place, limits=PATIENT))
     proxy.break_requests(Fault.LOST_ACK, times=3, matching=lambda request: request.method == "PUT")
@@ -207,7 +207,7 @@ def test_an_object_whose_answer_was_lost_is_not_counted_as_somebody_elses(
     assert store.put(key, BODY, content_type=PNG).skipped
 
 
-def test_the_reason_is_told_in_words(place: BucketPlace, proxy: HttpFaultProxy, key: str) -> None:
+def test_the_reason_is_told_in_words(place: BucketConfig, proxy: HttpFaultProxy, key: str) -> None:
     proxy.break_requests(Fault.SLOW_DOWN, times=math.inf)
 
     with pytest.raises(

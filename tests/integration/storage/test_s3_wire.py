@@ -17,7 +17,7 @@ import pytest
 from posegen.errors import ObjectExists, StoreDenied
 from posegen.storage import s3
 from posegen.storage.bucket import BucketAdministration
-from posegen.storage.places import BucketPlace, Credentials
+from posegen.storage.configuration import BucketConfig, Credentials
 from posegen.storage.protocol import Unfinished
 from posegen.storage.s3 import BucketStore
 from posegen.storage.s3_requests import PIECE_BYTES, requests_to
@@ -44,7 +44,7 @@ def headers_of_last_put(proxy: HttpFaultProxy) -> dict[str, str]:
     return [request for request in proxy.seen if request.method == "PUT"][-1].headers
 
 
-def everything(place: BucketPlace) -> None:
+def everything(place: BucketConfig) -> None:
     """Each kind of request that Posegen makes, the administration of the bucket included."""
     store = BucketStore(place)
     store.put("poses/a.png", BODY, content_type=PNG, metadata={"recipe": "5f3c"})
@@ -66,7 +66,7 @@ def everything(place: BucketPlace) -> None:
     store.delete("poses/b.png", "poses/c.png")
 
 
-def upload(url: str, place: BucketPlace) -> None:
+def upload(url: str, place: BucketConfig) -> None:
     signed = urllib.parse.urlsplit(url)
     connection = http.client.HTTPConnection(signed.netloc, timeout=180)
     connection.request("PUT", f"{signed.path}?{signed.query}", BODY, {"Content-Type": PNG, "If-None-Match": "*"})
@@ -75,7 +75,7 @@ def upload(url: str, place: BucketPlace) -> None:
 
 
 def test_no_request_has_an_acl_a_trailer_or_a_form(
-    place: BucketPlace, proxy: HttpFaultProxy, parts_from_the_start: None
+    place: BucketConfig, proxy: HttpFaultProxy, parts_from_the_start: None
 ) -> None:
     everything(replace(place, cors_origins=("https://app.example.com",)))
 
@@ -112,7 +112,7 @@ def kind_of(request: SeenRequest) -> str:
     ],
 )
 def test_an_object_says_how_long_it_may_be_kept_and_what_it_is(
-    place: BucketPlace, proxy: HttpFaultProxy, key: str, public_url: str | None, cache_control: str
+    place: BucketConfig, proxy: HttpFaultProxy, key: str, public_url: str | None, cache_control: str
 ) -> None:
     store = BucketStore(replace(place, public_url=public_url))
     stored = store.put(key, BODY, content_type=PNG, create_only=False, metadata={"recipe": "5f3c"})
@@ -126,14 +126,14 @@ def test_an_object_says_how_long_it_may_be_kept_and_what_it_is(
     assert headers["x-amz-meta-recipe"] == "5f3c"
 
 
-def test_a_private_store_says_nothing_of_public(place: BucketPlace, proxy: HttpFaultProxy, key: str) -> None:
+def test_a_private_store_says_nothing_of_public(place: BucketConfig, proxy: HttpFaultProxy, key: str) -> None:
     BucketStore(place).put(key, BODY, content_type=PNG, cache_control="public, max-age=60")
 
     assert headers_of_last_put(proxy)["cache-control"] == "private, max-age=60"
 
 
 def test_a_create_only_put_is_one_request_with_a_condition_and_a_checksum(
-    place: BucketPlace, proxy: HttpFaultProxy, key: str
+    place: BucketConfig, proxy: HttpFaultProxy, key: str
 ) -> None:
     BucketStore(place).put(key, BODY, content_type=PNG)
 
@@ -143,7 +143,7 @@ def test_a_create_only_put_is_one_request_with_a_condition_and_a_checksum(
     assert request.body == BODY
 
 
-def test_many_objects_are_deleted_by_one_request(place: BucketPlace, proxy: HttpFaultProxy) -> None:
+def test_many_objects_are_deleted_by_one_request(place: BucketConfig, proxy: HttpFaultProxy) -> None:
     BucketStore(place).delete(*(f"poses/none/{number}.png" for number in range(500)))
 
     assert [request.method for request in proxy.seen] == ["POST"]
@@ -154,7 +154,7 @@ def test_many_objects_are_deleted_by_one_request(place: BucketPlace, proxy: Http
 
 @pytest.mark.parametrize("as_stream", [False, True], ids=["bytes", "stream"])
 def test_a_large_object_is_put_in_equal_parts(
-    place: BucketPlace, proxy: HttpFaultProxy, key: str, parts_from_the_start: None, as_stream: bool
+    place: BucketConfig, proxy: HttpFaultProxy, key: str, parts_from_the_start: None, as_stream: bool
 ) -> None:
     store = BucketStore(place)
 
@@ -169,7 +169,7 @@ def test_a_large_object_is_put_in_equal_parts(
 
 
 def test_a_large_object_that_is_there_is_not_sent_again(
-    place: BucketPlace, proxy: HttpFaultProxy, key: str, parts_from_the_start: None
+    place: BucketConfig, proxy: HttpFaultProxy, key: str, parts_from_the_start: None
 ) -> None:
     store = BucketStore(place)
     store.put(key, MANY_PIECES, content_type=PNG)
@@ -181,7 +181,7 @@ def test_a_large_object_that_is_there_is_not_sent_again(
         store.put(key, MANY_PIECES[::-1], content_type=PNG)
 
 
-def test_what_a_killed_writer_left_is_listed_and_taken_away(bucket: BucketPlace, key: str) -> None:
+def test_what_a_killed_writer_left_is_listed_and_taken_away(bucket: BucketConfig, key: str) -> None:
     client = BucketAdministration(bucket, lambda: CREDENTIALS)._client
     client.create_multipart_upload(Bucket=bucket.bucket, Key=key)
     store = BucketStore(bucket)
@@ -195,7 +195,7 @@ def test_what_a_killed_writer_left_is_listed_and_taken_away(bucket: BucketPlace,
     store.delete_unfinished(Unfinished("0" * 32, key, None, left.started))
 
 
-def test_an_object_without_our_notes_is_read_to_know_it(bucket: BucketPlace, key: str) -> None:
+def test_an_object_without_our_notes_is_read_to_know_it(bucket: BucketConfig, key: str) -> None:
     upload(BucketStore(bucket).signed_put_url(key, content_type=PNG, size=len(BODY)).url, bucket)
     store = BucketStore(bucket)
 
@@ -208,7 +208,7 @@ def test_an_object_without_our_notes_is_read_to_know_it(bucket: BucketPlace, key
 
 
 def test_the_environment_of_other_programs_changes_nothing(
-    place: BucketPlace, proxy: HttpFaultProxy, key: str, monkeypatch: pytest.MonkeyPatch
+    place: BucketConfig, proxy: HttpFaultProxy, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {
         "AWS_SESSION_TOKEN": "somebody-elses",
@@ -230,7 +230,7 @@ def test_the_environment_of_other_programs_changes_nothing(
     assert "/us-east-1/s3/" in headers["authorization"]
 
 
-def test_a_session_token_is_sent_along(place: BucketPlace, proxy: HttpFaultProxy, key: str) -> None:
+def test_a_session_token_is_sent_along(place: BucketConfig, proxy: HttpFaultProxy, key: str) -> None:
     temporary = replace(CREDENTIALS, session_token="the-token")
 
     with pytest.raises(StoreDenied):  # the server knows no such session
@@ -248,7 +248,7 @@ def as_a_new_process() -> Iterator[None]:
 
 
 def test_without_a_key_awss_own_chain_is_asked(
-    bucket: BucketPlace, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_a_new_process: None
+    bucket: BucketConfig, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_a_new_process: None
 ) -> None:
     profile = tmp_path / "credentials"
     profile.write_text(
@@ -266,7 +266,7 @@ def test_without_a_key_awss_own_chain_is_asked(
 
 
 def test_a_chain_that_finds_nothing_says_what_to_set(
-    bucket: BucketPlace, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_a_new_process: None
+    bucket: BucketConfig, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_a_new_process: None
 ) -> None:
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
@@ -285,7 +285,9 @@ def test_a_chain_that_finds_nothing_says_what_to_set(
         (Credentials(CREDENTIALS.access_key_id, "wrong"), "the secret access key is not the one"),
     ],
 )
-def test_a_refusal_names_store_key_and_fix(bucket: BucketPlace, key: str, credentials: Credentials, words: str) -> None:
+def test_a_refusal_names_store_key_and_fix(
+    bucket: BucketConfig, key: str, credentials: Credentials, words: str
+) -> None:
     with pytest.raises(StoreDenied, match=words) as raised:
         BucketStore(replace(bucket, credentials=credentials)).put(key, BODY, content_type=PNG)
 
@@ -304,12 +306,12 @@ def test_a_bucket_that_is_not_there_is_no_empty_bucket(s3_server: S3Server, key:
 # --- what is loaded ------------------------------------------------------------------------------------------------
 
 
-def test_putting_and_getting_loads_no_boto3(bucket: BucketPlace) -> None:
+def test_putting_and_getting_loads_no_boto3(bucket: BucketConfig) -> None:
     code = f"""
 import sys
-from posegen.storage.places import BucketPlace, Credentials
+from posegen.storage.configuration import BucketConfig, Credentials
 from posegen.storage.s3 import BucketStore
-store = BucketStore(BucketPlace("s3", {bucket.endpoint!r}, {bucket.bucket!r}, "us-east-1",
+store = BucketStore(BucketConfig("s3", {bucket.endpoint!r}, {bucket.bucket!r}, "us-east-1",
                                 Credentials({CREDENTIALS.access_key_id!r}, {CREDENTIALS.secret_access_key!r})))
 store.put("poses/loaded.png", b"x", content_type="image/png", create_only=False)
 store.get("poses/loaded.png"), store.head("poses/loaded.png"), list(store.list()), store.delete("poses/loaded.png")
@@ -322,7 +324,7 @@ print([name for name in sys.modules if name.startswith(("boto", "s3transfer"))])
 
 
 def test_a_local_store_loads_no_s3() -> None:
-    code = "import sys, posegen.storage.opening; print([n for n in sys.modules if n.startswith(('boto', 'obstore'))])"
+    code = "import sys, posegen.storage.stores; print([n for n in sys.modules if n.startswith(('boto', 'obstore'))])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=180, check=True)
 
     assert done.stdout.strip() == "[]"

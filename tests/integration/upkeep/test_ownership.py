@@ -12,11 +12,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from posegen.accounts import quota
+from posegen.accounts import service as accounts
 from posegen.database.connection import Database
 from posegen.designs import service as design_service
 from posegen.designs.making import make_design
 from posegen.generations.making.contact_sheets import store_contact_sheet
+from posegen.generations.rows import poses as pose_rows
 from posegen.images.thumbnail_sizes import thumbnail_sizes
 from posegen.images.validation import open_image
 from posegen.library import rows as library
@@ -35,7 +36,6 @@ from posegen.storage.keys import (
 )
 from posegen.storage.protocol import ObjectStore
 from posegen.studio import Studio
-from posegen.upkeep import retention_rows as retention
 from posegen.upkeep.reconciling import reconcile
 from posegen.upkeep.retention import RetentionRule, clean_up_images
 from posegen.upkeep.verification import verify
@@ -199,11 +199,11 @@ def _quota_report_recount_and_invariant_say_the_same(world: World) -> None:
     assert account(world.database, world.user)["storage_used"] == by_hand
     assert (reported["user_id"], reported["bytes"]) == (str(world.user), by_hand)
     assert {each["kind"] for each in by_kind} == PUBLIC_FOLDERS | PRIVATE_FOLDERS
-    assert quota.recount(world.database, actor="test", dry_run=True) == []
+    assert accounts.recount(world.database, actor="test", dry_run=True) == []
     assert not [each for each in verify(world.database) if each.violations]
 
     execute(world.database, "update accounts set storage_used = storage_used - 1")
-    assert [each.used for each in quota.recount(world.database, actor="test")] == [by_hand]
+    assert [each.used for each in accounts.recount(world.database, actor="test")] == [by_hand]
     assert account(world.database, world.user)["storage_used"] == by_hand
 
 
@@ -236,7 +236,7 @@ def _delete_all_of_the_user(world: World) -> None:
 def _delete_poses(world: World) -> None:
     with world.database.transaction() as connection:
         poses = [each["id"] for each in connection.execute("select id from generated_poses").fetchall()]
-        retention.hide(connection, poses, actor="Ayu", grace=NOW)
+        pose_rows.hide(connection, poses, actor="Ayu", grace=NOW)
     clean_up_images(world.database, [world.studio.store], RetentionRule())
 
 

@@ -13,6 +13,7 @@ from posegen.generations.asking.regeneration import regenerate
 from posegen.generations.making.contact_sheets import store_contact_sheet
 from posegen.generations.making.exports import derive_exports
 from posegen.generations.reading.archives import plan_archive
+from posegen.generations.rows import poses as pose_rows
 from posegen.images.thumbnail_sizes import thumbnail_sizes
 from posegen.reports import usage_rows as usage
 from posegen.upkeep import retention_rows as retention
@@ -58,13 +59,13 @@ def hide(database, generation, *, grace=DAY, positions=None):
     found = rows(database, "select id, position from generated_poses where generation_id = %s", generation)
     chosen = [each["id"] for each in found if positions is None or each["position"] in positions]
     with database.transaction() as connection:
-        return retention.hide(connection, chosen, actor="Ayu", grace=grace)
+        return pose_rows.hide(connection, chosen, actor="Ayu", grace=grace)
 
 
 def restore(database, generation):
     with database.transaction() as connection:
-        hidden = retention.hidden_poses(connection, generation)
-        return retention.restore(connection, [each.id for each in hidden], actor="Ayu")
+        hidden = pose_rows.hidden_poses(connection, generation)
+        return pose_rows.restore(connection, [each.id for each in hidden], actor="Ayu")
 
 
 def delete_now(database, store, generation):
@@ -190,7 +191,7 @@ def test_after_the_time_of_grace_nothing_comes_back(database, studio, store):
 
 def _hidden(database, generation):
     with database.transaction() as connection:
-        return retention.hidden_poses(connection, generation)
+        return pose_rows.hidden_poses(connection, generation)
 
 
 def test_what_is_at_work_cannot_be_deleted(database):

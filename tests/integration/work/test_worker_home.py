@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from posegen.generations.asking import claims
-from posegen.generations.making.recovery import recover
-from posegen.generations.rules import TimeLimits
+from posegen.generations.making.recovery import TimeLimits, recover
 from posegen.work.rules import RetryRule
 from posegen.work.worker_home import WorkerHome
 from tests.builders import execute, queued, row, running, started, value

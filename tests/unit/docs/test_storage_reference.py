@@ -7,8 +7,8 @@ import re
 import pytest
 
 from posegen import errors
+from posegen.storage.configuration import RequestLimits
 from posegen.storage.keys import UNREGISTERED_FOLDERS, cache_control_of, is_public
-from posegen.storage.places import RequestLimits
 from posegen.storage.protocol import LONGEST_SIGNED_SECONDS, SIGNED_SECONDS
 from posegen.storage.s3 import ONE_PUT_BYTES
 from posegen.storage.s3_requests import PIECE_BYTES

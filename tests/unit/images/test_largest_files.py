@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from posegen.images.png import encode_png, png_reserve_bytes
+from posegen.images.png import encode_png
 from posegen.images.validation import FROM_OUTSIDE, OF_OUR_OWN
 from posegen.uploads.service import encode_upload
 from posegen.variants.encoding import encode_variants
@@ -44,4 +44,3 @@ def test_what_is_taken_from_outside_is_within_the_limits_of_our_own():
     assert outside.max_pixels <= ours.max_pixels
     assert (outside.max_side, outside.min_side, outside.max_aspect) == (ours.max_side, ours.min_side, ours.max_aspect)
     assert outside.max_unpacked <= ours.max_unpacked
-    assert png_reserve_bytes(1414, ours.max_pixels // 1414) < ours.max_bytes

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from posegen.poses.camera import frame
-from posegen.poses.control_maps import COLOURS, LIMBS, decode_joints, depth_map, openpose_map
+from posegen.poses.control_maps import COLOURS, LIMBS, depth_map, openpose_map
 from posegen.poses.keypoints import KEYPOINTS, Keypoints, project
 from posegen.poses.kinematics import solve
 from posegen.poses.library import LIBRARY
+from tests.control_maps import decode_joints
 
 BLACK = (0, 0, 0)
 

@@ -9,7 +9,7 @@ import pytest
 from obstore.exceptions import GenericError, PermissionDeniedError
 
 from posegen.errors import ObjectCorrupt, StoreDenied, StoreUnavailable
-from posegen.storage.places import RequestLimits
+from posegen.storage.configuration import RequestLimits
 from posegen.storage.s3_attempts import Attempts
 from tests.concurrency import at_once
 

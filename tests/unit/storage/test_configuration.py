@@ -10,11 +10,10 @@ from pydantic import SecretStr
 
 from posegen.errors import StoreDenied, StoreUnknown
 from posegen.settings import Settings
+from posegen.storage.configuration import QUICK, Credentials, StoresConfig
 from posegen.storage.local import LocalStore
-from posegen.storage.opening import open_local, open_stores, places_of
-from posegen.storage.places import QUICK, Credentials, r2_place, s3_place
 from posegen.storage.protocol import ObjectStore
-from posegen.storage.stores import Stores
+from posegen.storage.stores import Stores, open_local
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 CANARY = "canary-of-a-secret"
@@ -35,7 +34,7 @@ def settings(tmp_path: Path, **values: object) -> Settings:
     ("jurisdiction", "host"), [("default", ACCOUNT), ("eu", f"{ACCOUNT}.eu"), ("us", f"{ACCOUNT}.us")]
 )
 def test_r2_answers_at_its_accounts_and_jurisdictions_endpoint(tmp_path: Path, jurisdiction: str, host: str) -> None:
-    (place,) = places_of(settings(tmp_path, **R2, r2_jurisdiction=jurisdiction)).buckets
+    (place,) = StoresConfig.of(settings(tmp_path, **R2, r2_jurisdiction=jurisdiction)).buckets
 
     assert place.endpoint == f"https://{host}.r2.cloudflarestorage.com"
     assert (place.name, place.bucket, place.region, place.public_url) == ("r2", "pictures", "auto", None)
@@ -52,7 +51,7 @@ def test_r2_answers_at_its_accounts_and_jurisdictions_endpoint(tmp_path: Path, j
     ],
 )
 def test_s3_answers_at_its_endpoint_or_aws(tmp_path: Path, values: dict[str, str], endpoint: str) -> None:
-    (place,) = places_of(settings(tmp_path, **S3, **values)).buckets
+    (place,) = StoresConfig.of(settings(tmp_path, **S3, **values)).buckets
 
     assert place.endpoint == endpoint
 
@@ -70,41 +69,43 @@ def test_s3_answers_at_its_endpoint_or_aws(tmp_path: Path, values: dict[str, str
 def test_public_urls_begin_with_the_domain_or_the_public_bucket(
     tmp_path: Path, values: dict[str, object], url: str | None
 ) -> None:
-    places = places_of(settings(tmp_path, **S3, **values))
+    places = StoresConfig.of(settings(tmp_path, **S3, **values))
 
     assert places.base_urls() == {"local": "/media", "s3": url}
 
 
 def test_without_a_key_the_credentials_are_looked_for_later(tmp_path: Path) -> None:
-    assert s3_place(bucket="pictures").credentials is None
+    (bucket,) = StoresConfig.of(settings(tmp_path, s3_bucket="pictures")).buckets
+
+    assert bucket.credentials is None
 
 
 def test_origins_stand_between_commas(tmp_path: Path) -> None:
-    places = places_of(settings(tmp_path, **R2, cors_origins="https://a.example, http://b.example:8080 ,"))
+    places = StoresConfig.of(settings(tmp_path, **R2, cors_origins="https://a.example, http://b.example:8080 ,"))
 
     assert places.buckets[0].cors_origins == places.local.cors_origins == ("https://a.example", "http://b.example:8080")
 
 
 def test_a_bucket_without_a_name_is_no_store(tmp_path: Path) -> None:
-    assert places_of(settings(tmp_path, r2_account_id=ACCOUNT)).buckets == ()
+    assert StoresConfig.of(settings(tmp_path, r2_account_id=ACCOUNT)).buckets == ()
 
 
 def test_both_buckets_may_be_there(tmp_path: Path) -> None:
-    places = places_of(settings(tmp_path, **R2, **S3, storage_mode="s3"))
+    places = StoresConfig.of(settings(tmp_path, **R2, **S3, storage_mode="s3"))
 
     assert (places.current, [place.name for place in places.buckets]) == ("s3", ["r2", "s3"])
-    assert open_stores(places).names == ["s3", "local", "r2"]
+    assert Stores.configured(places).names == ["s3", "local", "r2"]
 
 
 def test_people_are_told_where_a_store_is(tmp_path: Path) -> None:
-    assert places_of(settings(tmp_path)).where() == str(tmp_path / "storage")
-    assert places_of(settings(tmp_path, **R2, storage_mode="r2")).where() == (
+    assert StoresConfig.of(settings(tmp_path)).where() == str(tmp_path / "storage")
+    assert StoresConfig.of(settings(tmp_path, **R2, storage_mode="r2")).where() == (
         f"bucket pictures at https://{ACCOUNT}.r2.cloudflarestorage.com"
     )
 
 
 def test_somebody_who_waits_is_answered_sooner(tmp_path: Path) -> None:
-    places = places_of(settings(tmp_path, **R2))
+    places = StoresConfig.of(settings(tmp_path, **R2))
 
     assert {place.limits for place in places.quick().buckets} == {QUICK}
     assert QUICK.total < places.buckets[0].limits.total
@@ -119,8 +120,8 @@ def test_no_secret_is_in_what_a_log_would_show(tmp_path: Path) -> None:
         storage_signing_secret=SecretStr(f"{CANARY}-signing"),
         storage_mode="s3",
     )
-    places = places_of(values)
-    opened = open_stores(places)
+    places = StoresConfig.of(values)
+    opened = Stores.configured(places)
 
     for shown in (values, places, opened, opened.current, opened.named("r2"), opened.named("local")):
         assert CANARY not in repr(shown)
@@ -160,7 +161,7 @@ def test_a_store_that_is_not_configured_is_named_with_the_fix(tmp_path: Path) ->
 
 
 def test_a_secret_is_drawn_once_and_kept_from_others(tmp_path: Path) -> None:
-    place = places_of(settings(tmp_path)).local
+    place = StoresConfig.of(settings(tmp_path)).local
     open_local(place)
     assert not place.secret_file.exists(), "opening alone makes nothing"
 
@@ -175,23 +176,17 @@ def test_a_secret_is_drawn_once_and_kept_from_others(tmp_path: Path) -> None:
 
 
 def test_a_secret_that_is_set_counts(tmp_path: Path) -> None:
-    place = places_of(settings(tmp_path, storage_signing_secret=SecretStr("0123456789abcdef"))).local
+    place = StoresConfig.of(settings(tmp_path, storage_signing_secret=SecretStr("0123456789abcdef"))).local
 
     query = open_local(place).signed_get_url("manifests/a.json").partition("?")[2]
 
     assert not place.secret_file.exists()
-    assert open_local(places_of(settings(tmp_path)).local).grant_of("GET", "manifests/a.json", query) is None
+    assert open_local(StoresConfig.of(settings(tmp_path)).local).grant_of("GET", "manifests/a.json", query) is None
 
 
 def test_where_no_secret_can_be_kept_nothing_is_signed(tmp_path: Path) -> None:
     (tmp_path / "a file").write_text("")
-    place = places_of(settings(tmp_path / "a file", storage_local_path=tmp_path / "storage")).local
+    place = StoresConfig.of(settings(tmp_path / "a file", storage_local_path=tmp_path / "storage")).local
 
     with pytest.raises(StoreDenied, match="STORAGE_SIGNING_SECRET"):
         open_local(place).signed_get_url("manifests/a.json")
-
-
-def test_a_place_of_r2_needs_no_settings() -> None:
-    place = r2_place(account_id=ACCOUNT, access_key_id="id", secret_access_key="secret", bucket="pictures")
-
-    assert place.endpoint.startswith(f"https://{ACCOUNT}.")

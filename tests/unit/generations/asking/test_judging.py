@@ -10,10 +10,14 @@ import pytest
 from posegen.database.json_documents import UnreadableJson
 from posegen.error_codes import ErrorCode
 from posegen.errors import RequestRefused
-from posegen.generations.asking.intake import Catalogue, Plan, judge
-from posegen.generations.asking.limits import POSE_RESERVE_BYTES
-from posegen.generations.asking.queue import Submission
-from posegen.generations.rules import Prices
+from posegen.generations.asking.judging import (
+    POSE_RESERVE_BYTES,
+    Catalogue,
+    Plan,
+    Prices,
+    Submission,
+    judge,
+)
 from posegen.library.rows import StoredPose
 from posegen.library.validation import usable_poses
 from posegen.platforms.platform import PLATFORMS, reserved_bytes

@@ -6,7 +6,7 @@ import pytest
 from posegen.backends.protocol import Recipe
 from posegen.figure.drawing import VERSION, draw
 from posegen.figure.parts import Part
-from posegen.generations.making.belongings import belongings
+from posegen.generations.making.exports import belongings
 from posegen.poses.avatar import Avatar
 from posegen.poses.library import LIBRARY
 

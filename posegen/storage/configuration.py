@@ -1,4 +1,4 @@
-"""Where the stores of a deployment are and what it takes to open them. Configuration only; nothing is opened here.
+"""The configuration of the stores: where they are and what opening them needs. Nothing is opened here.
 
 Secrets are left out of every `repr`, so that no log line and no traceback has them.
 """
@@ -8,13 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pydantic import SecretStr
+
+from posegen.settings import Settings
+
 LOCAL = "local"
 R2 = "r2"
 S3 = "s3"
 
 
 @dataclass(frozen=True)
-class LocalPlace:
+class LocalConfig:
     """A folder. `base_url`: what its URLs begin with; `cors_origins`: whose pages may read and upload.
 
     `signing_secret`: what URLs are signed with; without it, what `secret_file` keeps.
@@ -25,6 +29,18 @@ class LocalPlace:
     secret_file: Path
     signing_secret: bytes | None = field(default=None, repr=False)
     cors_origins: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, settings: Settings) -> LocalConfig:
+        """As the settings say."""
+        secret = _shown(settings.storage_signing_secret)
+        return cls(
+            root=settings.storage_path,
+            base_url=settings.storage_base_url,
+            secret_file=settings.signing_secret_path,
+            signing_secret=None if secret is None else secret.encode(),
+            cors_origins=_origins(settings),
+        )
 
 
 @dataclass(frozen=True)
@@ -57,7 +73,7 @@ QUICK = RequestLimits(request=8.0, total=15.0, longest_pause=1.0)
 
 
 @dataclass(frozen=True)
-class BucketPlace:
+class BucketConfig:
     """A bucket behind an S3 API, addressed as `endpoint/bucket/key`.
 
     `credentials`: None leaves them to the default AWS chain (profile, SSO, container, instance); `public_url`: what
@@ -77,19 +93,29 @@ class BucketPlace:
 
 
 @dataclass(frozen=True)
-class StorePlaces:
+class StoresConfig:
     """All stores that are configured. `current`: the name of the one that takes new objects."""
 
     current: str
-    local: LocalPlace
-    buckets: tuple[BucketPlace, ...] = ()
+    local: LocalConfig
+    buckets: tuple[BucketConfig, ...] = ()
+
+    @classmethod
+    def of(cls, settings: Settings) -> StoresConfig:
+        """As the settings say. The local store always is configured; a bucket is when it has a name."""
+        buckets = []
+        if settings.r2_bucket_name:
+            buckets.append(_r2(settings, settings.r2_bucket_name))
+        if settings.s3_bucket:
+            buckets.append(_s3(settings, settings.s3_bucket))
+        return cls(settings.storage_mode, LocalConfig.of(settings), tuple(buckets))
 
     def where(self) -> str:
         """The current store, for people: a folder, or a bucket with its endpoint."""
         bucket = next((bucket for bucket in self.buckets if bucket.name == self.current), None)
         return str(self.local.root) if bucket is None else f"bucket {bucket.bucket} at {bucket.endpoint}"
 
-    def quick(self) -> StorePlaces:
+    def quick(self) -> StoresConfig:
         """The same stores for interactive use."""
         return replace(self, buckets=tuple(replace(bucket, limits=QUICK) for bucket in self.buckets))
 
@@ -98,62 +124,42 @@ class StorePlaces:
         return {LOCAL: self.local.base_url, **{bucket.name: bucket.public_url for bucket in self.buckets}}
 
 
-def r2_place(
-    *,
-    account_id: str,
-    access_key_id: str,
-    secret_access_key: str,
-    bucket: str,
-    public_url: str | None = None,
-    jurisdiction: str = "default",
-    cors_origins: str | None = None,
-) -> BucketPlace:
-    """A bucket of Cloudflare R2, which is served at the endpoint of its jurisdiction only (data location, 2026-11)."""
-    part = "" if jurisdiction == "default" else f".{jurisdiction}"
-    return BucketPlace(
+def _r2(settings: Settings, bucket: str) -> BucketConfig:
+    """Cloudflare serves a bucket at the endpoint of its jurisdiction only (its page on data location, 2026-11)."""
+    part = "" if settings.r2_jurisdiction == "default" else f".{settings.r2_jurisdiction}"
+    return BucketConfig(
         name=R2,
-        endpoint=f"https://{account_id}{part}.r2.cloudflarestorage.com",
+        endpoint=f"https://{settings.r2_account_id}{part}.r2.cloudflarestorage.com",
         bucket=bucket,
         region="auto",
-        credentials=Credentials(access_key_id, secret_access_key),
-        public_url=public_url,
-        cors_origins=origins_of(cors_origins),
+        credentials=Credentials(_shown(settings.r2_access_key_id) or "", _shown(settings.r2_secret_access_key) or ""),
+        public_url=settings.r2_public_url,
+        cors_origins=_origins(settings),
     )
 
 
-def s3_place(
-    *,
-    bucket: str,
-    endpoint: str | None = None,
-    region: str = "us-east-1",
-    access_key_id: str | None = None,
-    secret_access_key: str | None = None,
-    session_token: str | None = None,
-    public_bucket: bool = False,
-    cdn_domain: str | None = None,
-    cors_origins: str | None = None,
-) -> BucketPlace:
-    """A bucket of any S3 API. Without an endpoint AWS's, without a key whatever AWS's default chain finds."""
-    reached = (endpoint or _aws_endpoint(region)).rstrip("/")
-    domain = cdn_domain and cdn_domain.removeprefix("https://").rstrip("/")
-    own_url = f"{reached}/{bucket}" if public_bucket else None
-    given = access_key_id and secret_access_key
-    return BucketPlace(
+def _s3(settings: Settings, bucket: str) -> BucketConfig:
+    """Without an endpoint AWS's; without a key, the credentials that AWS's default chain finds."""
+    china = ".cn" if settings.s3_region.startswith("cn-") else ""
+    endpoint = (settings.s3_endpoint or f"https://s3.{settings.s3_region}.amazonaws.com{china}").rstrip("/")
+    domain = settings.cdn_domain and settings.cdn_domain.removeprefix("https://").rstrip("/")
+    own_url = f"{endpoint}/{bucket}" if settings.s3_public_bucket else None
+    key, secret = _shown(settings.s3_access_key_id), _shown(settings.s3_secret_access_key)
+    return BucketConfig(
         name=S3,
-        endpoint=reached,
+        endpoint=endpoint,
         bucket=bucket,
-        region=region,
-        credentials=Credentials(access_key_id or "", secret_access_key or "", session_token) if given else None,
+        region=settings.s3_region,
+        credentials=Credentials(key, secret, _shown(settings.s3_session_token)) if key and secret else None,
         public_url=f"https://{domain}" if domain else own_url,
-        anybody_may_read=public_bucket,
-        cors_origins=origins_of(cors_origins),
+        anybody_may_read=settings.s3_public_bucket,
+        cors_origins=_origins(settings),
     )
 
 
-def origins_of(text: str | None) -> tuple[str, ...]:
-    """What stands between the commas of `CORS_ORIGINS`."""
-    return tuple(origin.strip() for origin in (text or "").split(",") if origin.strip())
+def _origins(settings: Settings) -> tuple[str, ...]:
+    return tuple(origin.strip() for origin in (settings.cors_origins or "").split(",") if origin.strip())
 
 
-def _aws_endpoint(region: str) -> str:
-    return f"https://s3.{region}.amazonaws.com" + (".cn" if region.startswith("cn-") else "")
+def _shown(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()

@@ -1,0 +1,251 @@
+"""Judging a request: what it comes to, or why it is refused. It decides from values alone; `intake` writes it down.
+
+The database refuses types and ranges; the rest is judged here, by the limits, the catalogue and the prices.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from posegen.backends.registry import BACKENDS, open_backend
+from posegen.database.connection import Connection
+from posegen.database.json_documents import UnreadableJson
+from posegen.database.texts import LONGEST_DETAIL
+from posegen.error_codes import ErrorCode
+from posegen.errors import RequestRefused, UnknownName
+from posegen.generations.rows.poses import PlannedPose
+from posegen.graphemes import shorten
+from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize
+from posegen.library import rows as library
+from posegen.library.validation import usable_poses
+from posegen.platforms import rows as platforms
+from posegen.platforms.platform import Platform, reserved_bytes
+from posegen.poses.avatar import Avatar
+from posegen.poses.library import LibraryPose
+from posegen.poses.prompts import choose_pose, describe
+from posegen.settings import Settings
+
+MOST_POSES = 50
+LONGEST_PROMPT = 2_000
+LARGEST_SEED = 2**32 - 1
+# Upper bound of one 1024x1024 original with its thumbnail, in bytes: a PNG of noise stays below it.
+POSE_RESERVE_BYTES = 4_000_000
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What a pose costs, in credits: `pose`, and more for what makes it dearer.
+
+    `hosted_backend`: for a backend that bills us; `print_format`: for each print format; `strict_pose`: for a control
+    weight above 1.
+    """
+
+    pose: int = 30
+    hosted_backend: int = 0
+    print_format: int = 0
+    strict_pose: int = 0
+
+    @classmethod
+    def of(cls, settings: Settings) -> Prices:
+        """As the settings say."""
+        return cls(
+            pose=settings.posegen_credits_per_pose,
+            hosted_backend=settings.posegen_credits_hosted_backend,
+            print_format=settings.posegen_credits_print_format,
+            strict_pose=settings.posegen_credits_strict_pose,
+        )
+
+    def of_a_pose(self, *, hosted: bool, print_formats: int, control_weight: float) -> int:
+        """The price of one pose.
+
+        >>> Prices(pose=30, print_format=5, strict_pose=2).of_a_pose(hosted=False, print_formats=2, control_weight=1.5)
+        42
+        """
+        strict = self.strict_pose if control_weight > 1 else 0
+        return self.pose + (self.hosted_backend if hosted else 0) + self.print_format * print_formats + strict
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A request as it lies in the database, not yet judged."""
+
+    id: UUID
+    user_id: UUID
+    poses: list[str]
+    categories: list[str]
+    prompt: str | None
+    avatar: dict[str, Any] | UnreadableJson
+    variations: int
+    seed: int | None
+    formats: list[str]
+    backend: str | None
+    control_weight: float
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What can be asked for, and at what price.
+
+    `unusable`: why a stored pose cannot be drawn, by its slug; `unusable_platforms`: the same, by their names;
+    `hosted`: the backends that bill us for each call.
+    """
+
+    poses: dict[str, LibraryPose]
+    unusable: dict[str, str]
+    categories: list[str]
+    platforms: dict[str, Platform]
+    default_backend: str
+    hosted: frozenset[str]
+    prices: Prices
+    thumbnails: tuple[ThumbnailSize, ...] = (STANDARD,)
+    unusable_platforms: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def more_bytes(self) -> int:
+        """What the thumbnails of a pose may take beyond the standard one."""
+        return max(0, sum(size.reserve_bytes for size in self.thumbnails) - STANDARD.reserve_bytes)
+
+    @classmethod
+    def read(
+        cls,
+        connection: Connection,
+        *,
+        default_backend: str,
+        prices: Prices,
+        thumbnails: tuple[ThumbnailSize, ...] = (STANDARD,),
+    ) -> Catalogue:
+        """The catalogue as the database has it now."""
+        drawable, unusable = usable_poses(library.stored_poses(connection))
+        judged = platforms.judged_platforms(connection)
+        return cls(
+            poses=drawable,
+            unusable=unusable,
+            categories=library.stored_categories(connection),
+            platforms=judged.usable,
+            unusable_platforms=judged.unusable,
+            default_backend=default_backend,
+            hosted=frozenset(name for name in BACKENDS if open_backend(name).capabilities.costs_money),
+            prices=prices,
+            thumbnails=thumbnails,
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an accepted request comes to. `reserve`: bytes, an upper bound."""
+
+    poses: list[PlannedPose]
+    backend: str
+    price: int
+    reserve: int
+
+
+def judge(submission: Submission, catalogue: Catalogue, *, fresh_seed: int) -> Plan:
+    """The plan for a request; `fresh_seed` serves when it names no seed.
+
+    Raises `RequestRefused` (invalid_request), naming the value and the fix.
+    """
+    prompt = _clean_prompt(submission.prompt)
+    avatar = _known_avatar(submission.avatar)
+    backend = submission.backend or catalogue.default_backend
+    _check_known("backend", [backend], BACKENDS, "leave it out for the default")
+    _check_formats(submission.formats, catalogue)
+    chosen = _chosen_poses(submission, catalogue, prompt)
+    count = len(chosen) * submission.variations
+    if not 1 <= count <= MOST_POSES:
+        raise invalid(
+            f"{len(chosen)} poses in {submission.variations} variations are {count} pictures; "
+            f"1 to {MOST_POSES} can be made in one generation. Ask for fewer, or send several requests."
+        )
+    seed = fresh_seed if submission.seed is None else submission.seed
+    price = catalogue.prices.of_a_pose(
+        hosted=backend in catalogue.hosted,
+        print_formats=sum(catalogue.platforms[name].is_print for name in set(submission.formats)),
+        control_weight=submission.control_weight,
+    )
+    planned = [
+        PlannedPose(
+            position=index * submission.variations + variation,
+            library_pose=pose.slug,
+            variation=variation,
+            seed=(seed + variation) % (LARGEST_SEED + 1),
+            prompt_used=describe(pose, avatar, prompt or ""),
+            control_weight=submission.control_weight,
+            backend=backend,
+            price=price,
+        )
+        for index, pose in enumerate(chosen)
+        for variation in range(submission.variations)
+    ]
+    return Plan(
+        poses=planned,
+        backend=backend,
+        price=sum(pose.price for pose in planned),
+        reserve=count
+        * (POSE_RESERVE_BYTES + catalogue.more_bytes + reserved_bytes(submission.formats, catalogue.platforms)),
+    )
+
+
+def _clean_prompt(prompt: str | None) -> str | None:
+    if prompt is None:
+        return None
+    if not prompt.strip():
+        raise invalid("The prompt is empty: leave it out, or describe the picture.")
+    if len(prompt) > LONGEST_PROMPT:
+        raise invalid(f"The prompt has {len(prompt):,} characters; {LONGEST_PROMPT:,} are the most.")
+    for place, character in enumerate(prompt):
+        if unicodedata.category(character) in {"Cc", "Cs", "Co"} and character not in "\r\n\t":
+            raise invalid(f"The prompt has the control character U+{ord(character):04X} at {place}: remove it.")
+    return prompt.strip()
+
+
+def _known_avatar(attributes: dict[str, object] | UnreadableJson) -> Avatar:
+    if isinstance(attributes, UnreadableJson):
+        raise invalid(f"The avatar is {attributes}.")
+    try:
+        return Avatar.from_json(attributes)
+    except UnknownName as unknown:
+        raise invalid(str(unknown)) from unknown
+
+
+def _chosen_poses(submission: Submission, catalogue: Catalogue, prompt: str | None) -> list[LibraryPose]:
+    _check_known(
+        "pose", submission.poses, {*catalogue.poses, *catalogue.unusable}, "the table library_poses lists them"
+    )
+    for slug in submission.poses:
+        if slug in catalogue.unusable:
+            raise invalid(f"The library pose {slug!r} cannot be drawn: {catalogue.unusable[slug]}")
+    _check_known("category", submission.categories, catalogue.categories, "the table pose_categories lists them")
+    named = [catalogue.poses[slug] for slug in submission.poses]
+    for category in submission.categories:
+        named += [pose for pose in catalogue.poses.values() if pose.category == category]
+    if not named and prompt is not None and catalogue.poses:
+        named = [choose_pose(prompt, list(catalogue.poses.values()))]
+    if not named:
+        raise invalid("The request has 0 poses: name library poses, categories or a prompt.")
+    # The same pose with the same seeds is the same picture: it is charged once, however often it is named.
+    return list({pose.slug: pose for pose in named}.values())
+
+
+def _check_formats(names: Iterable[object], catalogue: Catalogue) -> None:
+    known = {*catalogue.platforms, *catalogue.unusable_platforms}
+    _check_known("format", names, known, "the table platforms lists them")
+    for name in names:
+        if isinstance(name, str) and name in catalogue.unusable_platforms:
+            raise invalid(f"The format {name!r} cannot be made: {catalogue.unusable_platforms[name]}")
+
+
+def _check_known(kind: str, names: Iterable[object], known: Collection[str], fix: str) -> None:
+    for name in names:
+        # PostgreSQL takes a nested array for a column of arrays, and NULL for an element.
+        if not isinstance(name, str) or name not in known:
+            raise invalid(f"There is no {kind} {name!r}: {fix}.")
+
+
+def invalid(detail: str) -> RequestRefused:
+    """The refusal of a request that asks for something that cannot be made."""
+    return RequestRefused(ErrorCode.INVALID_REQUEST, shorten(detail, LONGEST_DETAIL))
