@@ -8,11 +8,10 @@ from uuid import UUID
 
 import typer
 
-from posegen.accounts import users
 from posegen.cli import console
 from posegen.cli.commands import AS_JSON, Commands
 from posegen.cli.failures import told_on_failure
-from posegen.cli.requests import LOCAL_USER
+from posegen.cli.requests import local_user
 from posegen.cli.session import Session, open_session
 from posegen.designs import service
 from posegen.designs.service import DesignResult, NewDesign
@@ -65,7 +64,7 @@ def submit(
         def may_be_stored(design: UUID) -> None:
             progress.sentence = f"Design {design} may be stored: `posegen design show {design}` says whether."
 
-        owner = user or _local_user(session)
+        owner = user or local_user(session)
         design = service.submit(session.database, owner, new, before_commit=may_be_stored)
         progress.sentence = f"Design {design} is stored; `posegen design show {design}` shows it."
         result = _result_at_end(session, design, timeout) if wait else service.result(session.database, design)
@@ -127,11 +126,6 @@ def delete(
         console.print_json({"deleted": designs})
     else:
         console.say(f"Deleted: {len(designs)}")
-
-
-def _local_user(session: Session) -> UUID:
-    with session.database.transaction() as connection:
-        return users.free_user(connection, LOCAL_USER, "local", credits=100_000, reason="for trying things out")
 
 
 def _result_at_end(session: Session, design: UUID, seconds: float) -> DesignResult:
