@@ -1,20 +1,14 @@
-"""The pose library as an asset: its rows, and the control maps that pose-guided models are shown."""
+"""The pose library as an asset: its rows, and the control maps that pose-guided models are given.
+
+How maps are made lives in `posegen.library`; this module only tells Dagster about the asset.
+"""
 
 import dagster as dg
-import structlog
 
-from posegen.database.failures import may_pass
-from posegen.errors import InvalidPose, PosegenError
-from posegen.generations.making.contact_sheets import store_library_sheet
-from posegen.library import rows as library
-from posegen.library.control_maps import ControlMap, Kind, control_maps
-from posegen.library.rows import StoredPose
-from posegen.studio import Studio
+from posegen.library import service
 from posegen_assets.ownership import CODE_VERSION, OWNERS, POSE_LIBRARY
 from resources.manifest_io_manager import Manifest
 from resources.studio import StudioResource
-
-log = structlog.get_logger(__name__)
 
 
 @dg.asset(
@@ -28,40 +22,19 @@ log = structlog.get_logger(__name__)
 def pose_library(context: dg.AssetExecutionContext, studio: dg.ResourceParam[StudioResource]) -> dg.Output[Manifest]:
     """Seed the library and draw the control maps that are missing; a second time there is nothing to do."""
     with studio.open() as opened:
-        with opened.database.transaction() as connection:
-            library.seed_reference_data(connection)
-            poses = [pose for pose in library.stored_poses(connection) if pose.enabled]
-        drawn, unusable = _draw_all(opened, poses)
-        skipped = opened.store.traffic().skipped.operations
-        shown = store_library_sheet(opened, {slug: maps["openpose"] for slug, maps in drawn.items()})
-    made = sum(each.made for maps in drawn.values() for each in maps.values())
-    context.log.info("%d poses, %d control maps drawn", len(poses), made)
-    manifest = {slug: {kind: each.key for kind, each in maps.items()} for slug, maps in drawn.items()}
+        library = service.prepare(opened)
+    made = sum(each.made for maps in library.maps.values() for each in maps.values())
+    context.log.info("%d poses, %d control maps drawn", library.poses, made)
+    manifest = {slug: {kind: each.key for kind, each in maps.items()} for slug, maps in library.maps.items()}
     return dg.Output(
         manifest,
         metadata={
-            "control maps": dg.MetadataValue.md(f"![control maps]({shown})"),
-            "poses": len(poses),
+            "control maps": dg.MetadataValue.md(f"![control maps]({library.sheet_url})"),
+            "poses": library.poses,
             "control maps drawn now": made,
-            "uploads skipped": skipped,
+            "uploads skipped": library.uploads_skipped,
             "cannot be drawn": dg.MetadataValue.md(
-                "\n".join(f"- {slug}: {reason}" for slug, reason in unusable.items()) or "none"
+                "\n".join(f"- {slug}: {reason}" for slug, reason in library.unusable.items()) or "none"
             ),
         },
     )
-
-
-def _draw_all(studio: Studio, poses: list[StoredPose]) -> tuple[dict[str, dict[Kind, ControlMap]], dict[str, str]]:
-    """The maps of each pose by its slug, and why an operator's pose has none."""
-    drawn, unusable = {}, {}
-    for pose in poses:
-        try:
-            drawn[pose.slug] = control_maps(studio, pose)
-        except InvalidPose as invalid:
-            unusable[pose.slug] = str(invalid)
-        except Exception as defect:  # one pose must not take the whole library with it
-            if isinstance(defect, PosegenError) or may_pass(defect):  # the store's or the database's, not the pose's
-                raise
-            log.exception("library pose not drawn", pose=pose.slug)
-            unusable[pose.slug] = f"{type(defect).__name__}: {defect}"
-    return drawn, unusable

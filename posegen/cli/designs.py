@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import typer
 
-from posegen.accounts import users
 from posegen.cli import console
 from posegen.cli.commands import AS_JSON, Commands
 from posegen.cli.failures import told_on_failure
-from posegen.cli.requests import LOCAL_USER
+from posegen.cli.requests import local_user
 from posegen.cli.session import Session, open_session
 from posegen.designs import service
 from posegen.designs.service import DesignResult, NewDesign
@@ -60,11 +59,13 @@ def submit(
         print_file=print_file,
         project_id=project,
     )
-    design = uuid4()
     with told_on_failure() as progress, open_session() as session:
-        owner = user or _local_user(session)
-        progress.sentence = f"Design {design} may be stored: `posegen design show {design}` says whether."
-        service.submit(session.database, owner, new, design_id=design)
+
+        def may_be_stored(design: UUID) -> None:
+            progress.sentence = f"Design {design} may be stored: `posegen design show {design}` says whether."
+
+        owner = user or local_user(session)
+        design = service.submit(session.database, owner, new, before_commit=may_be_stored)
         progress.sentence = f"Design {design} is stored; `posegen design show {design}` shows it."
         result = _result_at_end(session, design, timeout) if wait else service.result(session.database, design)
         _print(result, as_json=as_json)
@@ -125,11 +126,6 @@ def delete(
         console.print_json({"deleted": designs})
     else:
         console.say(f"Deleted: {len(designs)}")
-
-
-def _local_user(session: Session) -> UUID:
-    with session.database.transaction() as connection:
-        return users.free_user(connection, LOCAL_USER, "local", credits=100_000, reason="for trying things out")
 
 
 def _result_at_end(session: Session, design: UUID, seconds: float) -> DesignResult:

@@ -23,7 +23,7 @@ import typer
 from posegen.cli import console, streams
 from posegen.cli.commands import PipeBroken
 from posegen.database.failures import describe
-from posegen.errors import PosegenError, RequestRefused
+from posegen.errors import PosegenError
 from posegen.redaction import redacted
 from posegen.settings import load_settings
 from posegen.supervisor.logs import LogFile
@@ -63,15 +63,12 @@ class Progress:
 
 @contextmanager
 def told_on_failure() -> Iterator[Progress]:
-    """Every failure in the block also says what is stored by then, so that it is not asked for twice.
-
-    A request that was refused is not stored.
-    """
+    """Inside the block every failure also says what is stored by then, so that it is not asked for twice."""
     progress = Progress()
     try:
         yield progress
         streams.flush()
-    except (SystemExit, typer.Exit, RequestRefused):  # the command has said why, or nothing was stored
+    except (SystemExit, typer.Exit):  # the command has said why
         raise
     except BaseException:
         if progress.sentence:

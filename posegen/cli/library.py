@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 from rich.progress import track
 
@@ -14,21 +12,14 @@ from posegen.cli import console
 from posegen.cli.commands import AS_JSON, Commands
 from posegen.cli.session import open_session
 from posegen.cli.sheets import check_suffix, write_sheet
-from posegen.errors import InvalidPose, UnknownName
-from posegen.figure.drawing import Drawing
-from posegen.generations.asking.judging import usable_poses
+from posegen.errors import InvalidPose
 from posegen.images.contact_sheet import Tile, contact_sheet
-from posegen.images.pixels import Pixels
 from posegen.images.png import encode_png
-from posegen.library.control_maps import draw_library_pose
-from posegen.library.rows import StoredPose, stored_poses
-from posegen.poses.control_maps import depth_map, openpose_map
-from posegen.poses.keypoints import openpose_json
+from posegen.library import service
 
 app = Commands(help="The poses that can be asked for: a list, pictures, control maps.", no_args_is_help=True)
 
 _SIDE = 512
-_KINDS = ("mannequin", "openpose", "depth")
 
 
 @app.command("list")
@@ -40,22 +31,16 @@ def list_poses(
 
     Example: `posegen library list --category yoga`
     """
-    poses = _enabled_poses()
-    if category is not None:
-        known = sorted({pose.category for pose in poses})
-        if category not in known:
-            raise UnknownName("category", category, known)
-        poses = [pose for pose in poses if pose.category == category]
+    with open_session() as session:
+        listing = service.listing(session.database, category)
     if as_json:
-        console.print_json(
-            [{name: value for name, value in vars(pose).items() if name != "specification"} for pose in poses]
-        )
+        console.print_json([vars(pose) for pose in listing.poses])
         return
     console.table(
         ["pose", "category", "difficulty", "description"],
-        [[pose.slug, pose.category, pose.difficulty, pose.description] for pose in poses],
+        [[pose.slug, pose.category, pose.difficulty, pose.description] for pose in listing.poses],
     )
-    for slug, why in usable_poses(poses)[1].items():
+    for slug, why in listing.unusable.items():
         console.complain(f"{slug} cannot be drawn: {why}")
 
 
@@ -76,14 +61,15 @@ def sheet(
 
     Example: `posegen library sheet --kind openpose -o poses.png`
     """
-    if kind not in _KINDS:
-        raise UnknownName("kind of picture", kind, list(_KINDS))
+    wanted = service.picture_kind(kind)
     tiles = []
-    for pose in track(_enabled_poses(), "Drawing", console=console.err):
-        try:
-            tiles.append(Tile(_picture(draw_library_pose(pose, _SIDE), kind), label=pose.slug))
-        except InvalidPose as invalid:
-            console.complain(f"{pose.slug} cannot be drawn: {invalid}")
+    with open_session() as session:
+        for pose in track(service.listing(session.database).poses, "Drawing", console=console.err):
+            try:
+                drawn = service.draw(session.database, pose.slug, side=_SIDE)
+                tiles.append(Tile(drawn.picture(wanted), label=pose.slug))
+            except InvalidPose as invalid:
+                console.complain(f"{pose.slug} cannot be drawn: {invalid}")
     target = out or output
     write_sheet(contact_sheet(tiles, width=width, columns=columns), target)
     if as_json:
@@ -103,38 +89,17 @@ def draw(
 
     Example: `posegen library draw yoga-tree -o drawn`
     """
-    poses = {pose.slug: pose for pose in _all_poses()}
-    if slug not in poses:
-        raise UnknownName("pose", slug, list(poses))
-    pose = poses[slug]
-    drawing = draw_library_pose(pose, side)
+    with open_session() as session:
+        drawn = service.draw(session.database, slug, side=side)
     output.mkdir(parents=True, exist_ok=True)
     written = []
-    for kind in _KINDS:
+    for kind in service.PICTURE_KINDS:
         written.append(output / f"{slug}-{kind}.png")
-        written[-1].write_bytes(encode_png(_picture(drawing, kind)).data)
+        written[-1].write_bytes(encode_png(drawn.picture(kind)).data)
     written.append(output / f"{slug}-openpose.json")
-    written[-1].write_text(json.dumps(openpose_json(drawing.keypoints, side, side)))
+    written[-1].write_text(drawn.keypoints)
     if as_json:
         console.print_json({"pose": slug, "files": [str(path) for path in written]})
         return
     for path in written:
         console.say(str(path))
-
-
-def _all_poses() -> list[StoredPose]:
-    with open_session() as session, session.database.transaction() as connection:
-        return stored_poses(connection)
-
-
-def _enabled_poses() -> list[StoredPose]:
-    return [pose for pose in _all_poses() if pose.enabled]
-
-
-def _picture(drawing: Drawing, kind: str) -> Pixels:
-    height, width = drawing.pixels.shape[:2]
-    if kind == "openpose":
-        return openpose_map(drawing.keypoints, width, height)
-    if kind == "depth":
-        return np.repeat(depth_map(drawing.depth)[..., None], 3, axis=2)
-    return drawing.pixels

@@ -213,14 +213,14 @@ def _stored(
         generation = submitted.generation_id
         progress.sentence = f"Generation {generation} may be stored: `posegen status {generation}` says whether."
 
-    asking = user or _local_user(session)
+    asking = user or local_user(session)
     submitted = service.submit(session.database, asking, request, idempotency_key=key, before_commit=may_be_stored)
     generation = submitted.generation_id
     progress.sentence = f"Generation {generation} is stored; `posegen status {generation}` shows it."
     return submitted
 
 
-def _local_user(session: Session) -> UUID:
+def local_user(session: Session) -> UUID:
     """The user of an operator's own requests: always the same one, even if other users have its name."""
     return accounts.user_with_credits(
         session.database, LOCAL_USER, "local", credits=100_000, reason="for trying things out"

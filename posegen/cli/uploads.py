@@ -6,7 +6,7 @@ import mimetypes
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import typer
@@ -21,9 +21,8 @@ from posegen.images.decoding.pool import DecoderPool
 from posegen.proxies import open_url
 from posegen.running_platform import find_platform
 from posegen.storage.protocol import LONGEST_SIGNED_SECONDS, SIGNED_SECONDS
-from posegen.uploads import rows as uploads
-from posegen.uploads.rows import Upload
-from posegen.uploads.service import begin_upload, complete_upload
+from posegen.uploads import service
+from posegen.uploads.service import KeptUpload
 
 app = Commands(help="Pictures of clients' own: a signed PUT, then a check.", no_args_is_help=True)
 _USER = Annotated[UUID, typer.Option(help="Whose picture it is, and whose space it takes.")]
@@ -47,7 +46,7 @@ def begin(
     """
     with told_on_failure() as progress:
         with open_session() as session:
-            permission = begin_upload(session.studio(), user, content_type=content_type, size=size, seconds=seconds)
+            permission = service.begin(session.studio(), user, content_type=content_type, size=size, seconds=seconds)
         progress.sentence = f"Upload {permission.upload} was begun; it ends by itself when nothing is put."
         console.print_json(
             {"upload": permission.upload, "url": permission.put.url, "headers": dict(permission.put.headers)}
@@ -65,7 +64,8 @@ def complete(
     Example: `posegen upload complete UPLOAD`
     """
     with open_session() as session, DecoderPool() as decoders:
-        _say(session, complete_upload(session.studio(), upload, decoders.decode), as_json=as_json)
+        kept = service.complete(session.studio(), upload, decoders.decode)
+    _say(kept, as_json=as_json)
 
 
 @app.command()
@@ -82,12 +82,12 @@ def file(
     content_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     with told_on_failure() as progress, open_session() as session, DecoderPool() as decoders:
         studio = session.studio()
-        permission = begin_upload(studio, user, content_type=content_type, size=len(data))
+        permission = service.begin(studio, user, content_type=content_type, size=len(data))
         progress.sentence = (
             f"Upload {permission.upload} was begun; `posegen upload complete {permission.upload}` ends it."
         )
         _put(_reachable(session, permission.put.url), data, dict(permission.put.headers))
-        _say(session, complete_upload(studio, permission.upload, decoders.decode), as_json=as_json)
+        _say(service.complete(studio, permission.upload, decoders.decode), as_json=as_json)
 
 
 @app.command()
@@ -103,11 +103,7 @@ def delete(
     Example: `posegen upload delete UPLOAD`
     """
     with open_session() as session:
-        with session.database.transaction() as connection:
-            if not uploads.delete(connection, upload, actor=actor or local_actor("upload delete")):
-                raise UploadRefused(
-                    f"There is no upload {upload} to delete: it is unknown, or has ended without a file."
-                )
+        service.delete(session.database, upload, actor=actor or local_actor("upload delete"))
         session.delete_due()
     if as_json:
         console.print_json({"upload": upload, "deleted": True})
@@ -135,12 +131,9 @@ def _reachable(session: Session, url: str) -> str:
     return platform.url + url
 
 
-def _say(session: Session, upload: Upload, *, as_json: bool) -> None:
-    with session.database.transaction() as connection:
-        row = connection.execute("select store, key, size from objects where id = %s", [upload.object_id]).fetchone()
-    assert row is not None, "a completed upload has its object"
-    document: dict[str, Any] = {"upload": upload.id, "user": upload.user_id, "status": upload.status, **row}
+def _say(kept: KeptUpload, *, as_json: bool) -> None:
     if as_json:
-        console.print_json(document)
+        document = {"upload": kept.id, "user": kept.user_id, "status": kept.status}
+        console.print_json({**document, "store": kept.store, "key": kept.key, "size": kept.size})
     else:
-        console.say(f"Kept as {row['store']}:{row['key']}, {row['size']:,} bytes.")
+        console.say(f"Kept as {kept.store}:{kept.key}, {kept.size:,} bytes.")

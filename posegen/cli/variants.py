@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import typer
 
@@ -52,11 +52,13 @@ def variants_of(
 
     Example: `posegen variants make POSE -o variants`
     """
-    request = uuid4()
     with told_on_failure() as progress:
-        with open_session() as session, console.err.status("Making variants ..."):
+
+        def may_be_stored(request: UUID) -> None:
             progress.sentence = f"Image request {request} may be stored; the table image_requests says whether."
-            service.submit(session.database, source, tool=tool, user_id=user, request_id=request)
+
+        with open_session() as session, console.err.status("Making variants ..."):
+            request = service.submit(session.database, source, tool=tool, user_id=user, before_commit=may_be_stored)
             progress.sentence = f"Image request {request} is stored; the view variant_results shows it."
             studio = session.studio()
             service.make_here(studio, request)

@@ -6,6 +6,7 @@ How a design looks lives in `drawing`; its claims, leases and states in `work`.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from posegen.designs.print_page import encode_page
 from posegen.designs.rows import DesignRequest
 from posegen.designs.work import DESIGNS, RenderedDesign, design_rule, publish
 from posegen.errors import LeaseLost, RequestRefused
+from posegen.images.pixels import EncodedImage
 from posegen.images.png import encode_png
 from posegen.images.provenance import DigitalSource, Provenance, write_packet
 from posegen.storage.keys import design_key, print_key
@@ -101,46 +103,40 @@ def _request(studio: Studio, design_id: UUID) -> DesignRequest:
 
 
 def _render_and_store(studio: Studio, request: DesignRequest, stored: list[ObjectInfo]) -> RenderedDesign:
-    """`stored`: takes every object as soon as it is in the store."""
+    """`stored`: each object is appended as soon as it is in the store."""
     laid_out = lay_out(judge_design(request))
     packet = write_packet(
         Provenance(digital_source=DigitalSource.DRAWN, generator="Posegen, design", created=request.created_at)
     )
-
-    def picture(kind: str, data: bytes, content_type: str) -> ObjectInfo:
-        stored.append(studio.put_verified(lambda sha256: design_key(request.folder, kind, sha256), data, content_type))
-        return stored[-1]
-
     drawn = draw_preview(laid_out)
     preview, thumbnail = encode_png(drawn, xmp=packet), encode_png(draw_thumbnail(drawn), xmp=packet)
-    printed = _print_page(laid_out, packet) if request.print_file else None
-    stored_preview = picture("preview", preview.data, preview.content_type)
-    stored_thumbnail = picture("thumbnail", thumbnail.data, thumbnail.content_type)
-    if printed is not None:
-        page, content_type = printed
-        stored.append(studio.put_verified(lambda sha256: print_key(request.folder, sha256), page, content_type))
+    page = _print_page(laid_out, packet) if request.print_file else None
+
+    def put(file: EncodedImage, key_for: Callable[[str], str]) -> ObjectInfo:
+        stored.append(studio.put_verified(key_for, file.data, file.content_type))
+        return stored[-1]
+
     return RenderedDesign(
-        preview=stored_preview,
-        thumbnail=stored_thumbnail,
-        printed=None if printed is None else stored[-1],
+        preview=put(preview, partial(design_key, request.folder, "preview")),
+        thumbnail=put(thumbnail, partial(design_key, request.folder, "thumbnail")),
+        printed=None if page is None else put(page, partial(print_key, request.folder)),
         size_used=round(laid_out.size, 2),
         warnings=laid_out.warnings,
     )
 
 
-def _print_page(laid_out: LaidOutDesign, packet: bytes) -> tuple[bytes, str]:
-    page = encode_page(
+def _print_page(laid_out: LaidOutDesign, packet: bytes) -> EncodedImage:
+    return encode_page(
         draw_print(laid_out),
         dpi=PRINT_DPI,
         bleed=laid_out.design.product.bleed,
         title=" ".join(laid_out.design.text.split()),
         xmp=packet,
     )
-    return page.data, page.content_type
 
 
 def _clear_if_gone(studio: Studio, design_id: UUID, stored: list[ObjectInfo]) -> None:
-    """Delete what was stored for a design that was deleted meanwhile: its folder is never used again."""
+    """Delete the objects of a design that was deleted meanwhile: its folder is never used again."""
     with studio.database.transaction() as connection:
         gone = rows.request_of(connection, design_id) is None
     if gone:

@@ -12,16 +12,12 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
-import psycopg
-from psycopg import sql
-
 from posegen.database.connection import Connection
+from posegen.database.requests import insert_request
 from posegen.database.rows import changed, column, many, one, value
 from posegen.database.texts import storable
 from posegen.designs.products import PRODUCTS
 from posegen.designs.typesetting.fonts import FONTS
-from posegen.error_codes import ErrorCode
-from posegen.errors import RequestRefused
 from posegen.work.queue import Lease
 
 T = TypeVar("T")
@@ -31,7 +27,7 @@ REQUESTS_CHANNEL = "posegen_design_requests"
 STEPS_CHANNEL = "posegen_designs"
 """The status of a design has changed; the payload is its id, a colon, and the status."""
 
-_RANGES = {
+_DEMANDS = {
     "design_project_length": "the project id must be 1 to 200 characters long",
     "design_text_storable": "the text must be at most 100,000 characters long to be stored, and 500 to be accepted",
     "design_font_length": "the font's name must be 1 to 100 characters long",
@@ -41,7 +37,7 @@ _RANGES = {
     "design_product_length": "the product type must be 1 to 100 characters long",
     "design_watermark_storable": "the watermark must be 1 to 10,000 characters long, and at most 60 to be accepted",
 }
-"""What the constraints of `design_requests` say, by their names."""
+"""What the constraints of `design_requests` demand, by their names."""
 
 
 @dataclass(frozen=True)
@@ -109,21 +105,9 @@ def seed_design_lists(connection: Connection) -> None:
         )
 
 
-def insert_request(connection: Connection, columns: Mapping[str, object]) -> None:
-    """Insert a design request; columns that are None have their defaults.
-
-    Raises `RequestRefused` (invalid_request) for a value that the database refuses.
-    """
-    given = {name: given for name, given in columns.items() if given is not None}
-    statement = sql.SQL("insert into design_requests ({}) values ({})").format(
-        sql.SQL(", ").join(map(sql.Identifier, given)), sql.SQL(", ").join(sql.Placeholder() * len(given))
-    )
-    try:
-        with connection.transaction():
-            connection.execute(statement, list(given.values()))
-    except (psycopg.errors.CheckViolation, psycopg.DataError) as refused:
-        said = refused.diag.message_primary or str(refused)
-        raise RequestRefused(ErrorCode.INVALID_REQUEST, _RANGES.get(refused.diag.constraint_name or "", said)) from None
+def insert(connection: Connection, columns: Mapping[str, object]) -> UUID:
+    """Insert a design request; returns its id. Raises `RequestRefused` (invalid_request)."""
+    return insert_request(connection, "design_requests", columns, _DEMANDS)
 
 
 def delete_request(connection: Connection, design_id: UUID) -> bool:
@@ -146,23 +130,14 @@ def request_of(connection: Connection, design_id: UUID) -> DesignRequest | None:
 
 
 def publish(
-    connection: Connection,
-    lease: Lease,
-    *,
-    preview: int,
-    thumbnail: int,
-    printed: int | None,
-    size_used: float,
-    warnings: Sequence[str],
+    connection: Connection, lease: Lease, objects: Sequence[int | None], *, size_used: float, warnings: Sequence[str]
 ) -> None:
     """Publish a rendered design, whose row is locked under this lease.
 
     Args:
         connection: an open transaction.
         lease: the lease on the design.
-        preview: the id of the object of the preview.
-        thumbnail: the id of that of the thumbnail.
-        printed: the id of that of the print; None for a design without one.
+        objects: the ids of the objects of preview, thumbnail and print; None for a design without a print.
         size_used: points.
         warnings: a sentence for everything that is not as it was asked for.
     """
@@ -173,7 +148,7 @@ def publish(
             finished_at = now()
         where id = %s
         """,
-        [preview, thumbnail, printed, size_used, [storable(warning) for warning in warnings], lease.id],
+        [*objects, size_used, [storable(warning) for warning in warnings], lease.id],
     )
 
 

@@ -30,7 +30,6 @@ log = structlog.get_logger(__name__)
 
 ASSET = "design_previews"
 """The asset whose manifests describe designs."""
-_COMMAND = "posegen design"
 _ENDED = {"published", "failed"}
 _LOOK_SECONDS = 1.0
 _CLEARED_AT_ONCE = 100
@@ -85,21 +84,28 @@ class DesignResult:
         return self.status in _ENDED
 
 
-def submit(database: Database, user_id: UUID, new: NewDesign, *, design_id: UUID) -> None:
+def submit(
+    database: Database, user_id: UUID, new: NewDesign, *, before_commit: Callable[[UUID], object] = lambda _: None
+) -> UUID:
     """Store a design request; its design waits for the next tick.
 
     Args:
         database: where requests are stored.
         user_id: whose design it is.
         new: what is asked for.
-        design_id: a new id. The caller chooses it, and so can name the design even when the connection breaks in the
-            middle of the commit.
+        before_commit: called with the id of the design before it is stored for good: a connection that breaks in the
+            commit leaves open whether it is.
+
+    Returns:
+        The id of the design.
 
     Raises:
         RequestRefused: the database refuses a value (invalid_request); nothing is stored.
     """
     with database.transaction() as connection:
-        rows.insert_request(connection, {"id": design_id, "user_id": user_id, **vars(new)})
+        design_id = rows.insert(connection, {"user_id": user_id, **vars(new)})
+        before_commit(design_id)
+    return design_id
 
 
 def result(database: Database, design_id: UUID) -> DesignResult:
@@ -136,12 +142,12 @@ def result_at_end(
 
 
 def render(studio: Studio, design_id: UUID, *, run_id: str, dispatch: int | None) -> None:
-    """Render and publish a design in a run of Dagster, unless it has ended.
+    """Render and publish a design, unless it has ended.
 
     Args:
         studio: what designs are made with.
         design_id: the design.
-        run_id: the run.
+        run_id: the run of Dagster, or a name for the process that takes its place.
         dispatch: that of the claim that launched the run; None for a run that was started by hand.
 
     Raises:
@@ -150,8 +156,16 @@ def render(studio: Studio, design_id: UUID, *, run_id: str, dispatch: int | None
         RequestRefused: it cannot be made; it has failed with this error.
         LeaseLost: another worker took it over, or it was deleted meanwhile.
     """
-    home = None if studio.worker_home is None else studio.worker_home.hold(run_id)
-    _render(studio, design_id, run_id=run_id, dispatch=dispatch, worker_home=home)
+    lease = start_design(
+        studio.database,
+        design_id,
+        dispatch=dispatch,
+        run_id=run_id,
+        lease_seconds=studio.lease_seconds,
+        worker_home=None if studio.worker_home is None else studio.worker_home.hold(run_id),
+    )
+    if lease is not None:
+        make_design(studio, lease)
 
 
 def render_here(studio: Studio, design_id: UUID) -> None:
@@ -162,7 +176,7 @@ def render_here(studio: Studio, design_id: UUID) -> None:
     claim = claim_design(studio.database, design_id)
     if claim is not None:
         with suppress(RequestRefused):  # the result has the reason
-            _render(studio, design_id, run_id=_COMMAND, dispatch=claim.dispatch)
+            render(studio, design_id, run_id=f"posegen design {design_id}", dispatch=claim.dispatch)
 
 
 def objects_of(database: Database, design_id: UUID) -> list[DesignObject]:
@@ -222,21 +236,6 @@ def clear_deleted(studio: Studio) -> list[UUID]:
                 studio.store.delete(_manifest_of(each.design_id))
         rows.forget_deleted(connection, deleted)
     return list(dict.fromkeys(each.design_id for each in deleted))
-
-
-def _render(
-    studio: Studio, design_id: UUID, *, run_id: str, dispatch: int | None, worker_home: UUID | None = None
-) -> None:
-    lease = start_design(
-        studio.database,
-        design_id,
-        dispatch=dispatch,
-        run_id=run_id,
-        lease_seconds=studio.lease_seconds,
-        worker_home=worker_home,
-    )
-    if lease is not None:
-        make_design(studio, lease)
 
 
 def _reachable(studio: Studio, names: list[str]) -> dict[str, ObjectStore]:

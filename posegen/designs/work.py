@@ -1,13 +1,12 @@
-"""Designs as a kind of work: judged and claimed, rendered under a lease, published or failed.
+"""Designs as a kind of work: validated and claimed, rendered under a lease, published or failed.
 
-A design is free: no credits move here.
+A design costs no credits. The statements live in `rows`; claims, leases and retries are those of `posegen.work`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from uuid import UUID
 
 import structlog
@@ -61,14 +60,14 @@ def kind(settings: Settings) -> Kind:
 
 
 def design_rule(rule: RetryRule) -> RetryRule:
-    """A design costs nothing, and takes a second: it has one attempt more than a generation."""
+    """The rule for designs: they are free and take a second, so they have one attempt more than generations."""
     return replace(rule, most_attempts=rule.most_attempts + 1)
 
 
 def claim_designs(database: Database, *, most_under_way: int) -> list[Claim]:
-    """Judge and claim drafts, as many as there are free slots; one that cannot be made fails here, with its reason.
+    """Validate and claim drafts, as many as there are free slots. A draft that cannot be made fails with its reason.
 
-    Raises `PartlyDone` with the claims when some drafts could not be judged now.
+    Raises `PartlyDone` with the claims when some drafts could not be validated now.
     """
     with database.transaction() as connection:
         waiting = DESIGNS.queue.waiting_ids(connection, _JUDGED_PER_TICK)
@@ -94,7 +93,7 @@ def _claim_beside_others(database: Database, design_id: UUID, most_under_way: in
 
 @again_after_conflict
 def claim_design(database: Database, design_id: UUID) -> Claim | None:
-    """Judge and claim this draft; None when it does not wait, and when it cannot be made."""
+    """Validate and claim this draft. Returns None when it does not wait, or cannot be made."""
     with database.transaction() as connection:
         return next(iter(_judge_and_claim(connection, design_id)), None)
 
@@ -155,16 +154,11 @@ def publish(database: Database, lease: Lease, rendered: RenderedDesign, *, store
         progress = DESIGNS.queue.hold(connection, lease)
         if progress is None:
             raise DESIGNS.queue.lost(lease)
-        register = partial(_register, connection, store, user_id=progress.user_id)
-        rows.publish(
-            connection,
-            lease,
-            preview=register(rendered.preview),
-            thumbnail=register(rendered.thumbnail),
-            printed=None if rendered.printed is None else register(rendered.printed),
-            size_used=rendered.size_used,
-            warnings=rendered.warnings,
-        )
+        ids = [
+            None if stored is None else _register(connection, store, stored, progress.user_id)
+            for stored in (rendered.preview, rendered.thumbnail, rendered.printed)
+        ]
+        rows.publish(connection, lease, ids, size_used=rendered.size_used, warnings=rendered.warnings)
     reached(CommitPoint.AFTER_COMMIT)
 
 
@@ -199,7 +193,7 @@ def _judge(connection: Connection, design_id: UUID) -> None:
         )
 
 
-def _register(connection: Connection, store: str, stored: ObjectInfo, *, user_id: UUID) -> int:
+def _register(connection: Connection, store: str, stored: ObjectInfo, user_id: UUID) -> int:
     object_id, is_new = objects.register(connection, store, stored, generation_id=None, user_id=user_id)
     if is_new:
         quota.use(connection, user_id, stored.size)

@@ -1,6 +1,6 @@
-"""Statements about the pose library and the other lists that a request is judged by.
+"""Statements on the pose library, its control maps and the other lists that a request is validated against.
 
-Seeding writes what this version of Posegen knows and leaves alone what operators added.
+Seeding writes the rows of this version of Posegen; rows of operators stay unchanged.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from posegen.database.connection import Connection
 from posegen.database.json_documents import UnreadableJson
-from posegen.database.rows import column, many
+from posegen.database.rows import column, many, one
 from posegen.error_codes import ERROR_TEXTS
 from posegen.poses.avatar import AVATAR_ATTRIBUTES
 from posegen.poses.library import CATEGORIES, LIBRARY
@@ -20,7 +20,7 @@ from posegen.poses.library import CATEGORIES, LIBRARY
 
 @dataclass(frozen=True)
 class StoredPose:
-    """A library pose as the database has it, ours or an operator's."""
+    """A row of the pose library, built in or an operator's, before it is validated."""
 
     slug: str
     name: str
@@ -33,8 +33,17 @@ class StoredPose:
     enabled: bool
 
 
+@dataclass(frozen=True)
+class StoredMap:
+    """The object of a control map."""
+
+    store: str
+    key: str
+    sha256: str
+
+
 def seed_reference_data(connection: Connection) -> None:
-    """Write error codes, avatar attributes, categories and the 64 poses; twice is the same as once."""
+    """Write error codes, avatar attributes, categories and the 64 poses; a second call changes nothing."""
     with connection.cursor() as cursor:
         cursor.executemany(
             """
@@ -128,24 +137,23 @@ def stored_categories(connection: Connection) -> list[str]:
     return column(connection, "select slug from pose_categories order by position, slug")
 
 
-def control_map_object(
-    connection: Connection, slug: str, kind: str, width: int, height: int, specification_hash: str
-) -> tuple[str, str, str] | None:
-    """Store, key and SHA-256 of a control map that is stored already for just this specification."""
-    row = connection.execute(
+def control_map(connection: Connection, slug: str, kind: str, side: int, specification_hash: str) -> StoredMap | None:
+    """The control map of a pose that is stored for exactly this specification, or None. `side`: pixels."""
+    return one(
+        connection,
+        StoredMap,
         """
         select o.store, o.key, o.sha256 from control_maps m join objects o on o.id = m.object_id
         where m.library_pose = %s and m.kind = %s and m.width = %s and m.height = %s and m.specification_hash = %s
         """,
-        [slug, kind, width, height, specification_hash],
-    ).fetchone()
-    return None if row is None else (row["store"], row["key"], row["sha256"])
+        [slug, kind, side, side, specification_hash],
+    )
 
 
 def put_control_map(
-    connection: Connection, slug: str, kind: str, width: int, height: int, specification_hash: str, object_id: int
+    connection: Connection, slug: str, kind: str, side: int, specification_hash: str, object_id: int
 ) -> None:
-    """Let this object be the control map of a pose; that of an earlier specification is replaced."""
+    """Let this object be the control map of a pose; that of an earlier specification is replaced. `side`: pixels."""
     connection.execute(
         """
         insert into control_maps (library_pose, kind, width, height, specification_hash, object_id)
@@ -153,7 +161,7 @@ def put_control_map(
         on conflict (library_pose, kind, width, height) do update
             set specification_hash = excluded.specification_hash, object_id = excluded.object_id, created_at = now()
         """,
-        [slug, kind, width, height, specification_hash, object_id],
+        [slug, kind, side, side, specification_hash, object_id],
     )
 
 

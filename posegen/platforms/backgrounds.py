@@ -1,4 +1,7 @@
-"""What surrounds a picture that does not fill its target: its own edges carried on, at the picture's own scale."""
+"""Backgrounds of exports: the edges of a picture that does not fill its target are extended at the picture's own scale.
+
+Where the picture lies in its target is decided in `posegen.images.framing`.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Platform exports: one picture, framed and encoded for each platform that was asked for.
+"""Platform exports: one picture, framed and encoded for each requested platform, on JPEG's own planes throughout.
 
-The rules are data in `platforms`; the geometry is in `framing`, resizing in `planes`, what surrounds the picture in
-`backgrounds`. From the pixels to the encoder everything happens on JPEG's own planes.
+The rules are data in `platform`, the surroundings of the picture in `backgrounds`; the geometry is in
+`posegen.images.framing`, resizing in `posegen.images.planes`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Operators' own platforms: a TOML file, one table for each, checked as a whole when a process starts; and rows of the
-table `platforms`, checked by the same rules one by one.
+"""Validating operators' own platforms: a TOML file as a whole, and rows of the table `platforms` one by one.
 
-What a platform is, and those that every Posegen has, live in `platforms`.
+The built-in platforms live in `platform`, the statements on the table in `rows`.
 """
 
 from __future__ import annotations

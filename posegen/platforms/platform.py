@@ -1,6 +1,6 @@
 """The platforms that exports are made for, as data: sizes, limits and where each rule was read.
 
-How a picture is fitted and encoded lives in `framing`, `backgrounds` and `exports`.
+How a picture is framed and encoded lives in `drawing` and `backgrounds`, operators' own platforms in `file`.
 """
 
 from __future__ import annotations

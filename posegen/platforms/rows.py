@@ -1,6 +1,6 @@
-"""Statements about platforms: what exports are made for. The table holds all of them, the built-in and operators' own.
+"""Statements on the table of platforms, which holds the built-in ones and operators' own.
 
-Intake and exports read them here; only the start of the platform reads the operators' file.
+Intake and exports read platforms here. The file of operators is read in `file`, only when a process starts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ _COLUMNS = "name, width, height, reserve_bytes, source, max_bytes, fit, backgrou
 
 
 def seed_platforms(connection: Connection, own: Iterable[Platform] | None = None) -> None:
-    """Write the built-in platforms and, unless it is None, let operators have just those of `own`."""
+    """Insert or update the built-in platforms and those of `own`; any other one of operators is deleted.
+
+    `own`: None leaves the platforms of operators as they are.
+    """
     with connection.cursor() as cursor:
         cursor.executemany(
             f"""

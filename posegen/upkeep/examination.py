@@ -25,8 +25,8 @@ from posegen.database.rows import column
 from posegen.database.server import DatabaseUrls, open_server
 from posegen.error_codes import ErrorCode
 from posegen.errors import PosegenError, StorageError
-from posegen.generations.asking.judging import usable_poses
 from posegen.library.rows import stored_poses
+from posegen.library.validation import usable_poses
 from posegen.objects import stores
 from posegen.objects.identity import is_own
 from posegen.platforms.rows import judged_platforms

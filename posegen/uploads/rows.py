@@ -1,15 +1,17 @@
-"""Statements about uploads: what clients were allowed to put into a store, and what became of it."""
+"""Statements on the table of uploads. Which of them belong together is decided in `service`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 from posegen.database.connection import Connection
-from posegen.database.rows import changed, one, value
+from posegen.database.rows import changed, existing, one, value
 from posegen.database.texts import storable
 from posegen.objects.moves import DoomedObject
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,6 @@ class Upload:
     key: str
     status: str
     error_detail: str | None
-    object_id: int | None
-    expires_at: datetime
-
-
-_COLUMNS = "id, user_id, content_type, size, store, key, status, error_detail, object_id, expires_at"
 
 
 def begin(
@@ -42,7 +39,7 @@ def begin(
     key: str,
     seconds: int,
 ) -> None:
-    """Write down that a client may put something."""
+    """Insert an upload that a client may make within `seconds`; `size`: bytes."""
     connection.execute(
         """
         insert into uploads (id, user_id, content_type, size, store, key, expires_at)
@@ -53,12 +50,30 @@ def begin(
 
 
 def find(connection: Connection, upload: UUID) -> Upload | None:
-    """One upload."""
-    return one(connection, Upload, f"select {_COLUMNS} from uploads where id = %s", [upload])
+    """The upload, or None when there is no such upload."""
+    return one(
+        connection,
+        Upload,
+        "select id, user_id, content_type, size, store, key, status, error_detail from uploads where id = %s",
+        [upload],
+    )
+
+
+def kept(connection: Connection, kind: type[T], upload: UUID) -> T:
+    """A completed upload with store, key and size of its object, as an object of this class."""
+    return existing(
+        connection,
+        kind,
+        """
+        select u.id, u.user_id, u.status, u.object_id, o.store, o.key, o.size
+        from uploads u join objects o on o.id = u.object_id where u.id = %s
+        """,
+        [upload],
+    )
 
 
 def complete(connection: Connection, upload: UUID, object_id: int) -> bool:
-    """Let this object be what was uploaded; False when the upload has ended already."""
+    """Complete a pending upload with the object that is kept of it; returns False when it has ended already."""
     completed = changed(
         connection,
         """
@@ -71,7 +86,7 @@ def complete(connection: Connection, upload: UUID, object_id: int) -> bool:
 
 
 def reject(connection: Connection, upload: UUID, detail: str) -> None:
-    """Write down why an upload is none that we keep."""
+    """Reject a pending upload, with the reason."""
     connection.execute(
         """
         update uploads set status = 'rejected', error_detail = %s, finished_at = now()
@@ -88,7 +103,7 @@ def expire(connection: Connection) -> dict[str, list[DoomedObject]]:
         update uploads set status = 'expired', finished_at = now() where status = 'pending' and expires_at < now()
         returning store, key, size
         """
-    ).fetchall()
+    )
     expired: dict[str, list[DoomedObject]] = {}
     for row in rows:
         expired.setdefault(row["store"], []).append(DoomedObject(row["key"], row["size"]))
@@ -96,5 +111,5 @@ def expire(connection: Connection) -> dict[str, list[DoomedObject]]:
 
 
 def delete(connection: Connection, upload: UUID, *, actor: str) -> bool:
-    """Delete an upload with its variants, for good; False when there is none that could be."""
+    """Delete an upload with its variants; returns False when it is unknown, or has ended without an object."""
     return bool(value(connection, "select delete_upload(%s, %s)", [upload, actor]))

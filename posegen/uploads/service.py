@@ -1,38 +1,35 @@
-"""Uploads by clients: one signed PUT, then a look at what came. What is kept is written anew from its pixels.
+"""Uploads by clients, for every door: a signed PUT is begun, completed once the bytes are there, and deleted.
 
-The client's bytes never become an object of ours: they are validated, decoded in the decoder process and encoded again,
-or deleted.
+Uploaded bytes are untrusted and never become an object: they are validated, decoded in the decoder process and encoded
+again, or deleted. The statements on the table of uploads live in `rows`.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from uuid import UUID, uuid4
 
 from PIL import Image
 
-from posegen.accounts import quota
+from posegen.accounts import credits, quota
+from posegen.database.connection import Database
 from posegen.errors import ImageInvalid, ObjectMissing, RequestRefused, UnknownName, UploadRefused
-from posegen.images.pixels import Pixels
+from posegen.images.pixels import Decode, Pixels
 from posegen.images.png import encode_png
 from posegen.images.validation import FROM_OUTSIDE
 from posegen.objects import rows as objects
 from posegen.storage.keys import upload_key, uploaded_key
 from posegen.storage.protocol import SIGNED_SECONDS, SignedPut
 from posegen.studio import Studio
-from posegen.uploads import rows as uploads
+from posegen.uploads import rows
 from posegen.uploads.rows import Upload
 
 LARGEST = FROM_OUTSIDE.max_bytes
 """Bytes of an upload at most; the database has the same number."""
 CONTENT_TYPES = ("image/png", "image/jpeg", "image/webp")
 _QUALITY = 95
-
-Decode = Callable[[bytes, str], Pixels]
-"""Pixels of a file and its suffix: `DecoderPool.decode`."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +40,32 @@ class Permission:
     put: SignedPut
 
 
-def begin_upload(
-    studio: Studio, user: UUID, *, content_type: str, size: int, seconds: int = SIGNED_SECONDS
-) -> Permission:
-    """Allow a client one upload of just this content type and number of bytes.
+@dataclass(frozen=True)
+class KeptUpload:
+    """A completed upload. `object_id`, `store`, `key`, `size`: the object that is kept of it, and its bytes."""
 
-    Raises `UnknownName` for another content type, `UploadRefused` for a size that is refused or an unknown user.
+    id: UUID
+    user_id: UUID
+    status: str
+    object_id: int
+    store: str
+    key: str
+    size: int
+
+
+def begin(studio: Studio, user: UUID, *, content_type: str, size: int, seconds: int = SIGNED_SECONDS) -> Permission:
+    """Allow a client one upload of exactly this content type and size.
+
+    Args:
+        studio: has the store that takes the upload.
+        user: whose picture it is, and whose space it takes.
+        content_type: one of `CONTENT_TYPES`.
+        size: bytes.
+        seconds: how long the client has.
+
+    Raises:
+        UnknownName: another content type.
+        UploadRefused: the size is out of range, or there is no such user.
     """
     if content_type not in CONTENT_TYPES:
         raise UnknownName("content type of uploads", content_type, list(CONTENT_TYPES))
@@ -58,23 +75,29 @@ def begin_upload(
     key = upload_key(upload, content_type)
     put = studio.store.signed_put_url(key, content_type=content_type, size=size, seconds=seconds)
     with studio.database.transaction() as connection:
-        if connection.execute("select from accounts where user_id = %s", [user]).fetchone() is None:
+        if credits.balance_of(connection, user) is None:
             raise UploadRefused(f"There is no user {user}.")
-        uploads.begin(
+        rows.begin(
             connection, upload, user, content_type=content_type, size=size, store=studio.store.name, key=key,
             seconds=seconds,
         )  # fmt: skip
     return Permission(upload, put)
 
 
-def complete_upload(studio: Studio, upload_id: UUID, decode: Decode) -> Upload:
-    """Look at what a client has put, and keep the picture or delete it; a second call returns the same.
+def complete(studio: Studio, upload_id: UUID, decode: Decode) -> KeptUpload:
+    """Validate what a client has put, and keep the picture or delete it; a second call returns the same.
 
-    Raises `UploadRefused` when nothing is kept: the upload is unknown, over, not there yet, or no picture that we take.
+    Args:
+        studio: has the stores.
+        upload_id: the upload that was begun.
+        decode: returns the pixels of the untrusted file.
+
+    Raises:
+        UploadRefused: nothing is kept: the upload is unknown, has ended, was not put yet, or is no valid picture.
     """
     upload = _find(studio, upload_id)
     if upload.status == "completed":
-        return upload
+        return _kept(studio, upload_id)
     if upload.status != "pending":
         raise UploadRefused(f"Upload {upload_id} is {upload.status}: {upload.error_detail or 'begin another one'}.")
     store = studio.store_named(upload.store)
@@ -89,12 +112,32 @@ def complete_upload(studio: Studio, upload_id: UUID, decode: Decode) -> Upload:
         _keep(studio, upload, encode_upload(decode(data, PurePosixPath(upload.key).suffix), upload.content_type))
     except (ImageInvalid, RequestRefused) as refused:
         with studio.database.transaction() as connection:
-            uploads.reject(connection, upload_id, str(refused))
+            rows.reject(connection, upload_id, str(refused))
         raise UploadRefused(f"Upload {upload_id} is rejected: {refused}") from None
     finally:
         if _find(studio, upload_id).status != "pending":
             store.delete(upload.key)
-    return _find(studio, upload_id)
+    return _kept(studio, upload_id)
+
+
+def delete(database: Database, upload_id: UUID, *, actor: str) -> None:
+    """Delete an upload, completed or pending, and the variants made of it, for good.
+
+    Their objects are deleted from the store by the next clean-up.
+
+    Args:
+        database: where the upload is.
+        upload_id: the upload.
+        actor: who asked for it, for the audit trail.
+
+    Raises:
+        UploadRefused: it is unknown, or has ended without a file.
+    """
+    with database.transaction() as connection:
+        if not rows.delete(connection, upload_id, actor=actor):
+            raise UploadRefused(
+                f"There is no upload {upload_id} to delete: it is unknown, or has ended without a file."
+            )
 
 
 def _keep(studio: Studio, upload: Upload, encoded: tuple[bytes, str]) -> None:
@@ -106,7 +149,7 @@ def _keep(studio: Studio, upload: Upload, encoded: tuple[bytes, str]) -> None:
         )
         if is_new:
             quota.use(connection, upload.user_id, stored.size)
-        if not uploads.complete(connection, upload.id, object_id):
+        if not rows.complete(connection, upload.id, object_id):
             raise UploadRefused(f"Upload {upload.id} has ended meanwhile: begin another one.")
 
 
@@ -124,7 +167,12 @@ def encode_upload(pixels: Pixels, content_type: str) -> tuple[bytes, str]:
 
 def _find(studio: Studio, upload_id: UUID) -> Upload:
     with studio.database.transaction() as connection:
-        found = uploads.find(connection, upload_id)
+        found = rows.find(connection, upload_id)
     if found is None:
         raise UploadRefused(f"There is no upload {upload_id}.")
     return found
+
+
+def _kept(studio: Studio, upload_id: UUID) -> KeptUpload:
+    with studio.database.transaction() as connection:
+        return rows.kept(connection, KeptUpload, upload_id)

@@ -11,15 +11,12 @@ from dataclasses import dataclass
 from typing import LiteralString, TypeVar
 from uuid import UUID
 
-import psycopg
-
 from posegen.database.connection import Connection
+from posegen.database.requests import insert_request
 from posegen.database.rows import changed, existing, many, one, value
-from posegen.error_codes import ErrorCode
-from posegen.errors import RequestRefused
 from posegen.work.queue import Lease
 
-_RANGES = {
+_DEMANDS = {
     "tool_is_a_name": "the tool must be a lower-case letter, followed by at most 62 letters, digits, '-' and '_'",
     "source_length": "the source must be 1 to 2,000 characters long",
 }
@@ -86,16 +83,9 @@ class StoredVariant:
     sha256: str
 
 
-def insert_request(connection: Connection, request_id: UUID, user_id: UUID, tool: str, source: str) -> None:
-    """Insert an image request. Raises `RequestRefused` (invalid_request) for a value that the database refuses."""
-    try:
-        connection.execute(
-            "insert into image_requests (id, user_id, tool, source) values (%s, %s, %s, %s)",
-            [request_id, user_id, tool, source],
-        )
-    except (psycopg.errors.CheckViolation, psycopg.DataError) as refused:
-        said = refused.diag.message_primary or str(refused)
-        raise RequestRefused(ErrorCode.INVALID_REQUEST, _RANGES.get(refused.diag.constraint_name or "", said)) from None
+def insert(connection: Connection, user_id: UUID, tool: str, source: str) -> UUID:
+    """Insert an image request; returns its id. Raises `RequestRefused` (invalid_request)."""
+    return insert_request(connection, "image_requests", {"user_id": user_id, "tool": tool, "source": source}, _DEMANDS)
 
 
 def wish_of(connection: Connection, request_id: UUID) -> Wish:
@@ -156,7 +146,7 @@ def stored_variants(connection: Connection, request_id: UUID) -> list[StoredVari
 
 
 def source_picture(connection: Connection, user_id: UUID, source: str) -> SourcePicture | None:
-    """The object that a user means by a key or a URL: one of their own, or a control map, which are everybody's.
+    """The object that a user means by a key or a URL: one of their own, or a control map, which any user may use.
 
     A picture that is hidden does not count, nor does a file that its pose has replaced. When several stores have the
     key, the newest object counts.

@@ -7,7 +7,7 @@ A door calls these functions and shows what they return; it decides nothing itse
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -48,7 +48,14 @@ class VariantResult:
     deleted_at: datetime | None
 
 
-def submit(database: Database, source: str, *, tool: str, user_id: UUID | None, request_id: UUID) -> None:
+def submit(
+    database: Database,
+    source: str,
+    *,
+    tool: str,
+    user_id: UUID | None,
+    before_commit: Callable[[UUID], object] = lambda _: None,
+) -> UUID:
     """Store an image request; it waits for the next tick.
 
     Args:
@@ -56,8 +63,11 @@ def submit(database: Database, source: str, *, tool: str, user_id: UUID | None, 
         source: a stored picture: its URL, its key, or the id of a pose.
         tool: what asks; it becomes part of the keys.
         user_id: the user who asks; None for the owner of the picture.
-        request_id: a new id. The caller chooses it, and so can name the request even when the connection breaks in the
-            middle of the commit.
+        before_commit: called with the id of the request before it is stored for good: a connection that breaks in the
+            commit leaves open whether it is.
+
+    Returns:
+        The id of the request.
 
     Raises:
         RequestRefused: the picture has no owner and no user is given, or the database refuses a value
@@ -72,7 +82,9 @@ def submit(database: Database, source: str, *, tool: str, user_id: UUID | None, 
                 f"{source!r} belongs to no user: give its URL, its key or the id of a pose, and --user for a picture "
                 "without an owner.",
             )
-        rows.insert_request(connection, request_id, owner, tool, picture)
+        request_id = rows.insert(connection, owner, tool, picture)
+        before_commit(request_id)
+    return request_id
 
 
 def result_at_end(database: Database, request_id: UUID, *, seconds: float) -> VariantResult:

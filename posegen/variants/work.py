@@ -29,7 +29,7 @@ from posegen.work.tick import Kind
 VARIANTS = Work(Queue("image_variants", noun="image request", waiting="submitted", running="running"))
 REQUESTS_PER_BATCH = 50
 MOST_BATCHES = 2
-"""Batches under way at once: what is asked for in bulk must not take every slot from the generations."""
+"""Batches under way at once: requests in bulk must not take every slot from the generations."""
 
 
 def kind(settings: Settings) -> Kind:
@@ -46,7 +46,7 @@ def kind(settings: Settings) -> Kind:
 
 @again_after_conflict
 def claim_batch(database: Database, *, limit: int = REQUESTS_PER_BATCH) -> list[Claim]:
-    """Claim what waits, for one run; nothing when enough is under way."""
+    """Claim waiting requests for one run; none when `MOST_BATCHES` are under way."""
     with database.transaction() as connection:
         slots.lock_claiming(connection)
         if VARIANTS.queue.runs_under_way(connection) >= MOST_BATCHES:
@@ -57,7 +57,7 @@ def claim_batch(database: Database, *, limit: int = REQUESTS_PER_BATCH) -> list[
 
 @again_after_conflict
 def claim_request(database: Database, request_id: UUID) -> UUID | None:
-    """The batch of one request that is claimed, whatever else waits; None when it does not wait."""
+    """Claim one request ahead of all others; returns its batch, or None when the request does not wait."""
     batch = uuid4()
     with database.transaction() as connection:
         return batch if VARIANTS.queue.claim(connection, [request_id], batch=batch) else None
@@ -67,7 +67,7 @@ def claim_request(database: Database, request_id: UUID) -> UUID | None:
 def begin(
     database: Database, batch: UUID, *, run_id: str, lease_seconds: float, worker_home: UUID | None = None
 ) -> list[Lease]:
-    """Start to work on a batch; returns what is left of it, which is nothing when another run came first."""
+    """Start the claimed requests of a batch; returns their leases, none when another run has started them."""
     with database.transaction() as connection:
         return VARIANTS.queue.start(
             connection,
@@ -103,10 +103,21 @@ def complete(
     source: SourcePicture,
     store: str,
 ) -> None:
-    """Both objects, the user's space and the end of the request in one transaction.
+    """Register both objects, count them against the quota and complete the request, in one transaction.
 
-    `stored`: normal and high quality. Raises `LeaseLost`, and `RequestRefused`: quota_exceeded, or invalid_request when
-    the picture was hidden or deleted meanwhile.
+    Args:
+        database: where the request is.
+        lease: the lease on the request.
+        user_id: the user who asks.
+        stored: the objects of the normal and the high-quality variant.
+        normal: the file of the normal variant; both have its width and height.
+        source: the picture that they are made of.
+        store: the name of the store that has the objects.
+
+    Raises:
+        LeaseLost: another worker owns the request.
+        RequestRefused: the user has no space left (quota_exceeded), or the picture was hidden or deleted meanwhile
+            (invalid_request).
     """
     reached(CommitPoint.BEFORE_COMMIT)
     with database.transaction() as connection:

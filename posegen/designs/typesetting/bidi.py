@@ -1,6 +1,6 @@
 """Text in two directions: the Unicode bidirectional algorithm (UAX #9), from characters to levels to visual order.
 
-Lines are broken elsewhere; mirrored glyphs and joined letters are the shaper's business.
+Lines are broken in `line_breaking`; HarfBuzz mirrors glyphs and joins letters, in `runs`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One stretch of text in a single direction level: its neutral and weak characters resolved (UAX #9, W1 to I2).
 
-Which stretches there are, and at which level, is `bidi`'s business.
+The stretches and their levels are computed in `bidi`.
 """
 
 from __future__ import annotations

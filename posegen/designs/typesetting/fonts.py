@@ -1,6 +1,6 @@
 """The fonts that customers choose by name, and which one stands in where a font lacks letters.
 
-The files behind the names, and what stands in for a character of another script, are `typefaces`' business.
+The files of fonts, and the typefaces for characters of other scripts, are in `typefaces`.
 """
 
 from __future__ import annotations

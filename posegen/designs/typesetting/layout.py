@@ -1,6 +1,6 @@
 """Setting text into a box: how large it can be, and where every glyph goes.
 
-Which fonts and glyphs, is `runs`' business; where lines break, `line_breaking`'s; drawing, `painting`'s.
+Fonts and glyphs are chosen in `runs`, lines broken in `line_breaking`, glyphs drawn in `painting`.
 Sizes and places are in the unit that the caller measures the box in, `y` downwards.
 """
 

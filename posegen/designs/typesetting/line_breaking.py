@@ -1,6 +1,6 @@
 """Where lines break: what must not be torn, where Unicode lets a line end, and how much a line holds.
 
-Lengths are in ems. How large the text becomes and where its lines go is `layout`'s business.
+Lengths are in ems. The size of the text and the places of its lines are computed in `layout`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """From a paragraph of text to glyphs: which font draws what, in which direction, and what HarfBuzz makes of it.
 
-All lengths are in ems: fractions of the text size. Lines are `line_breaking`'s business, sizes `layout`'s.
+All lengths are in ems: fractions of the text size. Lines are broken in `line_breaking`, sizes chosen in `layout`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Soft hyphens: where a line may end in one, and where it then shows a hyphen (UAX #14, Use of Soft Hyphen).
 
-Which glyph is drawn is `runs`' business, where lines end `line_breaking`'s.
+The glyph of a hyphen is chosen in `runs`, the ends of lines in `line_breaking`.
 """
 
 from __future__ import annotations

@@ -11,36 +11,29 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-import structlog
-
 from posegen.backends.registry import BACKENDS, open_backend
 from posegen.database.connection import Connection
 from posegen.database.json_documents import UnreadableJson
 from posegen.database.texts import LONGEST_DETAIL
 from posegen.error_codes import ErrorCode
-from posegen.errors import InvalidPose, RequestRefused, UnknownName
+from posegen.errors import RequestRefused, UnknownName
 from posegen.generations.rows.poses import PlannedPose
 from posegen.graphemes import shorten
 from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize
 from posegen.library import rows as library
-from posegen.library.rows import StoredPose
+from posegen.library.validation import usable_poses
 from posegen.platforms import rows as platforms
 from posegen.platforms.platform import Platform, reserved_bytes
 from posegen.poses.avatar import Avatar
 from posegen.poses.library import LibraryPose
 from posegen.poses.prompts import choose_pose, describe
-from posegen.poses.specification import PoseSpecification
 from posegen.settings import Settings
-
-log = structlog.get_logger(__name__)
 
 MOST_POSES = 50
 LONGEST_PROMPT = 2_000
 LARGEST_SEED = 2**32 - 1
 # Upper bound of one 1024x1024 original with its thumbnail, in bytes: a PNG of noise stays below it.
 POSE_RESERVE_BYTES = 4_000_000
-# Of a library pose that an operator added; the database refuses more, and rows from before are left out.
-LONGEST_POSE_NAME, LONGEST_POSE_DESCRIPTION, LONGEST_POSE_TAGS = 200, 2_000, 10_000
 
 
 @dataclass(frozen=True)
@@ -236,40 +229,6 @@ def _chosen_poses(submission: Submission, catalogue: Catalogue, prompt: str | No
         raise invalid("The request has 0 poses: name library poses, categories or a prompt.")
     # The same pose with the same seeds is the same picture: it is charged once, however often it is named.
     return list({pose.slug: pose for pose in named}.values())
-
-
-def usable_poses(stored: Iterable[StoredPose]) -> tuple[dict[str, LibraryPose], dict[str, str]]:
-    """Of the enabled poses those that can be drawn, and why the others cannot, by their slugs."""
-    drawable, unusable = {}, {}
-    for each in stored:
-        if each.enabled:
-            try:
-                drawable[each.slug] = _library_pose(each)
-            except InvalidPose as invalid:
-                unusable[each.slug] = str(invalid)
-            except Exception as defect:  # one pose must not take the whole library with it
-                log.exception("library pose not read", pose=each.slug)
-                unusable[each.slug] = f"{type(defect).__name__}: {defect}"
-    return drawable, unusable
-
-
-def _library_pose(stored: StoredPose) -> LibraryPose:
-    if len(stored.name) > LONGEST_POSE_NAME or len(stored.description) > LONGEST_POSE_DESCRIPTION:
-        raise InvalidPose(
-            f"The name has {len(stored.name):,} characters and the description {len(stored.description):,}; "
-            f"{LONGEST_POSE_NAME:,} and {LONGEST_POSE_DESCRIPTION:,} are the most."
-        )
-    if not all(isinstance(tag, str) for tag in stored.tags) or sum(map(len, stored.tags)) > LONGEST_POSE_TAGS:
-        raise InvalidPose(f"The tags must be a list of texts of {LONGEST_POSE_TAGS:,} characters together.")
-    return LibraryPose(
-        slug=stored.slug,
-        name=stored.name,
-        category=stored.category,
-        tags=tuple(stored.tags),
-        description=stored.description,
-        difficulty=stored.difficulty,
-        specification=PoseSpecification.from_json(stored.specification),
-    )
 
 
 def _check_formats(names: Iterable[object], catalogue: Catalogue) -> None:

@@ -1,8 +1,8 @@
-"""Contact sheets of a generation and of the library, as operators see them. Drawing one is in `posegen.images`."""
+"""Contact sheets of a generation: drawn for the command, stored for Dagster's UI."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,10 +13,7 @@ from posegen.generations.making import checkpoint
 from posegen.generations.rows import poses
 from posegen.generations.rows.poses import FinishedPose
 from posegen.images.contact_sheet import Tile, contact_sheet, encode_sheet
-from posegen.library import rows as library
-from posegen.library.control_maps import ControlMap
-from posegen.objects import rows as objects
-from posegen.storage.keys import contact_sheet_key, library_sheet_key
+from posegen.storage.keys import contact_sheet_key
 from posegen.studio import Studio
 from posegen.work.queue import Lease
 
@@ -69,17 +66,6 @@ def try_to_store_sheet(studio: Studio, generation_id: UUID, lease: Lease | None)
     except (StorageError, ImageInvalid) as broken:
         return Sheet(None, str(broken))
     return None if url is None else Sheet(url)
-
-
-def store_library_sheet(studio: Studio, maps: Mapping[str, ControlMap]) -> str:
-    """Store a sheet of control maps, by the name of their poses, and return where a browser finds it."""
-    tiles = [Tile(studio.read(each.store, each.key, each.sha256), label=slug) for slug, each in maps.items()]
-    encoded = encode_sheet(contact_sheet(tiles, width=SHEET_WIDTH), "jpeg")
-    stored = studio.put_verified(library_sheet_key, encoded.data, encoded.content_type)
-    with studio.database.transaction() as connection:
-        object_id, _ = objects.register(connection, studio.store.name, stored, generation_id=None)
-        library.put_sheet(connection, object_id)
-    return studio.url_to_look_at(stored.key)
 
 
 def _shown(studio: Studio, generation_id: UUID) -> list[FinishedPose]:

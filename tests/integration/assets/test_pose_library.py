@@ -9,10 +9,9 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from posegen.generations.making.contact_sheets import store_library_sheet
 from posegen.images.validation import open_image
 from posegen.library import rows as library
-from posegen.library.control_maps import control_maps, draw_library_pose
+from posegen.library.control_maps import control_maps, draw_library_pose, store_library_sheet
 from posegen.poses.library import LIBRARY
 from posegen.storage.keys import manifest_key
 from posegen.upkeep.reconciling import reconcile

@@ -26,7 +26,7 @@ from posegen.upkeep.reconciling import reconcile
 from posegen.upkeep.retention import RetentionRule, clean_up_images
 from posegen.upkeep.verification import verify
 from posegen.uploads import rows as uploads
-from posegen.uploads.service import complete_upload
+from posegen.uploads import service as upload_service
 from posegen.variants import rows as variants
 from posegen.variants.making import VariantsMade, make_variants
 from tests.builders import SLUGS, a_batch, a_user, account, execute, finished, rendering_design, row, rows, value
@@ -108,7 +108,7 @@ def an_upload(studio, user, *, status="completed"):
             connection, upload, user, content_type="image/png", size=len(PNG), store="local", key=put.key, seconds=60
         )
     if status == "completed":
-        complete_upload(studio, upload, lambda file, _: open_image(file))
+        upload_service.complete(studio, upload, lambda file, _: open_image(file))
     elif status == "rejected":
         with studio.database.transaction() as connection:
             uploads.reject(connection, upload, "no picture")
@@ -376,7 +376,7 @@ def test_an_upload_is_deleted_with_its_variants_and_cannot_be_completed(studio, 
     assert keys_in(store, "variants/") == []
     assert account(studio.database, user)["storage_used"] == 0
     with pytest.raises(UploadRefused, match="is rejected" if status == "rejected" else "is deleted"):
-        complete_upload(studio, upload, lambda file, _: open_image(file))
+        upload_service.complete(studio, upload, lambda file, _: open_image(file))
     assert wrong(studio).keys() <= {"I4"}
 
 
@@ -388,7 +388,7 @@ def test_an_upload_that_is_deleted_while_it_is_looked_at_leaves_nothing(studio, 
         return open_image(file)
 
     with pytest.raises(UploadRefused, match="has ended meanwhile"):
-        complete_upload(studio, upload, look_and_lose)
+        upload_service.complete(studio, upload, look_and_lose)
 
     assert rows(studio.database, "select from objects") == []
     assert account(studio.database, user)["storage_used"] == 0

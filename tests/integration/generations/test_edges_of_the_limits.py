@@ -24,7 +24,8 @@ from posegen.images.decoding.process import Allowance
 from posegen.images.validation import FROM_OUTSIDE, OF_OUR_OWN, examine, open_image
 from posegen.storage.local import LocalStore
 from posegen.studio import Studio
-from posegen.uploads.service import LARGEST, begin_upload, complete_upload
+from posegen.uploads import service as upload_service
+from posegen.uploads.service import LARGEST
 from posegen.variants.making import make_variants
 from tests.builders import a_batch, a_user, row, rows, value
 from tests.hostile_images import SIDE, encoded, jpeg_of
@@ -64,10 +65,10 @@ def noise(width: int, height: int) -> np.ndarray:
 
 def uploaded(studio, user: UUID, data: bytes, content_type: str, outside: DecoderPool) -> str:
     """The key of an upload that was kept."""
-    upload = begin_upload(studio, user, content_type=content_type, size=len(data)).upload
+    upload = upload_service.begin(studio, user, content_type=content_type, size=len(data)).upload
     put_at = row(studio.database, "select key from uploads where id = %s", upload)["key"]
     studio.store.put(put_at, data, content_type=content_type)
-    kept = complete_upload(studio, upload, outside.decode)
+    kept = upload_service.complete(studio, upload, outside.decode)
     return str(row(studio.database, "select key from objects where id = %s", kept.object_id)["key"])
 
 
@@ -91,9 +92,9 @@ def test_a_limit_of_bytes_is_one_number_everywhere(studio, database):
     )
     assert f"size <= {LARGEST}" in checked["rule"]
     user = a_user(database)
-    begin_upload(studio, user, content_type="image/png", size=LARGEST)
+    upload_service.begin(studio, user, content_type="image/png", size=LARGEST)
     with pytest.raises(UploadRefused, match="1 to 10,485,760 bytes, not 10,485,761"):
-        begin_upload(studio, user, content_type="image/png", size=LARGEST + 1)
+        upload_service.begin(studio, user, content_type="image/png", size=LARGEST + 1)
 
 
 def test_a_file_of_just_as_many_bytes_is_accepted_when_it_comes(studio, database, outside):

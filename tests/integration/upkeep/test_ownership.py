@@ -16,12 +16,12 @@ from posegen.accounts import service as accounts
 from posegen.database.connection import Database
 from posegen.designs import service as design_service
 from posegen.designs.making import make_design
-from posegen.generations.making.contact_sheets import store_contact_sheet, store_library_sheet
+from posegen.generations.making.contact_sheets import store_contact_sheet
 from posegen.generations.rows import poses as pose_rows
 from posegen.images.thumbnail_sizes import thumbnail_sizes
 from posegen.images.validation import open_image
 from posegen.library import rows as library
-from posegen.library.control_maps import control_maps
+from posegen.library.control_maps import control_maps, store_library_sheet
 from posegen.objects.moving import Move, move_objects
 from posegen.reports import usage_rows as usage
 from posegen.storage.keys import (
@@ -40,7 +40,7 @@ from posegen.upkeep.reconciling import reconcile
 from posegen.upkeep.retention import RetentionRule, clean_up_images
 from posegen.upkeep.verification import verify
 from posegen.uploads import rows as uploads
-from posegen.uploads.service import complete_upload
+from posegen.uploads import service as upload_service
 from posegen.variants.making import make_variants
 from tests.adopted import FOLDER, adopt, fill
 from tests.builders import SLUGS, a_batch, a_user, account, execute, finished, rendering_design, rows, value
@@ -96,7 +96,7 @@ def world(database: Database, studio: Studio, store) -> World:
         pose = library.stored_poses(connection)[0]
     store_library_sheet(studio, {pose.slug: control_maps(studio, pose, side=64)["openpose"]})
     first, second = (_put_upload(studio, user) for _ in range(2))
-    complete_upload(studio, first, lambda file, _: open_image(file))
+    upload_service.complete(studio, first, lambda file, _: open_image(file))
     request = value(
         database,
         "insert into image_requests (user_id, tool, source) select %s, 'editor', thumbnail_url from pose_results "

@@ -19,7 +19,8 @@ from posegen.objects.moving import delete_due
 from posegen.storage.local import LocalStore
 from posegen.storage.s3 import BucketStore
 from posegen.upkeep.reconciling import expire_uploads, reconcile
-from posegen.uploads.service import LARGEST, begin_upload, complete_upload
+from posegen.uploads import service as upload_service
+from posegen.uploads.service import LARGEST
 from posegen.web.objects import object_routes
 from tests.builders import a_user, account, execute, row, value
 from tests.hostile_images import corpus, encoded, small_picture
@@ -64,7 +65,7 @@ def send(permission, data, **headers):
 
 
 def permitted(studio, data=PNG, content_type="image/png", user=None):
-    return begin_upload(studio, user or a_user(studio.database), content_type=content_type, size=len(data))
+    return upload_service.begin(studio, user or a_user(studio.database), content_type=content_type, size=len(data))
 
 
 def test_a_picture_is_put_looked_at_and_kept_as_pixels_of_ours(open_studio, database, decode):
@@ -72,7 +73,7 @@ def test_a_picture_is_put_looked_at_and_kept_as_pixels_of_ours(open_studio, data
     permission = permitted(open_studio, user=user)
 
     assert send(permission, PNG) in {200, 201, 204}
-    upload = complete_upload(open_studio, permission.upload, decode)
+    upload = upload_service.complete(open_studio, permission.upload, decode)
 
     kept = row(database, "select * from objects where id = %s", upload.object_id)
     assert (upload.status, kept["user_id"]) == ("completed", user)
@@ -86,9 +87,9 @@ def test_asked_again_it_answers_the_same(open_studio, database, decode):
     permission = permitted(open_studio)
     send(permission, PNG)
 
-    first = complete_upload(open_studio, permission.upload, decode)
+    first = upload_service.complete(open_studio, permission.upload, decode)
 
-    assert complete_upload(open_studio, permission.upload, decode) == first
+    assert upload_service.complete(open_studio, permission.upload, decode) == first
     assert value(database, "select count(*) from objects") == 1
 
 
@@ -115,10 +116,10 @@ def test_one_that_was_not_put_yet_can_be_completed_later(open_studio, decode):
     permission = permitted(open_studio)
 
     with pytest.raises(UploadRefused, match="Nothing was put"):
-        complete_upload(open_studio, permission.upload, decode)
+        upload_service.complete(open_studio, permission.upload, decode)
 
     send(permission, PNG)
-    assert complete_upload(open_studio, permission.upload, decode).status == "completed"
+    assert upload_service.complete(open_studio, permission.upload, decode).status == "completed"
 
 
 _SUFFIXES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
@@ -138,12 +139,12 @@ def test_what_means_harm_is_deleted_and_the_client_told_why(studio, database, de
     local.store.put(key, data, content_type=_SUFFIXES[hostile.suffix])
 
     with pytest.raises(UploadRefused, match="rejected"):
-        complete_upload(local, permission.upload, decode)
+        upload_service.complete(local, permission.upload, decode)
 
     assert row(database, "select status, error_detail from uploads")["status"] == "rejected"
     assert keys_in(local.store) == []
     with pytest.raises(UploadRefused, match="is rejected"):
-        complete_upload(local, permission.upload, decode)
+        upload_service.complete(local, permission.upload, decode)
 
 
 def test_a_user_without_space_gets_nothing_stored(open_studio, database, decode):
@@ -151,7 +152,7 @@ def test_a_user_without_space_gets_nothing_stored(open_studio, database, decode)
     send(permission, PNG)
 
     with pytest.raises(UploadRefused, match="quota_exceeded"):
-        complete_upload(open_studio, permission.upload, decode)
+        upload_service.complete(open_studio, permission.upload, decode)
 
     assert value(database, "select count(*) from objects") == 0
 
@@ -167,14 +168,14 @@ def test_a_user_without_space_gets_nothing_stored(open_studio, database, decode)
 )
 def test_what_may_not_be_uploaded_is_refused_before_anything_is_signed(studio, database, content_type, size, error):
     with pytest.raises(error):
-        begin_upload(studio, a_user(database), content_type=content_type, size=size)
+        upload_service.begin(studio, a_user(database), content_type=content_type, size=size)
 
     assert value(database, "select count(*) from uploads") == 0
 
 
 def test_for_an_unknown_user_nothing_is_allowed(open_studio):
     with pytest.raises(UploadRefused, match="no user"):
-        begin_upload(open_studio, uuid4(), content_type="image/png", size=10)
+        upload_service.begin(open_studio, uuid4(), content_type="image/png", size=10)
 
 
 def test_a_store_that_does_not_answer_rejects_nothing(open_studio, database, decode):
@@ -189,10 +190,10 @@ def test_a_store_that_does_not_answer_rejects_nothing(open_studio, database, dec
             raise StoreUnavailable("silent", store="s3")
 
     with pytest.raises(StoreUnavailable):
-        complete_upload(replace(open_studio, store=Silent()), permission.upload, decode)
+        upload_service.complete(replace(open_studio, store=Silent()), permission.upload, decode)
 
     assert value(database, "select status from uploads") == "pending"
-    assert complete_upload(open_studio, permission.upload, decode).status == "completed"
+    assert upload_service.complete(open_studio, permission.upload, decode).status == "completed"
 
 
 def test_uploads_that_never_complete_are_swept(open_studio, database, decode):
@@ -205,7 +206,7 @@ def test_uploads_that_never_complete_are_swept(open_studio, database, decode):
 
     assert keys_in(open_studio.store, "uploads/") == []
     with pytest.raises(UploadRefused, match="is expired"):
-        complete_upload(open_studio, permission.upload, decode)
+        upload_service.complete(open_studio, permission.upload, decode)
     assert expire_uploads(database) == 0
 
 
@@ -217,14 +218,14 @@ def test_a_decoder_that_fails_for_another_reason_keeps_the_upload_open(open_stud
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        complete_upload(open_studio, permission.upload, crash)
+        upload_service.complete(open_studio, permission.upload, crash)
 
     def refuse(data, suffix):
         raise ImageInvalid("no picture")
 
     assert value(database, "select status from uploads") == "pending"
     with pytest.raises(UploadRefused):
-        complete_upload(open_studio, permission.upload, refuse)
+        upload_service.complete(open_studio, permission.upload, refuse)
     assert keys_in(open_studio.store, "uploads/") == []
 
 
@@ -234,4 +235,4 @@ def test_a_clean_up_leaves_what_a_client_may_still_complete(open_studio, databas
 
     reconcile(database, [open_studio.store], grace=timedelta(0), repair=True)
 
-    assert complete_upload(open_studio, permission.upload, decode).status == "completed"
+    assert upload_service.complete(open_studio, permission.upload, decode).status == "completed"

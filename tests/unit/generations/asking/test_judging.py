@@ -17,9 +17,9 @@ from posegen.generations.asking.judging import (
     Prices,
     Submission,
     judge,
-    usable_poses,
 )
 from posegen.library.rows import StoredPose
+from posegen.library.validation import usable_poses
 from posegen.platforms.platform import PLATFORMS, reserved_bytes
 from posegen.poses.library import CATEGORIES, LIBRARY
 
