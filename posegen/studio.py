@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from uuid import UUID
 
+from posegen.accounts import quota
 from posegen.backends.breaker import BackendRule
 from posegen.backends.protocol import Backend
 from posegen.backends.registry import open_backend
-from posegen.database.connection import Database
+from posegen.database.connection import Connection, Database
 from posegen.errors import ObjectCorrupt, ObjectExists, StoreUnknown
 from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize, thumbnail_sizes
+from posegen.objects import rows as objects
 from posegen.objects import stores as store_rows
 from posegen.objects.identity import require_own
 from posegen.settings import Settings
@@ -120,3 +123,30 @@ class Studio:
         self.store.get(stored.key, sha256=sha256)
         reached(CommitPoint.AFTER_VERIFY)
         return stored
+
+
+def register_charged(
+    connection: Connection, store: str, stored: ObjectInfo, *, user_id: UUID, generation_id: UUID | None = None
+) -> int:
+    """The row of a stored object that counts against a user's space; one that is there already counts once.
+
+    Args:
+        connection: the transaction that records what the object is for.
+        store: the name of its store.
+        stored: the object.
+        user_id: whose space it takes.
+        generation_id: the generation that it belongs to, if it does.
+
+    Returns:
+        The id of the row.
+
+    Raises:
+        RequestRefused: the user has no space left (quota_exceeded).
+        ObjectExists: the key is registered with other bytes.
+        StoreUnavailable: the object was deleted meanwhile; it has to be put again.
+    """
+    owner = None if generation_id else user_id
+    object_id, is_new = objects.register(connection, store, stored, generation_id=generation_id, user_id=owner)
+    if is_new:
+        quota.use(connection, user_id, stored.size)
+    return object_id

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 
-from posegen.accounts import credits, quota
+from posegen.accounts import credits
 from posegen.database.conflicts import again_after_conflict
 from posegen.database.connection import Connection, Database
 from posegen.database.failures import may_pass
@@ -19,9 +19,9 @@ from posegen.designs import rows
 from posegen.designs.drawing import judge_design
 from posegen.error_codes import ErrorCode
 from posegen.errors import DesignUnknown, RequestRefused
-from posegen.objects import rows as objects
 from posegen.settings import Settings
 from posegen.storage.protocol import ObjectInfo
+from posegen.studio import register_charged
 from posegen.work import slots
 from posegen.work.commit_points import CommitPoint, reached
 from posegen.work.outcomes import Work, start
@@ -155,7 +155,7 @@ def publish(database: Database, lease: Lease, rendered: RenderedDesign, *, store
         if progress is None:
             raise DESIGNS.queue.lost(lease)
         ids = [
-            None if stored is None else _register(connection, store, stored, progress.user_id)
+            None if stored is None else register_charged(connection, store, stored, user_id=progress.user_id)
             for stored in (rendered.preview, rendered.thumbnail, rendered.printed)
         ]
         rows.publish(connection, lease, ids, size_used=rendered.size_used, warnings=rendered.warnings)
@@ -191,10 +191,3 @@ def _judge(connection: Connection, design_id: UUID) -> None:
         raise RequestRefused(
             ErrorCode.INVALID_REQUEST, f"There is no user {request.user_id}: insert the user before the request."
         )
-
-
-def _register(connection: Connection, store: str, stored: ObjectInfo, user_id: UUID) -> int:
-    object_id, is_new = objects.register(connection, store, stored, generation_id=None, user_id=user_id)
-    if is_new:
-        quota.use(connection, user_id, stored.size)
-    return object_id

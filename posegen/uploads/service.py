@@ -13,16 +13,15 @@ from uuid import UUID, uuid4
 
 from PIL import Image
 
-from posegen.accounts import credits, quota
+from posegen.accounts import credits
 from posegen.database.connection import Database
 from posegen.errors import ImageInvalid, ObjectMissing, RequestRefused, UnknownName, UploadRefused
 from posegen.images.pixels import Decode, Pixels
 from posegen.images.png import encode_png
 from posegen.images.validation import FROM_OUTSIDE
-from posegen.objects import rows as objects
 from posegen.storage.keys import upload_key, uploaded_key
 from posegen.storage.protocol import SIGNED_SECONDS, SignedPut
-from posegen.studio import Studio
+from posegen.studio import Studio, register_charged
 from posegen.uploads import rows
 from posegen.uploads.rows import Upload
 
@@ -144,11 +143,7 @@ def _keep(studio: Studio, upload: Upload, encoded: tuple[bytes, str]) -> None:
     data, content_type = encoded
     stored = studio.put_verified(lambda sha256: uploaded_key(upload.id, sha256, content_type), data, content_type)
     with studio.database.transaction() as connection:
-        object_id, is_new = objects.register(
-            connection, studio.store.name, stored, generation_id=None, user_id=upload.user_id
-        )
-        if is_new:
-            quota.use(connection, upload.user_id, stored.size)
+        object_id = register_charged(connection, studio.store.name, stored, user_id=upload.user_id)
         if not rows.complete(connection, upload.id, object_id):
             raise UploadRefused(f"Upload {upload.id} has ended meanwhile: begin another one.")
 

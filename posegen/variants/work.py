@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
-from posegen.accounts import quota
 from posegen.accounts.credits import balance_of
 from posegen.database.conflicts import again_after_conflict
 from posegen.database.connection import Database
 from posegen.error_codes import ErrorCode
 from posegen.errors import RequestRefused
 from posegen.images.pixels import EncodedImage
-from posegen.objects import rows as objects
 from posegen.settings import Settings
 from posegen.storage.protocol import ObjectInfo
+from posegen.studio import register_charged
 from posegen.variants import rows
 from posegen.variants.rows import SourcePicture
 from posegen.work import slots
@@ -127,12 +126,7 @@ def complete(
                 f"The picture {source.key} was hidden or deleted before its variants were made: restore it, and ask "
                 "again.",
             )
-        ids = []
-        for each in stored:
-            object_id, is_new = objects.register(connection, store, each, generation_id=None, user_id=user_id)
-            if is_new:
-                quota.use(connection, user_id, each.size)
-            ids.append(object_id)
+        ids = [register_charged(connection, store, each, user_id=user_id) for each in stored]
         if not rows.complete(
             connection,
             lease,

@@ -16,7 +16,7 @@ from posegen.database.texts import storable
 from posegen.errors import ImageInvalid, InvalidKey, ObjectExists, RequestRefused
 from posegen.generations.adopting import rows as adoption
 from posegen.generations.adopting.rows import AdoptedPose
-from posegen.images.pixels import EncodedImage, Pixels
+from posegen.images.pixels import Decode, EncodedImage
 from posegen.images.thumbnails import encode_thumbnail
 from posegen.settings import Settings
 from posegen.storage.hashing import fingerprint
@@ -30,7 +30,6 @@ _THUMBNAIL = "_thumb.png"
 _NAMES = UUID("6f1d3a52-8a0b-4f57-9c3e-0d2b7a4c5e11")
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
 
-Decode = Callable[[bytes, str], Pixels]
 """Pixels of a file and its suffix: `DecoderPool.decode`."""
 
 

@@ -9,14 +9,14 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from posegen.accounts import credits, quota
+from posegen.accounts import credits
 from posegen.database.connection import Connection
 from posegen.database.rows import value
 from posegen.generations.rows import events
 from posegen.generations.rows.poses import pose_id
 from posegen.objects import adopted_files
-from posegen.objects import rows as objects
 from posegen.storage.protocol import ObjectInfo
+from posegen.studio import register_charged
 
 LIBRARY_POSE = "adopted"
 """What adopted pictures have for a library pose: one that no request can name."""
@@ -94,7 +94,8 @@ def _adopt_pose(
 ) -> None:
     made = pose_id(generation_id, position)
     image, thumbnail = (
-        _register(connection, user, generation_id, stored, store) for stored in (pose.image, pose.thumbnail)
+        register_charged(connection, store, stored, user_id=user, generation_id=generation_id)
+        for stored in (pose.image, pose.thumbnail)
     )
     connection.execute(
         """
@@ -109,13 +110,6 @@ def _adopt_pose(
     adopted_files.keep(connection, store, pose.kept, pose=made)
     credits.capture(connection, generation_id, made)
     events.record(connection, generation_id, "pose_completed", pose=str(made), position=position, credits=0, token=1)
-
-
-def _register(connection: Connection, user: UUID, generation_id: UUID, stored: ObjectInfo, store: str) -> int:
-    object_id, is_new = objects.register(connection, store, stored, generation_id=generation_id)
-    if is_new:
-        quota.use(connection, user, stored.size)
-    return object_id
 
 
 def _library_pose(connection: Connection) -> None:
