@@ -12,7 +12,7 @@ from posegen.error_codes import NOT_OURS
 from posegen.incidents import Incident, open_incidents
 from posegen.settings import Settings
 from posegen.storage.space import space_of
-from posegen.upkeep.health import SEVERITIES, HealthFinding, Kind, Severity, Thresholds, judge
+from posegen.upkeep.health import SEVERITIES, HealthFinding, HealthRule, Severity, Thresholds, judge
 from posegen.upkeep.health_rows import look
 from posegen.upkeep.incidents import follow
 from posegen.upkeep.metrics import move_mark
@@ -20,14 +20,14 @@ from posegen_assets.ownership import CODE_VERSION, OWNERS, UPKEEP
 from resources.database import DatabaseResource
 
 _SAYS = {
-    Kind.ERROR_RATE: "No more generations fail than in the week before.",
-    Kind.QUEUE_AGE: "Nothing waits for too long.",
-    Kind.BREAKER_OPEN: "Every backend responds.",
-    Kind.DISK_SPACE: "The disk of the local store has space.",
-    Kind.ACCOUNT_SPACE: "No account has nearly used up its space.",
-    Kind.MOVING_PAYS: "The local store is not so large that another store pays.",
-    Kind.FINDINGS: "The last verify and reconcile left nothing.",
-    Kind.STEP_FAILING: "Every step of the sensors' ticks works.",
+    HealthRule.ERROR_RATE: "No more generations fail than in the week before.",
+    HealthRule.QUEUE_AGE: "Nothing waits for too long.",
+    HealthRule.BREAKER_OPEN: "Every backend responds.",
+    HealthRule.DISK_SPACE: "The disk of the local store has space.",
+    HealthRule.ACCOUNT_SPACE: "No account has nearly used up its space.",
+    HealthRule.MOVING_PAYS: "The local store is not so large that another store pays.",
+    HealthRule.FINDINGS: "The last verify and reconcile left nothing.",
+    HealthRule.STEP_FAILING: "Every step of the sensors' ticks works.",
 }
 
 
@@ -36,7 +36,7 @@ _SAYS = {
     kinds={"postgres"},
     owners=OWNERS,
     code_version=CODE_VERSION,
-    check_specs=[dg.AssetCheckSpec(kind.value, asset="health", description=_SAYS[kind]) for kind in Kind],
+    check_specs=[dg.AssetCheckSpec(kind.value, asset="health", description=_SAYS[kind]) for kind in HealthRule],
     description="Errors, queue, backends and space beside their thresholds, and the incidents that follow from them.",
 )
 def health(database: dg.ResourceParam[DatabaseResource], settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:  # type: ignore[type-arg]
@@ -63,11 +63,11 @@ def health(database: dg.ResourceParam[DatabaseResource], settings: dg.ResourcePa
             "open incidents": dg.MetadataValue.md(_shown(open_now)),
             "at": dg.MetadataValue.timestamp(datetime.now(UTC)),
         },
-        check_results=[_checked(kind, findings) for kind in Kind],
+        check_results=[_checked(kind, findings) for kind in HealthRule],
     )
 
 
-def _checked(kind: Kind, findings: Sequence[HealthFinding]) -> dg.AssetCheckResult:
+def _checked(kind: HealthRule, findings: Sequence[HealthFinding]) -> dg.AssetCheckResult:
     found = [finding.summary for finding in findings if finding.kind is kind]
     critical = SEVERITIES[kind] is Severity.CRITICAL
     return dg.AssetCheckResult(

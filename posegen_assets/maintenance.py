@@ -11,7 +11,7 @@ from posegen.settings import Settings
 from posegen.upkeep.invariants import Bounds
 from posegen.upkeep.metrics import note_findings
 from posegen.upkeep.recovery import RecoveredWork, recover_all
-from posegen.upkeep.verification import Finding, verify
+from posegen.upkeep.verification import RuleResult, verify
 from posegen.work.steps import Steps
 from posegen.work.tick import end_lost_runs
 from posegen.work.worker_home import WorkerHome
@@ -76,7 +76,7 @@ def _decided(recovered: list[RecoveredWork]) -> str:
     return "\n".join(["| what | outcome | reason | run |", "|---|---|---|---|", *rows]) if rows else "nothing"
 
 
-def _found(findings: list[Finding]) -> str:
+def _found(findings: list[RuleResult]) -> str:
     rows = [
         f"| {each.name} | {each.says} | {each.checked:,} | {each.violations:,} | {'; '.join(each.examples)} |"
         for each in findings

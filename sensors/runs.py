@@ -7,7 +7,7 @@ from dagster._core.storage.tags import RUN_KEY_TAG
 
 from posegen.database.connection import Database
 from posegen.settings import Settings
-from posegen.work.tick import Kind, Launch, Run, tick
+from posegen.work.tick import Launch, Run, WorkKind, tick
 from posegen.work.worker_home import WorkerHome
 
 
@@ -33,7 +33,7 @@ class DagsterRuns:
 
 
 def launches_now(
-    instance: dg.DagsterInstance, database: Database, kind: Kind, settings: Settings, *, channel: str | None = None
+    instance: dg.DagsterInstance, database: Database, kind: WorkKind, settings: Settings, *, channel: str | None = None
 ) -> Sequence[Launch]:
     """What a tick launches. With a channel, a tick that finds nothing waits for a notification, and looks once more.
 

@@ -29,7 +29,7 @@ from posegen.images.contact_sheet import Tile, contact_sheet
 from posegen.platforms.platform import PLATFORMS
 from posegen.running_platform import find_platform
 from posegen.states import GenerationStatus
-from posegen.supervisor.platform import PlatformOptions
+from posegen.supervisor.local_platform import PlatformOptions
 from posegen.supervisor.signals import stop_on_signals
 
 CREDITS = 1_000

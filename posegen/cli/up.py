@@ -13,7 +13,7 @@ from posegen.cli.actors import local_actor
 from posegen.cli.session import Session, open_session
 from posegen.storage.configuration import StoresConfig
 from posegen.supervisor.environment import child_environment
-from posegen.supervisor.platform import Platform, PlatformOptions
+from posegen.supervisor.local_platform import LocalPlatform, PlatformOptions
 from posegen.supervisor.signals import stop_on_signals
 from posegen.supervisor.supervision import Happening
 from posegen.upkeep.recovery import recover_all
@@ -23,14 +23,14 @@ from posegen.work.steps import Steps
 _COLOURS = {"started": "dim", "ready": "green", "died": "bold red", "killed": "red"}
 
 
-def platform_for(session: Session, options: PlatformOptions, **listeners: Callable[..., None] | None) -> Platform:
+def platform_for(session: Session, options: PlatformOptions, **listeners: Callable[..., None] | None) -> LocalPlatform:
     """The processes that serve this session's database; nothing is started yet. Raises `StoreMistaken`."""
     session.check_stores()
     environment = {
         **child_environment(os.environ, session.settings, session.urls),
         "DATABASE_URL": session.urls.application,
     }
-    return Platform(
+    return LocalPlatform(
         session.settings,
         environment,
         options,
@@ -82,7 +82,7 @@ def _recover(session: Session) -> None:
         console.say(f"The {work.noun} {work.row.id} {work.outcome}: {work.row.reason}.")
 
 
-def _welcome(session: Session, platform: Platform) -> None:
+def _welcome(session: Session, platform: LocalPlatform) -> None:
     settings = session.settings
     console.say(f"\nPosegen is up. Dagster UI: {platform.url}", style="bold")
     console.say('Database:    eval "$(posegen env)"; psql "$DATABASE_URL"')

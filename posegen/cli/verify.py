@@ -12,7 +12,7 @@ from posegen.cli import console
 from posegen.cli.commands import AS_JSON
 from posegen.cli.session import open_session
 from posegen.upkeep.invariants import Bounds
-from posegen.upkeep.verification import DEFAULT_READ, Finding
+from posegen.upkeep.verification import DEFAULT_READ, RuleResult
 from posegen.upkeep.verification import verify as verify_all
 
 
@@ -53,7 +53,7 @@ def verify(
         raise typer.Exit(1)
 
 
-def _print(findings: list[Finding]) -> None:
+def _print(findings: list[RuleResult]) -> None:
     console.table(
         ["rule", "checked", "violations", "what must be true"],
         [

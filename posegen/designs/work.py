@@ -28,7 +28,7 @@ from posegen.work.outcomes import Work, start
 from posegen.work.queue import Claim, Lease, Queue
 from posegen.work.rules import RetryRule
 from posegen.work.steps import Apart
-from posegen.work.tick import Kind
+from posegen.work.tick import WorkKind
 
 log = structlog.get_logger(__name__)
 
@@ -47,9 +47,9 @@ class RenderedDesign:
     warnings: Sequence[str]
 
 
-def kind(settings: Settings) -> Kind:
+def kind(settings: Settings) -> WorkKind:
     """Designs, as the tick of a sensor needs them: one run for each claim."""
-    return Kind(
+    return WorkKind(
         "design_requests",
         DESIGNS,
         design_rule(RetryRule.of(settings)),

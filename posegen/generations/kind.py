@@ -13,15 +13,15 @@ from posegen.images.thumbnail_sizes import thumbnail_sizes
 from posegen.settings import Settings
 from posegen.work.rules import RetryRule
 from posegen.work.slots import most_claimed
-from posegen.work.tick import Kind
+from posegen.work.tick import WorkKind
 
 _INTAKE_PER_TICK = 500
 
 
-def kind(settings: Settings) -> Kind:
+def kind(settings: Settings) -> WorkKind:
     """Generations under these settings."""
     rule, limits = RetryRule.of(settings), TimeLimits.of(settings)
-    return Kind(
+    return WorkKind(
         "generation_requests",
         GENERATIONS,
         rule,

@@ -17,7 +17,7 @@ from posegen.storage.keys import content_hash_of, is_composed, is_registered
 from posegen.storage.protocol import ObjectEntry, ObjectStore
 
 
-class Kind(StrEnum):
+class DifferenceKind(StrEnum):
     """What may be different."""
 
     ORPHAN = "orphan"
@@ -39,7 +39,7 @@ class StoredObject:
 class Difference:
     """One object that is not as its row says, or has none. `size`: bytes, of the row when the object is lost."""
 
-    kind: Kind
+    kind: DifferenceKind
     key: str
     size: int
     says: str
@@ -121,16 +121,16 @@ def _difference(
     if entry is not None and row is not None:
         if entry.size == row.size:
             return None
-        return Difference(Kind.SIZE, row.key, entry.size, f"{row.key} has {entry.size} bytes, not {row.size}")
+        return Difference(DifferenceKind.SIZE, row.key, entry.size, f"{row.key} has {entry.size} bytes, not {row.size}")
     # Both sides change while we walk, and some stores list in an order of their own: ask again before it counts.
     if row is not None:
         if store.exists(row.key) or not has_row(database, store.name, row.key):
             return None
-        return Difference(Kind.LOST, row.key, row.size, f"{row.key} is not there")
+        return Difference(DifferenceKind.LOST, row.key, row.size, f"{row.key} is not there")
     assert entry is not None, "one side has something"
     if entry.modified >= before or _is_accounted_for(database, store.name, entry.key, overdue):
         return None
-    kind = Kind.ORPHAN if _is_written_by_posegen(store, entry.key) else Kind.FOREIGN
+    kind = DifferenceKind.ORPHAN if _is_written_by_posegen(store, entry.key) else DifferenceKind.FOREIGN
     return Difference(kind, entry.key, entry.size, f"{entry.key} of {entry.modified:%Y-%m-%d %H:%M} has no row")
 
 

@@ -35,7 +35,8 @@ from posegen.settings import Settings, load_settings
 from posegen.storage.configuration import StoresConfig
 from posegen.storage.protocol import ObjectStore
 from posegen.storage.stores import Stores
-from posegen.upkeep import condition, outside
+from posegen.upkeep import diagnosis_rows as condition
+from posegen.upkeep import http_checks as outside
 from posegen.upkeep.finding import Finding, Part, checked
 from posegen.upkeep.invariants import SPACE
 from posegen.work import failing_steps as steps

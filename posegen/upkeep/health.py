@@ -16,7 +16,7 @@ from posegen.work import failing_steps as steps
 GB = 10**9
 
 
-class Kind(StrEnum):
+class HealthRule(StrEnum):
     """What can be wrong: the names of the checks, and of incidents."""
 
     ERROR_RATE = "error_rate"
@@ -37,14 +37,14 @@ class Severity(StrEnum):
 
 
 SEVERITIES = {
-    Kind.ERROR_RATE: Severity.CRITICAL,
-    Kind.QUEUE_AGE: Severity.CRITICAL,
-    Kind.BREAKER_OPEN: Severity.CRITICAL,
-    Kind.DISK_SPACE: Severity.CRITICAL,
-    Kind.ACCOUNT_SPACE: Severity.WARNING,
-    Kind.MOVING_PAYS: Severity.WARNING,
-    Kind.FINDINGS: Severity.CRITICAL,
-    Kind.STEP_FAILING: Severity.CRITICAL,
+    HealthRule.ERROR_RATE: Severity.CRITICAL,
+    HealthRule.QUEUE_AGE: Severity.CRITICAL,
+    HealthRule.BREAKER_OPEN: Severity.CRITICAL,
+    HealthRule.DISK_SPACE: Severity.CRITICAL,
+    HealthRule.ACCOUNT_SPACE: Severity.WARNING,
+    HealthRule.MOVING_PAYS: Severity.WARNING,
+    HealthRule.FINDINGS: Severity.CRITICAL,
+    HealthRule.STEP_FAILING: Severity.CRITICAL,
 }
 
 
@@ -86,7 +86,7 @@ class Thresholds:
 class HealthFinding:
     """Something that is wrong. `subject`: the backend or the look that it is about; empty where there is only one."""
 
-    kind: Kind
+    kind: HealthRule
     summary: str
     subject: str = ""
 
@@ -97,7 +97,7 @@ class HealthFinding:
 
 
 def judge(seen: Seen, space: Space, thresholds: Thresholds) -> list[HealthFinding]:
-    """What is wrong, in the order of `Kind`. `space`: of the disk that the local store lies on."""
+    """What is wrong, in the order of `HealthRule`. `space`: of the disk that the local store lies on."""
     return [
         *_errors(seen, thresholds),
         *_queue(seen, thresholds),
@@ -105,7 +105,7 @@ def judge(seen: Seen, space: Space, thresholds: Thresholds) -> list[HealthFindin
         *_space(seen, space, thresholds),
         *_moving(seen, thresholds),
         *_looks(seen),
-        *(HealthFinding(Kind.STEP_FAILING, step.summary, step.subject) for step in seen.failing_steps),
+        *(HealthFinding(HealthRule.STEP_FAILING, step.summary, step.subject) for step in seen.failing_steps),
     ]
 
 
@@ -114,7 +114,7 @@ def _errors(seen: Seen, thresholds: Thresholds) -> Iterator[HealthFinding]:
     allowed = max(thresholds.error_share, thresholds.error_factor * usual)
     if now.generations >= thresholds.fewest_ended and now.failed_share > allowed:
         yield HealthFinding(
-            Kind.ERROR_RATE,
+            HealthRule.ERROR_RATE,
             f"{now.failed} of {now.generations} generations failed within the last hour: {now.failed_share:.1%}, where "
             f"{allowed:.1%} is the most that is usual ({usual:.1%} in the 7 days before).",
         )
@@ -124,7 +124,7 @@ def _queue(seen: Seen, thresholds: Thresholds) -> Iterator[HealthFinding]:
     waiting = seen.waiting
     if waiting.oldest_seconds > thresholds.queue_seconds:
         yield HealthFinding(
-            Kind.QUEUE_AGE,
+            HealthRule.QUEUE_AGE,
             f"The oldest of {waiting.generations} generations that wait has done so for "
             f"{_time(waiting.oldest_seconds)}; {_time(thresholds.queue_seconds)} are allowed.",
         )
@@ -134,7 +134,7 @@ def _breakers(seen: Seen, thresholds: Thresholds) -> Iterator[HealthFinding]:
     for breaker in seen.breakers:
         if breaker.seconds >= thresholds.breaker_seconds:
             yield HealthFinding(
-                Kind.BREAKER_OPEN,
+                HealthRule.BREAKER_OPEN,
                 f"The backend {breaker.backend} has not answered for {_time(breaker.seconds)}: "
                 f"{shorten(breaker.last_error or 'no error is known', 300)}",
                 cut(breaker.backend, 200),
@@ -144,13 +144,13 @@ def _breakers(seen: Seen, thresholds: Thresholds) -> Iterator[HealthFinding]:
 def _space(seen: Seen, space: Space, thresholds: Thresholds) -> Iterator[HealthFinding]:
     if space.free_share < thresholds.disk_free_share:
         yield HealthFinding(
-            Kind.DISK_SPACE,
+            HealthRule.DISK_SPACE,
             f"{space.free / GB:,.1f} of {space.size / GB:,.1f} GB are free on the disk of the local store: "
             f"{space.free_share:.1%}, where {thresholds.disk_free_share:.1%} should be.",
         )
     if seen.full_accounts:
         yield HealthFinding(
-            Kind.ACCOUNT_SPACE,
+            HealthRule.ACCOUNT_SPACE,
             f"Accounts that have used or reserved {thresholds.account_share:.0%} of their space or more: "
             f"{seen.full_accounts}. What goes beyond it is refused as quota_exceeded.",
         )
@@ -162,7 +162,7 @@ def _moving(seen: Seen, thresholds: Thresholds) -> Iterator[HealthFinding]:
     if many or (local.bytes is not None and local.bytes >= thresholds.move_bytes):
         holds = f"{local.poses:,} poses or more" if local.bytes is None else f"{local.bytes / GB:,.1f} GB"
         yield HealthFinding(
-            Kind.MOVING_PAYS,
+            HealthRule.MOVING_PAYS,
             f"The local store holds {holds}; from {thresholds.move_bytes / GB:,.0f} GB or {thresholds.move_poses:,} "
             "poses on another store pays. `posegen storage migrate --to r2` moves it while it runs.",
         )
@@ -173,7 +173,7 @@ def _looks(seen: Seen) -> Iterator[HealthFinding]:
         if last.findings:
             command = "posegen verify" if last.look == "verify" else "posegen storage reconcile"
             yield HealthFinding(
-                Kind.FINDINGS,
+                HealthRule.FINDINGS,
                 f"The last {last.look} left {last.findings} findings; `{command}` names them.",
                 last.look,
             )

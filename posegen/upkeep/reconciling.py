@@ -17,7 +17,7 @@ from posegen.objects import rows as objects
 from posegen.objects.moves import DoomedObject
 from posegen.objects.moving import delete_due
 from posegen.storage.protocol import ObjectStore
-from posegen.upkeep.comparison import Difference, Kind, Walk, differences, registered
+from posegen.upkeep.comparison import Difference, DifferenceKind, Walk, differences, registered
 from posegen.uploads import rows as uploads
 
 DEFAULT_GRACE = timedelta(hours=24)
@@ -84,7 +84,7 @@ class Reconciled:
     @property
     def left(self) -> int:
         """How many findings are not in order; foreign files are."""
-        return sum(each.number - each.repaired for each in self.found if each.kind != Kind.FOREIGN)
+        return sum(each.number - each.repaired for each in self.found if each.kind != DifferenceKind.FOREIGN)
 
 
 def reconcile(
@@ -157,14 +157,14 @@ def _compared(
     *,
     repair: bool,
 ) -> list[Found]:
-    found = {kind: Found(store.name, kind) for kind in Kind}
+    found = {kind: Found(store.name, kind) for kind in DifferenceKind}
     orphans: list[DoomedObject] = []
     for difference in differences(database, store, grace=grace, walk=walk):
         repaired = False
-        if repair and difference.kind is Kind.ORPHAN:
+        if repair and difference.kind is DifferenceKind.ORPHAN:
             orphans.append(DoomedObject(difference.key, difference.size))
             repaired = True
-        elif repair and difference.kind is Kind.LOST:
+        elif repair and difference.kind is DifferenceKind.LOST:
             repaired = _found_elsewhere(database, store, stores, difference)
         found[difference.kind].add(difference.says, difference.size, repaired=repaired)
         if len(orphans) >= _BATCH:

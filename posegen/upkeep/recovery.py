@@ -14,7 +14,7 @@ from posegen.settings import Settings
 from posegen.variants import work as variant_requests
 from posegen.work.recovery import Recovered
 from posegen.work.steps import Steps
-from posegen.work.tick import Kind, recover
+from posegen.work.tick import WorkKind, recover
 from posegen.work.worker_home import WorkerHome
 
 
@@ -31,7 +31,7 @@ class RecoveredWork:
         return "waits again" if self.row.goes_on else "has ended"
 
 
-def every_kind(settings: Settings) -> list[Kind]:
+def every_kind(settings: Settings) -> list[WorkKind]:
     """All kinds of work."""
     return [generations_kind(settings), designs.kind(settings), variant_requests.kind(settings)]
 
@@ -52,6 +52,6 @@ def recover_all(database: Database, settings: Settings, steps: Steps) -> list[Re
     ]
 
 
-def _recover(database: Database, kind: Kind, home: WorkerHome, steps: Steps) -> list[Recovered]:
+def _recover(database: Database, kind: WorkKind, home: WorkerHome, steps: Steps) -> list[Recovered]:
     step = f"recovery of {kind.work.queue.table}"
     return steps.run(step, lambda: recover(database, kind, worker_home=home)) or []

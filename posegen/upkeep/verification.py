@@ -14,7 +14,7 @@ from posegen.database.rows import existing, many, value
 from posegen.errors import ObjectCorrupt, ObjectMissing
 from posegen.generations.rows.poses import pose_id
 from posegen.storage.protocol import ObjectStore
-from posegen.upkeep.comparison import Kind, StoredObject, Walk, differences, has_row
+from posegen.upkeep.comparison import DifferenceKind, StoredObject, Walk, differences, has_row
 from posegen.upkeep.invariants import INVARIANTS, MADE_ONCE, Bounds, Invariant
 
 MOST_EXAMPLES = 5
@@ -23,7 +23,7 @@ DEFAULT_READ = 100
 
 
 @dataclass
-class Finding:
+class RuleResult:
     """What was found about one rule. `violations`: how many of the `checked` cases break it; `examples`: the first."""
 
     name: str
@@ -47,7 +47,7 @@ def verify(
     grace: timedelta = DEFAULT_GRACE,
     read_back: int | None = DEFAULT_READ,
     looking_at: Callable[[str], object] = lambda _: None,
-) -> list[Finding]:
+) -> list[RuleResult]:
     """Look at everything.
 
     `stores`: whose objects are compared with their rows; `grace`: how old an object may be without a row; `read_back`:
@@ -72,7 +72,7 @@ def verify(
     return findings
 
 
-def _ask(connection: Connection, invariant: Invariant) -> Finding:
+def _ask(connection: Connection, invariant: Invariant) -> RuleResult:
     checked = value(connection, invariant.counted)
     statement = f"""
         with broken as ({invariant.broken})
@@ -80,7 +80,7 @@ def _ask(connection: Connection, invariant: Invariant) -> Finding:
                array(select what from broken limit {MOST_EXAMPLES}) as examples
     """
     broken = existing(connection, _Broken, statement)
-    return Finding(invariant.name, invariant.says, checked, broken.violations, broken.examples)
+    return RuleResult(invariant.name, invariant.says, checked, broken.violations, broken.examples)
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class _Broken:
     examples: list[str]
 
 
-def _compare_ids(connection: Connection, finding: Finding) -> None:
+def _compare_ids(connection: Connection, finding: RuleResult) -> None:
     """PostgreSQL cannot compute a uuid5 by itself."""
     with connection.cursor(name="pose_ids") as cursor:
         cursor.itersize = 10_000
@@ -100,24 +100,24 @@ def _compare_ids(connection: Connection, finding: Finding) -> None:
 
 def _compare_store(
     database: Database, store: ObjectStore, grace: timedelta, looking_at: Callable[[str], object]
-) -> tuple[Finding, Finding]:
+) -> tuple[RuleResult, RuleResult]:
     """Rows without their object, and objects without a row, by one walk through both in the order of their keys."""
-    stored = Finding("I3", f"every row has its object in the store {store.name}, in its size")
-    known = Finding(
+    stored = RuleResult("I3", f"every row has its object in the store {store.name}, in its size")
+    known = RuleResult(
         "I4", f"no object of Posegen's in the store {store.name} is older than {_in_words(grace)} without a row"
     )
     looking_at(stored.says)
     walk = Walk()
     for found in differences(database, store, grace=grace, walk=walk, overdue=grace):
-        if found.kind is not Kind.FOREIGN:
-            (known if found.kind is Kind.ORPHAN else stored).add(found.says)
+        if found.kind is not DifferenceKind.FOREIGN:
+            (known if found.kind is DifferenceKind.ORPHAN else stored).add(found.says)
     stored.checked, known.checked = walk.rows, walk.objects
     return stored, known
 
 
-def _read_back(database: Database, store: ObjectStore, most: int | None) -> Finding:
+def _read_back(database: Database, store: ObjectStore, most: int | None) -> RuleResult:
     which = "every object" if most is None else f"each of the newest {most:,} objects"
-    finding = Finding("I14", f"{which} in the store {store.name} has the bytes that were recorded")
+    finding = RuleResult("I14", f"{which} in the store {store.name} has the bytes that were recorded")
     statement = "select key, size, sha256 from objects where store = %s order by id desc limit %s"
     with database.transaction() as connection:
         newest = many(connection, StoredObject, statement, [store.name, most])

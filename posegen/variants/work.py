@@ -23,7 +23,7 @@ from posegen.work.commit_points import CommitPoint, reached
 from posegen.work.outcomes import Work
 from posegen.work.queue import Claim, Lease, Queue
 from posegen.work.rules import RetryRule
-from posegen.work.tick import Kind
+from posegen.work.tick import WorkKind
 
 VARIANTS = Work(Queue("image_variants", noun="image request", waiting="submitted", running="running"))
 REQUESTS_PER_BATCH = 50
@@ -31,9 +31,9 @@ MOST_BATCHES = 2
 """Batches under way at once: requests in bulk must not take every slot from the generations."""
 
 
-def kind(settings: Settings) -> Kind:
+def kind(settings: Settings) -> WorkKind:
     """Image requests, as the tick of a sensor needs them: one run for each batch."""
-    return Kind(
+    return WorkKind(
         "image_requests",
         VARIANTS,
         RetryRule.of(settings),

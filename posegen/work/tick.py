@@ -55,7 +55,7 @@ class Launch:
 
 
 @dataclass(frozen=True)
-class Kind:
+class WorkKind:
     """A kind of work, as a tick needs it.
 
     Attributes:
@@ -80,7 +80,7 @@ class Kind:
 
 
 def tick(
-    database: Database, kind: Kind, orchestrator: Orchestrator, *, worker_home: WorkerHome | None = None
+    database: Database, kind: WorkKind, orchestrator: Orchestrator, *, worker_home: WorkerHome | None = None
 ) -> list[Launch]:
     """The runs that are to be started now. Raises only when the database is lost.
 
@@ -105,14 +105,14 @@ def tick(
     return [launch for launch in again if launch is not None] + launches(kind, new)
 
 
-def recover(database: Database, kind: Kind, *, worker_home: WorkerHome | None = None) -> list[Recovered]:
+def recover(database: Database, kind: WorkKind, *, worker_home: WorkerHome | None = None) -> list[Recovered]:
     """Put back what lost its worker. Raises `PartlyDone` with what was recovered when some rows could not be."""
     if kind.recover is not None:
         return kind.recover(database, worker_home)
     return recovery.recover(database, kind.work, kind.rule, stall_seconds=kind.stall_seconds, worker_home=worker_home)
 
 
-def launches(kind: Kind, claims: Sequence[Claim]) -> list[Launch]:
+def launches(kind: WorkKind, claims: Sequence[Claim]) -> list[Launch]:
     """One launch for each run key, in the order of the claims."""
     by_key: dict[str, list[Claim]] = {}
     for claim in claims:
@@ -141,12 +141,12 @@ def _end_lost_run(database: Database, orchestrator: Orchestrator, lost: LostRun)
 
 
 @again_after_conflict
-def _unstarted_claims(database: Database, kind: Kind) -> list[Claim]:
+def _unstarted_claims(database: Database, kind: WorkKind) -> list[Claim]:
     with database.transaction() as connection:
         return kind.work.queue.unstarted_claims(connection, older_than_seconds=RUN_SHOULD_HAVE_STARTED_SECONDS)
 
 
-def _needs_run(database: Database, kind: Kind, orchestrator: Orchestrator, launch: Launch) -> bool:
+def _needs_run(database: Database, kind: WorkKind, orchestrator: Orchestrator, launch: Launch) -> bool:
     """Whether the run of old claims was never created. One that ended before it began is put back or cancelled."""
     run = orchestrator.run_with_key(launch.run_key)
     if run is None:

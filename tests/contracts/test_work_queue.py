@@ -27,7 +27,7 @@ from posegen.work.lost_runs import lost_runs
 from posegen.work.outcomes import Work
 from posegen.work.queue import Claim, Lease
 from posegen.work.rules import RetryRule
-from posegen.work.tick import OPERATOR, Kind, Run, tick
+from posegen.work.tick import OPERATOR, Run, WorkKind, tick
 from posegen.work.worker_home import WorkerHome
 from posegen.work.working import settled
 from tests.builders import a_design, a_user, an_image_request, execute, queued, row, rows, value
@@ -42,7 +42,7 @@ class Asked:
     """A kind of work, and how a user asks for a row of it."""
 
     work: Work
-    kind: Callable[[Settings], Kind]
+    kind: Callable[[Settings], WorkKind]
     ask: Callable[[Database, UUID], UUID]
 
 
@@ -64,7 +64,7 @@ def user(database) -> UUID:
 
 
 @pytest.fixture
-def kind(asked, tmp_path: Path) -> Kind:
+def kind(asked, tmp_path: Path) -> WorkKind:
     return replace(asked.kind(Settings(posegen_home=tmp_path, posegen_max_running=2)), rule=RULE, stall_seconds=STALL)
 
 
@@ -91,7 +91,7 @@ def state(database: Database, asked: Asked, work_id: UUID) -> dict[str, object]:
     )
 
 
-def claim(database: Database, kind: Kind) -> list[Claim]:
+def claim(database: Database, kind: WorkKind) -> list[Claim]:
     return list(kind.claim(database))
 
 
@@ -120,7 +120,7 @@ def recover(database: Database, asked: Asked, home: WorkerHome | None = None):
     return recovery.recover(database, asked.work, RULE, stall_seconds=STALL, worker_home=home)
 
 
-def next_lease(database: Database, asked: Asked, kind: Kind, work_id: UUID) -> Lease:
+def next_lease(database: Database, asked: Asked, kind: WorkKind, work_id: UUID) -> Lease:
     """The next attempt, without waiting for its time to come."""
     change(database, asked, work_id, "not_before = now()")
     (lease,) = start(database, asked, claim(database, kind))

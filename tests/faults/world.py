@@ -19,7 +19,7 @@ from posegen.database.server import DatabaseUrls
 from posegen.errors import DatabaseUnusable
 from posegen.storage.protocol import ObjectStore
 from posegen.upkeep.invariants import Bounds
-from posegen.upkeep.verification import Finding, verify
+from posegen.upkeep.verification import RuleResult, verify
 from tests import builders
 from tests.concurrency import until
 from tests.fault_proxy_http import HttpFaultProxy
@@ -318,7 +318,7 @@ class World:
         self.wait(lambda: self.value(others) == 0)
 
 
-def sentences(findings: list[Finding]) -> list[str]:
+def sentences(findings: list[RuleResult]) -> list[str]:
     """An example for each rule that is broken."""
     return [f"{each.name}: {each.violations} times; {each.examples[:1]}" for each in findings if each.violations]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from posegen.database.server import open_server
 from posegen.settings import load_settings
 from posegen.supervisor.environment import child_environment
-from posegen.supervisor.platform import Platform, PlatformOptions
+from posegen.supervisor.local_platform import LocalPlatform, PlatformOptions
 from posegen.supervisor.ports import choose_port
 from posegen.supervisor.signals import stop_on_signals
 
@@ -21,7 +21,7 @@ def main() -> None:
     options = PlatformOptions(port=choose_port("127.0.0.1", 0), code_location=("--python-file", str(definitions)))
     with open_server(settings) as urls:
         environment = child_environment(os.environ, settings, urls)
-        platform = Platform(settings, environment, options, keep_database=urls.keep_running)
+        platform = LocalPlatform(settings, environment, options, keep_database=urls.keep_running)
         with stop_on_signals(platform.request_stop):
             if platform.start():
                 print(

@@ -17,7 +17,7 @@ from posegen.proxies import is_this_machine, open_url
 from posegen.storage.bucket import BucketAdministration
 from posegen.storage.configuration import BucketConfig, Credentials
 from posegen.storage.s3_requests import requests_to
-from posegen.supervisor.platform import _daemon_beats
+from posegen.supervisor.local_platform import _daemon_beats
 from posegen.supervisor.readiness import answers_http
 from posegen.upkeep.webhook import post
 

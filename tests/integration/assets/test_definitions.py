@@ -17,7 +17,7 @@ import pytest
 from posegen.database.server import DatabaseUrls
 from posegen.settings import PROJECT_ROOT, Settings
 from posegen.supervisor.environment import child_environment
-from posegen.upkeep.health import Kind
+from posegen.upkeep.health import HealthRule
 
 TOP_LEVEL = {"posegen", "posegen_assets", "resources", "sensors"}
 PASSWORD = "open-sesame-7261"
@@ -91,7 +91,7 @@ def test_only_the_check_for_corruption_stops_what_follows(facts):
         "nothing_is_missing": "exports",
         "invariants_hold": "recovery",
         "reports_are_current": "usage_daily",
-        **dict.fromkeys(Kind, "health"),
+        **dict.fromkeys(HealthRule, "health"),
     }
     assert all(check["description"] for check in facts["checks"].values())
 

@@ -7,7 +7,7 @@ import pytest
 
 from posegen.error_codes import NOT_OURS
 from posegen.generations.making.outcomes import GENERATIONS
-from posegen.upkeep.health import Kind
+from posegen.upkeep.health import HealthRule
 from posegen.upkeep.health_rows import Ended, LocalObjects, look
 from posegen.upkeep.metrics import note_findings
 from posegen.work.outcomes import retry_after_error
@@ -63,7 +63,7 @@ def test_where_all_is_well_every_check_passes(studio, run_look):
 
     shown, checks = run_look()
 
-    assert set(checks) == set(Kind)
+    assert set(checks) == set(HealthRule)
     assert failed(checks) == {}
     assert (shown["findings"], shown["open incidents"]) == (0, "none")
 

@@ -24,7 +24,7 @@ from posegen.storage.configuration import LocalConfig
 from posegen.storage.stores import open_local
 from posegen.upkeep.examination import examine
 from posegen.upkeep.finding import Part
-from posegen.upkeep.outside import NEEDED_SENSORS
+from posegen.upkeep.http_checks import NEEDED_SENSORS
 from posegen.web.objects import object_routes
 from tests.builders import execute, finished, queued
 from tests.s3_server import CREDENTIALS

@@ -8,7 +8,7 @@ from psycopg import errors, sql
 
 from posegen.database.connection import Database
 from posegen.database.server_url import parse_url
-from posegen.upkeep.condition import try_to_write
+from posegen.upkeep.diagnosis_rows import try_to_write
 from tests.builders import A_POSE, a_user, value
 from tests.refusals import refusing
 
@@ -74,7 +74,7 @@ def test_a_full_disk_is_a_finding(posegen, monkeypatch):
     def full(_):
         raise errors.DiskFull("could not extend file: No space left on device")
 
-    monkeypatch.setattr("posegen.upkeep.condition.try_to_write", full)
+    monkeypatch.setattr("posegen.upkeep.diagnosis_rows.try_to_write", full)
 
     answer = posegen("doctor", "--json")
 

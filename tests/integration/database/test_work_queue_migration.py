@@ -14,7 +14,7 @@ from posegen.settings import Settings
 from posegen.upkeep.preparing import prepare_database
 from posegen.variants import work as variant_requests
 from posegen.variants.work import VARIANTS
-from posegen.work.tick import Kind, Launch, Run, tick
+from posegen.work.tick import Launch, Run, WorkKind, tick
 from tests.builders import rows
 from tests.conftest import BASE_URL
 from tests.migrations import upgrade_to
@@ -60,7 +60,7 @@ def upgraded(empty_database_url: str) -> Iterator[Database]:
         yield database
 
 
-def launched(database: Database, kind: Kind) -> list[Launch]:
+def launched(database: Database, kind: WorkKind) -> list[Launch]:
     return tick(database, kind, NoRuns())
 
 

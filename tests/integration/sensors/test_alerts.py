@@ -15,7 +15,7 @@ import pytest
 
 from posegen.database.connection import Database
 from posegen.incidents import Incident
-from posegen.upkeep.health import HealthFinding, Kind
+from posegen.upkeep.health import HealthFinding, HealthRule
 from posegen.upkeep.incidents import follow, message
 from sensors.alerts import alerts
 from tests.builders import execute, row, rows, value
@@ -23,8 +23,8 @@ from tests.deployments import resources_of
 from tests.documents import page
 
 AT_ONCE = timedelta(0)
-QUEUE = HealthFinding(Kind.QUEUE_AGE, "The oldest of 3 generations has waited for 0:20:00.")
-DISK = HealthFinding(Kind.DISK_SPACE, "1 of 100 GB is free.")
+QUEUE = HealthFinding(HealthRule.QUEUE_AGE, "The oldest of 3 generations has waited for 0:20:00.")
+DISK = HealthFinding(HealthRule.DISK_SPACE, "1 of 100 GB is free.")
 
 
 @dataclass
@@ -119,10 +119,10 @@ def test_what_is_found_again_is_one_incident_until_it_is_not_found_any_more(data
 
 
 def test_what_comes_back_is_a_new_incident_and_another_subject_is_another_one(database: Database) -> None:
-    away = HealthFinding(Kind.BREAKER_OPEN, "a does not answer", "a")
+    away = HealthFinding(HealthRule.BREAKER_OPEN, "a does not answer", "a")
     assert look(database, away) == (1, 0)
     assert look(database) == (0, 1)
-    assert look(database, away, HealthFinding(Kind.BREAKER_OPEN, "b does not answer", "b")) == (2, 0)
+    assert look(database, away, HealthFinding(HealthRule.BREAKER_OPEN, "b does not answer", "b")) == (2, 0)
     assert value(database, "select count(*) from incidents") == 3
 
 
@@ -219,7 +219,7 @@ def test_two_ticks_at_once_tell_of_an_incident_once(database, receiver, tick) ->
 
 
 def test_the_page_shows_a_message_as_it_is(database) -> None:
-    look(database, HealthFinding(Kind.BREAKER_OPEN, "The backend mannequin has not answered", "mannequin"))
+    look(database, HealthFinding(HealthRule.BREAKER_OPEN, "The backend mannequin has not answered", "mannequin"))
     found = row(
         database,
         "select id, kind, subject, severity, summary, opened_at, closed_at, opening_accepted_at from incidents",

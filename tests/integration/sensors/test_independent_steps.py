@@ -18,7 +18,7 @@ from posegen.errors import DatabaseUnusable, PartlyDone
 from posegen.generations import kind
 from posegen.generations.asking import intake
 from posegen.storage.space import Space
-from posegen.upkeep.health import Kind, Thresholds, judge
+from posegen.upkeep.health import HealthRule, Thresholds, judge
 from posegen.upkeep.health_rows import look
 from posegen.upkeep.incidents import follow
 from posegen.upkeep.metrics import read_numbers
@@ -325,7 +325,7 @@ def test_another_cause_is_logged_too(database, tick, monkeypatch):
 
 
 def test_an_incident_is_over_when_the_step_works_again(database, tick, monkeypatch):
-    def found() -> list[tuple[Kind, str]]:
+    def found() -> list[tuple[HealthRule, str]]:
         with database.transaction() as connection:
             seen = look(connection, not_ours=(), account_share=0.95, move_poses=10)
             findings = judge(seen, Space(1, 1), Thresholds())
@@ -336,7 +336,7 @@ def test_an_incident_is_over_when_the_step_works_again(database, tick, monkeypat
         broken.setattr(kind, "take_in", breaks)
         tick(requests.generation_requests)
     tick(requests.generation_requests)
-    assert found() == [(Kind.STEP_FAILING, "generation_requests: intake")], "it failed only just now"
+    assert found() == [(HealthRule.STEP_FAILING, "generation_requests: intake")], "it failed only just now"
 
     execute(database, "update step_failures set last_at = now() - interval '61 seconds'")
     tick(requests.generation_requests)

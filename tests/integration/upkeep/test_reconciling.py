@@ -13,7 +13,7 @@ from posegen.objects import moves
 from posegen.objects.moves import DoomedObject
 from posegen.objects.moving import Move, delete_due, move_objects
 from posegen.storage.keys import STORE_MARKER_KEY
-from posegen.upkeep.comparison import Kind, Walk, differences
+from posegen.upkeep.comparison import DifferenceKind, Walk, differences
 from posegen.upkeep.reconciling import reconcile
 from tests.builders import execute, finished, value
 from tests.stores import keys_in, put
@@ -172,7 +172,7 @@ def test_a_bucket_is_compared_like_a_folder(database, bucket, stored):
 
     (difference,) = differences(database, bucket, grace=NOW, walk=walk)
 
-    assert (difference.kind, difference.key) == (Kind.ORPHAN, key)
+    assert (difference.kind, difference.key) == (DifferenceKind.ORPHAN, key)
     assert (walk.rows, walk.objects) == (1, 2)
     reconcile(database, [bucket], grace=NOW, repair=True)
     assert not bucket.exists(key)

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from posegen.error_codes import NOT_OURS, ErrorCode
 from posegen.states import GenerationStatus
 from posegen.storage.space import Space
-from posegen.upkeep.health import Kind, Thresholds
+from posegen.upkeep.health import HealthRule, Thresholds
 from posegen.upkeep.metrics import (
     LastLook,
     Latencies,
@@ -89,7 +89,7 @@ def test_every_metric_is_on_the_page() -> None:
 
 
 def test_every_check_is_on_the_page() -> None:
-    assert [row["check"] for row in page("docs/how-to/monitor.md").rows("check")] == list(Kind)
+    assert [row["check"] for row in page("docs/how-to/monitor.md").rows("check")] == list(HealthRule)
 
 
 def test_values_of_labels_that_rules_ask_for_are_those_of_the_product() -> None:

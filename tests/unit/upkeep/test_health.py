@@ -9,7 +9,7 @@ import pytest
 
 from posegen.settings import Settings
 from posegen.storage.space import Space
-from posegen.upkeep.health import GB, Kind, Severity, Thresholds, judge
+from posegen.upkeep.health import GB, HealthRule, Severity, Thresholds, judge
 from posegen.upkeep.health_rows import Ended, LocalObjects, OpenBreaker, Seen, Waiting
 from posegen.upkeep.metrics import LastLook
 
@@ -26,7 +26,7 @@ WELL = Seen(
 )
 
 
-def found(seen: Seen, space: Space = ROOMY) -> list[tuple[Kind, str]]:
+def found(seen: Seen, space: Space = ROOMY) -> list[tuple[HealthRule, str]]:
     return [(each.kind, each.subject) for each in judge(seen, space, USUAL)]
 
 
@@ -48,19 +48,19 @@ def test_where_all_is_well_nothing_is_found() -> None:
 )
 def test_failures_are_held_against_the_week_before(last_hour: Ended, week_before: Ended, wrong: bool) -> None:
     seen = replace(WELL, last_hour=last_hour, week_before=week_before)
-    assert found(seen) == ([(Kind.ERROR_RATE, "")] if wrong else [])
+    assert found(seen) == ([(HealthRule.ERROR_RATE, "")] if wrong else [])
 
 
 def test_a_queue_that_stands_is_found() -> None:
     assert found(replace(WELL, waiting=Waiting(1, 900.0))) == []
-    assert found(replace(WELL, waiting=Waiting(1, 900.1))) == [(Kind.QUEUE_AGE, "")]
+    assert found(replace(WELL, waiting=Waiting(1, 900.1))) == [(HealthRule.QUEUE_AGE, "")]
 
 
 def test_each_backend_that_is_left_alone_for_long_is_found_by_its_name() -> None:
     open_for = [OpenBreaker("quick", 119.0, None), OpenBreaker("gone", 120.0, "refused"), OpenBreaker("fal", 500, None)]
     seen = replace(WELL, breakers=open_for)
 
-    assert found(seen) == [(Kind.BREAKER_OPEN, "gone"), (Kind.BREAKER_OPEN, "fal")]
+    assert found(seen) == [(HealthRule.BREAKER_OPEN, "gone"), (HealthRule.BREAKER_OPEN, "fal")]
     assert "The backend gone has not answered for 0:02:00: refused" in [
         each.summary for each in judge(seen, ROOMY, USUAL)
     ]
@@ -68,9 +68,9 @@ def test_each_backend_that_is_left_alone_for_long_is_found_by_its_name() -> None
 
 def test_space_that_runs_out_is_found_on_the_disk_and_in_accounts() -> None:
     assert found(WELL, Space(free=10, size=100)) == []
-    assert found(WELL, Space(free=9, size=100)) == [(Kind.DISK_SPACE, "")]
-    assert found(WELL, Space(free=0, size=0)) == [(Kind.DISK_SPACE, "")]
-    assert found(replace(WELL, full_accounts=1)) == [(Kind.ACCOUNT_SPACE, "")]
+    assert found(WELL, Space(free=9, size=100)) == [(HealthRule.DISK_SPACE, "")]
+    assert found(WELL, Space(free=0, size=0)) == [(HealthRule.DISK_SPACE, "")]
+    assert found(replace(WELL, full_accounts=1)) == [(HealthRule.ACCOUNT_SPACE, "")]
 
 
 @pytest.mark.parametrize(
@@ -82,12 +82,12 @@ def test_space_that_runs_out_is_found_on_the_disk_and_in_accounts() -> None:
     ],
 )
 def test_from_so_many_poses_or_bytes_on_moving_pays(local: LocalObjects, wrong: bool) -> None:
-    assert found(replace(WELL, local=local)) == ([(Kind.MOVING_PAYS, "")] if wrong else [])
+    assert found(replace(WELL, local=local)) == ([(HealthRule.MOVING_PAYS, "")] if wrong else [])
 
 
 def test_what_the_last_looks_left_is_found_by_their_names() -> None:
     looks = [LastLook("reconcile", 2, datetime.now(UTC)), LastLook("verify", 0, datetime.now(UTC))]
-    assert found(replace(WELL, looks=looks)) == [(Kind.FINDINGS, "reconcile")]
+    assert found(replace(WELL, looks=looks)) == [(HealthRule.FINDINGS, "reconcile")]
 
 
 def test_what_customers_feel_is_critical() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import graphql
 from dagster_graphql.schema import create_schema
 
-from posegen.upkeep.outside import NEEDED_SENSORS, UI_QUESTION
+from posegen.upkeep.http_checks import NEEDED_SENSORS, UI_QUESTION
 from sensors.designs import design_requests
 from sensors.outcomes import cancelled_runs, failed_runs
 from sensors.requests import generation_requests

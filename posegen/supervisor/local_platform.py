@@ -49,7 +49,7 @@ class PlatformOptions:
     code_location: tuple[str, ...] = ("--module-name", "posegen_assets.definitions")
 
 
-class Platform:
+class LocalPlatform:
     """The processes of one data folder, from `start` to `stop`; as a context, from its beginning to its end.
 
     Args:
@@ -137,7 +137,7 @@ class Platform:
         """The process of each program that has one now, by name."""
         return {} if self._supervisor is None else self._supervisor.pids()
 
-    def __enter__(self) -> Platform:
+    def __enter__(self) -> LocalPlatform:
         self.start()
         return self
 
