@@ -79,10 +79,16 @@ def prepared_url(postgres: DatabaseUrls) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def _settings_of_the_logs() -> Settings:
+    """Read once: that takes 2 ms, and every test needs them."""
+    return Settings()
+
+
 @pytest.fixture(autouse=True)
-def _logs_of_the_product() -> Iterator[None]:
+def _logs_of_the_product(_settings_of_the_logs: Settings) -> Iterator[None]:
     """Structlog's own default would draw every local variable into a traceback, which takes seconds."""
-    configure_logging(Settings())
+    configure_logging(_settings_of_the_logs)
     yield
     structlog.reset_defaults()
 
