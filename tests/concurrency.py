@@ -11,6 +11,10 @@ from typing import TypeVar
 T = TypeVar("T")
 
 PATIENCE = 180.0
+# Each look takes CPU from the processes that are waited for, a look through a webserver most of all.
+SHORTEST_PAUSE = 0.01
+LONGEST_PAUSE = 0.05
+LONGEST_PAUSE_BY_COST = 0.5
 
 
 def at_once(calls: Sequence[Callable[[], T]]) -> list[T | Exception]:
@@ -29,9 +33,17 @@ def at_once(calls: Sequence[Callable[[], T]]) -> list[T | Exception]:
 
 
 def until(condition: Callable[[], T], *, seconds: float = PATIENCE) -> T:
-    """Wait until the condition answers something true, and give that back; `AssertionError` when it never does."""
+    """Wait until the condition returns something true, and return that; `AssertionError` when it never does.
+
+    The pauses between two looks grow, and are three times as long as a look takes.
+    """
     deadline = time.monotonic() + seconds
-    while not (answer := condition()):
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.01)
-    return answer
+    pause = SHORTEST_PAUSE
+    while True:
+        began = time.monotonic()
+        if answer := condition():
+            return answer
+        took = time.monotonic() - began
+        assert began + took < deadline, "the condition did not come true in time"
+        time.sleep(max(pause, min(3 * took, LONGEST_PAUSE_BY_COST)))
+        pause = min(pause * 1.2, LONGEST_PAUSE)

@@ -9,11 +9,13 @@ import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import psycopg
 import pytest
 import structlog
+from xdist.scheduler import LoadFileScheduling
 
 from posegen.database.connection import Database
 from posegen.database.server import DatabaseUrls
@@ -38,8 +40,23 @@ hypothesis.settings.load_profile("usual")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Those of one such folder share a running platform.
+TOGETHER = "tests/end_to_end/"
 BASE_URL = "https://pictures.example/media"
 MOST_CONNECTIONS = 20
+
+
+class Schedule(LoadFileScheduling):
+    """Each file to one worker, as `--dist loadfile` does, and some folders as if they were one file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return TOGETHER if nodeid.startswith(TOGETHER) else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Schedule | None:
+    """What xdist asks: its own schedule, unless it is the usual one."""
+    return Schedule(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")
@@ -62,10 +79,16 @@ def prepared_url(postgres: DatabaseUrls) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def _settings_of_the_logs() -> Settings:
+    """Read once: that takes 2 ms, and every test needs them."""
+    return Settings()
+
+
 @pytest.fixture(autouse=True)
-def _logs_of_the_product() -> Iterator[None]:
+def _logs_of_the_product(_settings_of_the_logs: Settings) -> Iterator[None]:
     """Structlog's own default would draw every local variable into a traceback, which takes seconds."""
-    configure_logging(Settings())
+    configure_logging(_settings_of_the_logs)
     yield
     structlog.reset_defaults()
 

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -22,8 +21,11 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from posegen.settings import PROJECT_ROOT
+from posegen.database.server import open_server
+from posegen.settings import PROJECT_ROOT, Settings
+from posegen.supervisor.environment import dagster_environment
 from posegen.supervisor.ports import choose_port
+from tests.concurrency import until
 
 T = TypeVar("T")
 
@@ -64,8 +66,10 @@ class Home:
         self.read_variables()
 
     def read_variables(self) -> None:
-        """Learn from `posegen env` where the database is."""
-        self.variables = json.loads(self.posegen("env", "--json").stdout)
+        """Learn where the databases are, as `posegen env` does."""
+        settings = Settings(posegen_home=self.folder, database_url=None)
+        with open_server(settings) as urls:
+            self.variables = {"DATABASE_URL": urls.application, **dagster_environment(settings, urls)}
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """A `posegen` command that stays."""
@@ -239,16 +243,22 @@ class Home:
 
     def wait(self, condition: Callable[[], T], seconds: float = 180) -> T:
         """Wait until the condition holds; when it never does, say what the processes have logged last."""
-        deadline = time.monotonic() + seconds
-        while not (answer := condition()):
-            if time.monotonic() > deadline:
-                raise AssertionError(f"It never came to that.\n{self._last_words()}")
-            time.sleep(0.05)
-        return answer
+        try:
+            return until(condition, seconds=seconds)
+        except AssertionError as never:
+            raise AssertionError(f"{never}\n{self._last_words()}") from None
 
     def _last_words(self) -> str:
         logs = [self.folder / "up.log", *sorted((self.folder / "logs").glob("*.log"))]
         return "\n".join(f"--- {log.name}\n{log.read_text()[-3000:]}" for log in logs if log.exists())
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process, and it has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 _LEFT_OUT = {"DATABASE_URL", "PYTHONDONTWRITEBYTECODE", "DAGSTER_HOME"}

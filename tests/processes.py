@@ -1,23 +1,14 @@
-"""Waiting for processes, and killing them the hard way."""
+"""Killing processes the hard way."""
 
 from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Callable
 
 import psycopg
 
 from posegen.supervisor.process_groups import members
-
-
-def until(condition: Callable[[], object], seconds: float = 180) -> None:
-    """Waits until the condition holds; fails when it does not in good time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.02)
+from tests.concurrency import until
 
 
 def crash_postgres(url: str) -> None:

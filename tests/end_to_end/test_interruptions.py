@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import signal
-from pathlib import Path
 
 import pytest
 
 from posegen.running_platform import find_platform
-from tests.homes import LEASE_SECONDS, PRICE, Home
+from tests.homes import LEASE_SECONDS, PRICE, Home, is_alive
 
 MANY = {"poses": ["star-jump"], "variations": 8, "formats": ["shopee"]}
 TERMINATE = """
@@ -129,46 +127,3 @@ def test_one_signal_ends_all_of_it_and_work_in_hand_is_put_back(platform):
     assert kinds.count("released") == 1
     counted = platform.sql("select attempts, lost_leases from generations where id = %s", generation)
     assert counted == [{"attempts": 0, "lost_leases": 0}], "to be asked to stop is no failure"
-
-    platform.wait(lambda: platform.runs(generation)[0]["status"] == "SUCCESS")
-    postmaster = platform.postmaster()
-    assert "`posegen up` already runs" in platform.posegen("up", code=1).stderr
-
-    platform.stop(signal.SIGINT)
-
-    assert platform.processes() == []
-    assert not is_alive(postmaster)
-
-
-def test_with_nobody_to_make_the_pictures_a_request_waits_and_says_so(home):
-    if home.is_up:
-        home.stop(signal.SIGTERM)
-
-    asked = home.posegen("submit", "star-jump", "--wait", code=1)
-
-    assert "`posegen up`" in asked.stderr
-    assert "submitted" in asked.stdout
-    found = json.loads(home.posegen("doctor", "--json", code=1).stdout)
-    assert [finding["fix"] for finding in found if finding["part"] == "platform"] == ["posegen up"]
-
-
-def test_the_database_alone_can_be_kept_running_for_other_programs(home):
-    if home.is_up:
-        home.stop(signal.SIGTERM)
-
-    with home.start("db", "serve") as serving:
-        assert b"PostgreSQL is up" in serving.stdout.readline()
-        home.read_variables()
-        postmaster = home.postmaster()
-        assert home.value("select count(*) from library_poses where built_in") == 64
-        serving.send_signal(signal.SIGTERM)
-        assert serving.wait(180) == 0
-
-    assert not is_alive(postmaster)
-
-
-def is_alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False

@@ -25,6 +25,16 @@ query($partition: String!) {
 """
 
 
+@pytest.fixture(scope="module")
+def made(home):
+    """A generation of one pose, which has been made, and whose run is over."""
+    home.up()
+    generation = home.insert(home.a_user(), poses=["star-jump"])
+    home.ended(generation)
+    home.wait(lambda: home.runs(generation)[0]["status"] == "SUCCESS")
+    return generation
+
+
 def test_a_row_becomes_pictures_that_a_browser_can_get(platform):
     user = platform.a_user()
 
@@ -54,51 +64,41 @@ def get_picture(platform, url):
     return open_image(body)
 
 
-def test_dagster_shows_the_partition_its_run_and_the_contact_sheet(platform):
-    generation = platform.insert(platform.a_user(), poses=["star-jump"])
-    platform.ended(generation)
-    platform.wait(lambda: platform.runs(generation)[0]["status"] == "SUCCESS")
-
-    assert len(platform.runs(generation)) == 1
-    (made,) = platform.ask(MATERIALIZATION, partition=str(generation))["assetOrError"]["assetMaterializations"]
-    shown = {entry["label"]: entry.get("mdStr") for entry in made["metadataEntries"]}
+def test_dagster_shows_the_partition_its_run_and_the_contact_sheet(platform, made):
+    assert len(platform.runs(made)) == 1
+    (told,) = platform.ask(MATERIALIZATION, partition=str(made))["assetOrError"]["assetMaterializations"]
+    shown = {entry["label"]: entry.get("mdStr") for entry in told["metadataEntries"]}
     url = shown["contact sheet"].removeprefix("![contact sheet](").removesuffix(")")
     status, headers, body = platform.get(url)
     assert (status, headers["Content-Type"]) == (200, "image/jpeg")
     assert open_image(body).shape[1] == 640
 
 
-def test_prometheus_is_told_what_was_made_and_stored(platform):
-    generation = platform.insert(platform.a_user(), poses=["star-jump"])
-    platform.ended(generation)
-    platform.wait(lambda: platform.runs(generation)[0]["status"] == "SUCCESS")
-
+def test_prometheus_is_told_what_was_made_and_stored(platform, made):
     status, _, body = platform.get("/metrics")
 
     families = text_string_to_metric_families(body.decode())
     told = {(each.name, *sorted(each.labels.values())): each.value for family in families for each in family.samples}
     assert (status, told["posegen_up",]) == (200, 1)
     assert told["posegen_generations_finished_total", "completed"] >= 1
-    stored = platform.sql("select sum(size) as bytes from objects where generation_id = %s", generation)
+    stored = platform.sql("select sum(size) as bytes from objects where generation_id = %s", made)
     assert told["posegen_store_bytes_total", "local", "write"] >= stored[0]["bytes"] > 0
 
 
-def test_manifests_and_other_peoples_files_are_not_served(platform):
-    generation = platform.insert(platform.a_user(), poses=["star-jump"])
-    platform.ended(generation)
-    manifest = platform.folder / "storage" / "manifests" / "generated_poses" / f"{generation}.json"
-    assert json.loads(manifest.read_text())["generation"] == str(generation)
+def test_manifests_and_other_peoples_files_are_not_served(platform, made):
+    manifest = platform.folder / "storage" / "manifests" / "generated_poses" / f"{made}.json"
+    assert json.loads(manifest.read_text())["generation"] == str(made)
 
-    for path in (f"/media/manifests/generated_poses/{generation}.json", "/media/../up.log", "/media/%2e%2e/up.log"):
+    for path in (f"/media/manifests/generated_poses/{made}.json", "/media/../up.log", "/media/%2e%2e/up.log"):
         status, _, body = platform.get(path)
         assert status == 404 or b"<html" in body.lower(), path
-        assert str(generation).encode() not in body
+        assert str(made).encode() not in body
 
 
-def test_no_password_is_in_what_dagster_remembers_or_anybody_has_logged(platform):
-    platform.ended(platform.insert(platform.a_user(), poses=["star-jump"]))
-    password = platform.variables["DATABASE_URL"].partition("://")[2].partition("@")[0].partition(":")[2]
-    dagster = platform.variables["POSEGEN_DAGSTER_DATABASE_URL"].replace("postgresql+psycopg2://", "postgresql://")
+def test_no_password_is_in_what_dagster_remembers_or_anybody_has_logged(platform, made):
+    variables = json.loads(platform.posegen("env", "--json").stdout)
+    password = variables["DATABASE_URL"].partition("://")[2].partition("@")[0].partition(":")[2]
+    dagster = variables["POSEGEN_DAGSTER_DATABASE_URL"].replace("postgresql+psycopg2://", "postgresql://")
 
     assert len(password) > 10
     with psycopg.connect(dagster) as connection:

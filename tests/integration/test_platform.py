@@ -22,7 +22,8 @@ from posegen.running_platform import find_platform, hold_home
 from posegen.settings import PROJECT_ROOT
 from posegen.storage.local import LocalStore
 from posegen.supervisor.process_groups import members, run_workers, send
-from tests.processes import crash_postgres, until
+from tests.concurrency import until
+from tests.processes import crash_postgres
 from tests.servers import remove_cluster
 
 LAUNCH = """

@@ -30,8 +30,8 @@ from posegen.uploads import service as upload_service
 from posegen.variants import rows as variants
 from posegen.variants.making import VariantsMade, make_variants
 from tests.builders import SLUGS, a_batch, a_user, account, execute, finished, rendering_design, row, rows, value
+from tests.concurrency import until
 from tests.hostile_images import encoded
-from tests.processes import until
 from tests.stores import keys_in
 
 NOW, DAY = timedelta(0), timedelta(days=1)

@@ -21,9 +21,8 @@ from posegen.images.decoding.pool import DecoderPool
 from posegen.images.decoding.process import Allowance, DecoderProcess
 from posegen.images.file_bytes import Header
 from posegen.images.validation import Limits, open_image
-from tests.concurrency import at_once
+from tests.concurrency import at_once, until
 from tests.hostile_images import END, LARGE, chunk, encoded, header, png, png_of_rows, small_picture
-from tests.processes import until as until_process
 
 SMALL = encoded("PNG")
 LARGE_PNG = png_of_rows(*LARGE, 8, 2, bytes(3 * LARGE[0]))
@@ -337,7 +336,7 @@ def test_it_ends_with_us_however_we_end(number):
         assert is_alive(pid)
         parent.send_signal(number)
 
-    until_process(lambda: not is_alive(pid))
+    until(lambda: not is_alive(pid))
 
 
 def test_it_ends_with_us_also_when_a_fork_of_ours_lives_on():
@@ -350,7 +349,7 @@ def test_it_ends_with_us_also_when_a_fork_of_ours_lives_on():
         parent.wait()
         try:
             assert is_alive(child)
-            until_process(lambda: not is_alive(pid))
+            until(lambda: not is_alive(pid))
             assert is_alive(child)
         finally:
             os.kill(child, signal.SIGKILL)

@@ -62,12 +62,12 @@ def test_a_hostile_picture_is_refused_or_made_plain(pool: DecoderPool, hostile: 
 def test_damaged_pictures_are_refused_or_made_plain_and_nothing_else(pool: DecoderPool) -> None:
     """`benchmarks/hostile_images.py` does this twenty thousand times."""
     refused = plain = 0
-    for data in mutants(7, 1500, seeds()):
+    for data in mutants(7, 500, seeds()):
         try:
             assert pool.decode(data).ndim == 3
             plain += 1
         except ImageInvalid:
             refused += 1
 
-    assert refused > 500
-    assert plain > 100
+    assert refused > 150
+    assert plain > 30

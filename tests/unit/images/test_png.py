@@ -4,8 +4,8 @@ import io
 
 import numpy as np
 from PIL import Image
-from posegen.generations.asking.judging import POSE_RESERVE_BYTES
 
+from posegen.generations.asking.judging import POSE_RESERVE_BYTES
 from posegen.images.packets import find_packet
 from posegen.images.png import encode_png
 from posegen.images.provenance import Provenance, write_packet

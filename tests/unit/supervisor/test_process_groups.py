@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from posegen.supervisor.process_groups import Patience, end_groups, members, run_workers, send
-from tests.processes import until
+from tests.concurrency import until
 
 SLEEPER = "import time; time.sleep(600)"
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); {SLEEPER}"

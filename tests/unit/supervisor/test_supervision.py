@@ -16,7 +16,7 @@ from posegen.settings import PROJECT_ROOT
 from posegen.supervisor.process_groups import Patience, members, send
 from posegen.supervisor.processes import Backoff, Program, Surroundings
 from posegen.supervisor.supervision import Happening, Supervisor
-from tests.processes import until
+from tests.concurrency import until
 
 Python = Callable[..., Program]
 

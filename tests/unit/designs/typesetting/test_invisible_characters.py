@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import defaultdict
 
 import pytest
 from hypothesis import given, settings
@@ -22,6 +23,9 @@ def is_joined(character: str) -> bool:
 
 
 EVERY_CHARACTER = [chr(code) for code in range(0x110000)]
+OF_CATEGORY: dict[str, list[str]] = defaultdict(list)
+for character in EVERY_CHARACTER:
+    OF_CATEGORY[unicodedata.category(character)].append(character)
 # Unicode 17's White_Space and Default_Ignorable_Code_Point, which Python does not know.
 WHITE_SPACE = [*"\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000", *map(chr, range(0x2000, 0x200B))]
 IGNORABLE = [
@@ -30,8 +34,9 @@ IGNORABLE = [
     *(*range(0xFFF0, 0xFFF9), *range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B), *range(0xE0000, 0xE1000)),
 ]
 INVISIBLE = sorted(
-    {*WHITE_SPACE, *map(chr, IGNORABLE), "\u2800"}
-    | {each for each in EVERY_CHARACTER if unicodedata.category(each) in {"Cc", "Cf", "Zs", "Zl", "Zp"}}
+    {*WHITE_SPACE, *map(chr, IGNORABLE), "\u2800"}.union(
+        *(OF_CATEGORY[name] for name in ("Cc", "Cf", "Zs", "Zl", "Zp"))
+    )
 )
 BEYOND_TAGS = [each for each in INVISIBLE if not 0xE0080 <= ord(each) < 0xE0100 and ord(each) < 0xE0110]
 UNKNOWN = [
@@ -40,7 +45,7 @@ UNKNOWN = [
     *EVERY_CHARACTER[0xF0000::9973],
     *EVERY_CHARACTER[0xFDD0:0xFDF0],  # no characters
     *[chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF)],
-    *[each for each in EVERY_CHARACTER[:0xE0000] if unicodedata.category(each) == "Cn" and not is_joined(each)][::211],
+    *[each for each in OF_CATEGORY["Cn"][::211] if each < "\U000e0000" and not is_joined(each)],
     *map(chr, range(0xFFF9, 0xFFFD)),  # fonts draw dashed boxes for them
 ]
 ALONE = "\u0378\ue000\U0010ffff\ud83d\u0600\U000110bd\u0e31\u0f71\u17d2\u1037\U00013440"

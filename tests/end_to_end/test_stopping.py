@@ -1,0 +1,45 @@
+"""A folder that is no longer served: how its platform ends, and what a request is told afterwards."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+from tests.homes import is_alive
+
+
+def test_a_second_platform_is_refused_and_ctrl_c_ends_the_first(platform):
+    postmaster = platform.postmaster()
+    assert "`posegen up` already runs" in platform.posegen("up", code=1).stderr
+
+    platform.stop(signal.SIGINT)
+
+    assert platform.processes() == []
+    assert not is_alive(postmaster)
+
+
+def test_with_nobody_to_make_the_pictures_a_request_waits_and_says_so(home):
+    if home.is_up:
+        home.stop(signal.SIGTERM)
+
+    asked = home.posegen("submit", "star-jump", "--wait", code=1)
+
+    assert "`posegen up`" in asked.stderr
+    assert "submitted" in asked.stdout
+    found = json.loads(home.posegen("doctor", "--json", code=1).stdout)
+    assert [finding["fix"] for finding in found if finding["part"] == "platform"] == ["posegen up"]
+
+
+def test_the_database_alone_can_be_kept_running_for_other_programs(home):
+    if home.is_up:
+        home.stop(signal.SIGTERM)
+
+    with home.start("db", "serve") as serving:
+        assert b"PostgreSQL is up" in serving.stdout.readline()
+        home.read_variables()
+        postmaster = home.postmaster()
+        assert home.value("select count(*) from library_poses where built_in") == 64
+        serving.send_signal(signal.SIGTERM)
+        assert serving.wait(180) == 0
+
+    assert not is_alive(postmaster)
