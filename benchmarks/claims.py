@@ -79,7 +79,7 @@ def main() -> None:
         ]
         rows.append(_repeat("the same without its index", 10, lambda: _choose(database, index=False)))
         with _held_back(database):
-            rows.append(_repeat("poll while the backend of all is left alone", ROUNDS, claim))
+            rows.append(_repeat("poll while the breaker of every backend is open", ROUNDS, claim))
         _empty(database)
         rows.append(
             _repeat(f"empty poll, {QUEUED:,} just ended and autovacuum still to come", ROUNDS * 5, Claimer(database))
@@ -150,7 +150,7 @@ def _recover(database: Database, folder: Path) -> None:
 
 
 class _held_back:  # noqa: N801 - a context
-    """While it lasts, the backend of all generations is left alone."""
+    """While it lasts, the breaker of every backend is open."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

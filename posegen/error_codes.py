@@ -79,11 +79,11 @@ ERROR_TEXTS: dict[ErrorCode, ErrorText] = {
     ),
     ErrorCode.BACKEND_UNAVAILABLE: ErrorText(
         "The picture service is not available at the moment; the credits were returned.",
-        "The backend was left alone for longer than POSEGEN_OUTAGE_SECONDS; look at its status and at its credentials.",
+        "The breaker of the backend was open for longer than POSEGEN_OUTAGE_SECONDS; check its status and key.",
     ),
     ErrorCode.BACKEND_RETRIES_EXCEEDED: ErrorText(
         "The picture could not be made after several attempts; its credits were returned.",
-        "The backend answered others, and not this pose, POSEGEN_BACKEND_ATTEMPTS times; the last error is in "
+        "The backend made other pictures and failed for this pose POSEGEN_BACKEND_ATTEMPTS times; the last error is in "
         "`error_detail`.",
     ),
     ErrorCode.STORAGE_FAILED: ErrorText(

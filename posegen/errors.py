@@ -221,7 +221,7 @@ class BackendRejected(BackendError):
 
 
 class BackendUnavailable(BackendError):
-    """The backend did not answer, or said that it cannot right now. `retry_after`: seconds, when it said how long."""
+    """The backend did not respond, or said that it cannot right now. `retry_after`: seconds, when it said how long."""
 
     code = ErrorCode.BACKEND_UNAVAILABLE
 
@@ -243,7 +243,7 @@ class BackendHeldBack(PosegenError):
         self.backend = backend
         self.wait = wait
         self.reason = reason
-        super().__init__(f"The backend {backend} is left alone for {wait:.0f} s: {reason}")
+        super().__init__(f"The breaker of backend {backend} is open for another {wait:.0f} s: {reason}")
 
 
 class ImageInvalid(PosegenError):
@@ -296,7 +296,7 @@ class StoreDenied(StorageError):
 
 
 class StoreUnavailable(StorageError):
-    """The store does not answer in time; trying again later may help."""
+    """The store does not respond in time; trying again later may help."""
 
 
 class StoreFull(StorageError):

@@ -167,7 +167,7 @@ class Settings(BaseSettings):
         description="Poses of one user that are accepted in any hour; 0 for no limit.",
     )
     posegen_backend_attempts: int = Field(
-        default=4, ge=1, le=100, description="Calls for one pose to a backend that does not answer it, but others."
+        default=4, ge=1, le=100, description="Calls for one pose to a backend that responds to other calls."
     )
     posegen_backend_seconds: float = Field(
         default=300, gt=0, le=LONGEST_SECONDS, description="How long a backend may take for one picture."
@@ -184,19 +184,19 @@ class Settings(BaseSettings):
         default=3,
         ge=1,
         le=MOST_TRIES,
-        description="Calls without an answer, one after the other, before a backend is left alone.",
+        description="Calls without a response, one after the other, before the breaker of a backend opens.",
     )
     posegen_breaker_seconds: float = Field(
         default=15,
         gt=0,
         le=LONGEST_SECONDS,
-        description="How long it is left alone at first; doubled each time, 10 minutes at most.",
+        description="How long it stays open at first; doubled each time, 10 minutes at most.",
     )
     posegen_outage_seconds: float = Field(
         default=86_400,
         gt=0,
         le=LONGEST_SECONDS,
-        description="How long a generation waits for a backend that is left alone.",
+        description="How long a generation waits for a backend whose breaker is open.",
     )
     posegen_listen_seconds: float = Field(
         default=3.0,
@@ -273,7 +273,7 @@ class Settings(BaseSettings):
         default=900.0, gt=0, le=LONGEST_SECONDS, description="How long the oldest generation may wait."
     )
     posegen_alert_breaker_seconds: float = Field(
-        default=120.0, ge=0, le=LONGEST_SECONDS, description="How long a backend may be left alone."
+        default=120.0, ge=0, le=LONGEST_SECONDS, description="How long a breaker may stay open."
     )
     posegen_alert_disk_free: float = Field(
         default=0.1, ge=0, le=1, description="Share of the local store's disk that should be free."

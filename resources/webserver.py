@@ -31,15 +31,15 @@ LAST_ANSWERS_SECONDS = 3
 
 
 class PosegenWebserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContext]):
-    """Dagster's webserver with some rooms more. `rooms`: their routes."""
+    """Dagster's webserver plus extra routes. `extra`: these routes."""
 
-    def __init__(self, context: WorkspaceProcessContext, rooms: Sequence[BaseRoute]) -> None:
-        self._rooms = rooms
+    def __init__(self, context: WorkspaceProcessContext, extra: Sequence[BaseRoute]) -> None:
+        self._extra = extra
         super().__init__(context)
 
     def build_routes(self) -> list[BaseRoute]:
         """Ours first: Dagster's last route takes every path."""
-        return [*self._rooms, *super().build_routes()]  # type: ignore[no-untyped-call]
+        return [*self._extra, *super().build_routes()]  # type: ignore[no-untyped-call]
 
 
 def media_path(settings: Settings) -> str:
@@ -52,10 +52,10 @@ def create_app(context: WorkspaceProcessContext, settings: Settings) -> Starlett
     """The web application for one workspace."""
     config = LocalConfig.of(settings)
     pictures = object_routes(open_local(config), cors_origins=config.cors_origins)
-    rooms: list[BaseRoute] = [Mount(media_path(settings), routes=pictures)]
+    extra: list[BaseRoute] = [Mount(media_path(settings), routes=pictures)]
     if settings.database_url is not None:  # `posegen up` always says it, also of the embedded server
-        rooms.append(metrics_route(partial(read_numbers, settings.database_url), local_store=settings.storage_path))
-    return PosegenWebserver(context, rooms).create_asgi_app()
+        extra.append(metrics_route(partial(read_numbers, settings.database_url), local_store=settings.storage_path))
+    return PosegenWebserver(context, extra).create_asgi_app()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

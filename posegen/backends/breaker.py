@@ -108,4 +108,4 @@ class Breaker:
         raise self._held_back(wait, str(error))
 
     def _held_back(self, wait: float, reason: str | None) -> BackendHeldBack:
-        return BackendHeldBack(self._backend, max(wait, 0.0), reason or "it does not answer")
+        return BackendHeldBack(self._backend, max(wait, 0.0), reason or "it does not respond")

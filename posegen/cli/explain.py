@@ -153,7 +153,7 @@ def _remarks(pose: PoseRow) -> str:
     if pose.error_code is not None:
         said.append(f"{pose.error_code}: {pose.error_detail or ''}")
     if pose.backend_failures:
-        said.append(f"{pose.backend_failures} calls without an answer")
+        said.append(f"{pose.backend_failures} calls without a response")
     if pose.quality_retries:
         said.append(f"{pose.quality_retries} pictures did not pass")
     if pose.images_deleted_at is not None:

@@ -109,7 +109,7 @@ def describe(error: Exception) -> str:
     if pattern is not None:
         return pattern.format(said=said)
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        return f"The database server does not answer any more: {said}. {_DOCTOR}"
+        return f"The database server no longer responds: {said}. {_DOCTOR}"
     return f"The database reports an error: {said}. {_DOCTOR}"
 
 

@@ -165,7 +165,7 @@ class BucketAdministration:
                 "private: take public access away, or set S3_PUBLIC_BUCKET=true if that is meant.",
                 store=self._config.name,
             )
-        return SetupStep("privacy", True, "only signed requests are answered")
+        return SetupStep("privacy", True, "only signed requests are served")
 
     def _lifecycle(self) -> list[dict[str, Any]]:
         try:

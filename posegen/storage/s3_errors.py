@@ -82,13 +82,13 @@ def is_out_of_range(failure: BaseException) -> bool:
 
 
 def _unanswered(text: str) -> Trouble:
-    """No answer came, or half of one; or nothing was sent because there was nothing to sign it with."""
+    """No response came, or half of one; or nothing was sent because there was nothing to sign it with."""
     if "credential" in text.lower():
         # The provider's own words come first; its traceback stays out.
         said = shorten(text.partition("\n")[0].rpartition("provider: ")[2], 300)
         return Trouble(StoreDenied, f"There are no credentials to sign with: {said}", passes=False)
     causes = [part for found in _CAUSE.finditer(text) for part in found.groups() if part]
-    what = {"TimedOut": "no answer in time"}.get(causes[-1], causes[-1]) if causes else _last_words(text)
+    what = {"TimedOut": "no response in time"}.get(causes[-1], causes[-1]) if causes else _last_words(text)
     return Trouble(StoreUnavailable, f"The server cannot be reached: {what}.", passes=True)
 
 

@@ -281,7 +281,8 @@ def _breakers(connection: Connection) -> Finding:
     left_alone = breakers.open_breakers(connection)
     if left_alone:
         detail = "; ".join(
-            f"{row.backend} is left alone for {max(row.wait or 0, 0):.0f} s: {row.last_error}" for row in left_alone
+            f"the breaker of {row.backend} is open for another {max(row.wait or 0, 0):.0f} s: {row.last_error}"
+            for row in left_alone
         )
         fix = "Look at the backend's credentials, limits and status page; it is tried again by itself."
         return Finding(Part.BREAKERS, False, detail, fix)

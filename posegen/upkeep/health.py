@@ -135,7 +135,7 @@ def _breakers(seen: Seen, thresholds: Thresholds) -> Iterator[HealthFinding]:
         if breaker.seconds >= thresholds.breaker_seconds:
             yield HealthFinding(
                 HealthRule.BREAKER_OPEN,
-                f"The backend {breaker.backend} has not answered for {_time(breaker.seconds)}: "
+                f"The backend {breaker.backend} has not responded for {_time(breaker.seconds)}: "
                 f"{shorten(breaker.last_error or 'no error is known', 300)}",
                 cut(breaker.backend, 200),
             )

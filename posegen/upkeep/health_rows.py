@@ -37,7 +37,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class OpenBreaker:
-    """A backend that is left alone, and for how long by now."""
+    """A backend whose breaker is open, and for how long it has been."""
 
     backend: str
     seconds: float

@@ -71,7 +71,7 @@ def look_at_platform(platform: RunningPlatform | None, work: str, *, is_needed: 
         daemons = said["data"]["instance"]["daemonHealth"]["allDaemonStatuses"]
         repositories = said["data"]["repositoriesOrError"]
     except (_NoAnswerError, ValueError, KeyError, TypeError) as failure:
-        detail = f"process {platform.pid} runs, but {platform.url} does not answer: {failure}"
+        detail = f"process {platform.pid} runs, but {platform.url} does not respond: {failure}"
         return [Finding(Part.PLATFORM, False, detail, _LOGS)]
     up = Finding(Part.PLATFORM, True, f"up at {platform.url}, {work}")
     return [up, _daemon(daemons, now.timestamp()), _sensors(repositories, now.timestamp())]
@@ -173,7 +173,7 @@ def _uploads(store: ObjectStore, server: str, now: datetime) -> Finding:
         detail = f"the server's clock is {skew:.0f} s away: signed URLs are refused"
         return Finding(Part.UPLOADS, False, detail, "Let this machine set its clock by NTP.")
     if reply.status not in {200, 404}:
-        detail = f"what is signed here is answered with {reply.status}"
+        detail = f"what is signed here gets the response {reply.status}"
         return Finding(Part.UPLOADS, False, detail, _signing_fix(store))
     return Finding(Part.UPLOADS, True, "signed URLs are taken")
 

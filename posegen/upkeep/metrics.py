@@ -1,4 +1,4 @@
-"""What machines are told of: numbers for `/metrics`, by a handful of quick statements on one snapshot.
+"""Metrics: numbers for `/metrics`, by a handful of quick statements on one snapshot.
 
 Numbers that only grow are kept in `tallies` up to a mark and counted from their rows after it, so that cleaning up does
 not take them down. How the numbers are called and shown is `posegen.web.metrics`.
@@ -211,7 +211,7 @@ _INCIDENTS: LiteralString = """
 def read_numbers(url: str) -> Numbers:
     """The numbers of this moment, over a connection of their own: a scrape and the work do not wait for each other.
 
-    Raises `psycopg.Error` when the database does not answer in time.
+    Raises `psycopg.Error` when the database does not respond in time.
     """
     with session.connect(
         url,

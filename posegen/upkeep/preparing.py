@@ -19,7 +19,7 @@ def prepare_database(
     base_urls: Mapping[str, str | None],
     own_platforms: Iterable[Platform] | None = None,
 ) -> str:
-    """Bring everything up to date and answer the schema's revision; doing it again changes nothing.
+    """Bring everything up to date and return the schema's revision; doing it again changes nothing.
 
     `base_urls`: what the URLs of each store that is configured begin with, None for one that is not public;
     `own_platforms`: all that operators have added; without them, those of the database stay.

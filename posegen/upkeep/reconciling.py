@@ -34,7 +34,7 @@ _SAYS = {
     "hash": "objects with other bytes than their row",
 }
 _FIXES = {
-    "foreign": "nothing: they are left alone; `posegen storage adopt` takes pictures in",
+    "foreign": "nothing; `posegen storage adopt` takes pictures in",
     "lost": "restore them from a backup; exports and thumbnails can be made again with `posegen regenerate`",
     "size": "delete the object and restore it from a backup",
     "hash": "delete the object and restore it from a backup",

@@ -37,7 +37,7 @@ def post(url: str, body: dict[str, Any], *, seconds: float = TIMEOUT_SECONDS) ->
             return
     except urllib.error.HTTPError as refused:
         with refused:
-            raise WebhookRefused(f"it answered {refused.code}") from None
+            raise WebhookRefused(f"the response was {refused.code}") from None
     except (urllib.error.URLError, http.client.HTTPException, OSError) as failure:
         reason = failure.reason if isinstance(failure, urllib.error.URLError) else failure
         raise WebhookRefused(f"it cannot be reached: {type(reason).__name__}") from None

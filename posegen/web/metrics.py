@@ -61,7 +61,7 @@ def _exposition(read: Callable[[], Numbers], local_store: Path) -> Response:
         text, status = exposition(read(), space_of(local_store)), 200
     except psycopg.Error as failure:
         structlog.get_logger(__name__).warning("metrics cannot be read", reason=str(failure))
-        sentence = b"# The database does not answer; `posegen doctor` says more.\n"
+        sentence = b"# The database does not respond; `posegen doctor` says more.\n"
         text, status = sentence + _text([_up(0)]), 503
     return Response(text, status, headers={**_HEADERS, "content-type": CONTENT_TYPE_PLAIN_0_0_4})
 
@@ -155,7 +155,7 @@ def _of_backends(numbers: Numbers) -> Iterator[Metric]:
     )
     yield _gauge(
         "posegen_backend_breaker_open",
-        "Whether the backend is left alone, of those that have ever failed.",
+        "Whether the breaker of the backend is open, for backends that have ever failed.",
         [((backend,), int(is_open)) for backend, is_open in numbers.breakers.items()],
         ["backend"],
     )
@@ -166,7 +166,7 @@ def _of_stores(numbers: Numbers, space: Space) -> Iterator[Metric]:
         samples = [((each.store, each.operation), value(each)) for each in numbers.traffic]
         return _counter(name, says, samples, ["store", "operation"])
 
-    yield counted("posegen_store_operations", "Operations that a store answered.", lambda each: each.operations)
+    yield counted("posegen_store_operations", "Completed operations of a store.", lambda each: each.operations)
     yield counted("posegen_store_bytes", "Bytes of these operations.", lambda each: each.bytes)
     yield counted("posegen_store_errors", "Operations that a store failed in.", lambda each: each.errors)
     yield counted("posegen_store_operation_seconds", "Time of both together.", lambda each: each.seconds)

@@ -212,7 +212,7 @@ class HostedBackend:
             answer = connection.getresponse()
             body = answer.read()
         except (OSError, http.client.HTTPException) as failed:
-            raise BackendUnavailable(f"The service did not answer: {type(failed).__name__} {failed}") from failed
+            raise BackendUnavailable(f"The service did not respond: {type(failed).__name__} {failed}") from failed
         finally:
             with suppress(OSError):
                 connection.close()

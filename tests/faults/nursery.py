@@ -100,7 +100,7 @@ class Worker:
 
     def wait_until_started(self) -> None:
         """Wait until there is a process."""
-        assert self._started.wait(PATIENCE), "the nursery does not answer"
+        assert self._started.wait(PATIENCE), "the nursery does not respond"
 
 
 class Nursery:

@@ -60,9 +60,9 @@ class Caller:
             except BackendUnavailable as error:
                 breaker.failed(error)
                 failures = checkpoint.count_backend_failure(self.studio.database, self.lease, pose)
-                log.warning("backend did not answer", pose=str(pose.id), failures=failures, reason=str(error))
+                log.warning("backend did not respond", pose=str(pose.id), failures=failures, reason=str(error))
                 if failures >= rule.attempts:
-                    raise BackendRetriesExceeded(f"No answer to {failures} calls; the last: {error}") from error
+                    raise BackendRetriesExceeded(f"No response to {failures} calls; the last: {error}") from error
                 self._wait(max(rule.first_pause * 2 ** (failures - 1), error.retry_after or 0))
             except BackendRejected:
                 breaker.answered()
@@ -88,7 +88,7 @@ class Caller:
         while not wait([rendering], _LOOK_SECONDS).done:
             self.keeper.check()
             if time.monotonic() >= given_up:
-                raise BackendUnavailable(f"No answer within {seconds:g} s.")
+                raise BackendUnavailable(f"No response within {seconds:g} s.")
             if self.stop.is_set():
                 if wait([rendering], LAST_SECONDS).done:
                     break

@@ -192,7 +192,7 @@ def begin(connection: Connection, pose: UUID) -> bool:
 
 
 def count_backend_failure(connection: Connection, pose: UUID) -> int:
-    """Count a call that the backend did not answer; returns how many there were."""
+    """Count a call that the backend did not respond; returns how many there were."""
     counted = value(
         connection,
         "update generated_poses set backend_failures = backend_failures + 1 where id = %s returning backend_failures",

@@ -1,4 +1,4 @@
-"""Our end of one decoder process: starts it, hands it files, and ends it when it does not answer as it should."""
+"""Our end of one decoder process: starts it, hands it files, and ends it when it does not respond as it should."""
 
 from __future__ import annotations
 

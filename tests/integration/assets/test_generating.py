@@ -301,7 +301,7 @@ def test_while_the_backend_is_away_the_run_ends_with_a_sentence_and_the_generati
 
     run = deployment.with_settings(posegen_breaker_failures=1).generate(claim.id, dispatch=claim.dispatch)
 
-    assert run.refusals == ["The backend mannequin is left alone for 15 s: 503"]
+    assert run.refusals == ["The breaker of backend mannequin is open for another 15 s: 503"]
     assert status(database, claim.id) == "queued"
     assert event_kinds(database, claim.id)[-1] == "held_back"
 

@@ -19,7 +19,7 @@ def breaker(database) -> Breaker:
 
 
 def fail(breaker, *, times=1, error=SILENCE):
-    """How long the backend is to be left alone after so many calls without an answer; None when not at all."""
+    """How long the breaker is open after so many calls without a response; None when not at all."""
     held = None
     for _ in range(times):
         try:
@@ -75,7 +75,7 @@ def test_failures_of_all_workers_count_together(database, connections_open):
 def test_who_meets_it_open_is_told_how_long_and_why(breaker):
     fail(breaker, times=3, error=BackendUnavailable("the cloud has left"))
 
-    with pytest.raises(BackendHeldBack, match="cloud is left alone for 10 s: the cloud has left"):
+    with pytest.raises(BackendHeldBack, match="cloud is open for another 10 s: the cloud has left"):
         breaker.admits()
 
 

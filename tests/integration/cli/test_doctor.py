@@ -349,7 +349,7 @@ def test_a_backend_that_is_left_alone(database, posegen):
     bad = the_bad_one(posegen("doctor", "--json"))
 
     assert bad["part"] == "breakers"
-    assert "mannequin is left alone for " in bad["detail"]
+    assert "the breaker of mannequin is open for another " in bad["detail"]
     assert "no route to host" in bad["detail"]
 
 

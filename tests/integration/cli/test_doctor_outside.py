@@ -104,7 +104,7 @@ def test_a_platform_that_does_not_answer(posegen, home, monkeypatch):
         found = by_part(posegen("doctor", "--json"))
 
     assert not found["platform"]["good"]
-    assert "http://127.0.0.1:9 does not answer" in found["platform"]["detail"]
+    assert "http://127.0.0.1:9 does not respond" in found["platform"]["detail"]
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_a_lease_that_cannot_be_renewed_counts_as_lost_as_soon_as_it_must_have_r
     lease = running(database)
     begun = time.monotonic()
 
-    # As if the server did not answer any more: the renewal waits for a lock that is not given up.
+    # As if the server did not respond any more: the renewal waits for a lock that is not given up.
     with (
         LeaseKeeper(database, GENERATIONS.queue, [lease], lease_seconds=0.6) as keeper,
         database.transaction() as connection,
@@ -175,7 +175,7 @@ def test_nobody_cancels_what_somebody_else_works_on_by_now(database):
 
 def test_when_nobody_can_say_why_the_generation_goes_on_later(database):
     def unknown():
-        raise ConnectionError("Dagster does not answer")
+        raise ConnectionError("Dagster does not respond")
 
     lease = running(database)
     with pytest.raises(KeyboardInterrupt), at_work_on(database, lease, cancelled_by=unknown):

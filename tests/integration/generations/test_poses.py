@@ -321,7 +321,7 @@ def test_an_operators_pose_that_was_broken_after_intake_fails_the_pose(studio):
     assert "lift" in result(studio.database, lease.id)["error_detail"]
 
 
-# --- the backend does not answer ----------------------------------------------------------------------------------
+# --- the backend does not respond ----------------------------------------------------------------------------------
 
 PATIENT = BackendRule(attempts=4, call_seconds=20, first_pause=0.01, failures=100, breaker_seconds=60)
 
@@ -368,7 +368,7 @@ def test_a_pose_that_never_gets_an_answer_fails_alone_after_some_calls(studio, b
     failed = row(studio.database, "select error_code, error_detail from pose_results where position = 1")
     assert failed == {
         "error_code": "backend_retries_exceeded",
-        "error_detail": "No answer to 4 calls; the last: 503: come back later",
+        "error_detail": "No response to 4 calls; the last: 503: come back later",
     }
     assert credits(studio.database, user) == (10_000 - 2 * PRICE, 0, 2 * PRICE)
 
@@ -401,7 +401,7 @@ def test_a_backend_that_hangs_is_given_up_and_asked_again(studio, backend):
 
     hang.set()
     assert len(backend.recipes) == 2
-    assert value(studio.database, "select last_error from backend_breakers") == "No answer within 0.6 s."
+    assert value(studio.database, "select last_error from backend_breakers") == "No response within 0.6 s."
 
 
 def test_when_nobody_gets_an_answer_the_generation_waits_and_nothing_has_failed(studio, backend):
@@ -410,7 +410,7 @@ def test_when_nobody_gets_an_answer_the_generation_waits_and_nothing_has_failed(
     answers_after(1000, backend, SLUGS[2])
     impatient = replace(studio, backend_rule=replace(PATIENT, failures=2), render_threads=1)
 
-    with pytest.raises(BackendHeldBack, match="left alone for 60 s: 503"):
+    with pytest.raises(BackendHeldBack, match="open for another 60 s: 503"):
         attempt_at(impatient, lease)
 
     assert pose_statuses(studio.database, lease.id) == ["completed", "completed", "running", "pending"]

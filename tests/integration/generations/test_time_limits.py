@@ -51,7 +51,7 @@ def begun_ago(database, seconds, *, progress=0):
 
 
 def outage(database, *, opened, closed=None, backend="mannequin"):
-    """The backend did not answer from `opened` seconds ago until `closed` seconds ago."""
+    """The backend did not respond from `opened` seconds ago until `closed` seconds ago."""
     execute(database, "insert into backend_breakers (backend) values (%s) on conflict do nothing", backend)
     ago = "now() - make_interval(secs => %s)"
     if closed is None:
@@ -244,7 +244,7 @@ def test_a_claim_whose_earlier_run_has_ended_names_no_run_that_is_another_ones(d
     assert rows(database, "select from lost_runs") == [], "it never had a run"
 
 
-# --- a backend that is left alone ---------------------------------------------------------------------------------
+# --- a backend whose breaker is open ---------------------------------------------------------------------------------
 
 
 def hold_back(database, lease):

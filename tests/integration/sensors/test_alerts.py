@@ -119,10 +119,10 @@ def test_what_is_found_again_is_one_incident_until_it_is_not_found_any_more(data
 
 
 def test_what_comes_back_is_a_new_incident_and_another_subject_is_another_one(database: Database) -> None:
-    away = HealthFinding(HealthRule.BREAKER_OPEN, "a does not answer", "a")
+    away = HealthFinding(HealthRule.BREAKER_OPEN, "a does not respond", "a")
     assert look(database, away) == (1, 0)
     assert look(database) == (0, 1)
-    assert look(database, away, HealthFinding(HealthRule.BREAKER_OPEN, "b does not answer", "b")) == (2, 0)
+    assert look(database, away, HealthFinding(HealthRule.BREAKER_OPEN, "b does not respond", "b")) == (2, 0)
     assert value(database, "select count(*) from incidents") == 3
 
 

@@ -256,6 +256,6 @@ def test_without_its_database_a_scrape_is_told_so(scrape: Any) -> None:
     status, _, text = scrape(f"postgresql://nobody:secret@127.0.0.1:{port}/gone")
 
     assert status == 503
-    assert text.startswith("# The database does not answer")
+    assert text.startswith("# The database does not respond")
     assert samples_of(text) == {("posegen_up",): 0}
     assert "secret" not in text

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from posegen.cli.commands import ASK, KEEP, LOOK, OPERATE
 from tests.commands import Shell
 
 COMMANDS = {
@@ -49,6 +52,13 @@ def test_every_option_says_what_it_is_for(posegen):
         assert options, command
         for option in options:
             assert option.rstrip(".").count(" ") > 3, option
+
+
+def test_each_group_of_commands_fits_on_twelve_lines(posegen):
+    panels = re.split(r"╭─ ", posegen("--help", width=80).out)[2:]  # the first one has the options
+
+    assert [panel.partition(" ─")[0] for panel in panels] == [ASK, LOOK, KEEP, OPERATE]
+    assert max(panel.partition("╰")[0].count("\n") + 1 for panel in panels) <= 12
 
 
 def test_without_a_command_it_lists_them(posegen):

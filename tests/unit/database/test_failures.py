@@ -28,7 +28,7 @@ EVERY_CODE = sorted(each.sqlstate for each in vars(errors).values() if isinstanc
         ("42P01", "posegen db upgrade"),
         ("22P05", "cannot take or give a value"),
         ("23514", "refuses a change"),
-        ("08006", "does not answer any more"),
+        ("08006", "no longer responds"),
         ("0A000", "reports an error"),
     ],
 )
@@ -47,7 +47,7 @@ def test_every_error_of_the_driver_has_a_sentence() -> None:
         assert "{curly} words" in sentence
         assert sentence.endswith((".", "`"))
     assert describe(psycopg.InterfaceError("the connection is closed")).startswith(
-        "The database server does not answer"
+        "The database server does not respond"
     )
     assert describe(DatabaseUnusable("Use its primary.")) == "Use its primary."
 

@@ -88,7 +88,7 @@ def test_a_refusal_says_what_mends_it(code: str, words: str) -> None:
     [
         ('ConnectError(\n "tcp connect error",\n Os { message: "Connection refused", }', "Connection refused"),
         ('ConnectError(\n "dns error",\n Custom { error: "failed to lookup address", }', "failed to lookup address"),
-        ("reqwest::Error { kind: Request, source: TimedOut, }", "no answer in time"),
+        ("reqwest::Error { kind: Request, source: TimedOut, }", "no response in time"),
         ('Os { kind: ConnectionReset, message: "Connection reset by peer", }', "Connection reset by peer"),
         ("nothing that is known", "error sending request"),
     ],

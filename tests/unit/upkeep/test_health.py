@@ -61,7 +61,7 @@ def test_each_backend_that_is_left_alone_for_long_is_found_by_its_name() -> None
     seen = replace(WELL, breakers=open_for)
 
     assert found(seen) == [(HealthRule.BREAKER_OPEN, "gone"), (HealthRule.BREAKER_OPEN, "fal")]
-    assert "The backend gone has not answered for 0:02:00: refused" in [
+    assert "The backend gone has not responded for 0:02:00: refused" in [
         each.summary for each in judge(seen, ROOMY, USUAL)
     ]
 
