@@ -65,7 +65,17 @@ class Score:
             self.recoveries[how].append(seconds)
         for status, number in evidence.statuses.items():
             self.statuses[status] = self.statuses.get(status, 0) + number
-        for name in ("generations", "poses", "calls", "objects", "orphans_removed", "unfinished", "stopped_calls"):
+        for name in (
+            "generations",
+            "designs",
+            "image_requests",
+            "poses",
+            "calls",
+            "objects",
+            "orphans_removed",
+            "unfinished",
+            "stopped_calls",
+        ):
             self.sums[name] = self.sums.get(name, 0) + getattr(evidence, name)
         if not evidence.clean:
             self.troubles.append(f"seed {seed} ({', '.join(kinds)}): {evidence}")
@@ -163,6 +173,11 @@ def _card(where: str, options: argparse.Namespace, scores: Sequence[Score], seco
         *(_row(title, [str(score.broken[category]) for score in scores]) for category, title in _TITLES.items()),
         _row("episodes that did not come to their end", [str(score.stuck) for score in scores]),
         _row("requests accepted", [f"{score.sums.get('generations', 0)}" for score in scores]),
+        _row("designs accepted, and all published", [f"{score.sums.get('designs', 0)}" for score in scores]),
+        _row(
+            "image requests accepted, and all completed",
+            [f"{score.sums.get('image_requests', 0)}" for score in scores],
+        ),
         *(
             _row(f"of them {status}", [str(score.statuses.get(status, 0)) for score in scores])
             for status in ("completed", "partial", "failed", "cancelled")
