@@ -305,10 +305,13 @@ def _ask(urls: DatabaseUrls, database: Database) -> tuple[UUID, list[UUID]]:
     with psycopg.connect(urls.application, autocommit=True, client_encoding="UTF8") as backend:
         backend.execute("set search_path = public; set statement_timeout = 0; set idle_session_timeout = 0")
         for request in REQUESTS:
-            given = {"user_id": row["id"], **request.values}
+            given = {"user_id": row["id"], **request.request.columns}
             if "prompt" in given:
                 given["prompt"] += EMOJI
-            values = [Jsonb(value) if isinstance(value, dict) else value for value in given.values()]
+            values = [
+                Jsonb(value) if isinstance(value, dict) else list(value) if isinstance(value, tuple) else value
+                for value in given.values()
+            ]
             statement = sql.SQL("insert into generation_requests ({}) values ({}) returning id::text").format(
                 sql.SQL(", ").join(map(sql.Identifier, given)), sql.SQL(", ").join(sql.Placeholder() * len(given))
             )
