@@ -226,7 +226,7 @@ def test_uploads_that_are_signed_with_another_secret(posegen, home, monkeypatch)
         answer = posegen("doctor", "--json")
 
     bad = the_bad_one(answer)
-    assert (bad["part"], bad["detail"]) == ("uploads", "what is signed here is answered with 403")
+    assert (bad["part"], bad["detail"]) == ("uploads", "what is signed here gets the response 403")
     assert "STORAGE_SIGNING_SECRET" in bad["fix"]
     assert "signature" not in answer.out
 

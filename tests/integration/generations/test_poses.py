@@ -433,7 +433,7 @@ def test_a_backend_that_wants_to_be_left_alone_for_long_is_left_alone_at_once(st
     lease = running(studio.database)
     answers_after(1, backend, SLUGS[0], retry_after=90)
 
-    with pytest.raises(BackendHeldBack, match="for 90 s"):
+    with pytest.raises(BackendHeldBack, match="for another 90 s"):
         attempt_at(replace(studio, backend_rule=PATIENT), lease)
 
     wait = "select extract(epoch from not_before - now()) from generations"

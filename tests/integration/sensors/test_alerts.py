@@ -155,7 +155,7 @@ def test_what_was_not_accepted_is_told_again_and_what_was_never_again(database, 
 
     assert receiver.states == [("queue_age", "open")] * 3
     assert len({each["incident"] for each in receiver.heard}) == 1
-    assert f"it answered {answer}" in said[0]
+    assert f"the response was {answer}" in said[0]
     assert "secret-token" not in "".join(said)
 
 

@@ -47,7 +47,7 @@ def test_every_error_of_the_driver_has_a_sentence() -> None:
         assert "{curly} words" in sentence
         assert sentence.endswith((".", "`"))
     assert describe(psycopg.InterfaceError("the connection is closed")).startswith(
-        "The database server does not respond"
+        "The database server no longer responds"
     )
     assert describe(DatabaseUnusable("Use its primary.")) == "Use its primary."
 
