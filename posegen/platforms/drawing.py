@@ -22,7 +22,7 @@ from posegen.images.jpeg import encode_planes
 from posegen.images.pixels import EncodedImage, Pixels
 from posegen.images.planes import Plane, Planes, planes_of, resample, ycbcr
 from posegen.platforms.backgrounds import Reach, extend
-from posegen.platforms.platform import EXTEND, Platform
+from posegen.platforms.platform import EXPORT_TYPE, EXTEND, Platform
 
 QUALITY_STEP = 5
 QUALITY_FLOOR = 60
@@ -107,7 +107,7 @@ def encode_export(planned: PlannedExport, xmp: bytes | None = None) -> Export:
         data,
         platform.width,
         platform.height,
-        "image/jpeg",
+        EXPORT_TYPE,
         fit="cover" if placement.covers else "contain",
         effective_ppi=min(1.0, 1 / max(placement.scale)) * platform.dpi if platform.is_print else None,
     )

@@ -18,6 +18,8 @@ MEGABYTE = 1_000_000
 EXTEND = "extend"
 """The background that carries the picture's own edges on."""
 
+EXPORT_TYPE = "image/jpeg"
+"""The content type of every export; `drawing` encodes it."""
 _PRINT_DPI = 150  # from here on it is printed matter
 
 

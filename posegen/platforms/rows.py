@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from posegen.database.connection import Connection
 from posegen.database.rows import many
 from posegen.platforms.file import problem_of
-from posegen.platforms.platform import PLATFORMS, Platform
+from posegen.platforms.platform import EXPORT_TYPE, PLATFORMS, Platform
 
 _COLUMNS = "name, width, height, reserve_bytes, source, max_bytes, fit, background, quality, dpi, read_on"
 
@@ -26,19 +26,22 @@ def seed_platforms(connection: Connection, own: Iterable[Platform] | None = None
             f"""
             insert into platforms ({_COLUMNS}, content_type, built_in)
             values (%(name)s, %(width)s, %(height)s, %(reserve_bytes)s, %(source)s, %(max_bytes)s, %(fit)s,
-                    %(background)s, %(quality)s, %(dpi)s, %(read_on)s, 'image/jpeg', %(built_in)s)
-            on conflict (name) do update set ({_COLUMNS}, built_in) =
+                    %(background)s, %(quality)s, %(dpi)s, %(read_on)s, %(content_type)s, %(built_in)s)
+            on conflict (name) do update set ({_COLUMNS}, content_type, built_in) =
                 (excluded.name, excluded.width, excluded.height, excluded.reserve_bytes, excluded.source,
                  excluded.max_bytes, excluded.fit, excluded.background, excluded.quality, excluded.dpi,
-                 excluded.read_on, excluded.built_in)
+                 excluded.read_on, excluded.content_type, excluded.built_in)
                 where (platforms.width, platforms.height, platforms.reserve_bytes, platforms.source,
                        platforms.max_bytes, platforms.fit, platforms.background, platforms.quality, platforms.dpi,
-                       platforms.read_on, platforms.built_in)
+                       platforms.read_on, platforms.content_type, platforms.built_in)
                     is distinct from (excluded.width, excluded.height, excluded.reserve_bytes, excluded.source,
                                       excluded.max_bytes, excluded.fit, excluded.background, excluded.quality,
-                                      excluded.dpi, excluded.read_on, excluded.built_in)
+                                      excluded.dpi, excluded.read_on, excluded.content_type, excluded.built_in)
             """,
-            [{**vars(each), "built_in": each.name in PLATFORMS} for each in (*PLATFORMS.values(), *(own or ()))],
+            [
+                {**vars(each), "content_type": EXPORT_TYPE, "built_in": each.name in PLATFORMS}
+                for each in (*PLATFORMS.values(), *(own or ()))
+            ],
         )
     if own is not None:
         connection.execute(

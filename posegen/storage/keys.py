@@ -75,7 +75,7 @@ def contact_sheet_key(generation_id: UUID | str, sha256: str) -> str:
     return _key("thumbnails", str(generation_id), f"sheet-{_short(sha256)}.jpg")
 
 
-def export_key(generation_id: UUID | str, pose_id: UUID | str, sha256: str, *, content_type: str = "image/jpeg") -> str:
+def export_key(generation_id: UUID | str, pose_id: UUID | str, sha256: str, *, content_type: str) -> str:
     """One platform's version of a pose. Platforms with equal bytes share the object: the platform is not in the key.
 
     Raises `InvalidKey` for a content type that is not in `CONTENT_TYPES`.

@@ -206,7 +206,9 @@ def _encode_and_store(
     except ExportFailed as failed:
         return [FailedExport(name, ErrorCode.IMAGE_INVALID, str(failed)) for name in planned.names]
     stored = studio.put_verified(
-        lambda sha256: export_key(generation_id, pose_id, sha256), encoded.data, encoded.content_type
+        lambda sha256: export_key(generation_id, pose_id, sha256, content_type=encoded.content_type),
+        encoded.data,
+        encoded.content_type,
     )
     took = round((time.perf_counter() - began) * 1000)
     return [

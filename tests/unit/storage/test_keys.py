@@ -37,7 +37,10 @@ SHA256 = "0123456789abcdef" * 4
 def test_keys_name_what_they_hold_and_end_in_its_hash() -> None:
     assert pose_key(GENERATION, POSE, SHA256) == f"poses/{GENERATION}/{POSE}-0123456789ab.png"
     assert thumbnail_key(GENERATION, POSE, SHA256) == f"thumbnails/{GENERATION}/{POSE}-0123456789ab.webp"
-    assert export_key(GENERATION, POSE, SHA256) == f"exports/{GENERATION}/{POSE}-0123456789ab.jpg"
+    assert (
+        export_key(GENERATION, POSE, SHA256, content_type="image/jpeg")
+        == f"exports/{GENERATION}/{POSE}-0123456789ab.jpg"
+    )
     assert control_map_key("standing-relaxed", "openpose", 1024, 768, SHA256) == (
         "controlnet/standing-relaxed/openpose-1024x768-0123456789ab.png"
     )
