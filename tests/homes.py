@@ -10,6 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
@@ -216,7 +217,8 @@ class Home:
     def cut_power(self) -> None:
         """Kill everything at once but PostgreSQL, so that nobody is left to tell the others."""
         for pid in self.processes():
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # a run that has just ended
+                os.kill(pid, signal.SIGKILL)
         self.kill()
         self.wait(lambda: not self.processes())
 
