@@ -32,7 +32,7 @@ from posegen.storage.keys import variant_key
 from posegen.storage.protocol import ObjectInfo
 from posegen.studio import Studio
 from posegen.variants import rows, work
-from posegen.variants.encoding import encode_variants
+from posegen.variants.encoding import Variants, encode_variants
 from posegen.variants.rows import SourcePicture
 from posegen.variants.work import VARIANTS
 from posegen.work.keeper import LeaseKeeper
@@ -115,25 +115,32 @@ def _waits(studio: Studio, lease: Lease) -> bool:
 
 def _make_and_store(studio: Studio, lease: Lease, decode: Decode) -> None:
     """Raises `RequestRefused` for what no further attempt can make."""
+    user_id = work.user_of(studio.database, lease)
+    with studio.database.transaction() as connection:
+        wish = rows.wish_of(connection, lease.id)
+    source = _source(studio, user_id, wish.source)
+    encoded = _encode(studio, source, decode)
+    folder = wish.tool, user_id, lease.id
     try:
-        user_id = work.user_of(studio.database, lease)
-        with studio.database.transaction() as connection:
-            wish = rows.wish_of(connection, lease.id)
-        source = _source(studio, user_id, wish.source)
-        file = studio.read(source.store, source.key, source.sha256)
-        packet = carried_packet(file, is_ours=source.generation_id is not None)
-        encoded = encode_variants(decode(file, PurePosixPath(source.key).suffix), xmp=packet)
-        folder = wish.tool, user_id, lease.id
+        # What the store damages while it is written is put again by the next attempt: no reason to refuse.
         normal, high_quality = (_put(studio, folder, image) for image in (encoded.normal, encoded.high_quality))
-    except ImageInvalid as invalid:
-        raise RequestRefused(ErrorCode.IMAGE_INVALID, str(invalid)) from invalid
     except InvalidKey as unusable:
         raise RequestRefused(ErrorCode.INVALID_REQUEST, str(unusable)) from unusable
-    except (ObjectMissing, ObjectCorrupt) as gone:
-        raise RequestRefused(ErrorCode.STORAGE_FAILED, str(gone)) from gone
     work.complete(
         studio.database, lease, user_id, (normal, high_quality), encoded.normal, source=source, store=studio.store.name
     )
+
+
+def _encode(studio: Studio, source: SourcePicture, decode: Decode) -> Variants:
+    """Raises `RequestRefused` when the source cannot be read, or is no picture."""
+    try:
+        file = studio.read(source.store, source.key, source.sha256)
+        packet = carried_packet(file, is_ours=source.generation_id is not None)
+        return encode_variants(decode(file, PurePosixPath(source.key).suffix), xmp=packet)
+    except ImageInvalid as invalid:
+        raise RequestRefused(ErrorCode.IMAGE_INVALID, str(invalid)) from invalid
+    except (ObjectMissing, ObjectCorrupt) as gone:
+        raise RequestRefused(ErrorCode.STORAGE_FAILED, str(gone)) from gone
 
 
 def _source(studio: Studio, user_id: UUID, asked_for: str) -> SourcePicture:

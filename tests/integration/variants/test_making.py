@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import psycopg
@@ -22,6 +23,8 @@ from posegen.work.rules import RetryRule
 from tests.backends import painted
 from tests.builders import a_batch, a_user, account, execute, finished, row, rows, sweep, value
 from tests.concurrency import at_once
+from tests.conftest import BASE_URL
+from tests.faults.disks import LyingStore
 
 
 @pytest.fixture(scope="module")
@@ -319,6 +322,17 @@ def test_an_attempt_after_an_error_can_succeed(studio, user, source, decoders):
 
     made = result(studio, request)
     assert (made["status"], made["error_code"]) == ("completed", None)
+
+
+def test_files_that_the_disk_damages_while_they_are_written_are_put_again(studio, user, source, decoders, tmp_path):
+    request = ask(studio, user, source)
+    lying = replace(studio, store=LyingStore(tmp_path / "storage", base_url=BASE_URL, lies=1))
+
+    assert work(lying, decoders) == VariantsMade(waiting=1)
+    let_it_wait_no_longer(studio)
+    assert work(lying, decoders) == VariantsMade(completed=1)
+
+    assert result(studio, request)["status"] == "completed"
 
 
 # --- workers that stop --------------------------------------------------------------------------------------------
