@@ -17,13 +17,15 @@ from structlog.typing import EventDict, Processor
 from posegen.redaction import redacted
 from posegen.settings import Settings
 
-# The least level of libraries that would say too much: at debug the first print signed headers and request bodies, at
-# info the last tells of every start that it has looked at the schema.
+# The least level of libraries that log too much: at debug the first log signed headers, request bodies and response
+# headers, at info httpx2 logs whole URLs, and alembic every start.
 _LEAST_LEVELS = {
     "boto3": logging.INFO,
     "botocore": logging.INFO,
     "s3transfer": logging.INFO,
     "urllib3": logging.INFO,
+    "httpcore2": logging.INFO,
+    "httpx2": logging.WARNING,
     "alembic": logging.WARNING,
 }
 

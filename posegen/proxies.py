@@ -1,6 +1,6 @@
 """Which HTTP requests go through the proxy of the environment (`http_proxy` and the like): none to this machine.
 
-Every request of Posegen is opened here; the clients of buckets ask `is_this_machine`.
+Requests of `urllib` are opened here; the clients of buckets ask `is_this_machine`, those of httpx2 `proxy_for`.
 """
 
 from __future__ import annotations
@@ -31,6 +31,16 @@ def open_url(
     """
     direct = (urllib.request.ProxyHandler({}),) if is_this_machine(request.full_url) else ()
     return cast(HTTPResponse, urllib.request.build_opener(*direct, *handlers).open(request, timeout=seconds))
+
+
+def proxy_for(url: str) -> str | None:
+    """The URL of the environment's proxy for requests to `url`; None for this machine and for hosts of `no_proxy`."""
+    parts = urlsplit(url)
+    if is_this_machine(url) or urllib.request.proxy_bypass(parts.netloc):
+        return None
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
 
 
 def is_this_machine(url: str) -> bool:

@@ -31,7 +31,7 @@ def _logging_as_before() -> Iterator[None]:
     root.setLevel(level)
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
-    for name in ("botocore", "boto3", "s3transfer", "urllib3"):
+    for name in ("botocore", "boto3", "s3transfer", "urllib3", "httpcore2", "httpx2"):
         logging.getLogger(name).setLevel(logging.NOTSET)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import obstore
 import pytest
 
-from posegen.proxies import is_this_machine, open_url
+from posegen.proxies import is_this_machine, open_url, proxy_for
 from posegen.storage.bucket import BucketAdministration
 from posegen.storage.configuration import BucketConfig, Credentials
 from posegen.storage.s3_requests import requests_to
@@ -143,6 +143,22 @@ def test_no_proxy_is_heard(server: Any, environment: pytest.MonkeyPatch) -> None
         pass
 
     assert server.asked == []
+
+
+def test_a_url_has_the_proxy_of_its_scheme(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("http_proxy", "http://proxy.example:3128")
+    environment.setenv("all_proxy", "proxy.example:1080")
+    environment.setenv("no_proxy", "inside.example")
+
+    assert proxy_for("http://fal.example/a") == "http://proxy.example:3128"
+    assert proxy_for("https://fal.example/a") == "http://proxy.example:1080"
+    assert proxy_for("https://inside.example:9000/a") is None
+    assert proxy_for("http://127.0.0.1:9000/a") is None
+
+
+@pytest.mark.usefixtures("environment")
+def test_without_proxy_variables_a_url_has_none() -> None:
+    assert proxy_for("https://fal.example/") is None
 
 
 def place_at(endpoint: str) -> BucketConfig:
