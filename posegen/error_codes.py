@@ -21,6 +21,7 @@ class ErrorCode(StrEnum):
     BACKEND_REJECTED = "backend_rejected"
     BACKEND_UNAVAILABLE = "backend_unavailable"
     BACKEND_RETRIES_EXCEEDED = "backend_retries_exceeded"
+    BACKEND_UNCERTAIN = "backend_uncertain"
     STORAGE_FAILED = "storage_failed"
     IMAGE_INVALID = "image_invalid"
     TIMED_OUT = "timed_out"
@@ -85,6 +86,11 @@ ERROR_TEXTS: dict[ErrorCode, ErrorText] = {
         "The picture could not be made after several attempts; its credits were returned.",
         "The backend made other pictures and failed for this pose POSEGEN_BACKEND_ATTEMPTS times; the last error is in "
         "`error_detail`.",
+    ),
+    ErrorCode.BACKEND_UNCERTAIN: ErrorText(
+        "It could not be confirmed that this picture was made; its credits were returned.",
+        "The response to a billed call was lost, and the provider cannot say whether it was made: `posegen calls "
+        "--uncertain` lists such calls.",
     ),
     ErrorCode.STORAGE_FAILED: ErrorText(
         "The picture could not be saved; its credits were returned.",

@@ -230,6 +230,38 @@ class BackendUnavailable(BackendError):
         super().__init__(message)
 
 
+class CallNotSent(BackendUnavailable):
+    """No byte of the request has reached the far end: the connection was refused, or its host has no address."""
+
+
+class CallNotAccepted(BackendUnavailable):
+    """The far end says that it did not take the request, such as 429: it may be sent again after a pause."""
+
+
+class CallUnknown(BackendUnavailable):
+    """Whether the far end got the request cannot be told: a timeout, a lost connection, an undocumented response."""
+
+
+class AccountRefused(BackendUnavailable):
+    """The far end refuses our key, or the account has no money. `variable`: that holds the key."""
+
+    def __init__(self, message: str, *, variable: str) -> None:
+        self.variable = variable
+        super().__init__(message)
+
+
+class CallUncertain(BackendError):
+    """It will never be known whether a call was made and billed: it is not made again."""
+
+    code = ErrorCode.BACKEND_UNCERTAIN
+
+
+class BackendRefusedContent(BackendRejected):
+    """The provider's own policy refuses the prompt or the picture."""
+
+    code = ErrorCode.INAPPROPRIATE_PROMPT
+
+
 class BackendRetriesExceeded(BackendError):
     """The backend serves other recipes, but fails on this one every time."""
 

@@ -112,6 +112,15 @@ class Settings(BaseSettings):
         default=None, description="A TOML file with platforms of your own; docs/reference/platforms.md shows one."
     )
     posegen_backend: str = Field(default="mannequin", description="Backend of requests that name none.")
+    posegen_backends_offered: str = Field(
+        default="",
+        max_length=1000,
+        description="Hosted backends that requests may name, with commas; besides POSEGEN_BACKEND and `mannequin`.",
+    )
+    fal_key: SecretStr | None = Field(default=None, description="Key of fal; with it the backend `fal` exists.")
+    fal_base_url: str = Field(
+        default="https://queue.fal.run", pattern=_URL, description="Where fal's queue is, or one that speaks like it."
+    )
     posegen_credits_per_pose: int = Field(
         default=30, ge=0, le=MOST_CREDITS, description="Price of one pose in credits."
     )
@@ -175,6 +184,12 @@ class Settings(BaseSettings):
     )
     posegen_quality_retries: int = Field(
         default=2, ge=0, le=10, description="Pictures with another seed for a pose whose picture did not pass."
+    )
+    posegen_paid_retries: int = Field(
+        default=1,
+        ge=0,
+        le=10,
+        description="Further pictures of a hosted backend that may be paid for when one did not pass.",
     )
     posegen_thumbnails: str = Field(
         default="400.webp",
@@ -291,7 +306,8 @@ class Settings(BaseSettings):
     )
     posegen_kill_at: str | None = Field(
         default=None,
-        pattern=r"^(before|after) (upload|verify|capture|release|commit|finish|giving back)(:[1-9][0-9]{0,5})?$",
+        pattern=r"^((before|after) (upload|verify|capture|release|commit|finish|giving back)|after (plan|mark|submit|"
+        r"accept|delivery)|before store|while waiting)(:[1-9][0-9]{0,5})?$",
         description="For fault tests: a worker dies at this commit point, such as `before commit:3`, the third one.",
     )
 

@@ -8,10 +8,12 @@ from uuid import UUID
 
 from posegen.accounts import quota
 from posegen.backends.breaker import BackendRule
+from posegen.backends.description import Description
+from posegen.backends.hosted import HostedBackend
 from posegen.backends.protocol import Backend
-from posegen.backends.registry import open_backend
+from posegen.backends.registry import Backends, open_backend
 from posegen.database.connection import Connection, Database
-from posegen.errors import ObjectCorrupt, ObjectExists, StoreUnknown
+from posegen.errors import ObjectCorrupt, ObjectExists, StoreUnknown, UnknownName
 from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize, thumbnail_sizes
 from posegen.objects import rows as objects
 from posegen.objects import stores as store_rows
@@ -28,36 +30,55 @@ POSE_SIDE = 1024
 """Width and height of the image of a pose, in pixels."""
 
 
+def _not_configured(name: str) -> HostedBackend:
+    raise UnknownName("hosted backend", name, [])
+
+
 @dataclass(frozen=True)
 class Studio:
     """Database, store and backends, with the few numbers that work depends on.
 
-    `store` takes what is new; `open_store` returns another one that rows name, or raises `StoreUnknown`;
-    `open_backend` returns the backend of a name; `render_threads`: poses at once; `lease_seconds`: how long a worker
-    may be silent; `quality_retries`: pictures with another seed after one that did not pass; `worker_home`: where its
-    runs prove that they live; `thumbnails`: of each pose, the first one is that of its row.
+    Attributes:
+        database: where rows are.
+        store: takes what is new.
+        open_backend: returns the drawing backend of a name.
+        open_hosted: returns the hosted backend of a name.
+        describe: returns what a backend is, None for one that these settings do not have.
+        open_store: returns another store that rows name, or raises `StoreUnknown`.
+        render_threads: poses at once.
+        lease_seconds: how long a worker may be silent.
+        retry_rule: how often work is tried.
+        backend_rule: how backends are called.
+        quality_retries: pictures with another seed after one that did not pass.
+        paid_retries: the same for a hosted backend, which bills each.
+        worker_home: where its runs prove that they live.
+        thumbnails: of each pose, the first one is that of its row.
     """
 
     database: Database
     store: ObjectStore
     open_backend: Callable[[str], Backend]
+    open_hosted: Callable[[str], HostedBackend] = _not_configured
+    describe: Callable[[str], Description | None] = lambda _: None
     open_store: Callable[[str], ObjectStore] | None = None
     render_threads: int = 2
     lease_seconds: float = 60.0
     retry_rule: RetryRule = field(default_factory=RetryRule)
     backend_rule: BackendRule = field(default_factory=BackendRule)
     quality_retries: int = 2
+    paid_retries: int = 1
     worker_home: WorkerHome | None = None
     thumbnails: tuple[ThumbnailSize, ...] = (STANDARD,)
 
     @classmethod
-    def of(cls, settings: Settings, database: Database, stores: Stores) -> Studio:
+    def of(cls, settings: Settings, database: Database, stores: Stores, backends: Backends) -> Studio:
         """The studio that the settings describe.
 
         Args:
             settings: of this process.
             database: where rows are.
             stores: of these settings.
+            backends: of these settings; they are closed by the caller.
 
         Raises:
             StoreMistaken: the current store is not the one that this database has been writing to.
@@ -68,11 +89,14 @@ class Studio:
             store=stores.current,
             open_store=stores.named,
             open_backend=open_backend,
+            open_hosted=backends.open_hosted,
+            describe=backends.descriptions.get,
             render_threads=settings.posegen_render_threads,
             lease_seconds=settings.posegen_lease_seconds,
             retry_rule=RetryRule.of(settings),
             backend_rule=BackendRule.of(settings),
             quality_retries=settings.posegen_quality_retries,
+            paid_retries=settings.posegen_paid_retries,
             worker_home=WorkerHome(settings.workers_path),
             thumbnails=thumbnail_sizes(settings.posegen_thumbnails),
         )

@@ -1,11 +1,12 @@
 """The studio as a Dagster resource: opened once for a run, closed with it; then its stores' traffic is written down."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import psycopg
 import structlog
 
+from posegen.backends.registry import Backends
 from posegen.database.connection import Database
 from posegen.database.failures import is_lost
 from posegen.errors import DatabaseUnusable
@@ -30,10 +31,13 @@ class StudioResource:
 
         Raises `StoreMistaken` when the store is not the one that this database has been writing to.
         """
-        with DatabaseResource(self._settings.database_url).open() as database:
+        with (
+            DatabaseResource(self._settings.database_url).open() as database,
+            closing(Backends.of(self._settings)) as backends,
+        ):
             stores = Stores.of(self._settings)
             with _traffic_noted(database, stores):
-                yield Studio.of(self._settings, database, stores)
+                yield Studio.of(self._settings, database, stores, backends)
 
 
 @contextmanager

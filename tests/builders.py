@@ -13,6 +13,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from posegen.accounts import quota
+from posegen.backends.registry import BUILT_IN
 from posegen.database.connection import Database
 from posegen.designs import work as designs
 from posegen.generations import service
@@ -39,6 +40,7 @@ from posegen.work.outcomes import Work
 from posegen.work.queue import Claim, Lease
 from posegen.work.recovery import Recovered, recover
 from posegen.work.rules import RetryRule
+from tests import hosted
 from tests.concurrency import until
 
 SLUGS = [pose.slug for pose in LIBRARY]
@@ -149,6 +151,7 @@ def take_in(
         draw_seed=lambda: SEED,
         limit=limit,
         limits=limits,
+        backends={**BUILT_IN, hosted.NAME: hosted.DESCRIPTION},
         thumbnails=thumbnails,
     )
 

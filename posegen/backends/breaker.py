@@ -92,14 +92,17 @@ class Breaker:
         if was_open:
             log.info("breaker closed", backend=self._backend)
 
-    def failed(self, error: BackendUnavailable) -> None:
-        """Records a failure. Raises `BackendHeldBack` when the breaker is open now."""
+    def failed(self, error: BackendUnavailable, *, at_once: bool = False) -> None:
+        """Records a failure. Raises `BackendHeldBack` when the breaker is open now.
+
+        `at_once`: the breaker opens without waiting for further failures.
+        """
         rule, retry_after = self._rule, error.retry_after
         with self._database.transaction() as connection:
             row = breakers.count_failure(connection, self._backend, str(error))
             if row.is_open and not row.may_be_tried:  # a late failure, of a call that began before the breaker opened
                 wait = row.wait or 0.0
-            elif row.is_open or row.failures >= rule.failures or (retry_after or 0) > rule.longest_pause:
+            elif at_once or row.is_open or row.failures >= rule.failures or (retry_after or 0) > rule.longest_pause:
                 wait = rule.left_alone_for(row.openings + 1, retry_after)
                 breakers.open_breaker(connection, self._backend, seconds=wait)
                 log.warning("breaker opened", backend=self._backend, seconds=wait, reason=str(error))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from posegen.backends.description import DRAWING, Description
 from posegen.backends.protocol import LARGEST_SEED, Capabilities, Recipe, Rendering
 from posegen.errors import BackendRejected, InvalidSize
 from posegen.figure.drawing import LARGEST_SIDE, VERSION, draw
 
 NAME = "mannequin"
+CAPABILITIES = Capabilities(
+    largest_side=LARGEST_SIDE, pose_control=True, free_prompt=False, ground_truth=True, costs_money=False
+)
+DESCRIPTION = Description(NAME, DRAWING, model="figure", version=VERSION, capabilities=CAPABILITIES)
 
 
 class Mannequin:
@@ -14,9 +19,7 @@ class Mannequin:
 
     name = NAME
     version = VERSION
-    capabilities = Capabilities(
-        largest_side=LARGEST_SIDE, pose_control=True, free_prompt=False, ground_truth=True, costs_money=False
-    )
+    capabilities = CAPABILITIES
 
     def render(self, recipe: Recipe) -> Rendering:
         """Draws the recipe's figure. Raises `BackendRejected`."""

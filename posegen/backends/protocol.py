@@ -15,18 +15,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.poses.avatar import Avatar
+from posegen.poses.control_maps import MapKind
 from posegen.poses.keypoints import Keypoints
 from posegen.poses.specification import PoseSpecification
 
 LARGEST_SEED = 2**32 - 1
+_OF_HOSTED_MODELS = ("model", "control_kind", "control_sha256", "negative_prompt", "licence")
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Everything that determines an image: the same recipe is the same picture.
 
-    `pose`: slug of the library pose; `prompt`: the text that the backend is given; `seed`: 0 to 2**32 - 1;
-    `width`, `height`: pixels; `control_weight`: how strictly a model must follow the pose, 0 to 2.
+    Fields from `model` on are those of hosted models. One that is None is left out of the canonical text, so that
+    recipes which were stored before the field existed keep their hash.
+
+    Attributes:
+        backend: its name.
+        backend_version: of the code that draws, or of the model and its wire.
+        specification: the pose, as angles of joints.
+        pose: slug of the library pose.
+        avatar: the figure.
+        prompt: the text that the backend is given.
+        seed: 0 to 2**32 - 1.
+        width: pixels.
+        height: pixels.
+        control_weight: how strictly a model must follow the pose, 0 to 2; 1 is what its maker recommends.
+        model: as the provider names it.
+        control_kind: `openpose` or `depth`.
+        control_sha256: of the control map's bytes.
+        negative_prompt: what the picture must not show.
+        licence: of the model.
     """
 
     backend: str
@@ -39,9 +58,15 @@ class Recipe:
     width: int = 1024
     height: int = 1024
     control_weight: float = 1.0
+    model: str | None = None
+    control_kind: MapKind | None = None
+    control_sha256: str | None = None
+    negative_prompt: str | None = None
+    licence: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as plain JSON values; `from_json` takes it back."""
+        hosted = {name: getattr(self, name) for name in _OF_HOSTED_MODELS}
         return {
             "backend": self.backend,
             "backend_version": self.backend_version,
@@ -53,6 +78,7 @@ class Recipe:
             "width": self.width,
             "height": self.height,
             "control_weight": self.control_weight,
+            **{name: value for name, value in hosted.items() if value is not None},
         }
 
     @classmethod
@@ -104,9 +130,16 @@ class Rendering:
 class Capabilities:
     """The abilities of a backend.
 
-    `largest_side`: pixels; `pose_control`: the picture follows the recipe's pose; `free_prompt`: it follows the
-    words of the prompt; `ground_truth`: renderings carry keypoints, depth and part mask; `costs_money`: each call
-    is billed by a provider.
+    Attributes:
+        largest_side: pixels.
+        pose_control: the picture follows the recipe's pose.
+        free_prompt: it follows the words of the prompt.
+        ground_truth: renderings carry keypoints, depth and part mask.
+        costs_money: each call is billed by a provider.
+        control_kinds: the control maps that the model takes, `openpose` or `depth`, the preferred one first.
+        negative_prompt: it follows a negative prompt.
+        seeds: the same seed gives the same picture.
+        longest_prompt: characters; None for no limit but ours.
     """
 
     largest_side: int
@@ -114,10 +147,14 @@ class Capabilities:
     free_prompt: bool
     ground_truth: bool
     costs_money: bool
+    control_kinds: tuple[MapKind, ...] = ()
+    negative_prompt: bool = False
+    seeds: bool = True
+    longest_prompt: int | None = None
 
 
 class Backend(Protocol):
-    """Renders recipes. `render` may be called from several threads at once."""
+    """Draws recipes on this machine: drawing one again costs nothing. Threads share it."""
 
     @property
     def name(self) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
-from posegen.backends.registry import open_backend
+from posegen.backends.registry import Backends
 from posegen.cli import console
 from posegen.database.connection import Database
 from posegen.database.migrate import current_revision, newest_revision
@@ -33,6 +33,7 @@ class Session:
     urls: DatabaseUrls
     database: Database
     stores: Stores
+    backends: Backends
 
     @property
     def store(self) -> ObjectStore:
@@ -64,7 +65,7 @@ class Session:
 
     def studio(self) -> Studio:
         """What pictures are made with, in this process. Raises `StoreMistaken`."""
-        return Studio.of(self.settings, self.database, self.stores)
+        return Studio.of(self.settings, self.database, self.stores, self.backends)
 
 
 @contextmanager
@@ -78,14 +79,14 @@ def open_session(*, upgrade: bool = False) -> Iterator[Session]:
     settings = load_settings()
     configure_logging(settings)
     # Every request would fail by it: better now, with the names that are known.
-    open_backend(settings.posegen_backend)
+    backends = Backends.of(settings)
     own = own_platforms(settings.posegen_platforms_file)
-    with open_server(settings) as urls, Database(urls.application) as database:
+    with open_server(settings) as urls, Database(urls.application) as database, closing(backends):
         if upgrade or urls.embedded:
             prepare_database(database, base_urls=StoresConfig.of(settings).base_urls(), own_platforms=own)
         else:
             _check_schema(urls.application)
-        yield Session(settings, urls, database, Stores.of(settings))
+        yield Session(settings, urls, database, Stores.of(settings), backends)
 
 
 def _check_schema(url: str) -> None:

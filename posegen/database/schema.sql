@@ -143,6 +143,101 @@ COMMENT ON COLUMN backend_breakers.probe_ends IS 'until when one worker has the 
 ALTER TABLE ONLY backend_breakers
     ADD CONSTRAINT backend_breakers_pkey PRIMARY KEY (backend);
 
+-- table backend_calls -------------------------------------------------------------------------------------------------
+
+CREATE TABLE backend_calls (
+    id uuid NOT NULL,
+    purpose text NOT NULL,
+    pose_id uuid NOT NULL,
+    generation_id uuid NOT NULL,
+    budget integer NOT NULL,
+    attempt integer NOT NULL,
+    backend text NOT NULL,
+    model text NOT NULL,
+    recipe jsonb,
+    recipe_hash text NOT NULL,
+    seed bigint NOT NULL,
+    state text DEFAULT 'planned'::text NOT NULL,
+    token bigint NOT NULL,
+    sender_run text,
+    sender_home uuid,
+    failures integer DEFAULT 0 NOT NULL,
+    far_id text,
+    urls jsonb DEFAULT '{}'::jsonb NOT NULL,
+    expires_at timestamp with time zone,
+    object_id bigint,
+    billed_usd numeric(12,6),
+    bill_source text,
+    facts jsonb DEFAULT '{}'::jsonb NOT NULL,
+    error_code text,
+    error text,
+    planned_at timestamp with time zone DEFAULT now() NOT NULL,
+    sent_at timestamp with time zone,
+    accepted_at timestamp with time zone,
+    delivered_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    settled_at timestamp with time zone,
+    looked_at timestamp with time zone,
+    CONSTRAINT a_bill_has_its_source CHECK (((billed_usd IS NULL) = (bill_source IS NULL))),
+    CONSTRAINT an_accepted_call_has_its_far_id CHECK (((state <> 'accepted'::text) OR (far_id IS NOT NULL))),
+    CONSTRAINT an_ended_call_says_when CHECK (((ended_at IS NOT NULL) = (state = ANY (ARRAY['used'::text, 'rejected'::text, 'refused'::text, 'failed'::text, 'cancelled'::text, 'uncertain'::text])))),
+    CONSTRAINT attempt_counts_from_1 CHECK ((attempt > 0)),
+    CONSTRAINT bill_source_is_known CHECK ((bill_source = ANY (ARRAY['response'::text, 'invoice'::text, 'price_list'::text]))),
+    CONSTRAINT billed_is_not_negative CHECK ((billed_usd >= (0)::numeric)),
+    CONSTRAINT budget_allows_one CHECK ((budget > 0)),
+    CONSTRAINT nothing_has_left_while_planned CHECK (((state = ANY (ARRAY['cancelled'::text, 'failed'::text])) OR ((sent_at IS NULL) = (state = 'planned'::text)))),
+    CONSTRAINT purpose_is_known CHECK ((purpose = ANY (ARRAY['pose'::text, 'background'::text, 'replay'::text]))),
+    CONSTRAINT state_is_known CHECK ((state = ANY (ARRAY['planned'::text, 'sent'::text, 'accepted'::text, 'delivered'::text, 'used'::text, 'rejected'::text, 'refused'::text, 'failed'::text, 'cancelled'::text, 'uncertain'::text])))
+);
+
+COMMENT ON TABLE backend_calls IS 'calls of hosted backends, each inserted before the first byte leaves';
+
+COMMENT ON COLUMN backend_calls.budget IS 'how many calls of its pose and purpose may be billed, as the settings were when it was planned';
+
+COMMENT ON COLUMN backend_calls.token IS 'of the lease under which it was planned, or sent last';
+
+COMMENT ON COLUMN backend_calls.sender_run IS 'the run that sent it, whose file lock in the folder sender_home tells whether it lives';
+
+COMMENT ON COLUMN backend_calls.far_id IS 'the id that the far end gave it';
+
+COMMENT ON COLUMN backend_calls.object_id IS 'the file as it was delivered';
+
+COMMENT ON COLUMN backend_calls.settled_at IS 'when nothing more can be learned of it at the far end; null for an ended call that is still to be cancelled or looked at there';
+
+COMMENT ON COLUMN backend_calls.looked_at IS 'when upkeep last looked for it at the far end, for calls that no worker holds';
+
+ALTER TABLE ONLY backend_calls
+    ADD CONSTRAINT backend_calls_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY backend_calls
+    ADD CONSTRAINT each_attempt_once UNIQUE (pose_id, purpose, attempt);
+
+CREATE UNIQUE INDEX backend_calls_by_far_id ON backend_calls USING btree (backend, far_id) WHERE (far_id IS NOT NULL);
+
+CREATE INDEX backend_calls_by_generation ON backend_calls USING btree (generation_id);
+
+CREATE INDEX backend_calls_by_object ON backend_calls USING btree (object_id) WHERE (object_id IS NOT NULL);
+
+CREATE INDEX backend_calls_by_planned ON backend_calls USING btree (planned_at);
+
+CREATE INDEX backend_calls_to_settle ON backend_calls USING btree (ended_at) WHERE ((settled_at IS NULL) AND (ended_at IS NOT NULL));
+
+CREATE INDEX backend_calls_under_way ON backend_calls USING btree (backend) WHERE (state = ANY (ARRAY['planned'::text, 'sent'::text, 'accepted'::text]));
+
+CREATE UNIQUE INDEX one_open_call_for_each_pose ON backend_calls USING btree (pose_id, purpose) WHERE (state = ANY (ARRAY['planned'::text, 'sent'::text, 'accepted'::text, 'delivered'::text]));
+
+ALTER TABLE ONLY backend_calls
+    ADD CONSTRAINT backend_calls_error_code_fkey FOREIGN KEY (error_code) REFERENCES error_codes(code);
+
+ALTER TABLE ONLY backend_calls
+    ADD CONSTRAINT backend_calls_generation_id_fkey FOREIGN KEY (generation_id) REFERENCES generations(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY backend_calls
+    ADD CONSTRAINT backend_calls_object_id_fkey FOREIGN KEY (object_id) REFERENCES objects(id);
+
+ALTER TABLE ONLY backend_calls
+    ADD CONSTRAINT backend_calls_pose_id_fkey FOREIGN KEY (pose_id) REFERENCES generated_poses(id) ON DELETE CASCADE;
+
 -- table backend_outages -----------------------------------------------------------------------------------------------
 
 CREATE TABLE backend_outages (
@@ -2185,6 +2280,10 @@ begin
         from ended join holds h on h.generation_id = of_generation
     )
     select count(*) into open_poses from ended;
+    -- What the far end may still be making is cancelled there by upkeep, which then says when it was settled.
+    update backend_calls set state = 'cancelled', ended_at = clock_timestamp(),
+        settled_at = case when state in ('planned', 'delivered') then clock_timestamp() end
+    where generation_id = of_generation and state in ('planned', 'sent', 'accepted', 'delivered');
     return open_poses;
 end $$;
 

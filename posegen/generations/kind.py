@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 
+from posegen.backends.registry import Backends
 from posegen.generations.asking.claims import claim_next
 from posegen.generations.asking.intake import IntakeLimits, take_in
 from posegen.generations.asking.judging import LARGEST_SEED, Prices
@@ -39,6 +40,7 @@ def kind(settings: Settings) -> WorkKind:
             draw_seed=lambda: secrets.randbelow(LARGEST_SEED + 1),
             limit=_INTAKE_PER_TICK,
             limits=IntakeLimits.of(settings),
+            backends=Backends.of(settings).offered,
             thumbnails=thumbnail_sizes(settings.posegen_thumbnails),
         ),
         recover=lambda database, worker_home: recover(database, rule, limits, worker_home=worker_home),

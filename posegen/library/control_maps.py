@@ -9,9 +9,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-from posegen.errors import StoreUnknown
+from posegen.errors import StoreUnknown, UnknownName
 from posegen.figure.drawing import VERSION, Drawing, draw
 from posegen.images.contact_sheet import Tile, contact_sheet, encode_sheet
 from posegen.images.pixels import Pixels
@@ -20,12 +19,11 @@ from posegen.library import rows
 from posegen.library.rows import StoredMap, StoredPose
 from posegen.objects import rows as objects
 from posegen.poses.avatar import Avatar
-from posegen.poses.control_maps import depth_map, openpose_map
+from posegen.poses.control_maps import MapKind, depth_map, openpose_map
 from posegen.poses.specification import PoseSpecification
 from posegen.storage.keys import control_map_key, library_sheet_key
 from posegen.studio import POSE_SIDE, Studio
 
-MapKind = Literal["openpose", "depth"]
 MAP_KINDS: tuple[MapKind, ...] = ("openpose", "depth")
 _SHEET_WIDTH = 640  # what the Dagster UI shows without cutting it off
 
@@ -60,6 +58,20 @@ def control_maps(studio: Studio, pose: StoredPose, *, side: int = POSE_SIDE) -> 
             if kind not in found:
                 found[kind] = _store(studio, pose.slug, kind, side, fingerprint, drawn[kind])
     return found
+
+
+def stored_map(studio: Studio, slug: str, kind: MapKind) -> ControlMap:
+    """One control map of a library pose, drawn if it is not stored yet.
+
+    Raises:
+        UnknownName: there is no such pose.
+        InvalidPose: its specification is one that the skeleton cannot take.
+    """
+    with studio.database.transaction() as connection:
+        pose = rows.stored_pose(connection, slug)
+    if pose is None:
+        raise UnknownName("pose", slug, [])
+    return control_maps(studio, pose)[kind]
 
 
 def draw_library_pose(pose: StoredPose, side: int) -> Drawing:

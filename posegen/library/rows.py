@@ -120,6 +120,15 @@ def _seed_poses(connection: Connection) -> None:
         )
 
 
+def stored_pose(connection: Connection, slug: str) -> StoredPose | None:
+    """One library pose, or None."""
+    statement = """
+        select slug, name, category, tags, description, difficulty, specification, built_in, enabled
+        from library_poses where slug = %s
+    """
+    return one(connection, StoredPose, statement, [slug])
+
+
 def stored_poses(connection: Connection) -> list[StoredPose]:
     """Every library pose, in the order of the library."""
     return many(

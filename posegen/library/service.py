@@ -19,10 +19,10 @@ from posegen.errors import InvalidPose, PosegenError, UnknownName
 from posegen.figure.drawing import Drawing
 from posegen.images.pixels import Pixels
 from posegen.library import rows
-from posegen.library.control_maps import ControlMap, MapKind, control_maps, draw_library_pose, store_library_sheet
+from posegen.library.control_maps import ControlMap, control_maps, draw_library_pose, store_library_sheet
 from posegen.library.rows import StoredPose
 from posegen.library.validation import usable_poses
-from posegen.poses.control_maps import depth_map, openpose_map
+from posegen.poses.control_maps import MapKind, depth_map, openpose_map
 from posegen.poses.keypoints import openpose_json
 from posegen.studio import Studio
 

@@ -63,6 +63,15 @@ def register(
     return known, False
 
 
+def give_to_generation(connection: Connection, object_id: int, generation_id: UUID) -> int | None:
+    """Let an object of no user belong to a generation; returns its size, or None when it belongs to one already."""
+    statement = """
+        update objects set generation_id = %s where id = %s and generation_id is null and user_id is null returning size
+    """
+    size: int | None = value(connection, statement, [generation_id, object_id])
+    return size
+
+
 def registered(connection: Connection, store: str, key: str) -> RegisteredObject | None:
     """The row of an object, or None when it has none."""
     statement = "select id, sha256 from objects where store = %s and key = %s"

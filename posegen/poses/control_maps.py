@@ -6,6 +6,8 @@ its limbs, and without antialiasing, so that a joint can be told by its colour a
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,7 @@ from posegen.poses.keypoints import KEYPOINTS, Keypoints
 from posegen.poses.skeleton import Floats
 
 Image = NDArray[np.uint8]
+MapKind = Literal["openpose", "depth"]
 
 STICK_WIDTH = 4
 JOINT_RADIUS = 4

@@ -15,7 +15,7 @@ MAX_KEY_LENGTH = 1024
 MAX_SEGMENT_LENGTH = 255
 MAX_SEGMENTS = 16
 
-PUBLIC_FOLDERS = frozenset({"poses", "thumbnails", "exports", "variants", "controlnet", "designs"})
+PUBLIC_FOLDERS = frozenset({"poses", "originals", "thumbnails", "exports", "variants", "controlnet", "designs"})
 """First parts of the keys that a web page may show to anybody who has the URL."""
 
 PRIVATE_FOLDERS = frozenset({"prints", "uploads"})
@@ -37,6 +37,7 @@ CONTENT_TYPES = {
     ".parquet": "application/vnd.apache.parquet",
     ".zip": "application/zip",
     ".pdf": "application/pdf",
+    ".bin": "application/octet-stream",
 }
 UNKNOWN_CONTENT_TYPE = "application/octet-stream"
 
@@ -61,6 +62,19 @@ _UUID_NAME = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[a-z0-9]+
 def pose_key(generation_id: UUID | str, pose_id: UUID | str, sha256: str) -> str:
     """The picture of a pose. `sha256`: 64 hex digits, of the bytes that will lie there."""
     return _key("poses", str(generation_id), f"{pose_id}-{_short(sha256)}.png")
+
+
+def original_key(generation_id: UUID | str, call_id: UUID | str, sha256: str, *, content_type: str) -> str:
+    """The file that a hosted backend delivered for a call, as it came.
+
+    Raises `InvalidKey` for a content type that is not in `CONTENT_TYPES`.
+    """
+    return _key("originals", str(generation_id), str(call_id), f"file-{_short(sha256)}{_suffix(content_type)}")
+
+
+def originals_prefix(generation_id: UUID | str, call_id: UUID | str) -> str:
+    """Where the file that was delivered for a call lies, also when its row does not say so yet."""
+    return f"originals/{generation_id}/{call_id}/"
 
 
 def thumbnail_key(

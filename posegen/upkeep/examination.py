@@ -17,7 +17,7 @@ import psycopg
 
 from posegen.accounts.replay import audit
 from posegen.backends import breaker_rows as breakers
-from posegen.backends.registry import open_backend
+from posegen.backends.registry import Backends
 from posegen.database.connection import Connection, Database
 from posegen.database.failures import describe
 from posegen.database.migrate import current_revision, newest_revision
@@ -152,7 +152,7 @@ def _store(settings: Settings) -> str:
 
 
 def _backend(settings: Settings) -> str:
-    backend = open_backend(settings.posegen_backend)
+    backend = Backends.of(settings).describe(settings.posegen_backend)
     return f"{backend.name} {backend.version}"
 
 

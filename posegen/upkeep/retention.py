@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from itertools import repeat
 
 from posegen.database.connection import Database
@@ -87,7 +88,7 @@ def clean_up_images(
         on_page(gone.poses)
         if gone.poses < limit:
             break
-    deleted += _delete_leftovers(database, page)
+    deleted += _delete_leftovers(database, rule, page)
     objects = size = 0
     for store in stores:
         number, freed = delete_due(database, store)
@@ -95,14 +96,18 @@ def clean_up_images(
     return ImagesPass(expired, due, hidden, deleted, objects, size)
 
 
-def _delete_leftovers(database: Database, page: int) -> Deleted:
+def _delete_leftovers(database: Database, rule: RetentionRule, page: int) -> Deleted:
     deleted = Deleted()
-    while True:
-        with database.transaction() as connection:
-            gone = retention.delete_leftover_variants(connection, limit=page)
-        if not gone.objects:
-            return deleted
-        deleted += gone
+    for delete in (
+        partial(retention.delete_leftover_variants, limit=page),
+        partial(retention.delete_unused_files, age=rule.traces, limit=page),
+    ):
+        gone = Deleted(objects=1)
+        while gone.objects:
+            with database.transaction() as connection:
+                gone = delete(connection)
+            deleted += gone
+    return deleted
 
 
 def _pages(most: int | None, page: int) -> Iterator[int]:

@@ -110,6 +110,7 @@ def delete_hidden(connection: Connection, *, limit: int) -> Deleted:
         """,
         [poses],
     )
+    named.update(_forget_calls(connection, "pose_id = any(%s)", [poses]))
     named.update(_take_sheets(connection, sorted({each.generation_id for each in hidden})))
     sizes = _drop_variants(connection, "pose_id = any(%s)", [poses])
     sizes += column(connection, "select size from drop_objects(%s)", [sorted(each for each in named if each)])
@@ -133,6 +134,37 @@ def delete_leftover_variants(connection: Connection, *, limit: int) -> Deleted:
         [limit],
     )
     return Deleted(0, len(sizes), sum(sizes))
+
+
+def delete_unused_files(connection: Connection, *, age: timedelta, limit: int) -> Deleted:
+    """Delete one page of files that hosted backends have delivered and no pose uses, of calls that ended so long ago.
+
+    What the calls have cost stays.
+    """
+    files = _forget_calls(
+        connection,
+        """
+        id in (select id from backend_calls where state <> 'used' and ended_at < now() - %s::interval
+                   and object_id is not null order by ended_at limit %s)
+        """,
+        [age, limit],
+    )
+    sizes = column(connection, "select size from drop_objects(%s)", [sorted(each for each in files if each)])
+    return Deleted(0, len(sizes), sum(sizes))
+
+
+def _forget_calls(connection: Connection, which: LiteralString, values: list[object]) -> list[int | None]:
+    """Take files and recipes from calls; returns the files."""
+    statement = f"""
+        with before as (
+            select id, object_id from backend_calls
+            where {which} and ended_at is not null and (object_id is not null or recipe is not null) for update
+        ), forgotten as (
+            update backend_calls c set object_id = null, recipe = null from before where c.id = before.id
+        )
+        select object_id from before
+    """
+    return column(connection, statement, values)
 
 
 def _drop_variants(connection: Connection, which: LiteralString, values: list[object]) -> list[int]:

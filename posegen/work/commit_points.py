@@ -19,6 +19,13 @@ KILLED = 137
 class CommitPoint(StrEnum):
     """A moment just before or just after a step. `capture` and `release` are steps inside the commit's transaction."""
 
+    AFTER_PLAN = "after plan"
+    AFTER_MARK = "after mark"
+    AFTER_SUBMIT = "after submit"
+    AFTER_ACCEPT = "after accept"
+    WHILE_WAITING = "while waiting"
+    BEFORE_STORE = "before store"
+    AFTER_DELIVERY = "after delivery"
     BEFORE_UPLOAD = "before upload"
     AFTER_UPLOAD = "after upload"
     BEFORE_VERIFY = "before verify"

@@ -27,6 +27,11 @@ SETTLE_SECONDS = 15.0
 # The same for a database that is reachable and takes no writes: nothing else can be done meanwhile.
 NO_WRITES_SECONDS = 600.0
 
+
+class Stopped(Exception):
+    """Nothing more is begun: the process is asked to stop, or another part of the work has failed."""
+
+
 Decision = Callable[[], object]
 """Writes down what follows, in a transaction of its own."""
 

@@ -5,7 +5,7 @@ One transaction for each generation. What decides is in `judging`; no decision o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,6 +13,8 @@ import structlog
 from psycopg.errors import LockNotAvailable
 
 from posegen.accounts import credits, quota
+from posegen.backends.description import Description
+from posegen.backends.registry import BUILT_IN
 from posegen.database.conflicts import again_after_conflict
 from posegen.database.connection import Connection, Database
 from posegen.database.failures import may_pass
@@ -64,6 +66,7 @@ def take_in(
     draw_seed: Callable[[], int],
     limit: int,
     limits: IntakeLimits = IntakeLimits(),
+    backends: Mapping[str, Description] = BUILT_IN,
     thumbnails: tuple[ThumbnailSize, ...] = (STANDARD,),
 ) -> int:
     """Judge what was submitted; returns how many generations were judged.
@@ -75,6 +78,7 @@ def take_in(
         draw_seed: returns the seed of a request that names none, 0 to 2**32 - 1.
         limit: generations at most.
         limits: how much may wait.
+        backends: those that a request may name.
         thumbnails: what each pose will have, for the space that is reserved.
 
     Raises:
@@ -84,7 +88,9 @@ def take_in(
         waiting = submitted(connection, limit)
         if not waiting:
             return 0
-        catalogue = Catalogue.read(connection, default_backend=default_backend, prices=prices, thumbnails=thumbnails)
+        catalogue = Catalogue.read(
+            connection, default_backend=default_backend, prices=prices, backends=backends, thumbnails=thumbnails
+        )
         intake = _Intake(catalogue, limits, draw_seed)
         intake.count_room(connection)
     apart, judged, blocked = Apart(), 0, set[UUID]()

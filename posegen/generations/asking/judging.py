@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from posegen.backends.registry import BACKENDS, open_backend
+from posegen.backends.description import Description
+from posegen.backends.registry import BUILT_IN
 from posegen.database.connection import Connection
 from posegen.database.json_documents import UnreadableJson
 from posegen.database.texts import LONGEST_DETAIL
@@ -91,7 +92,7 @@ class Catalogue:
     """What can be asked for, and at what price.
 
     `unusable`: why a stored pose cannot be drawn, by its slug; `unusable_platforms`: the same, by their names;
-    `hosted`: the backends that bill us for each call.
+    `backends`: those that a request may name.
     """
 
     poses: dict[str, LibraryPose]
@@ -99,8 +100,8 @@ class Catalogue:
     categories: list[str]
     platforms: dict[str, Platform]
     default_backend: str
-    hosted: frozenset[str]
     prices: Prices
+    backends: Mapping[str, Description] = field(default_factory=lambda: BUILT_IN)
     thumbnails: tuple[ThumbnailSize, ...] = (STANDARD,)
     unusable_platforms: Mapping[str, str] = field(default_factory=dict)
 
@@ -116,6 +117,7 @@ class Catalogue:
         *,
         default_backend: str,
         prices: Prices,
+        backends: Mapping[str, Description] = BUILT_IN,
         thumbnails: tuple[ThumbnailSize, ...] = (STANDARD,),
     ) -> Catalogue:
         """The catalogue as the database has it now."""
@@ -128,8 +130,8 @@ class Catalogue:
             platforms=judged.usable,
             unusable_platforms=judged.unusable,
             default_backend=default_backend,
-            hosted=frozenset(name for name in BACKENDS if open_backend(name).capabilities.costs_money),
             prices=prices,
+            backends=backends,
             thumbnails=thumbnails,
         )
 
@@ -152,7 +154,7 @@ def judge(submission: Submission, catalogue: Catalogue, *, fresh_seed: int) -> P
     prompt = _clean_prompt(submission.prompt)
     avatar = _known_avatar(submission.avatar)
     backend = submission.backend or catalogue.default_backend
-    _check_known("backend", [backend], BACKENDS, "leave it out for the default")
+    _check_known("backend", [backend], catalogue.backends, "leave it out for the default")
     _check_formats(submission.formats, catalogue)
     chosen = _chosen_poses(submission, catalogue, prompt)
     count = len(chosen) * submission.variations
@@ -163,7 +165,7 @@ def judge(submission: Submission, catalogue: Catalogue, *, fresh_seed: int) -> P
         )
     seed = fresh_seed if submission.seed is None else submission.seed
     price = catalogue.prices.of_a_pose(
-        hosted=backend in catalogue.hosted,
+        hosted=catalogue.backends[backend].capabilities.costs_money,
         print_formats=sum(catalogue.platforms[name].is_print for name in set(submission.formats)),
         control_weight=submission.control_weight,
     )

@@ -22,16 +22,13 @@ from posegen.generations.rows.poses import OpenPose
 from posegen.studio import Studio
 from posegen.work.keeper import LeaseKeeper
 from posegen.work.queue import Lease
+from posegen.work.working import Stopped
 
 log = structlog.get_logger(__name__)
 
 _LOOK_SECONDS = 0.5
 # What a worker that is asked to stop gives a call that is under way: it has 25 s in all.
 LAST_SECONDS = 12.0
-
-
-class Stopped(Exception):
-    """Nothing more is begun."""
 
 
 @dataclass(frozen=True)

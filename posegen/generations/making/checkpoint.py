@@ -14,6 +14,7 @@ from posegen.database.conflicts import again_after_conflict
 from posegen.database.connection import Connection, Database
 from posegen.error_codes import ErrorCode
 from posegen.errors import ClaimSuperseded
+from posegen.generations.calling import rows as calls
 from posegen.generations.making import quality
 from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.rows import events, exports, generations, poses
@@ -50,8 +51,11 @@ def complete_pose(database: Database, lease: Lease, pose: OpenPose, made: MadePo
         if not generations.count_pose(connection, lease, completed=1):
             raise GENERATIONS.queue.lost(lease)
         image = _register(connection, lease.id, store, made.image)
+        original = image if made.call is None else _use_call(connection, lease, made.call)
         thumbnail = _register(connection, lease.id, store, made.thumbnail)
-        if not poses.complete(connection, pose.id, made, image_object=image, thumbnail_object=thumbnail):
+        if not poses.complete(
+            connection, pose.id, made, image_object=image, original_object=original, thumbnail_object=thumbnail
+        ):
             raise GENERATIONS.queue.lost(lease)
         for name, stored in made.more_thumbnails.items():
             poses.put_thumbnail(connection, pose.id, name, _register(connection, lease.id, store, stored))
@@ -81,6 +85,7 @@ def fail_pose(database: Database, lease: Lease, pose: OpenPose, code: ErrorCode,
             raise GENERATIONS.queue.lost(lease)
         if not poses.fail(connection, pose.id, code=code, detail=detail):
             raise GENERATIONS.queue.lost(lease)
+        calls.end_open(connection, pose.id)
         reached(CommitPoint.BEFORE_RELEASE)
         credits.release(connection, lease.id, pose.id, f"pose failed: {code}")
         reached(CommitPoint.AFTER_RELEASE)
@@ -205,6 +210,17 @@ def _fenced(database: Database, generation_id: UUID, lease: Lease | None) -> Ite
 def _fence(connection: Connection, lease: Lease) -> None:
     if GENERATIONS.queue.hold(connection, lease) is None:
         raise GENERATIONS.queue.lost(lease)
+
+
+def _use_call(connection: Connection, lease: Lease, call: UUID) -> int:
+    """End a call as used; returns its file, which takes the user's space from now on. Raises `LeaseLost`."""
+    file = calls.use(connection, call)
+    if file is None:
+        raise GENERATIONS.queue.lost(lease)
+    size = objects.give_to_generation(connection, file, lease.id)
+    if size is not None:
+        quota.settle(connection, lease.id, size)
+    return file
 
 
 def _register(connection: Connection, generation_id: UUID, store: str, stored: ObjectInfo) -> int:

@@ -1,7 +1,7 @@
 """Making the poses of a generation with their thumbnails: render, check, store, verify, checkpoint; several at once.
 
 Completed poses are skipped. One pose that cannot be made fails alone; an error that would meet every pose (storage,
-database) ends the attempt instead. Calls of backends are in `calls`, exports in `exports`.
+database) ends the attempt instead. Pictures come from `pictures`, exports are made in `exports`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,9 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
-import numpy as np
 import psycopg
 import structlog
 
-from posegen.backends.protocol import Recipe, Rendering
 from posegen.error_codes import ErrorCode
 from posegen.errors import (
     BackendError,
@@ -29,32 +27,30 @@ from posegen.errors import (
     LeaseLost,
     PosegenError,
     RequestRefused,
+    StorageError,
 )
 from posegen.generations.making import checkpoint
-from posegen.generations.making.calls import Caller, Stopped
+from posegen.generations.making.keypoints import keypoints_to_json
+from posegen.generations.making.pictures import Maker, Picture, maker_for
 from posegen.generations.making.quality import Gate, measures_of
 from posegen.generations.rows import poses
 from posegen.generations.rows.poses import MadePose, OpenPose
-from posegen.images.measures import Passed
 from posegen.images.pixels import EncodedImage, Pixels
 from posegen.images.png import encode_png
 from posegen.images.provenance import packet_of
-from posegen.images.quality import seed_of
 from posegen.images.thumbnails import encode_thumbnail
-from posegen.images.validation import check_pixels, open_image
-from posegen.poses.avatar import Avatar
-from posegen.poses.keypoints import Keypoints
-from posegen.poses.specification import PoseSpecification
+from posegen.images.validation import open_image
 from posegen.storage.keys import pose_key, thumbnail_key
 from posegen.storage.protocol import ObjectInfo
-from posegen.studio import POSE_SIDE, Studio
+from posegen.studio import Studio
 from posegen.work.keeper import LeaseKeeper
 from posegen.work.queue import Lease
+from posegen.work.working import Stopped
 
 log = structlog.get_logger(__name__)
 
 # What ends the attempt at the whole generation, or nothing at all.
-_NOT_THE_POSES = (BackendHeldBack, DatabaseUnusable, LeaseLost, Stopped, psycopg.Error)
+_NOT_THE_POSES = (BackendHeldBack, DatabaseUnusable, LeaseLost, Stopped, StorageError, psycopg.Error)
 
 
 @dataclass(frozen=True)
@@ -75,31 +71,48 @@ def make_poses(studio: Studio, lease: Lease, keeper: LeaseKeeper) -> PosesMade:
     with studio.database.transaction() as connection:
         todo = poses.open_poses(connection, lease.id)
         gate = Gate(measures_of(connection, lease.id))
+    if not todo:
+        return PosesMade(0, 0, 0)
     stop = threading.Event()
-    caller = Caller(studio, lease, keeper, stop)
+    with maker_for(studio, lease, keeper, gate, stop, backend=todo[0].backend) as maker:
+        worker = _Worker(studio, lease, keeper, maker, threading.Semaphore(studio.render_threads))
 
-    def make(pose: OpenPose) -> int | None:
-        if stop.is_set():
-            return None
-        try:
-            keeper.check()
-            return _make_one(caller, gate, pose)
-        except Stopped:
-            return None
-        except BaseException as error:
-            if stop.is_set():  # its result is not needed any more
-                log.warning("pose left open", pose=str(pose.id), reason=f"{type(error).__name__}: {error}")
-            stop.set()
-            raise
+        def make(pose: OpenPose) -> int | None:
+            if stop.is_set():
+                return None
+            try:
+                keeper.check()
+                return _make_one(worker, pose)
+            except Stopped:
+                return None
+            except BaseException as error:
+                if stop.is_set():  # its result is not needed any more
+                    log.warning("pose left open", pose=str(pose.id), reason=f"{type(error).__name__}: {error}")
+                stop.set()
+                raise
 
-    with ThreadPoolExecutor(studio.render_threads, thread_name_prefix="pose") as threads:
-        try:
-            begun = [threads.submit(copy_context().run, make, pose) for pose in todo]
-            wait(begun, return_when=FIRST_EXCEPTION)
-        finally:
-            # An interrupt in the main thread or an error in one pose: the poses in hand are finished, no other begins.
-            stop.set()
-    return _summary(begun)
+        with ThreadPoolExecutor(min(maker.poses_at_once, len(todo)), thread_name_prefix="pose") as threads:
+            begun: list[Future[int | None]] = []
+            try:
+                begun = [threads.submit(copy_context().run, make, pose) for pose in todo]
+                wait(begun, return_when=FIRST_EXCEPTION)
+            finally:
+                # An interrupt in the main thread or an error in one pose: poses in hand are finished, no other begins.
+                stop.set()
+                if len(begun) < len(todo) or not all(each.done() for each in begun):
+                    maker.break_off()
+        return _summary(begun)
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """A worker that has a generation. `at_work`: poses that are encoded and stored at once."""
+
+    studio: Studio
+    lease: Lease
+    keeper: LeaseKeeper
+    maker: Maker
+    at_work: threading.Semaphore
 
 
 def _summary(done: list[Future[int | None]]) -> PosesMade:
@@ -108,14 +121,14 @@ def _summary(done: list[Future[int | None]]) -> PosesMade:
     return PosesMade(rendered=len(rendered), failed=len(durations) - len(rendered), render_ms=sum(rendered))
 
 
-def _make_one(caller: Caller, gate: Gate, pose: OpenPose) -> int | None:
+def _make_one(worker: _Worker, pose: OpenPose) -> int | None:
     """Milliseconds of rendering, or None when the pose failed."""
-    studio, lease, keeper = caller.studio, caller.lease, caller.keeper
+    studio, lease = worker.studio, worker.lease
     bound = log.bind(generation=str(lease.id), pose=str(pose.id), position=pose.position)
     checkpoint.begin_pose(studio.database, lease, pose)
     began = time.perf_counter()
     try:
-        recipe, rendering, passed = _render_until_one_passes(caller, gate, pose)
+        picture = worker.maker.picture(pose)
         rendered = time.perf_counter()
     except _NOT_THE_POSES:
         raise
@@ -124,9 +137,17 @@ def _make_one(caller: Caller, gate: Gate, pose: OpenPose) -> int | None:
         bound.warning("pose failed", error_code=code, exc_info=not isinstance(error, PosegenError))
         checkpoint.fail_pose(studio.database, lease, pose, code, detail)
         return None
+    with worker.at_work:
+        return _store_one(worker, pose, picture, began=began, rendered=rendered)
+
+
+def _store_one(worker: _Worker, pose: OpenPose, picture: Picture, *, began: float, rendered: float) -> int | None:
+    """Encode, store and record a picture. `began`, `rendered`: seconds of the clock that durations are taken from."""
+    studio, lease, keeper, recipe = worker.studio, worker.lease, worker.keeper, picture.recipe
+    bound = log.bind(generation=str(lease.id), pose=str(pose.id), position=pose.position)
     packet = packet_of(recipe.backend, recipe.backend_version, recipe.digest(), pose.asked_at)
-    image = encode_png(rendering.pixels, xmp=packet)
-    thumbnails = encode_thumbnails(studio, rendering.pixels, packet)
+    image = encode_png(picture.rendering.pixels, xmp=packet)
+    thumbnails = encode_thumbnails(studio, picture.rendering.pixels, packet)
     encoded = time.perf_counter()
     keeper.check()
     stored_image = studio.put_verified(
@@ -138,14 +159,15 @@ def _make_one(caller: Caller, gate: Gate, pose: OpenPose) -> int | None:
     made = MadePose(
         recipe=recipe.to_json(),
         recipe_hash=recipe.digest(),
-        keypoints=keypoints_to_json(rendering.keypoints),
+        keypoints=keypoints_to_json(picture.rendering.keypoints),
         image=stored_image,
         thumbnail=thumbnail,
         more_thumbnails=more_thumbnails,
-        passed=passed,
+        passed=picture.passed,
         render_ms=_ms(rendered - began),
         store_ms=_ms(stored - encoded),
         generation_ms=_ms(stored - began),
+        call=picture.call,
     )
     try:
         checkpoint.complete_pose(studio.database, lease, pose, made, store=studio.store.name)
@@ -164,38 +186,6 @@ def _make_one(caller: Caller, gate: Gate, pose: OpenPose) -> int | None:
     return made.render_ms
 
 
-def _render_until_one_passes(caller: Caller, gate: Gate, pose: OpenPose) -> tuple[Recipe, Rendering, Passed]:
-    """Raises the last `ImageInvalid` when as many seeds as may be tried gave no picture that passes."""
-    seeds = [seed_of(pose.seed, attempt) for attempt in range(caller.studio.quality_retries + 1)]
-    for retries, seed in enumerate(seeds):
-        try:
-            recipe, rendering = _render(caller, pose, seed)
-            check_pixels(rendering.pixels, recipe.width, recipe.height)
-            keypoints_to_json(rendering.keypoints)
-            return recipe, rendering, Passed(seed, retries, gate.admit(pose.position, rendering))
-        except ImageInvalid as refused:
-            log.warning("picture did not pass", pose=str(pose.id), seed=seed, reason=str(refused))
-            reason = str(refused)
-    raise ImageInvalid(f"{reason} Seeds tried: {', '.join(map(str, seeds))}.")
-
-
-def _render(caller: Caller, pose: OpenPose, seed: int) -> tuple[Recipe, Rendering]:
-    backend = caller.studio.open_backend(pose.backend)
-    recipe = Recipe(
-        backend=backend.name,
-        backend_version=backend.version,
-        specification=PoseSpecification.from_json(pose.specification),
-        pose=pose.library_pose,
-        avatar=Avatar.from_json(pose.avatar),
-        prompt=pose.prompt_used,
-        seed=seed,
-        width=POSE_SIDE,
-        height=POSE_SIDE,
-        control_weight=pose.control_weight,
-    )
-    return recipe, caller.render(backend, recipe, pose)
-
-
 def _reason(error: Exception) -> tuple[ErrorCode, str]:
     """Code and words for a pose that cannot be made."""
     if isinstance(error, BackendError):
@@ -205,20 +195,6 @@ def _reason(error: Exception) -> tuple[ErrorCode, str]:
     if isinstance(error, PosegenError):
         return ErrorCode.BACKEND_REJECTED, str(error)
     return ErrorCode.BACKEND_REJECTED, f"{type(error).__name__}: {error}"
-
-
-def keypoints_to_json(keypoints: Keypoints | None) -> list[list[float]] | None:
-    """The 18 points as rows keep them: [x, y], fractions of the side, to a hundredth of a pixel.
-
-    Raises `ImageInvalid` when a backend returns anything else.
-    """
-    if keypoints is None:
-        return None
-    points = np.asarray(keypoints.points, dtype=np.float64)
-    if points.shape != (18, 2) or not np.isfinite(points).all():
-        raise ImageInvalid(f"The backend's keypoints are {points.shape} numbers, not (18, 2), or not all finite.")
-    rounded: list[list[float]] = np.round(points, 5).tolist()
-    return rounded
 
 
 def _ms(seconds: float) -> int:

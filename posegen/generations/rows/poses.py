@@ -95,7 +95,10 @@ class FinishedPose:
 
 @dataclass(frozen=True)
 class MadePose:
-    """A pose whose files are stored and verified. Durations in milliseconds."""
+    """A pose whose files are stored and verified. Durations in milliseconds.
+
+    `call`: the call of a hosted backend that made it, whose file is its original; None for a drawn one.
+    """
 
     recipe: dict[str, object]
     recipe_hash: str
@@ -107,6 +110,7 @@ class MadePose:
     store_ms: int
     generation_ms: int
     more_thumbnails: Mapping[str, ObjectInfo] = field(default_factory=dict)
+    call: UUID | None = None
 
 
 class PoseError(NamedTuple):
@@ -201,12 +205,20 @@ def count_backend_failure(connection: Connection, pose: UUID) -> int:
     return int(counted or 0)
 
 
-def complete(connection: Connection, pose: UUID, made: MadePose, *, image_object: int, thumbnail_object: int) -> bool:
+def complete(
+    connection: Connection,
+    pose: UUID,
+    made: MadePose,
+    *,
+    image_object: int,
+    original_object: int,
+    thumbnail_object: int,
+) -> bool:
     """Complete a pose with its registered objects; False when it has ended already."""
     statement = """
         update generated_poses set status = 'completed', completed_at = now(), recipe = %(recipe)s,
             recipe_hash = %(recipe_hash)s, keypoints = %(keypoints)s, image_object = %(image)s,
-            original_object = %(image)s, thumbnail_object = %(thumbnail)s, render_ms = %(render_ms)s,
+            original_object = %(original)s, thumbnail_object = %(thumbnail)s, render_ms = %(render_ms)s,
             store_ms = %(store_ms)s, generation_ms = %(generation_ms)s, error_code = null, error_detail = null
         where id = %(id)s and status in ('pending', 'running')
     """
@@ -216,6 +228,7 @@ def complete(connection: Connection, pose: UUID, made: MadePose, *, image_object
         "recipe_hash": made.recipe_hash,
         "keypoints": None if made.keypoints is None else Jsonb(made.keypoints),
         "image": image_object,
+        "original": original_object,
         "thumbnail": thumbnail_object,
         "render_ms": made.render_ms,
         "store_ms": made.store_ms,

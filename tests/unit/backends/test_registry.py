@@ -16,5 +16,5 @@ def test_every_backend_opens_under_its_own_name(name):
 
 
 def test_an_unknown_backend_is_refused_and_the_known_ones_are_named():
-    with pytest.raises(UnknownName, match=r"no backend 'photoshop'; known: .*mannequin"):
+    with pytest.raises(UnknownName, match=r"no drawing backend 'photoshop'; known: .*mannequin"):
         open_backend("photoshop")

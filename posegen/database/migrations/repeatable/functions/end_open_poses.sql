@@ -12,6 +12,10 @@ begin
         from ended join holds h on h.generation_id = of_generation
     )
     select count(*) into open_poses from ended;
+    -- What the far end may still be making is cancelled there by upkeep, which then says when it was settled.
+    update backend_calls set state = 'cancelled', ended_at = clock_timestamp(),
+        settled_at = case when state in ('planned', 'delivered') then clock_timestamp() end
+    where generation_id = of_generation and state in ('planned', 'sent', 'accepted', 'delivered');
     return open_poses;
 end $$;
 revoke execute on function end_open_poses from public;

@@ -1,0 +1,50 @@
+"""Descriptions of backends: what each is and can do, read without opening any of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from posegen.backends.protocol import Capabilities
+
+DRAWING = "drawing"
+OnUncertain = Literal["fail", "call_again"]
+
+
+@dataclass(frozen=True)
+class Description:
+    """A backend as operators configure it.
+
+    Attributes:
+        name: in requests, recipes and settings.
+        wire: the provider's interface that it speaks, or `drawing` for a backend of our own.
+        model: as the provider names it.
+        version: of recipes: changes whenever the same recipe would give another picture.
+        capabilities: what it can do.
+        licence: of the model, as the licence list names it.
+        price: US dollars for one picture by the provider's price list; None when nothing is billed.
+        price_date: when that list was read, as YYYY-MM-DD.
+        concurrency: calls that may be out at once, over all workers.
+        on_uncertain: what follows when it cannot be told whether a call was made: the pose fails, or another call.
+        resend_is_safe: the far end knows our id of a call, and makes it once however often it is sent.
+        recommended_scale: the control scale that the model's maker recommends, which a control weight of 1 stands for.
+    """
+
+    name: str
+    wire: str
+    model: str
+    version: str
+    capabilities: Capabilities
+    licence: str = ""
+    price: Decimal | None = None
+    price_date: str = ""
+    concurrency: int = 8
+    on_uncertain: OnUncertain = "fail"
+    resend_is_safe: bool = False
+    recommended_scale: float = 1.0
+
+    @property
+    def is_hosted(self) -> bool:
+        """Whether another machine makes its pictures."""
+        return self.wire != DRAWING

@@ -1,0 +1,245 @@
+"""The wire of fal: a durable queue. An order is submitted, looked at, and its file is read from fal's media host.
+
+Source: fal's documentation of the queue, of cancelling, of the list of requests, and of each model's input. The router
+of Hugging Face speaks the same queue.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from posegen.backends.description import Description
+from posegen.backends.hosted import (
+    Accepted,
+    AcceptedCall,
+    CannotTell,
+    Delivered,
+    NotThere,
+    Order,
+    Refused,
+    Waiting,
+)
+from posegen.backends.wires.files import read_file
+from posegen.backends.wires.http import Response, WireClient
+from posegen.error_codes import ErrorCode
+from posegen.errors import CallUnknown
+from posegen.fetching.fetcher import Fetcher
+
+QUEUE_URL = "https://queue.fal.run"
+LIST_URL = "https://api.fal.ai"
+MEDIA_HOSTS = ("fal.media", "fal.ai", "fal.run")
+VARIABLE = "FAL_KEY"
+
+_KEPT_SECONDS = 3600
+_LONGEST_LIST = 30_000_000
+_CONTROL_UNION = "Shakker-Labs/FLUX.1-dev-ControlNet-Union-Pro"
+_POLICY = "content_policy_violation"
+_ENDED_BEFORE = timedelta(days=2)
+_PAGE = 100
+_MOST_PAGES = 20
+
+
+def flux_general(order: Order, scale: float) -> dict[str, Any]:
+    """FLUX.1-dev with a union ControlNet, as `fal-ai/flux-general` takes it."""
+    given = _common(order)
+    if order.control is not None:
+        control = {
+            "control_image_url": _data_uri(order.control.data),
+            "control_mode": "pose" if order.control.kind == "openpose" else order.control.kind,
+            "conditioning_scale": scale,
+        }
+        given["controlnet_unions"] = [{"path": _CONTROL_UNION, "controls": [control]}]
+    if order.recipe.negative_prompt is not None:
+        given |= {"negative_prompt": order.recipe.negative_prompt, "use_real_cfg": True}
+    return given
+
+
+def z_image(order: Order, scale: float) -> dict[str, Any]:
+    """Z-Image-Turbo with a ControlNet, as `fal-ai/z-image/turbo/controlnet` takes it."""
+    given = _common(order)
+    if order.control is not None:
+        given |= {"image_url": _data_uri(order.control.data), "preprocess": "none", "control_scale": min(scale, 1.0)}
+    return given
+
+
+def _common(order: Order) -> dict[str, Any]:
+    recipe = order.recipe
+    return {
+        "prompt": recipe.prompt,
+        "seed": recipe.seed,
+        "image_size": {"width": recipe.width, "height": recipe.height},
+        "num_images": 1,
+        "output_format": "png",
+        "enable_safety_checker": True,
+    }
+
+
+INPUTS: Mapping[str, Callable[[Order, float], dict[str, Any]]] = {
+    "fal-ai/flux-general": flux_general,
+    "fal-ai/z-image/turbo/controlnet": z_image,
+}
+"""How each model takes an order; the second argument is the control scale."""
+
+
+@dataclass(frozen=True)
+class Fal:
+    """One model behind fal's queue; see `posegen.backends.hosted.HostedBackend`.
+
+    Attributes:
+        description: of the backend.
+        client: sends requests to the queue and the list.
+        files: fetches pictures from fal's media hosts.
+        queue_url: where the queue is.
+        list_url: where the list of ended requests is.
+        call_seconds: after which a call is overdue. A call may wait for 0.4 of it to be started, and run for 0.4.
+    """
+
+    description: Description
+    client: WireClient
+    files: Fetcher
+    queue_url: str
+    list_url: str
+    call_seconds: float
+
+    def submit(self, order: Order) -> Accepted | Delivered | Refused:
+        response = self.client.send(
+            "POST",
+            f"{self.queue_url}/{self.description.model}",
+            once=True,
+            json=self._input(order),
+            headers={
+                # Their own repeats would be calls that no row knows of.
+                "x-fal-no-retry": "1",
+                "X-Fal-Request-Timeout": f"{self._queue_seconds:g}",
+                "X-Fal-Object-Lifecycle-Preference": f'{{"expiration_duration_seconds": {_KEPT_SECONDS}}}',
+            },
+        )
+        if (refused := _refusal(response)) is not None:
+            return refused
+        self.client.raise_for_status(response)
+        accepted = response.json()
+        far_id = accepted.get("request_id")
+        if not isinstance(far_id, str) or not far_id:
+            raise CallUnknown(f"The response to the submit has no request_id: {response.shown()}")
+        named = {name: accepted.get(f"{name}_url") for name in ("status", "response", "cancel")}
+        urls = {name: url for name, url in named.items() if isinstance(url, str) and self.client.is_own(url)}
+        return Accepted(far_id, self._urls(far_id) | urls)
+
+    def look(self, call: AcceptedCall) -> Waiting | Delivered | Refused:
+        status = self.client.send("GET", call.urls["status"])
+        self.client.raise_for_status(status, not_accepted=())
+        state = status.json()
+        if state.get("status") != "COMPLETED":
+            position = state.get("queue_position")
+            return Waiting(position if isinstance(position, int) else None)
+        response = self.client.send("GET", call.urls["response"])
+        if (refused := _refusal(response)) is not None:
+            return refused
+        self.client.raise_for_status(response, not_accepted=())
+        return self._delivered(response.json(), state)
+
+    def find(self, order: Order, recorded: frozenset[str]) -> Accepted | NotThere | CannotTell:
+        if order.sent_at is None:
+            return NotThere()
+        wanted = self._input(order)
+        cursor: str | None = None
+        for _ in range(_MOST_PAGES):
+            page = self._listed(order, cursor)
+            for item in page.get("items") or ():
+                far_id = item.get("request_id") if isinstance(item, dict) else None
+                if isinstance(far_id, str) and far_id not in recorded and _is_same(item.get("json_input"), wanted):
+                    return Accepted(far_id, self._urls(far_id))
+            cursor = page.get("next_cursor")
+            if not cursor:
+                # The list has ended requests only: one that is not on it may still wait or run.
+                return NotThere() if order.age >= 2 * self._queue_seconds else CannotTell()
+        return CannotTell()
+
+    def cancel(self, call: AcceptedCall) -> bool:
+        response = self.client.send("PUT", call.urls["cancel"])
+        if response.status in (400, 404):  # it has been completed, or is not known any more
+            return False
+        self.client.raise_for_status(response, not_accepted=())
+        return True
+
+    def abort(self) -> None:
+        self.client.abort()
+
+    def close(self) -> None:
+        self.client.close()
+
+    @property
+    def _queue_seconds(self) -> float:
+        return max(1.0, round(0.4 * self.call_seconds))
+
+    def _input(self, order: Order) -> dict[str, Any]:
+        scale = self.description.recommended_scale * order.recipe.control_weight
+        return INPUTS[self.description.model](order, scale)
+
+    def _urls(self, far_id: str) -> dict[str, str]:
+        """For a request that was found on the list: these paths have the owner and the app only."""
+        app = "/".join(self.description.model.split("/")[:2])
+        url = f"{self.queue_url}/{app}/requests/{far_id}"
+        return {"status": f"{url}/status", "response": url, "cancel": f"{url}/cancel"}
+
+    def _listed(self, order: Order, cursor: str | None) -> dict[str, Any]:
+        assert order.sent_at is not None, "only a call that was sent is searched for"
+        asked = {
+            "endpoint_id": self.description.model,
+            # Wide, because the far end's clock may be another one.
+            "start": (order.sent_at - _ENDED_BEFORE).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "expand": "payloads",
+            "limit": _PAGE,
+        }
+        query = urlencode(asked | ({"cursor": cursor} if cursor else {}))
+        response = self.client.send(
+            "GET", f"{self.list_url}/v1/models/requests/by-endpoint?{query}", most_bytes=_LONGEST_LIST
+        )
+        self.client.raise_for_status(response, not_accepted=())
+        return response.json()
+
+    def _delivered(self, result: Mapping[str, Any], state: Mapping[str, Any]) -> Delivered:
+        images = result.get("images")
+        image = images[0] if isinstance(images, list) and images else None
+        url = image.get("url") if isinstance(image, dict) else None
+        if not isinstance(url, str):
+            raise CallUnknown("The result names no picture.")
+        flags = result.get("has_nsfw_concepts")
+        seed = result.get("seed")
+        return Delivered(
+            read_file(self.files, url),
+            seed=seed if isinstance(seed, int) and not isinstance(seed, bool) else None,
+            flagged=isinstance(flags, list) and any(flag is True for flag in flags),
+            facts={
+                "host": urlsplit(url).hostname,
+                "timings": result.get("timings"),
+                "metrics": state.get("metrics"),
+                **({} if isinstance(seed, int) or seed is None else {"unreadable_seed": str(seed)}),
+            },
+        )
+
+
+def _refusal(response: Response) -> Refused | None:
+    """What 422 means: the model's own validation, or its content policy."""
+    if response.status != 422:
+        return None
+    detail = response.json().get("detail")
+    problems = detail if isinstance(detail, list) else [{"msg": detail}]
+    words = "; ".join(str(each.get("msg")) for each in problems if isinstance(each, dict))
+    against_policy = any(isinstance(each, dict) and each.get("type") == _POLICY for each in problems)
+    code = ErrorCode.INAPPROPRIATE_PROMPT if against_policy else ErrorCode.BACKEND_REJECTED
+    return Refused(code, f"fal refuses the order: {words or response.shown()}")
+
+
+def _is_same(found: Any, wanted: Mapping[str, Any]) -> bool:
+    """Whether a listed input is ours. The list may add defaults, so only what we have sent is compared."""
+    return isinstance(found, dict) and all(found.get(name) == value for name, value in wanted.items())
+
+
+def _data_uri(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

@@ -1,0 +1,311 @@
+"""HTTP for wires: one request, one response, and what each of them means for a call that may be billed.
+
+Nothing is repeated and no redirect is followed here. httpx2 is imported with the first wire that is opened.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpcore2
+import httpx2
+
+from posegen.errors import AccountRefused, BackendRejected, CallNotAccepted, CallNotSent, CallUnknown
+from posegen.graphemes import shorten
+from posegen.proxies import proxy_for
+
+CONNECT_SECONDS = 5.0
+_KEPT_OPEN = 8
+_NOT_SENT = (httpcore2.ConnectError, httpcore2.ConnectTimeout, httpcore2.PoolTimeout, httpcore2.ProxyError)
+_UNKNOWN = (
+    httpcore2.NetworkError,
+    httpcore2.TimeoutException,
+    httpcore2.ProtocolError,
+    httpx2.HTTPError,
+    httpx2.InvalidURL,
+    httpx2.StreamError,
+)
+_MOST_JSON_BYTES = 2_000_000
+_LONGEST_SHOWN = 300
+
+
+@dataclass(frozen=True)
+class Response:
+    """What came back. `body`: decoded, whole, at most as long as was allowed."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object. Raises `CallUnknown` when it is anything else, such as a page of HTML."""
+        try:
+            found = json.loads(self.body)
+        except (ValueError, RecursionError):
+            raise CallUnknown(f"The response {self.status} is no JSON: {self.shown()}") from None
+        if not isinstance(found, dict):
+            raise CallUnknown(f"The response {self.status} is no JSON object: {self.shown()}")
+        return found
+
+    def shown(self) -> str:
+        """The beginning of the body, for an error's words."""
+        return shorten(self.body[: 4 * _LONGEST_SHOWN].decode(errors="replace").strip(), _LONGEST_SHOWN)
+
+
+class WireClient:
+    """Sends the requests of one wire. Threads share it.
+
+    Args:
+        auth: the header with the key, which is sent to the wire's own origins only.
+        variable: the environment variable of the key, for errors.
+        base_url: of the wire.
+        origins: further ones of its own.
+        seconds: how long one request may take without a byte.
+    """
+
+    def __init__(
+        self, *, auth: Mapping[str, str], variable: str, base_url: str, origins: Iterable[str] = (), seconds: float
+    ) -> None:
+        self._auth = auth
+        self._variable = variable
+        self._origins = frozenset(map(origin_of, (base_url, *origins)))
+        self._network = _Network()
+        timeout = httpx2.Timeout(seconds, connect=CONNECT_SECONDS)
+        # A submit gets a fresh connection: on one that the far end has just closed, it would be lost or not, who knows.
+        self._once, self._again = (
+            httpx2.Client(transport=_Transport(_pool(self._network, base_url, kept_open=kept)), timeout=timeout)
+            for kept in (0, _KEPT_OPEN)
+        )
+
+    def is_own(self, url: str) -> bool:
+        """Whether a URL that the far end has named leads to the wire's own origin: only there our key is sent."""
+        return origin_of(url) in self._origins
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        once: bool = False,
+        headers: Mapping[str, str] | None = None,
+        most_bytes: int = _MOST_JSON_BYTES,
+        **body: Any,
+    ) -> Response:
+        """Send one request to the wire's own origins, with the key.
+
+        Args:
+            method: of HTTP.
+            url: at one of the wire's origins.
+            once: it may be billed, and must not reach the far end twice.
+            headers: further ones.
+            most_bytes: of the response's body, decoded.
+            body: as `httpx2.Client.stream` takes it, such as `json`.
+
+        Returns:
+            The response, whatever its status; see `raise_for_status`.
+
+        Raises:
+            CallNotSent: no byte of the request has reached the far end.
+            CallUnknown: the request may have reached it.
+        """
+        if not self.is_own(url):
+            raise CallUnknown(
+                f"The far end names {origin_of(url)}, which is not this wire's: the key is not sent there."
+            )
+        client = self._once if once else self._again
+        received = bytearray()
+        try:
+            with client.stream(method, url, headers={**self._auth, **(headers or {})}, **body) as response:
+                for chunk in response.iter_bytes():
+                    received += chunk
+                    if len(received) > most_bytes:
+                        raise CallUnknown(f"The response of {origin_of(url)} is longer than {most_bytes:,} bytes.")
+                return Response(response.status_code, dict(response.headers), bytes(received))
+        except _NOT_SENT as failed:
+            raise CallNotSent(f"No connection to {origin_of(url)}: {_reason(failed)}") from failed
+        except _UNKNOWN as failed:
+            raise CallUnknown(f"No response from {origin_of(url)}: {_reason(failed)}") from failed
+
+    def raise_for_status(self, response: Response, *, not_accepted: tuple[int, ...] = (429, 503)) -> None:
+        """Raise what a status other than 2xx means for a call.
+
+        Args:
+            response: to judge.
+            not_accepted: statuses that the wire's documentation gives as "not accepted".
+
+        Raises:
+            AccountRefused: 401, 402, 403.
+            CallNotAccepted: one of `not_accepted`.
+            BackendRejected: any other 4xx: the far end refuses this order.
+            CallUnknown: any other status.
+        """
+        status = response.status
+        if 200 <= status < 300:
+            return
+        said = f"The far end responded {status}: {response.shown()}"
+        if status in (401, 402, 403):
+            raise AccountRefused(f"{said} Check {self._variable} and the account's balance.", variable=self._variable)
+        if status in not_accepted:
+            raise CallNotAccepted(said, retry_after=retry_after(response.headers))
+        if 400 <= status < 500 and status not in (404, 408):
+            raise BackendRejected(said)
+        raise CallUnknown(said)
+
+    def abort(self) -> None:
+        """Break off the requests under way, and refuse further ones."""
+        self._network.abort()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._once.close()
+        self._again.close()
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port.
+
+    >>> origin_of("https://queue.fal.run/fal-ai/flux?x=1")
+    'https://queue.fal.run:443'
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+    except ValueError:
+        return "an unreadable URL"
+    if parts.username is not None or parts.password is not None:
+        return "a URL with credentials"
+    return f"{parts.scheme}://{(parts.hostname or '').rstrip('.')}:{port}"
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a response asks for; a date counts from the response's own date, whatever our clock says.
+
+    >>> retry_after({"retry-after": "Mon, 30 Nov 2026 10:00:05 GMT", "date": "Mon, 30 Nov 2026 10:00:00 GMT"})
+    5.0
+    """
+    asked = headers.get("retry-after", "").strip()
+    try:
+        if asked.isdigit():
+            return float(asked)
+        return max((parsedate_to_datetime(asked) - parsedate_to_datetime(headers["date"])).total_seconds(), 0.0)
+    except (ValueError, TypeError, KeyError, OverflowError):
+        return None
+
+
+def _reason(failed: Exception) -> str:
+    return f"{type(failed).__name__} {failed}".strip()
+
+
+class _Transport(httpx2.BaseTransport):
+    """Requests over a pool of httpcore2, whose errors say how far a request has come."""
+
+    def __init__(self, pool: httpcore2.ConnectionPool) -> None:
+        self._pool = pool
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        assert isinstance(request.stream, Iterable), "a synchronous client sends synchronous bodies"
+        url = request.url
+        response = self._pool.handle_request(
+            httpcore2.Request(
+                request.method,
+                httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+                headers=request.headers.raw,
+                content=request.stream,
+                extensions=request.extensions,
+            )
+        )
+        return httpx2.Response(
+            response.status, headers=response.headers, stream=_Body(response), extensions=response.extensions
+        )
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+class _Body(httpx2.SyncByteStream):
+    def __init__(self, response: httpcore2.Response) -> None:
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._response.iter_stream()
+
+    def close(self) -> None:
+        self._response.close()
+
+
+class _Network(httpcore2.NetworkBackend):
+    """Connections that another thread can break off: a read that waits for a response sees nothing else."""
+
+    def __init__(self) -> None:
+        self._backend = httpcore2.SyncBackend()
+        self._lock = threading.Lock()
+        self._open: set[_Stream] = set()
+        self._aborted = False
+
+    def connect_tcp(self, host: str, port: int, *options: Any, **more: Any) -> httpcore2.NetworkStream:
+        return self.tracked(self._backend.connect_tcp(host, port, *options, **more))
+
+    def tracked(self, stream: httpcore2.NetworkStream) -> _Stream:
+        """The stream, which `abort` breaks off. Raises `ConnectError` afterwards."""
+        with self._lock:
+            if self._aborted:
+                stream.close()
+                raise httpcore2.ConnectError("The requests of this process were broken off.")
+            tracked = _Stream(stream, self)
+            self._open.add(tracked)
+            return tracked
+
+    def forget(self, stream: _Stream) -> None:
+        with self._lock:
+            self._open.discard(stream)
+
+    def abort(self) -> None:
+        with self._lock:
+            self._aborted = True
+            for stream in self._open:
+                with suppress(OSError):
+                    stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+
+
+class _Stream(httpcore2.NetworkStream):
+    def __init__(self, stream: httpcore2.NetworkStream, network: _Network) -> None:
+        self._stream = stream
+        self._network = network
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, timeout)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, timeout)
+
+    def close(self) -> None:
+        self._network.forget(self)
+        self._stream.close()
+
+    def start_tls(self, *arguments: Any, **more: Any) -> httpcore2.NetworkStream:
+        self._network.forget(self)
+        return self._network.tracked(self._stream.start_tls(*arguments, **more))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+def _pool(network: _Network, base_url: str, *, kept_open: int) -> httpcore2.ConnectionPool:
+    """Connections to one origin, through the environment's proxy where it names one for this host."""
+    options: dict[str, Any] = {
+        "ssl_context": ssl.create_default_context(),
+        "max_connections": None,
+        "max_keepalive_connections": kept_open,
+        "network_backend": network,
+    }
+    proxy = proxy_for(base_url)
+    return httpcore2.ConnectionPool(**options) if proxy is None else httpcore2.HTTPProxy(proxy, **options)

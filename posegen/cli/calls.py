@@ -1,0 +1,71 @@
+"""`posegen calls`: what hosted backends were asked for, and what each call has cost."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from posegen.cli import console
+from posegen.cli.commands import AS_JSON
+from posegen.cli.session import open_session
+from posegen.generations.calling.listing import ListedCall, Which, list_calls
+
+
+def calls(
+    is_open: Annotated[bool, typer.Option("--open", help="Only calls that are under way.")] = False,
+    uncertain: Annotated[
+        bool, typer.Option("--uncertain", help="Only calls of which it is not known whether they were made.")
+    ] = False,
+    unused: Annotated[
+        bool, typer.Option("--unused", help="Only calls that may have been billed and whose picture no pose has.")
+    ] = False,
+    generation: Annotated[UUID | None, typer.Option(help="Only calls of one generation.")] = None,
+    limit: Annotated[int, typer.Option(help="How many of the newest.", min=1, max=100_000)] = 50,
+    as_json: AS_JSON = False,
+) -> None:
+    """List calls of hosted backends, the newest first, with their state and cost.
+
+    An uncertain call was sent, and its response was lost: look it up at the provider by its time.
+
+    Example: `posegen calls --uncertain`
+    """
+    chosen = [which for which, is_chosen in zip(_FLAGS, (is_open, uncertain, unused), strict=True) if is_chosen]
+    if len(chosen) > 1:
+        raise typer.BadParameter(f"--{chosen[0]} and --{chosen[1]} cannot be combined; name one.")
+    with open_session() as session:
+        found = list_calls(session.database, chosen[0] if chosen else Which.ALL, generation=generation, limit=limit)
+    if as_json:
+        console.print_json([vars(call) for call in found])
+        return
+    if not found:
+        console.say("No such calls.")
+        return
+    console.table(
+        ["planned (UTC)", "call", "generation", "pose", "backend", "state", "seconds", "USD", "error"],
+        [_row(call) for call in found],
+        right=("pose", "seconds", "USD"),
+    )
+
+
+_FLAGS = (Which.OPEN, Which.UNCERTAIN, Which.UNUSED)
+
+
+def _row(call: ListedCall) -> list[str]:
+    return [
+        console.utc(call.planned_at),
+        str(call.id),
+        str(call.generation_id),
+        str(call.position + 1),
+        call.backend,
+        call.state,
+        "" if call.seconds is None else f"{call.seconds:.1f}",
+        "" if call.billed_usd is None else _usd(call.billed_usd),
+        call.error or "",
+    ]
+
+
+def _usd(amount: Decimal) -> str:
+    return f"{amount.normalize():f}"

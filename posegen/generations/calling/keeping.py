@@ -1,0 +1,58 @@
+"""Keeping the file that a call has brought: it is stored as it came before anything looks into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from posegen.backends.hosted import Delivered
+from posegen.database.conflicts import again_after_conflict
+from posegen.errors import ImageInvalid, StorageError
+from posegen.generations.calling import rows
+from posegen.generations.calling.rows import Call
+from posegen.images.headers import format_of
+from posegen.objects import rows as objects
+from posegen.storage.keys import UNKNOWN_CONTENT_TYPE, original_key
+from posegen.storage.protocol import ObjectInfo
+from posegen.studio import Studio
+
+
+def keep_file(studio: Studio, call: Call, data: bytes, *, again: Callable[[], bool] = lambda: False) -> ObjectInfo:
+    """Store and verify a delivered file.
+
+    Args:
+        studio: whose store takes it.
+        call: that brought it.
+        data: the file as it came, which may be anything.
+        again: asked after the store has failed, whether it is to be tried again.
+
+    Raises:
+        StorageError: the store does not take it.
+    """
+    content_type = _content_type_of(data)
+    key = partial(original_key, call.generation_id, call.id, content_type=content_type)
+    while True:
+        try:
+            return studio.put_verified(key, data, content_type)
+        except StorageError:
+            if not again():
+                raise
+
+
+@again_after_conflict
+def record_delivery(studio: Studio, call: Call, stored: ObjectInfo, delivered: Delivered) -> None:
+    """Note the stored file and what the far end says of it. It takes the space of a user once a pose uses it."""
+    with studio.database.transaction() as connection:
+        object_id, _ = objects.register(connection, studio.store.name, stored, generation_id=None)
+        rows.deliver(connection, call.id, object_id=object_id, facts=_facts(delivered), bill=delivered.bill)
+
+
+def _facts(delivered: Delivered) -> dict[str, object]:
+    return {**delivered.facts, "seed": delivered.seed, "flagged": delivered.flagged}
+
+
+def _content_type_of(data: bytes) -> str:
+    try:
+        return f"image/{format_of(data).lower()}"
+    except ImageInvalid:
+        return UNKNOWN_CONTENT_TYPE

@@ -1,0 +1,484 @@
+"""Calls of a hosted backend: one row for each, none paid for twice, whatever is lost on the way."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from posegen.backends.breaker import BackendRule
+from posegen.backends.hosted import Refused
+from posegen.error_codes import ErrorCode
+from posegen.errors import (
+    AccountRefused,
+    BackendHeldBack,
+    BackendRejected,
+    CallNotAccepted,
+    CallNotSent,
+    CallUnknown,
+    LeaseLost,
+    StoreFull,
+)
+from posegen.generations.asking import claims
+from posegen.generations.calling import caller
+from posegen.generations.making.outcomes import GENERATIONS
+from posegen.generations.making.poses import make_poses
+from posegen.generations.making.work import at_work
+from posegen.images.png import encode_png
+from posegen.work.keeper import LeaseKeeper
+from tests.backends import painted
+from tests.builders import (
+    PRICE,
+    SLUGS,
+    a_user,
+    account,
+    credits,
+    execute,
+    expire_lease,
+    pose_statuses,
+    row,
+    rows,
+    running,
+    started,
+    taken_over,
+    value,
+    work,
+)
+from tests.concurrency import until
+from tests.hosted import DESCRIPTION, NAME, FarEndInProcess
+
+
+class Killed(BaseException):
+    """As if by kill -9: nothing of the worker runs any more."""
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch):
+    for name in ("_STEP_SECONDS", "_FIRST_LOOK", "_LONGEST_LOOK", "_SEARCH_SECONDS"):
+        monkeypatch.setattr(caller, name, 0.02)
+
+
+@pytest.fixture
+def far_end() -> FarEndInProcess:
+    return FarEndInProcess()
+
+
+@pytest.fixture
+def studio(studio, far_end):
+    """With a hosted backend, which it waits a second for."""
+    return replace(
+        studio,
+        open_hosted=lambda _: far_end,
+        describe=lambda name: far_end.description if name == NAME else None,
+        backend_rule=BackendRule(attempts=3, call_seconds=1.0, first_pause=0.02, longest_pause=0.05, failures=1000),
+    )
+
+
+def asked(studio, poses=1, user=None, **columns):
+    return running(studio.database, user, backend=NAME, poses=SLUGS[:poses], **columns)
+
+
+def make(studio, lease):
+    with LeaseKeeper(studio.database, GENERATIONS.queue, [lease], lease_seconds=60) as keeper:
+        return make_poses(studio, lease, keeper)
+
+
+def calls(studio):
+    return rows(studio.database, "select * from backend_calls order by pose_id, attempt")
+
+
+def states(studio):
+    return [call["state"] for call in calls(studio)]
+
+
+def error_codes(studio):
+    return [each["error_code"] for each in rows(studio.database, "select error_code from generated_poses order by id")]
+
+
+# --- the way of a call --------------------------------------------------------------------------------------------
+
+
+def test_a_pose_is_made_by_one_call_whose_file_is_its_original(studio, far_end):
+    user = a_user(studio.database)
+    lease = asked(studio, user=user)
+
+    assert work(studio, lease) == "completed"
+
+    (call,) = calls(studio)
+    assert (call["state"], call["purpose"], call["attempt"], call["far_id"]) == ("used", "pose", 1, "far-1")
+    assert (call["billed_usd"], call["bill_source"]) == (Decimal("0.075"), "response")
+    pose = row(studio.database, "select * from generated_poses")
+    assert pose["original_object"] == call["object_id"] != pose["image_object"]
+    original = row(studio.database, "select * from objects where id = %s", call["object_id"])
+    assert original["key"].startswith(f"originals/{lease.id}/{call['id']}/")
+    assert studio.store.get(original["key"]) == far_end.picture(far_end.orders[0])
+    assert pose["recipe"]["model"] == "test/photographs"
+    assert pose["recipe"]["control_kind"] == "openpose"
+    assert credits(studio.database, user)[2] == PRICE
+    stored = value(studio.database, "select sum(size) from owned_objects where owner = %s", user)
+    assert account(studio.database, user)["storage_used"] == stored
+
+
+def test_the_order_shows_the_pose_as_a_control_map(studio, far_end):
+    make(studio, asked(studio))
+
+    (order,) = far_end.orders
+    assert order.control is not None
+    assert order.control.data.startswith(b"\x89PNG")
+    assert order.control.sha256 == order.recipe.control_sha256
+    assert order.call == calls(studio)[0]["id"]
+
+
+def test_as_many_calls_are_out_as_the_backend_takes_over_all_workers(studio, far_end):
+    far_end.description = replace(DESCRIPTION, concurrency=3)
+    out, most = set(), [0]
+
+    def note(step, call):
+        if step == "submit":
+            out.add(call)
+            open_calls = "select count(*) from backend_calls where state in ('planned', 'sent', 'accepted')"
+            most[0] = max(most[0], value(studio.database, open_calls))
+
+    far_end.before, far_end.looks = note, 3
+    leases = [asked(studio, poses=4), asked(studio, poses=4)]
+    workers = [threading.Thread(target=make, args=(studio, lease)) for lease in leases]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+    assert states(studio) == ["used"] * 8
+    assert most[0] == 3
+
+
+def test_a_wait_takes_no_render_thread(studio, far_end):
+    far_end.looks = 20
+    one_thread = replace(studio, render_threads=1)
+    seen = []
+    far_end.before = lambda step, call: seen.append((step, call))
+
+    make(one_thread, asked(studio, poses=4))
+
+    submits = [index for index, (step, _) in enumerate(seen) if step == "submit"]
+    looks = [index for index, (step, _) in enumerate(seen) if step == "look"]
+    assert len(submits) == 4
+    assert submits[-1] < looks[20], "all calls are out before the first of them is finished"
+
+
+# --- nothing is paid for twice ------------------------------------------------------------------------------------
+
+
+def kill_at(monkeypatch, point):
+    """The worker ends when it reaches this commit point; returns a function that lets it live again."""
+
+    def reached(here):
+        if here == point:
+            raise Killed
+
+    monkeypatch.setattr(caller, "reached", reached)
+    return lambda: monkeypatch.setattr(caller, "reached", lambda _: None)
+
+
+@pytest.mark.parametrize(
+    "point",
+    ["after plan", "after mark", "after submit", "after accept", "while waiting", "before store", "after delivery"],
+)
+def test_a_successor_goes_on_with_the_call_of_a_killed_worker(studio, far_end, monkeypatch, point):
+    live = kill_at(monkeypatch, point)
+    lease = asked(studio)
+    with pytest.raises(Killed):
+        make(studio, lease)
+    live()
+    if point == "after mark":  # only a file lock proves that its sender is dead, and here there is none
+        far_end.finds = False
+
+    ended = work(studio, taken_over(studio.database, lease.id))
+
+    assert max(far_end.paid().values(), default=0) <= 1
+    assert len(calls(studio)) == 1
+    if point == "after mark":
+        assert (ended, states(studio), error_codes(studio)) == ("failed", ["uncertain"], ["backend_uncertain"])
+    else:
+        assert (ended, states(studio)) == ("completed", ["used"])
+
+
+def test_a_response_that_is_lost_is_found_at_the_far_end(studio, far_end):
+    lost = []
+
+    def lose(order):
+        if not lost:
+            lost.append(order)
+            raise CallUnknown("the connection was reset")
+
+    far_end.after_submit = lose
+
+    assert work(studio, asked(studio)) == "completed"
+
+    assert states(studio) == ["used"]
+    assert list(far_end.paid().values()) == [1]
+
+
+def test_a_call_that_the_far_end_knows_nothing_of_is_sent_again_under_the_same_row(studio, far_end):
+    lost = []
+
+    def lose(step, call):
+        if step == "submit" and not lost:
+            lost.append(call)
+            raise CallUnknown("the request was lost on its way")
+
+    far_end.before = lose
+
+    assert work(studio, asked(studio)) == "completed"
+
+    assert len(calls(studio)) == 1
+    assert list(far_end.paid().values()) == [1]
+
+
+def test_a_lost_response_that_cannot_be_told_fails_the_pose_and_opens_an_incident(studio, far_end):
+    far_end.finds = False
+
+    def lose(order):
+        raise CallUnknown("the connection was reset")
+
+    far_end.after_submit = lose
+    user = a_user(studio.database)
+
+    assert work(studio, asked(studio, user=user)) == "failed"
+
+    assert states(studio) == ["uncertain"]
+    assert error_codes(studio) == ["backend_uncertain"]
+    assert list(far_end.paid().values()) == [1]
+    assert credits(studio.database, user)[1:] == (0, 0), "nothing is held, nothing was charged"
+    assert value(studio.database, "select count(*) from incidents where kind = 'uncertain_call'") == 1
+
+
+def test_an_uncertain_call_may_be_made_again_where_the_operator_says_so(studio, far_end):
+    far_end.description = replace(DESCRIPTION, on_uncertain="call_again")
+    far_end.finds = False
+    lost = []
+
+    def lose(order):
+        if not lost:
+            lost.append(order)
+            raise CallUnknown("the connection was reset")
+
+    far_end.after_submit = lose
+
+    assert work(studio, asked(studio)) == "completed"
+    assert states(studio) == ["uncertain", "used"]
+
+
+@pytest.mark.parametrize("refusal", [CallNotSent("connection refused"), CallNotAccepted("429", retry_after=0.01)])
+def test_a_submit_without_effect_is_repeated_a_few_times_under_the_same_row(studio, far_end, refusal):
+    submits = []
+
+    def refuse(step, call):
+        if step == "submit":
+            submits.append(call)
+            if len(submits) < 3:
+                raise refusal
+
+    far_end.before = refuse
+
+    assert work(studio, asked(studio)) == "completed"
+    assert len(set(submits)) == 1
+    assert (states(studio), calls(studio)[0]["failures"]) == (["used"], 2)
+
+
+def test_a_backend_that_never_takes_a_call_fails_the_pose_alone(studio, far_end):
+    def refuse(step, call):
+        if step == "submit":
+            raise CallNotAccepted("429")
+
+    far_end.before = refuse
+
+    assert work(studio, asked(studio)) == "failed"
+    assert (states(studio), error_codes(studio)) == (["failed"], ["backend_retries_exceeded"])
+    assert not far_end.orders
+
+
+def test_looks_that_fail_never_lead_to_a_new_call(studio, far_end):
+    looks = []
+
+    def fail(step, call):
+        if step == "look":
+            looks.append(call)
+            if len(looks) < 5:
+                raise CallUnknown("503")
+
+    far_end.before = fail
+
+    assert work(studio, asked(studio)) == "completed"
+    assert list(far_end.paid().values()) == [1]
+
+
+def test_while_the_far_end_is_silent_the_generation_waits_and_its_call_stays(studio, far_end):
+    def silent(step, call):
+        if step in ("look", "cancel"):
+            raise CallUnknown("no response")
+
+    far_end.before = silent
+    lease = asked(studio)
+
+    with (
+        pytest.raises(BackendHeldBack),
+        at_work(studio.database, lease, lease_seconds=60, rule=studio.retry_rule) as keeper,
+    ):
+        make_poses(studio, lease, keeper)
+
+    assert states(studio) == ["accepted"]
+    assert value(studio.database, "select status from generations") == "queued"
+    far_end.before = lambda *_: None
+    execute(studio.database, "update generations set not_before = now()")
+    (claim,) = claims.claim_next(studio.database, most_running=10)
+    assert work(studio, started(studio.database, claim, run="run-2")) == "completed"
+    assert list(far_end.paid().values()) == [1]
+
+
+def test_a_call_that_takes_too_long_is_cancelled_there_and_another_is_made(studio, far_end):
+    far_end.looks = 10_000
+
+    def be_quick_next_time(step, call):
+        if step == "cancel":
+            far_end.looks = 0
+
+    far_end.before = be_quick_next_time
+
+    assert work(studio, asked(studio)) == "completed"
+    assert states(studio) == ["cancelled", "used"]
+    assert far_end.cancelled == ["far-1"]
+
+
+def test_a_store_that_fails_costs_no_second_call(studio, far_end, monkeypatch):
+    put, failures = studio.store.put, []
+
+    def full(key, *arguments, **options):
+        if key.startswith("originals/") and len(failures) < 3:
+            failures.append(key)
+            raise StoreFull("no space left", store="local", key=key)
+        return put(key, *arguments, **options)
+
+    monkeypatch.setattr(studio.store, "put", full)
+
+    assert work(studio, asked(studio)) == "completed"
+    assert len(failures) == 3
+    assert list(far_end.paid().values()) == [1]
+
+
+def test_a_worker_that_lost_its_lease_notes_facts_and_decides_nothing(studio, far_end):
+    lease = asked(studio)
+    taken = []
+
+    def take_over(order):
+        expire_lease(studio.database, lease.id)
+        taken.append(taken_over(studio.database, lease.id))
+
+    far_end.after_submit = take_over
+
+    with pytest.raises(LeaseLost):
+        make(studio, lease)
+
+    (call,) = calls(studio)
+    assert call["far_id"] == "far-1", "the successor need not search"
+    assert call["state"] in ("accepted", "delivered")
+    far_end.after_submit = lambda _: None
+    assert work(studio, taken[0]) == "completed"
+    assert list(far_end.paid().values()) == [1]
+
+
+# --- what may be paid for -----------------------------------------------------------------------------------------
+
+
+def test_a_picture_that_does_not_pass_is_paid_for_once_more_and_not_again(studio, far_end):
+    far_end.picture = lambda _: encode_png(painted(1) * 0).data
+
+    assert work(studio, asked(studio)) == "failed"
+
+    assert states(studio) == ["rejected", "rejected"]
+    assert len({call["seed"] for call in calls(studio)}) == 2
+    assert error_codes(studio) == ["image_invalid"]
+    assert all(call["object_id"] for call in calls(studio)), "what was paid for is kept"
+
+
+def test_a_budget_of_nothing_allows_one_picture(studio, far_end):
+    far_end.picture = lambda _: b"<html>no picture</html>"
+
+    assert work(replace(studio, paid_retries=0), asked(studio)) == "failed"
+    assert states(studio) == ["rejected"]
+    assert value(studio.database, "select key from objects where key like 'originals/%%'").endswith(".bin")
+
+
+def test_a_picture_of_another_seed_is_an_error_of_the_picture(studio, far_end):
+    far_end.facts = {"seed": 1}
+
+    assert work(studio, asked(studio)) == "failed"
+    assert states(studio) == ["rejected", "rejected"]
+    assert "seed 1" in calls(studio)[0]["error"]
+
+
+def test_a_flagged_picture_is_refused_before_any_gate_and_nothing_more_is_paid_for(studio, far_end):
+    far_end.facts = {"flagged": True}
+    far_end.picture = lambda _: encode_png(painted(1) * 0).data
+
+    assert work(studio, asked(studio)) == "failed"
+    assert (states(studio), error_codes(studio)) == (["refused"], ["inappropriate_prompt"])
+
+
+@pytest.mark.parametrize("code", [ErrorCode.BACKEND_REJECTED, ErrorCode.INAPPROPRIATE_PROMPT])
+def test_an_order_that_the_far_end_refuses_fails_its_pose_with_the_code(studio, far_end, code, monkeypatch):
+    monkeypatch.setattr(far_end, "look", lambda _: Refused(code, "not this one"))
+
+    assert work(studio, asked(studio)) == "failed"
+    assert (states(studio), error_codes(studio)) == (["refused"], [code])
+
+
+def test_a_submit_that_is_rejected_is_a_refusal(studio, far_end):
+    def reject(step, call):
+        if step == "submit":
+            raise BackendRejected("400: unknown field")
+
+    far_end.before = reject
+
+    assert work(studio, asked(studio)) == "failed"
+    assert (states(studio), error_codes(studio)) == (["refused"], ["backend_rejected"])
+
+
+def test_a_refused_key_opens_the_breaker_at_once_and_the_call_is_not_counted(studio, far_end):
+    def refuse(step, call):
+        if step == "submit":
+            raise AccountRefused("401", variable="FAL_KEY")
+
+    far_end.before = refuse
+    lease = asked(studio, poses=3)
+
+    with pytest.raises(BackendHeldBack):
+        make(studio, lease)
+
+    assert set(states(studio)) == {"planned"}
+    assert {call["failures"] for call in calls(studio)} == {0}
+    assert value(studio.database, "select opened_at is not null from backend_breakers")
+
+
+# --- stopping -----------------------------------------------------------------------------------------------------
+
+
+def test_a_worker_that_is_asked_to_stop_only_stops_waiting(studio, far_end):
+    far_end.looks = 10_000
+    lease = asked(studio, poses=3)
+    main = threading.get_ident()
+
+    def stop_it():
+        until(lambda: states(studio) == ["accepted"] * 3)
+        signal.pthread_kill(main, signal.SIGINT)
+
+    threading.Thread(target=stop_it).start()
+    with pytest.raises(KeyboardInterrupt):
+        make(replace(studio, backend_rule=replace(studio.backend_rule, call_seconds=60)), lease)
+
+    assert states(studio) == ["accepted"] * 3
+    assert far_end.aborted
+    assert pose_statuses(studio.database, lease.id) == ["running"] * 3
+    assert len(far_end.orders) == 3

@@ -1,0 +1,141 @@
+"""Calls that no worker holds: finished ones are collected, cancelled ones are cancelled at the far end."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from posegen.errors import CallUnknown
+from posegen.generations.calling import rows as calling
+from posegen.generations.calling.settling import Settled, settle_calls
+from tests.builders import (
+    cancel_generation,
+    credits,
+    execute,
+    expire_lease,
+    rows,
+    taken_over,
+    value,
+    work,
+)
+from tests.integration.generations.calling.test_calls import Killed, _short_pauses, asked, far_end, make, studio
+
+__all__ = ["_short_pauses", "far_end", "studio"]
+
+
+@pytest.fixture
+def waiting(studio, far_end):
+    """A generation whose call is out when its worker is killed."""
+
+    def killed(step, _):
+        if step == "look":
+            raise Killed
+
+    far_end.looks, far_end.before = 1, killed
+    lease = asked(studio)
+    with pytest.raises(Killed):
+        make(studio, lease)
+    far_end.before = lambda *_: None
+    return lease
+
+
+def call(studio):
+    (found,) = rows(studio.database, "select * from backend_calls")
+    return found
+
+
+def look_again(studio):
+    execute(studio.database, "update backend_calls set looked_at = null")
+
+
+def test_a_worker_that_holds_its_generation_is_not_interfered_with(studio, waiting):
+    assert settle_calls(studio) == Settled()
+
+
+def test_a_finished_call_without_a_worker_is_collected_and_used_later(studio, far_end, waiting):
+    expire_lease(studio.database, waiting.id)
+
+    assert settle_calls(studio) == Settled(left=1)
+    assert settle_calls(studio) == Settled(), "no other pass looks at it at once"
+    look_again(studio)
+    assert settle_calls(studio) == Settled(collected=1)
+
+    assert call(studio)["state"] == "delivered"
+    assert work(studio, taken_over(studio.database, waiting.id)) == "completed"
+    assert list(far_end.paid().values()) == [1]
+
+
+def test_a_cancelled_generation_has_no_open_call_and_its_call_is_cancelled_there(studio, far_end, waiting):
+    far_end._left["far-1"] = 5
+    cancel_generation(studio.database, waiting.id, actor="customer")
+
+    assert (call(studio)["state"], call(studio)["settled_at"]) == ("cancelled", None)
+    assert settle_calls(studio) == Settled(cancelled=1)
+    assert far_end.cancelled == ["far-1"]
+    assert call(studio)["settled_at"] is not None
+    assert settle_calls(studio) == Settled()
+
+
+def test_what_was_finished_all_the_same_is_paid_for_and_recorded(studio, far_end, waiting):
+    user = value(studio.database, "select user_id from generations")
+    cancel_generation(studio.database, waiting.id, actor="customer")
+    far_end._left["far-1"] = 0
+
+    assert settle_calls(studio) == Settled(collected=1)
+
+    found = call(studio)
+    assert (found["state"], found["billed_usd"]) == ("cancelled", Decimal("0.075"))
+    assert found["object_id"] is not None
+    assert credits(studio.database, user)[1:] == (0, 0)
+    assert value(studio.database, "select count(*) from owned_objects where owner is not null") == 0
+
+
+def test_a_lost_response_of_an_ended_generation_is_looked_up(studio, far_end):
+    def lose(order):
+        raise CallUnknown("reset")
+
+    def killed(step, _):
+        if step == "find":
+            raise Killed
+
+    far_end.after_submit, far_end.before = lose, killed
+    lease = asked(studio)
+    with pytest.raises(Killed):
+        make(studio, lease)
+    cancel_generation(studio.database, lease.id, actor="customer")
+    far_end.before = lambda *_: None
+
+    assert settle_calls(studio) == Settled(left=1)
+    assert call(studio)["far_id"] == "far-1"
+    look_again(studio)
+    assert settle_calls(studio) == Settled(collected=1)
+
+
+def test_a_planned_call_needs_nothing_from_the_far_end(studio, far_end):
+    def killed(step, _):
+        raise Killed
+
+    lease = asked(studio)
+    far_end.before = killed
+    with pytest.raises(Killed):
+        make(studio, lease)
+    execute(studio.database, "update backend_calls set state = 'planned', sent_at = null")
+    cancel_generation(studio.database, lease.id, actor="customer")
+
+    assert call(studio)["settled_at"] is not None
+    with studio.database.transaction() as connection:
+        assert not calling.any_unattended(connection)
+
+
+def test_one_that_the_far_end_says_nothing_of_is_let_be_after_a_day(studio, far_end, waiting):
+    cancel_generation(studio.database, waiting.id, actor="customer")
+
+    def silent(*_):
+        raise CallUnknown("503")
+
+    far_end.before = silent
+    assert settle_calls(studio) == Settled(left=1)
+    execute(studio.database, "update backend_calls set sent_at = now() - interval '2 days', looked_at = null")
+    assert settle_calls(studio) == Settled(left=1)
+    assert call(studio)["settled_at"] is not None
