@@ -191,7 +191,7 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Clients that hang up are expected; everything else is a defect of the far end."""
-        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+        if not isinstance(sys.exception(), OSError):
             self._broken.append(traceback.format_exc())
 
 

@@ -37,6 +37,8 @@ KINDS: dict[str, tuple[str, str]] = {
     "policy": ("run", "refused for its content"),
     "moderated": ("run", "the picture is withheld by the maker's moderation"),
     "failed": ("run", "the model fails"),
+    "stuck": ("run", "it is in progress for ever"),
+    "no_runner": ("run", "it waits in the queue for ever, or for as long as the submission allows"),
     "flagged": ("run", "a black picture with the safety flag, where the wire has one"),
     "other_seed": ("run", "the seed in the result is another one"),
     "seed_string": ("run", "the seed in the result is a string"),

@@ -13,6 +13,7 @@ import threading
 import time
 import uuid
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -20,6 +21,8 @@ from tests.wires.exchange import Refused, Reply, Request
 from tests.wires.faults import METADATA_SERVICE, Fault, Faults
 from tests.wires.ledger import Ledger, Submission
 from tests.wires.pictures import File, Order, decoded, file_of
+
+_FOR_EVER = 1e9  # seconds
 
 
 @dataclass
@@ -75,6 +78,7 @@ class Wire(ABC):
         concurrency: how many are made at once.
         key: the only key that is accepted.
         clock_off: how many seconds the far end's clock is ahead.
+        clock: seconds since the epoch; queues and expiry go by it.
     """
 
     name: ClassVar[str]
@@ -82,9 +86,16 @@ class Wire(ABC):
     url_variable: ClassVar[str]
 
     def __init__(
-        self, *, seconds: float = 0.05, concurrency: int = 8, key: str = "a-key-of-the-far-end", clock_off: float = 0.0
+        self,
+        *,
+        seconds: float = 0.05,
+        concurrency: int = 8,
+        key: str = "a-key-of-the-far-end",
+        clock_off: float = 0.0,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.key = key
+        self._clock = clock
         self.clock_off = clock_off
         self.ledger = Ledger()
         self.faults = Faults()
@@ -115,7 +126,7 @@ class Wire(ABC):
 
     def now(self) -> float:
         """The far end's clock."""
-        return time.time() + self.clock_off
+        return self._clock() + self.clock_off
 
     def seed_of(self, request: Request) -> int | None:
         """The seed that a request is about: of its call, or in its body."""
@@ -166,7 +177,7 @@ class Wire(ABC):
         """
         now = self.now()
         fault, attempts = self._run_fault(order.seed, retried=retried)
-        placed = self.runners.place(now, start_by=start_by, attempts=attempts)
+        placed = self._placed(now, fault.kind if fault else "", start_by, attempts)
         starts, ends = placed or (start_by or now, start_by or now)
         identity = str(uuid.uuid4())
         submission = self.ledger.take(
@@ -196,6 +207,12 @@ class Wire(ABC):
         with self.lock:
             return list(self.calls.values())
 
+    def _placed(self, now: float, kind: str, start_by: float | None, attempts: int) -> tuple[float, float] | None:
+        if kind == "no_runner":
+            return None if start_by else (now + _FOR_EVER, now + _FOR_EVER)
+        placed = self.runners.place(now, start_by=start_by, attempts=attempts)
+        return (placed[0], now + _FOR_EVER) if placed and kind == "stuck" else placed
+
     def _run_fault(self, seed: int, *, retried: bool) -> tuple[Fault | None, int]:
         """The fault of the run, and how often the maker ran it: 10 times at most after 503 and 504."""
         for attempt in range(1, 11):
@@ -218,7 +235,7 @@ class Wire(ABC):
 
     def wait_for(self, call: Call) -> None:
         """Waits until a call has ended, as synchronous wires do."""
-        self.closing.wait(max(0.0, call.ends - self.now()))
+        self.closing.wait(min(max(0.0, call.ends - self.now()), threading.TIMEOUT_MAX))
 
 
 def isoformat(moment: float) -> str:
