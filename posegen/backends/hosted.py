@@ -114,6 +114,17 @@ class Refused:
 
 
 @dataclass(frozen=True)
+class Failed:
+    """The far end has ended the call without a picture, or its picture cannot be read any more.
+
+    `billed`: whether it may have been billed; of one that certainly was not, another call may be made.
+    """
+
+    detail: str
+    billed: bool = False
+
+
+@dataclass(frozen=True)
 class NotThere:
     """The far end never got the order, and will not get it any more unless its sender still lives."""
 
@@ -137,10 +148,10 @@ class HostedBackend(Protocol):
     @property
     def description(self) -> Description: ...
 
-    def submit(self, order: Order) -> Accepted | Delivered | Refused:
+    def submit(self, order: Order) -> Accepted | Delivered | Refused | Failed:
         """Send an order. It may cost money: at most one request leaves."""
 
-    def look(self, call: AcceptedCall) -> Waiting | Delivered | Refused:
+    def look(self, call: AcceptedCall) -> Waiting | Delivered | Refused | Failed:
         """The state of an accepted call, with the file once it is made. Costs nothing, and may be repeated."""
 
     def find(self, order: Order, recorded: frozenset[str]) -> Accepted | NotThere | CannotTell:
@@ -150,7 +161,10 @@ class HostedBackend(Protocol):
         """
 
     def cancel(self, call: AcceptedCall) -> bool:
-        """Ask the far end to stop; whether it says that the call will not be made, nor billed."""
+        """Ask the far end to stop; True when it says that the call was removed before it began, so is never billed.
+
+        Otherwise `look` tells what becomes of it.
+        """
 
     def abort(self) -> None:
         """Break off all requests under way: each raises `CallUnknown` in its own thread within moments."""

@@ -19,12 +19,13 @@ from posegen.backends.hosted import (
     AcceptedCall,
     CannotTell,
     Delivered,
+    Failed,
     NotThere,
     Order,
     Refused,
     Waiting,
 )
-from posegen.backends.wires.files import read_file
+from posegen.backends.wires.files import FileGone, read_file
 from posegen.backends.wires.http import Response, WireClient
 from posegen.error_codes import ErrorCode
 from posegen.errors import CallUnknown
@@ -41,6 +42,7 @@ _CONTROL_UNION = "Shakker-Labs/FLUX.1-dev-ControlNet-Union-Pro"
 _POLICY = "content_policy_violation"
 _ENDED_BEFORE = timedelta(days=2)
 _PAGE = 100
+_CANCELLED = 499
 _MOST_PAGES = 20
 
 
@@ -106,7 +108,7 @@ class Fal:
     list_url: str
     call_seconds: float
 
-    def submit(self, order: Order) -> Accepted | Delivered | Refused:
+    def submit(self, order: Order) -> Accepted:
         response = self.client.send(
             "POST",
             f"{self.queue_url}/{self.description.model}",
@@ -119,8 +121,6 @@ class Fal:
                 "X-Fal-Object-Lifecycle-Preference": f'{{"expiration_duration_seconds": {_KEPT_SECONDS}}}',
             },
         )
-        if (refused := _refusal(response)) is not None:
-            return refused
         self.client.raise_for_status(response)
         accepted = response.json()
         far_id = accepted.get("request_id")
@@ -130,9 +130,11 @@ class Fal:
         urls = {name: url for name, url in named.items() if isinstance(url, str) and self.client.is_own(url)}
         return Accepted(far_id, self._urls(far_id) | urls)
 
-    def look(self, call: AcceptedCall) -> Waiting | Delivered | Refused:
+    def look(self, call: AcceptedCall) -> Waiting | Delivered | Refused | Failed:
         status = self.client.send("GET", call.urls["status"])
-        self.client.raise_for_status(status, not_accepted=())
+        if status.status == 404:
+            return Failed(f"fal does not know the request {call.far_id} any more.", billed=True)
+        self.client.raise_for_status(status)
         state = status.json()
         if state.get("status") != "COMPLETED":
             position = state.get("queue_position")
@@ -140,8 +142,16 @@ class Fal:
         response = self.client.send("GET", call.urls["response"])
         if (refused := _refusal(response)) is not None:
             return refused
-        self.client.raise_for_status(response, not_accepted=())
-        return self._delivered(response.json(), state)
+        if response.status == 404:
+            return Failed("fal does not have the result any more.", billed=True)
+        if response.status == _CANCELLED or (response.status >= 500 and state.get("error_type")):
+            # Not billed, by fal's page on errors of requests.
+            return Failed(f"fal ended the request with {response.status}: {response.shown()}")
+        self.client.raise_for_status(response)
+        try:
+            return self._delivered(response.json(), state)
+        except FileGone as gone:
+            return Failed(str(gone), billed=True)
 
     def find(self, order: Order, recorded: frozenset[str]) -> Accepted | NotThere | CannotTell:
         if order.sent_at is None:
@@ -162,9 +172,10 @@ class Fal:
 
     def cancel(self, call: AcceptedCall) -> bool:
         response = self.client.send("PUT", call.urls["cancel"])
-        if response.status in (400, 404):  # it has been completed, or is not known any more
+        # 202 only asks the runner to stop, which may finish and be billed; 400 and 404: it has ended.
+        if response.status in (202, 400, 404):
             return False
-        self.client.raise_for_status(response, not_accepted=())
+        self.client.raise_for_status(response)
         return True
 
     def abort(self) -> None:
@@ -200,7 +211,7 @@ class Fal:
         response = self.client.send(
             "GET", f"{self.list_url}/v1/models/requests/by-endpoint?{query}", most_bytes=_LONGEST_LIST
         )
-        self.client.raise_for_status(response, not_accepted=())
+        self.client.raise_for_status(response)
         return response.json()
 
     def _delivered(self, result: Mapping[str, Any], state: Mapping[str, Any]) -> Delivered:

@@ -7,6 +7,11 @@ from posegen.fetching.fetcher import Fetcher
 
 LONGEST_FILE = 30_000_000
 FILE_SECONDS = 60.0
+_GONE = (403, 404, 410)
+
+
+class FileGone(Exception):
+    """The far end has made the file, and its URL leads to nothing any more."""
 
 
 def read_file(files: Fetcher, url: str) -> bytes:
@@ -14,6 +19,7 @@ def read_file(files: Fetcher, url: str) -> bytes:
 
     Raises:
         BackendRejected: the URL leads where no result may be read from, or the file is too large.
+        FileGone: there is nothing behind the URL any more.
         CallUnknown: it could not be read now, or is a page of text instead of a file.
     """
     try:
@@ -21,7 +27,9 @@ def read_file(files: Fetcher, url: str) -> bytes:
     except FetchRefused as refused:
         raise BackendRejected(f"The result cannot be read: {refused}") from refused
     except FetchFailed as failed:
+        if failed.status in _GONE:
+            raise FileGone(f"The result is gone: {failed}") from failed
         raise CallUnknown(f"The result could not be read: {failed}") from failed
-    if (fetched.content_type or "").startswith("text/"):
+    if fetched.content_type.startswith("text/"):
         raise CallUnknown(f"The result is {fetched.content_type} instead of a picture.")
     return fetched.data

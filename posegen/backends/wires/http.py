@@ -135,16 +135,12 @@ class WireClient:
         except _UNKNOWN as failed:
             raise CallUnknown(f"No response from {origin_of(url)}: {_reason(failed)}") from failed
 
-    def raise_for_status(self, response: Response, *, not_accepted: tuple[int, ...] = (429, 503)) -> None:
+    def raise_for_status(self, response: Response) -> None:
         """Raise what a status other than 2xx means for a call.
-
-        Args:
-            response: to judge.
-            not_accepted: statuses that the wire's documentation gives as "not accepted".
 
         Raises:
             AccountRefused: 401, 402, 403.
-            CallNotAccepted: one of `not_accepted`.
+            CallNotAccepted: 429 and 503, which every provider of ours documents as "not accepted".
             BackendRejected: any other 4xx: the far end refuses this order.
             CallUnknown: any other status.
         """
@@ -154,7 +150,7 @@ class WireClient:
         said = f"The far end responded {status}: {response.shown()}"
         if status in (401, 402, 403):
             raise AccountRefused(f"{said} Check {self._variable} and the account's balance.", variable=self._variable)
-        if status in not_accepted:
+        if status in (429, 503):
             raise CallNotAccepted(said, retry_after=retry_after(response.headers))
         if 400 <= status < 500 and status not in (404, 408):
             raise BackendRejected(said)

@@ -23,6 +23,7 @@ from posegen.backends.hosted import (
     CannotTell,
     ControlMap,
     Delivered,
+    Failed,
     HostedBackend,
     NotThere,
     Order,
@@ -67,6 +68,10 @@ _FIRST_LOOK, _LOOK_GROWTH, _LONGEST_LOOK = 0.5, 1.3, 5.0
 _SEARCH_SECONDS = 2.0
 # How long a worker tries to store a file that is paid for, while the store fails.
 _STORE_SECONDS = 30.0
+# How often the far end has to say that a call or its file is gone.
+_TIMES_GONE = 3
+# Of the time that a call may take: so long it is looked at in all, when it was asked to be cancelled.
+_CANCELLED_AFTER = 1.2
 # How long a generation waits before it looks again at a call that the far end says nothing about.
 _SILENT_SECONDS = 60.0
 
@@ -77,6 +82,13 @@ class Delivery:
 
     call: Call
     data: bytes
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """The far end has removed a call before it began."""
+
+    why: str
 
 
 @dataclass(frozen=True)
@@ -293,56 +305,58 @@ class HostedCaller:
     # --- accepted -----------------------------------------------------------------------------------------------------
 
     def _wait(self, call: Call) -> None:
-        pause, age, began = _FIRST_LOOK, call.age or 0.0, time.monotonic()
-        silent = False
+        """Look until the call has ended; one that takes too long is cancelled there, and looked at a while longer.
+
+        What is finished is paid for, so a cancelled call that has brought its file is used. While the far end says
+        nothing at all, the generation waits in the queue, and nothing is decided.
+        """
+        limit = self.studio.backend_rule.call_seconds
+        sent, pause, gone, asked = time.monotonic() - (call.age or 0.0), _FIRST_LOOK, 0, False
         while True:
             reached(CommitPoint.WHILE_WAITING)
             self._pause(pause)
+            pause = min(pause * _LOOK_GROWTH, _LONGEST_LOOK)
+            age = time.monotonic() - sent
             try:
-                seen = self.backend.look(call.accepted)
-                silent = False
-            except BackendRejected as error:
-                seen = Refused(error.code, str(error))
+                seen = self._look(call, cancel=age >= limit and not asked)
             except BackendUnavailable as error:
                 log.info("no word of a call", call=str(call.id), reason=str(error))
-                seen, silent = Waiting(), True
-            if not isinstance(seen, Waiting):
+                if age >= limit:
+                    raise BackendHeldBack(call.backend, _SILENT_SECONDS, f"{_overdue(limit)} {error}") from error
+                continue
+            asked = age >= limit
+            # Said three times, or a far end that has not heard of its own call yet would cost a picture.
+            gone += isinstance(seen, Failed) and seen.billed
+            if not isinstance(seen, Waiting) and gone in (0, _TIMES_GONE):
                 self._take(call, seen)
                 return
-            if age + time.monotonic() - began >= self.studio.backend_rule.call_seconds:
-                self._overdue(call, silent=silent)
+            if age >= limit * _CANCELLED_AFTER:
+                why = f"{_overdue(limit)} The far end still works on it."
+                self._end(call, CallState.UNCERTAIN, code=ErrorCode.BACKEND_UNCERTAIN, error=why, settled=False)
                 return
-            pause = min(pause * _LOOK_GROWTH, _LONGEST_LOOK)
 
-    def _overdue(self, call: Call, *, silent: bool) -> None:
-        """A call that takes too long is cancelled there, and looked at once more: what is finished is paid for.
-
-        While the far end says nothing at all, the generation waits in the queue, and nothing is decided.
-        """
-        why = f"Not finished within {self.studio.backend_rule.call_seconds:g} s."
+    def _look(self, call: Call, *, cancel: bool) -> Waiting | Delivered | Refused | Failed | Cancelled:
         try:
-            cancelled = self.backend.cancel(call.accepted)
-            seen = self.backend.look(call.accepted)
+            if cancel and self.backend.cancel(call.accepted):
+                return Cancelled(_overdue(self.studio.backend_rule.call_seconds))
+            return self.backend.look(call.accepted)
         except BackendRejected as error:
-            cancelled, seen = True, Refused(error.code, str(error))
-        except BackendUnavailable as error:
-            raise BackendHeldBack(call.backend, _SILENT_SECONDS, f"{why} {error}") from error
-        if isinstance(seen, Delivered):
-            self._take(call, seen)
-        elif cancelled:
-            self._end(call, CallState.CANCELLED, error=f"{why} It was cancelled there.")
-        elif not silent:
-            why = f"{why} It cannot be cancelled."
-            self._end(call, CallState.UNCERTAIN, code=ErrorCode.BACKEND_UNCERTAIN, error=why, settled=False)
+            return Refused(error.code, str(error))
 
     # --- delivered ----------------------------------------------------------------------------------------------------
 
-    def _take(self, call: Call, seen: Delivered | Refused) -> None:
-        if isinstance(seen, Refused):
+    def _take(self, call: Call, seen: Delivered | Refused | Failed | Cancelled) -> None:
+        if isinstance(seen, Cancelled):
+            self._end(call, CallState.CANCELLED, error=seen.why)
+        elif isinstance(seen, Refused):
             self._end(call, CallState.REFUSED, code=seen.code, error=seen.detail, bill=seen.bill)
-            return
-        reached(CommitPoint.BEFORE_STORE)
-        self._record(call, keep_file(self.studio, call, seen.data, again=self._waits_for_the_store()), seen)
+        elif isinstance(seen, Failed) and seen.billed:
+            self._end(call, CallState.UNCERTAIN, code=ErrorCode.BACKEND_UNCERTAIN, error=seen.detail)
+        elif isinstance(seen, Failed):
+            self._end(call, CallState.FAILED, code=ErrorCode.BACKEND_RETRIES_EXCEEDED, error=seen.detail)
+        else:
+            reached(CommitPoint.BEFORE_STORE)
+            self._record(call, keep_file(self.studio, call, seen.data, again=self._waits_for_the_store()), seen)
 
     def _record(self, call: Call, stored: ObjectInfo, delivered: Delivered) -> None:
         record_delivery(self.studio, call, stored, delivered)
@@ -395,3 +409,7 @@ class HostedCaller:
             if self.stop.wait(min(left, _STEP_SECONDS)):
                 raise Stopped
             self.keeper.check()
+
+
+def _overdue(seconds: float) -> str:
+    return f"Not finished within {seconds:g} s."

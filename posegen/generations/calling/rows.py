@@ -113,7 +113,7 @@ def call(connection: Connection, call_id: UUID) -> Call:
 class History:
     """The ended calls of a pose. `billable`: that the provider may have billed; `last_state`: None when there is none.
 
-    `fruitless`: submits without an effect and cancelled calls; `last_error`: of the newest call that has one.
+    `fruitless`: submits without an effect, failed and cancelled calls; `last_error`: of the newest call that has one.
     """
 
     number: int
@@ -130,7 +130,8 @@ def history(connection: Connection, pose: UUID, purpose: Purpose = "pose") -> Hi
     statement = """
         select count(*) as number, count(*) filter (where state = 'rejected') as rejected,
                count(*) filter (where state in ('used', 'rejected', 'uncertain') or billed_usd > 0) as billable,
-               (coalesce(sum(failures), 0) + count(*) filter (where state = 'cancelled'))::integer as fruitless,
+               (coalesce(sum(failures), 0) + count(*) filter (where state in ('cancelled', 'failed')))::integer
+                   as fruitless,
                (array_agg(state order by attempt desc))[1] as last_state,
                (array_agg(error_code order by attempt desc))[1] as last_code,
                (array_agg(error order by attempt desc) filter (where error is not null))[1] as last_error

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from posegen.backends.hosted import Accepted, Delivered, HostedBackend, Order, Refused
+from posegen.backends.hosted import Accepted, Delivered, Failed, HostedBackend, Order, Refused
 from posegen.backends.protocol import Recipe
 from posegen.errors import BackendError, BackendRejected, PosegenError, UnknownName
 from posegen.generations.calling import rows
@@ -77,7 +77,7 @@ def _settle_one(studio: Studio, call: Call) -> str:
     if isinstance(seen, Delivered):
         record_delivery(studio, call, keep_file(studio, call, seen.data), seen)
         return "collected"
-    if isinstance(seen, Refused) or cancelled:
+    if isinstance(seen, Refused | Failed) or cancelled:
         if ended:
             with studio.database.transaction() as connection:
                 rows.bill(connection, call.id, seen.bill if isinstance(seen, Refused) else None)
