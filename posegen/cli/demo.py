@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 from typing import Annotated
@@ -23,6 +23,7 @@ from posegen.cli.up import platform_for
 from posegen.errors import PosegenError
 from posegen.generations import service
 from posegen.generations.asking.requests import GenerationRequest
+from posegen.generations.calling.listing import list_calls
 from posegen.generations.reading.gathering import GatheredFile, gather_files
 from posegen.generations.reading.results import GenerationResult
 from posegen.images.contact_sheet import Tile, contact_sheet
@@ -94,6 +95,9 @@ def demo(
     port: Annotated[
         int | None, typer.Option(help="Port of the Dagster UI; without it 3000, or a free one.", min=1, max=65535)
     ] = None,
+    backend: Annotated[
+        str | None, typer.Option(help="Who makes the pictures; a hosted one bills each. `posegen backends` lists them.")
+    ] = None,
 ) -> None:
     """Make pictures from four real requests, to see it work.
 
@@ -105,6 +109,7 @@ def demo(
     """
     began = time.monotonic()
     interrupted = Event()
+    hosted = [] if backend is None else [backend]
 
     def stop(hurry: bool) -> None:
         interrupted.set()
@@ -116,8 +121,9 @@ def demo(
             raise typer.Exit(130)
 
     with open_session(upgrade=True) as session, ExitStack() as platforms:
+        session.backends.describe(backend or session.settings.posegen_backend)
         running = find_platform(session.settings.posegen_home)
-        platform = None if running else platform_for(session, PlatformOptions(port=port))
+        platform = None if running else platform_for(session, PlatformOptions(port=port), offered=hosted)
         url = running.url if running else platform.url if platform else ""
         if platform is not None:
             platforms.enter_context(stop_on_signals(stop))
@@ -125,7 +131,7 @@ def demo(
             platforms.callback(platform.stop)
             if not platform.start():
                 raise typer.Exit(130)
-        problems = _demonstrate(session, url, began, carry_on)
+        problems = _demonstrate(session, url, began, carry_on, backend)
         if platform is not None and keep:
             console.say(f"The Dagster UI stays at {url} until Ctrl-C.")
             platform.wait()
@@ -135,13 +141,16 @@ def demo(
         raise typer.Exit(1)
 
 
-def _demonstrate(session: Session, url: str, began: float, carry_on: Callable[[], None]) -> list[str]:
+def _demonstrate(
+    session: Session, url: str, began: float, carry_on: Callable[[], None], backend: str | None
+) -> list[str]:
     """Everything that went otherwise than it should. `carry_on`: called at every look, raises to end the wait."""
     user = accounts.user_with_credits(
         session.database, uuid4(), "Demonstration", credits=CREDITS, reason="for the demonstration"
     )
     before = accounts.balance(session.database, user)
-    names = {service.submit(session.database, user, each.request).generation_id: each for each in REQUESTS}
+    requests = [replace(each, request=replace(each.request, backend=backend)) for each in REQUESTS]
+    names = {service.submit(session.database, user, each.request).generation_id: each for each in requests}
     shown = {each: request.name for each, request in names.items()}
     results = follow(session.database, shown, seconds=LONGEST_SECONDS, keep_running=carry_on)
     after = accounts.balance(session.database, user)
@@ -163,6 +172,7 @@ def _demonstrate(session: Session, url: str, began: float, carry_on: Callable[[]
         f"\nCredits: {before.credits_available} before, {after.credits_available} after; "
         f"{after.credits_spent - before.credits_spent} spent, {after.credits_held} held."
     )
+    _say_calls(session, names)
     if any(files.values()):
         sheet = _sheet(files, folder / "contact-sheet.png")
         console.say(f"Files:         {folder}\nContact sheet: {sheet}")
@@ -171,6 +181,15 @@ def _demonstrate(session: Session, url: str, began: float, carry_on: Callable[[]
         f"{url}/locations/posegen/asset-groups/pose_images/lineage\nDone in {time.monotonic() - began:.1f} s."
     )
     return problems
+
+
+def _say_calls(session: Session, generations: Collection[UUID]) -> None:
+    """What hosted backends were asked for, and what that has cost."""
+    calls = [call for each in generations for call in list_calls(session.database, generation=each, limit=1000)]
+    if calls:
+        known = [call.billed_usd for call in calls if call.billed_usd is not None]
+        cost = f"{sum(known):f} USD billed" if known else "the responses did not say what they cost"
+        console.say(f"Calls:   {len(calls)} to hosted backends, {cost}; `posegen calls` lists them.")
 
 
 def _gather_all(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Annotated
 
 import typer
@@ -23,12 +23,29 @@ from posegen.work.steps import Steps
 _COLOURS = {"started": "dim", "ready": "green", "died": "bold red", "killed": "red"}
 
 
-def platform_for(session: Session, options: PlatformOptions, **listeners: Callable[..., None] | None) -> LocalPlatform:
-    """The processes that serve this session's database; nothing is started yet. Raises `StoreMistaken`."""
+def platform_for(
+    session: Session,
+    options: PlatformOptions,
+    *,
+    offered: Collection[str] = (),
+    **listeners: Callable[..., None] | None,
+) -> LocalPlatform:
+    """The processes that serve this session's database; nothing is started yet.
+
+    Args:
+        session: whose database it is.
+        options: of the platform.
+        offered: backends that requests may name, besides those of the settings.
+        listeners: what the platform tells, by the names of its parameters.
+
+    Raises:
+        StoreMistaken: the store is not the one that the database has been writing to.
+    """
     session.check_stores()
     environment = {
         **child_environment(os.environ, session.settings, session.urls),
         "DATABASE_URL": session.urls.application,
+        "POSEGEN_BACKENDS_OFFERED": ",".join([*session.backends.offered, *offered]),
     }
     return LocalPlatform(
         session.settings,

@@ -136,10 +136,12 @@ class Fal:
             return Failed(f"fal does not know the request {call.far_id} any more.", billed=True)
         self.client.raise_for_status(status)
         state = status.json()
+        if state.get("request_id") not in (None, call.far_id):
+            raise CallUnknown(f"The status is that of the request {state.get('request_id')}, not of {call.far_id}.")
         if state.get("status") != "COMPLETED":
             position = state.get("queue_position")
             return Waiting(position if isinstance(position, int) else None)
-        response = self.client.send("GET", call.urls["response"])
+        response = self.client.send("GET", call.urls["response"], once=True)
         if (refused := _refusal(response)) is not None:
             return refused
         if response.status == 404:

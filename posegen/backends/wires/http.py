@@ -80,7 +80,8 @@ class WireClient:
         self._origins = frozenset(map(origin_of, (base_url, *origins)))
         self._network = _Network()
         timeout = httpx2.Timeout(seconds, connect=CONNECT_SECONDS)
-        # A submit gets a fresh connection: on one that the far end has just closed, it would be lost or not, who knows.
+        # A fresh connection for what must be sent once, which on one that is just being closed may be lost or not, and
+        # for results: a response too many on a kept one would be taken for that of the next request.
         self._once, self._again = (
             httpx2.Client(transport=_Transport(_pool(self._network, base_url, kept_open=kept)), timeout=timeout)
             for kept in (0, _KEPT_OPEN)
@@ -105,7 +106,7 @@ class WireClient:
         Args:
             method: of HTTP.
             url: at one of the wire's origins.
-            once: it may be billed, and must not reach the far end twice.
+            once: on a connection of its own: a submit, or a response that does not say which call it is of.
             headers: further ones.
             most_bytes: of the response's body, decoded.
             body: as `httpx2.Client.stream` takes it, such as `json`.

@@ -359,7 +359,7 @@ class HostedCaller:
             self._record(call, keep_file(self.studio, call, seen.data, again=self._waits_for_the_store()), seen)
 
     def _record(self, call: Call, stored: ObjectInfo, delivered: Delivered) -> None:
-        record_delivery(self.studio, call, stored, delivered)
+        record_delivery(self.studio, self.backend.description, call, stored, delivered)
         reached(CommitPoint.AFTER_DELIVERY)
 
     def _waits_for_the_store(self) -> Callable[[], bool]:

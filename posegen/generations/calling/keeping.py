@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from posegen.backends.hosted import Delivered
+from posegen.backends.description import Description
+from posegen.backends.hosted import Bill, Delivered
 from posegen.database.conflicts import again_after_conflict
 from posegen.errors import ImageInvalid, StorageError
 from posegen.generations.calling import rows
@@ -40,11 +41,17 @@ def keep_file(studio: Studio, call: Call, data: bytes, *, again: Callable[[], bo
 
 
 @again_after_conflict
-def record_delivery(studio: Studio, call: Call, stored: ObjectInfo, delivered: Delivered) -> None:
-    """Note the stored file and what the far end says of it. It takes the space of a user once a pose uses it."""
+def record_delivery(
+    studio: Studio, description: Description, call: Call, stored: ObjectInfo, delivered: Delivered
+) -> None:
+    """Note the stored file and what the far end says of it; it takes the space of a user once a pose uses it.
+
+    Where no response has said what the call costs, the price list of the backend does.
+    """
+    listed = None if description.price is None else Bill(description.price, "price_list")
     with studio.database.transaction() as connection:
         object_id, _ = objects.register(connection, studio.store.name, stored, generation_id=None)
-        rows.deliver(connection, call.id, object_id=object_id, facts=_facts(delivered), bill=delivered.bill)
+        rows.deliver(connection, call.id, object_id=object_id, facts=_facts(delivered), bill=delivered.bill or listed)
 
 
 def _facts(delivered: Delivered) -> dict[str, object]:

@@ -75,7 +75,7 @@ def _settle_one(studio: Studio, call: Call) -> str:
         log.info("no word of a call", call=str(call.id), reason=str(silent))
         return _leave(studio, call)
     if isinstance(seen, Delivered):
-        record_delivery(studio, call, keep_file(studio, call, seen.data), seen)
+        record_delivery(studio, backend.description, call, keep_file(studio, call, seen.data), seen)
         return "collected"
     if isinstance(seen, Refused | Failed) or cancelled:
         if ended:
