@@ -29,6 +29,7 @@ POLL = "/v1/get_result"
 CREDITS = "/v1/credits"
 REFERENCES = ("input_image", *(f"input_image_{number}" for number in range(2, 9)))
 _MEGAPIXEL = 1_048_576
+_LARGEST = 4 * _MEGAPIXEL  # https://docs.bfl.ai/flux_2/flux2_overview: up to 4 megapixels
 
 _COMMON: Fields = {
     "prompt": Field("string", required=True),
@@ -177,6 +178,9 @@ class Bfl(Wire):
                     problem = Problem(("body", name), f"Value error, {error}", "value_error", body[name])
                     raise Refused(Reply.json(422, {"detail": [problem.to_json()]})) from None
         width, height = (_side(self, body, name) for name in ("width", "height"))
+        if width * height > _LARGEST:
+            problem = Problem(("body", "width"), "Value error, at most 4 megapixels", "value_error", width)
+            raise Refused(Reply.json(422, {"detail": [problem.to_json()]}))
         if not (width and height):
             width, height = decoded(maps[0]).shape[1::-1] if maps else (1024, 1024)
         seed = body["seed"] if body.get("seed") is not None else random.Random().randrange(2**32)

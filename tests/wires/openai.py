@@ -72,6 +72,7 @@ _FIELDS: Mapping[str, Fields] = {
 _REFERENCE: Fields = {"image_url": Field("string"), "file_id": Field("string")}
 _EDITS: Fields = {"input_fidelity": Field("string", choices=("high", "low"))}
 
+_LONGEST = 3840  # https://developers.openai.com/api/docs/guides/image-generation#size-and-quality-options
 _TOKENS = {"low": 272, "medium": 1056, "high": 4160, "auto": 4160}  # of a square picture, by quality
 _USD_A_TOKEN = 40 / 1_000_000
 
@@ -259,7 +260,7 @@ class OpenAI(Wire):
             raise Refused(_error(404, message, "invalid_request_error", "model", "model_not_found"))
 
     def _reference(self, reference: Mapping[str, Any]) -> bytes:
-        if "image_url" not in reference:
+        if not reference.get("image_url"):
             raise Refused(_error(400, "No such file.", "invalid_request_error", "images", "file_not_found"))
         return self._data_uri(reference["image_url"])
 
@@ -285,8 +286,8 @@ class OpenAI(Wire):
         if size == "auto":
             return decoded(maps[-1]).shape[1::-1] if maps else (1024, 1024)
         found = re.fullmatch(r"(\d{2,4})x(\d{2,4})", size)
-        if not found or int(found[1]) % 16 or int(found[2]) % 16:
-            message = f"Invalid value: '{size}'. Sizes are WIDTHxHEIGHT in multiples of 16."
+        if not found or any(int(side) % 16 or int(side) > _LONGEST for side in found.groups()):
+            message = f"Invalid value: '{size}'. Sizes are WIDTHxHEIGHT in multiples of 16, up to {_LONGEST}."
             raise Refused(_error(400, message, "invalid_request_error", "size", "invalid_value"))
         return int(found[1]), int(found[2])
 
