@@ -12,6 +12,9 @@ Pages, read 2026-11:
 - list: https://fal.ai/docs/platform-apis/v1/models/requests/by-endpoint
 
 The maker has three hosts for it (queue.fal.run, v3.fal.media, api.fal.ai).
+
+Assumed, because no page says it: how a cancelled request ends (499, `client_cancelled`), the response to a result that
+is asked for too early or too late, and that a runner's signal to stop is ignored unless `stops_when_cancelled`.
 """
 
 from __future__ import annotations
@@ -50,7 +53,7 @@ class Fal(Wire):
     url_variable = "FAL_BASE_URL"
 
     def __init__(self, *, stops_when_cancelled: bool = False, result_seconds: float = 3600, **settings: Any) -> None:
-        settings.setdefault("concurrency", 2)  # of a new account: https://fal.ai/docs/documentation/model-apis/faq
+        settings.setdefault("concurrency", 2)  # of a new account
         super().__init__(**settings)
         self.stops_when_cancelled = stops_when_cancelled
         self.result_seconds = result_seconds
@@ -218,7 +221,7 @@ class Fal(Wire):
         return Reply.json(202, {"status": "CANCELLATION_REQUESTED"})
 
     def media(self, request: Request, fault: Fault | None) -> Reply:
-        """A public file: https://fal.ai/docs/documentation/model-apis/media-expiration (gone for good afterwards)."""
+        """A public file; gone for good after its time: the platform header X-Fal-Object-Lifecycle-Preference."""
         call, kind = self.media_call(request, fault, "Authorization")
         gone = call and call.media_seconds is not None and self.now() > call.ends + call.media_seconds
         if not call or gone or kind in ("expired", "unknown_id") or self.now() < call.ends:

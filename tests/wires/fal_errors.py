@@ -2,7 +2,7 @@
 
 - requests: https://fal.ai/docs/documentation/model-apis/request-errors: `detail` is a sentence, with `error_type`
 - models: https://fal.ai/docs/documentation/model-apis/errors: `detail` is a list
-- platform: https://fal.ai/docs/platform-apis/v1: `error` with type and message
+- platform (api.fal.ai): `error` with type and message; this form is assumed
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from tests.wires.fields import Problem
 from tests.wires.wire import Call
 
 _REQUEST_ERRORS = {
-    # https://fal.ai/docs/documentation/model-apis/request-errors: the table of error types
+    # https://fal.ai/docs/documentation/model-apis/request-errors: the table of error types; those of 400 and 500 are
+    # assumed
     400: ("Bad request", "bad_request"),
     500: ("Internal server error", "internal_error"),
     502: ("The runner's connection was refused", "runner_connection_refused"),
@@ -22,7 +23,7 @@ _REQUEST_ERRORS = {
     504: ("Request timed out", "request_timeout"),
 }
 _OTHER_ERRORS = {
-    # Not on a page: seen by callers.
+    # These sentences are assumed: no page has them.
     401: "Authentication is required to access this application",
     402: "Payment required",
     403: "User is locked. Reason: Exhausted balance. Top up your balance at fal.ai/dashboard/billing.",
@@ -67,5 +68,5 @@ def failure(call: Call) -> tuple[int, dict[str, Any]]:
 
 
 def platform_error(status: int, kind: str, message: str) -> Reply:
-    """https://fal.ai/docs/platform-apis/v1: `error` with type and message."""
+    """An error of api.fal.ai."""
     return Reply.json(status, {"error": {"type": kind, "message": message}})

@@ -2,13 +2,16 @@
 
 - The router: https://huggingface.co/docs/inference-providers/providers/fal-ai, and huggingface_hub's client of it
   (`inference/_providers/fal_ai.py`), the only place where `?_subdomain=queue` is written down. The router passes fal's
-  response on as it is: its URLs lead to queue.fal.run, where a token of Hugging Face is worth nothing, so that client
-  puts the router's address, `/fal-ai` and the query around their paths. Without the query the router calls fal.run:
-  synchronous, the model's result is the response.
+  response on unchanged: its URLs lead to queue.fal.run, which does not accept tokens of Hugging Face. That client takes
+  the path of `response_url`, and puts the router's address, `/fal-ai` and the query around it. Without the query the
+  router calls fal.run: synchronous, the model's result is the response.
 - An own endpoint: https://huggingface.co/docs/inference-endpoints/guides/test_endpoint and
   https://huggingface.co/docs/inference-providers/tasks/text-to-image: `{"inputs", "parameters"}`, the response is the
   picture.
 - The token: https://huggingface.co/docs/hub/api#get-apiwhoami-v2
+
+Assumed: the sentences in `error`, that the router passes a cancellation on, and the price of an own endpoint's picture,
+which is billed by the hour.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ WHOLE = [*VALUES, {"prompt": "x"}, {"inputs": "x"}, {"inputs": "x", "parameters"
 
 WIRES = {
     "fal": (Fal, {f"/{name}": model.fields for name, model in fal_models.MODELS.items()}),
-    "bfl": (bfl.Bfl, {f"/v1/{name}": fields for name, (fields, _, _) in bfl.MODELS.items()}),
+    "bfl": (bfl.Bfl, {f"/v1/{name}": fields for name, (fields, *_) in bfl.MODELS.items()}),
     "huggingface": (huggingface.HuggingFace, {huggingface.ENDPOINT: huggingface.TEXT_TO_IMAGE}),
     "openai": (
         openai.OpenAI,
