@@ -10,6 +10,10 @@ Pages, read 2026-11:
 - references instead of ControlNets: https://docs.bfl.ai/guides/usecases_editing_controlnets
 
 There is no list, no cancelling and no idempotency key.
+
+Assumed, because no page says it: the sentences in `detail`, the shape of `details`, that a moderated request is billed
+when the picture was made and not before, the body of an expired URL, and prices beyond the first megapixel of all
+models but [pro].
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ POLL = "/v1/get_result"
 CREDITS = "/v1/credits"
 REFERENCES = ("input_image", *(f"input_image_{number}" for number in range(2, 9)))
 _MEGAPIXEL = 1_048_576
+_LARGEST = 4 * _MEGAPIXEL  # https://docs.bfl.ai/flux_2/flux2_overview: up to 4 megapixels
 
 _COMMON: Fields = {
     "prompt": Field("string", required=True),
@@ -44,14 +49,14 @@ _COMMON: Fields = {
 _UPSAMPLING: Fields = {"prompt_upsampling": Field("boolean")}
 _FLEX: Fields = {"steps": Field("integer", least=1, most=50), "guidance": Field("number", least=1.5, most=10)}
 
-MODELS: Mapping[str, tuple[Fields, float, float]] = {
-    # Fields; credits for the first megapixel; credits for each further one, and for each of the references.
+MODELS: Mapping[str, tuple[Fields, float, float, float]] = {
+    # Fields; credits for the first megapixel, for each further one, and for each megapixel of the references.
     # Only [max] and [flex] have `prompt_upsampling`, which is on unless it is turned off.
-    "flux-2-klein-4b": (_COMMON, 1.4, 0.1),
-    "flux-2-klein-9b": (_COMMON, 1.5, 0.2),
-    "flux-2-pro": (_COMMON, 3.0, 1.5),
-    "flux-2-max": ({**_COMMON, **_UPSAMPLING}, 7.0, 3.0),
-    "flux-2-flex": ({**_COMMON, **_UPSAMPLING, **_FLEX}, 6.0, 6.0),
+    "flux-2-klein-4b": (_COMMON, 1.4, 0.1, 0.0),
+    "flux-2-klein-9b": (_COMMON, 1.5, 0.2, 0.0),
+    "flux-2-pro": (_COMMON, 3.0, 1.5, 1.5),
+    "flux-2-max": ({**_COMMON, **_UPSAMPLING}, 7.0, 3.0, 0.0),
+    "flux-2-flex": ({**_COMMON, **_UPSAMPLING, **_FLEX}, 5.0, 5.0, 0.0),
 }
 
 _ERRORS = {
@@ -130,8 +135,8 @@ class Bfl(Wire):
             raise Refused(self.refusal(429))
         read = sum(_megapixels(*decoded(file).shape[:2]) for file in order.maps)
         made = _megapixels(order.width, order.height)
-        _, first, further = MODELS[model]
-        cost = round(first + further * (made - 1 + read), 4)
+        _, first, further, reference = MODELS[model]
+        cost = round(first + further * (made - 1) + reference * read, 4)
         body = request.json()
         call = self.take(
             request,
@@ -177,6 +182,9 @@ class Bfl(Wire):
                     problem = Problem(("body", name), f"Value error, {error}", "value_error", body[name])
                     raise Refused(Reply.json(422, {"detail": [problem.to_json()]})) from None
         width, height = (_side(self, body, name) for name in ("width", "height"))
+        if width * height > _LARGEST:
+            problem = Problem(("body", "width"), "Value error, at most 4 megapixels", "value_error", width)
+            raise Refused(Reply.json(422, {"detail": [problem.to_json()]}))
         if not (width and height):
             width, height = decoded(maps[0]).shape[1::-1] if maps else (1024, 1024)
         seed = body["seed"] if body.get("seed") is not None else random.Random().randrange(2**32)

@@ -12,6 +12,9 @@ Pages, read 2026-11:
 - list: https://fal.ai/docs/platform-apis/v1/models/requests/by-endpoint
 
 The maker has three hosts for it (queue.fal.run, v3.fal.media, api.fal.ai).
+
+Assumed, because no page says it: how a cancelled request ends (499, `client_cancelled`), the response to a result that
+is asked for too early or too late, and that a runner's signal to stop is ignored unless `stops_when_cancelled`.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import random
 from typing import Any
 
 from tests.wires.exchange import Refused, Reply, Request
+from tests.wires.fal_errors import entry, failure, platform_error, request_error
 from tests.wires.fal_models import MODELS, order_of, price_of
 from tests.wires.faults import METADATA_SERVICE, Fault, reported_seed
 from tests.wires.fields import Problem, problems
@@ -32,25 +36,6 @@ from tests.wires.wire import Call, Wire, isoformat
 LIST = "/v1/models/requests/by-endpoint"
 _DAY = 86_400.0
 _PAGE, _LONGEST_PAGE = 50, 100
-
-_REQUEST_ERRORS = {
-    # https://fal.ai/docs/documentation/model-apis/request-errors: the table of error types
-    400: ("Bad request", "bad_request"),
-    500: ("Internal server error", "internal_error"),
-    502: ("The runner's connection was refused", "runner_connection_refused"),
-    503: ("No runner could be allocated", "runner_scheduling_failure"),
-    504: ("Request timed out", "request_timeout"),
-}
-_OTHER_ERRORS = {
-    # Not on a page: seen by callers.
-    401: "Authentication is required to access this application",
-    402: "Payment required",
-    403: "User is locked. Reason: Exhausted balance. Top up your balance at fal.ai/dashboard/billing.",
-    404: "Not found",
-    409: "Conflict",
-    422: "Unprocessable entity",
-    429: "Too many requests: the limit of concurrent requests is reached",
-}
 
 
 class Fal(Wire):
@@ -68,7 +53,7 @@ class Fal(Wire):
     url_variable = "FAL_BASE_URL"
 
     def __init__(self, *, stops_when_cancelled: bool = False, result_seconds: float = 3600, **settings: Any) -> None:
-        settings.setdefault("concurrency", 2)  # of a new account: https://fal.ai/docs/documentation/model-apis/faq
+        settings.setdefault("concurrency", 2)  # of a new account
         super().__init__(**settings)
         self.stops_when_cancelled = stops_when_cancelled
         self.result_seconds = result_seconds
@@ -110,10 +95,7 @@ class Fal(Wire):
 
     def refusal(self, status: int, message: str = "") -> Reply:
         """https://fal.ai/docs/documentation/model-apis/request-errors: `detail`, `error_type`, and a header."""
-        if status in _REQUEST_ERRORS:
-            detail, kind = _REQUEST_ERRORS[status]
-            return Reply.json(status, {"detail": message or detail, "error_type": kind}, {"X-Fal-Error-Type": kind})
-        return Reply.json(status, {"detail": message or _OTHER_ERRORS[status]})
+        return request_error(status, message)
 
     # --- the queue
 
@@ -158,9 +140,9 @@ class Fal(Wire):
             # https://fal.ai/docs/documentation/model-apis/common-parameters#x-fal-request-timeout-start_timeout
             call.failure = 504, {"detail": "Request timed out", "error_type": "request_timeout"}
         elif wrong:
-            call.failure = 422, {"detail": [_entry(problem) for problem in wrong]}
+            call.failure = 422, {"detail": [entry(problem) for problem in wrong]}
         elif call.kind.isdigit() or call.kind in ("policy", "moderated", "failed"):
-            call.failure = _failure(call)
+            call.failure = failure(call)
         unbilled = wrong or (call.failure and call.failure[0] >= 500)
         if unbilled:  # https://fal.ai/docs/model-apis/model-endpoints/reliability: server errors are not billed
             self.ledger.change(call.submission.number, paid=False)
@@ -239,7 +221,7 @@ class Fal(Wire):
         return Reply.json(202, {"status": "CANCELLATION_REQUESTED"})
 
     def media(self, request: Request, fault: Fault | None) -> Reply:
-        """A public file: https://fal.ai/docs/documentation/model-apis/media-expiration (gone for good afterwards)."""
+        """A public file; gone for good after its time: the platform header X-Fal-Object-Lifecycle-Preference."""
         call, kind = self.media_call(request, fault, "Authorization")
         gone = call and call.media_seconds is not None and self.now() > call.ends + call.media_seconds
         if not call or gone or kind in ("expired", "unknown_id") or self.now() < call.ends:
@@ -251,16 +233,16 @@ class Fal(Wire):
         """https://fal.ai/docs/platform-apis/v1/models/requests/by-endpoint: ended requests, the newest end first."""
         names = [name for value in request.query.get("endpoint_id", ()) for name in value.split(",")]
         if not names:
-            raise Refused(_platform_error(400, "validation_error", "endpoint_id is required"))
+            raise Refused(platform_error(400, "validation_error", "endpoint_id is required"))
         try:
             page = int(base64.b64decode(request.one("cursor"))) if request.one("cursor") else 1
             limit = int(request.one("limit") or _PAGE)
             start = _moment(request.one("start"), self.now() - (90 if request.one("request_id") else 1) * _DAY)
             end = _moment(request.one("end"), self.now() + 1)
         except ValueError as error:
-            raise Refused(_platform_error(400, "validation_error", str(error))) from None
+            raise Refused(platform_error(400, "validation_error", str(error))) from None
         if not 1 <= limit <= _LONGEST_PAGE:
-            raise Refused(_platform_error(400, "validation_error", "limit is from 1 to 100"))
+            raise Refused(platform_error(400, "validation_error", "limit is from 1 to 100"))
         ended = sorted(
             (each for each in self.kept() if self._is_listed(each, request, names, start, end)),
             key=lambda each: -(each.ends - each.starts if request.one("sort_by") == "duration" else each.ends),
@@ -346,42 +328,12 @@ class Fal(Wire):
         return item
 
 
-def _entry(problem: Problem) -> dict[str, Any]:
-    """https://fal.ai/docs/documentation/model-apis/errors: loc, msg, type, url, input."""
-    return {**problem.to_json(), "url": f"https://docs.fal.ai/errors#{problem.type}"}
-
-
-def _failure(call: Call) -> tuple[int, dict[str, Any]]:
-    """How a model ends that does not make its picture."""
-    if call.kind in ("policy", "moderated", "422"):
-        # https://fal.ai/docs/documentation/model-apis/errors#content_policy_violation
-        problem = Problem(
-            ("body", "prompt"),
-            "The content could not be processed because it was flagged by a content checker.",
-            "content_policy_violation",
-            call.order.prompt,
-        )
-        categories = ["model_moderated"] if call.kind == "moderated" else ["sexual"]
-        return 422, {"detail": [{**_entry(problem), "categories": categories}]}
-    status = 500 if call.kind == "failed" else int(call.kind)
-    if status == 500:
-        problem = Problem(("body",), "Internal server error", "internal_server_error", None)
-        return 500, {"detail": [_entry(problem)]}
-    detail, kind = _REQUEST_ERRORS.get(status, (_OTHER_ERRORS.get(status, ""), "bad_request"))
-    return status, {"detail": detail, "error_type": kind}
-
-
 def _lifetime(request: Request) -> float | None:
     """X-Fal-Object-Lifecycle-Preference: `{"expiration_duration_seconds": n}`."""
     try:
         return float(json.loads(request.headers["X-Fal-Object-Lifecycle-Preference"])["expiration_duration_seconds"])
     except (TypeError, ValueError, KeyError):
         return None
-
-
-def _platform_error(status: int, kind: str, message: str) -> Reply:
-    """https://fal.ai/docs/platform-apis/v1: `error` with type and message."""
-    return Reply.json(status, {"error": {"type": kind, "message": message}})
 
 
 def _moment(text: str, default: float) -> float:

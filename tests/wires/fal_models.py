@@ -1,7 +1,8 @@
 """fal's image models: the fields that each endpoint documents, its price, and where its maps are.
 
-Each endpoint's fields are on https://fal.ai/models/ENDPOINT/llms.txt (read 2026-11); `real_cfg_scale`,
-`use_real_cfg` and `negative_prompt` of flux-general are from callers of it, not from the page.
+Each endpoint's fields are on https://fal.ai/models/ENDPOINT/llms.txt. Stored copies of 2026-11 show the first fields
+and the prices of flux-general, z-image and flux-2-pro; the other fields are from callers of these endpoints and from
+memory. A field that is refused here may exist: look at the page before a client is changed for it.
 """
 
 from __future__ import annotations
@@ -191,7 +192,7 @@ MODELS: Mapping[str, Model] = {
 
 
 def maps_in(inputs: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Where the maps and references of a body are, and what is there."""
+    """The place and the text of each map and reference in a body."""
     for name in ("controlnet_unions", "controlnets"):
         for index, union in enumerate(inputs.get(name) or ()):
             for number, control in enumerate(union.get("controls", [union])):

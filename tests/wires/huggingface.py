@@ -2,13 +2,16 @@
 
 - The router: https://huggingface.co/docs/inference-providers/providers/fal-ai, and huggingface_hub's client of it
   (`inference/_providers/fal_ai.py`), the only place where `?_subdomain=queue` is written down. The router passes fal's
-  response on as it is: its URLs lead to queue.fal.run, where a token of Hugging Face is worth nothing, so that client
-  puts the router's address, `/fal-ai` and the query around their paths. Without the query the router calls fal.run:
-  synchronous, the model's result is the response.
+  response on unchanged: its URLs lead to queue.fal.run, which does not accept tokens of Hugging Face. That client takes
+  the path of `response_url`, and puts the router's address, `/fal-ai` and the query around it. Without the query the
+  router calls fal.run: synchronous, the model's result is the response.
 - An own endpoint: https://huggingface.co/docs/inference-endpoints/guides/test_endpoint and
   https://huggingface.co/docs/inference-providers/tasks/text-to-image: `{"inputs", "parameters"}`, the response is the
   picture.
 - The token: https://huggingface.co/docs/hub/api#get-apiwhoami-v2
+
+Assumed: the sentences in `error`, that the router passes a cancellation on, and the price of an own endpoint's picture,
+which is billed by the hour.
 """
 
 from __future__ import annotations
@@ -34,15 +37,18 @@ TEXT_TO_IMAGE: Mapping[str, Field] = {
     "guidance_scale": Field("number"),
     "negative_prompt": Field("string"),
     "num_inference_steps": Field("integer", least=1),
-    "width": Field("integer", least=1),
-    "height": Field("integer", least=1),
+    "width": Field("integer", least=1, most=2048),  # the page has no bound; a handler's memory has
+    "height": Field("integer", least=1, most=2048),
     "scheduler": Field("string"),
     "seed": Field("integer"),
     # https://huggingface.co/docs/inference-providers/tasks/image-to-image#request
     "prompt": Field("string"),
     "target_size": Field(
         "object",
-        fields={"width": Field("integer", required=True), "height": Field("integer", required=True)},
+        fields={
+            "width": Field("integer", required=True, least=1, most=2048),
+            "height": Field("integer", required=True, least=1, most=2048),
+        },
     ),
 }
 CONTROL_FIELDS: Mapping[str, Field] = {
@@ -158,12 +164,12 @@ class HuggingFace(Fal):
         if self.sleeping:
             # https://huggingface.co/docs/inference-endpoints/autoscaling#scaling-to-0
             return self.refusal(503, "503 Service Unavailable")
-        order = self._order(request)
+        order, seed = self._order(request)
         call = self.take(
             request,
             model="endpoint",
             order=order,
-            seed=request.json().get("parameters", {}).get("seed"),
+            seed=seed,
             inputs={},
             usd=0.01,
         )
@@ -176,7 +182,8 @@ class HuggingFace(Fal):
         file = call.file()
         return Reply(200, file.data, file.content_type, submission=call.submission.number)
 
-    def _order(self, request: Request) -> Order:
+    def _order(self, request: Request) -> tuple[Order, int | None]:
+        """The picture, and the seed that was sent."""
         try:
             body = request.json()
         except ValueError:
@@ -197,8 +204,9 @@ class HuggingFace(Fal):
             raise Refused(self.refusal(400, f"cannot load the image: {error}")) from None
         size = given.get("target_size") or given
         prompt = body["inputs"] if given.get("prompt") is None else given["prompt"]
-        seed = given["seed"] if given.get("seed") is not None else random.Random().randrange(2**32)
-        return Order(prompt, seed, size.get("width") or 1024, size.get("height") or 1024, tuple(maps))
+        seed = given.get("seed")
+        drawn = random.Random().randrange(2**32) if seed is None else seed
+        return Order(prompt, drawn, size.get("width") or 1024, size.get("height") or 1024, tuple(maps)), seed
 
 
 def _behind_the_door(request: Request) -> Request:

@@ -1,6 +1,6 @@
 """The ledger: every submission that a far end has taken, and which of them it bills.
 
-A harness asks it whether a picture was paid twice; the answer never depends on what a client has seen.
+It is what a harness compares with the client's rows: what a client has seen of a response changes nothing in it.
 """
 
 from __future__ import annotations

@@ -5,12 +5,14 @@ Pages, read 2026-11:
 - generations: https://developers.openai.com/api/reference/resources/images/methods/generate
 - edits, multipart or JSON: https://developers.openai.com/api/reference/resources/images/methods/edit
 - errors: https://developers.openai.com/docs/guides/error-codes
-- X-Client-Request-Id: https://developers.openai.com/api/reference/overview#debugging-requests
+- X-Client-Request-Id: https://developers.openai.com/api/reference/overview, debugging requests
 - models: https://developers.openai.com/api/reference/resources/models/methods/list
-- vLLM-Omni: https://docs.vllm.ai/projects/vllm-omni/en/latest/serving/image_generation_api/ and image_edit_api/
-- SGLang: https://docs.sglang.ai/diffusion/api/openai_api.html
+- vLLM-Omni: https://docs.vllm.ai/projects/vllm-omni/en/stable/serving/image_generation_api/ and image_edit_api/
+- SGLang-Diffusion: the source of its OpenAI routes
 
-OpenAI documents no `Idempotency-Key`; servers behind a gateway may honour one, which is a switch here.
+OpenAI documents no `Idempotency-Key`; servers behind a gateway may honour one, which is a switch here. Assumed: the
+longest side, the type and code of a refusal for its content, the tokens of a picture and their price, the codes of
+errors that are on no page, and the fields of SGLang.
 """
 
 from __future__ import annotations
@@ -72,11 +74,12 @@ _FIELDS: Mapping[str, Fields] = {
 _REFERENCE: Fields = {"image_url": Field("string"), "file_id": Field("string")}
 _EDITS: Fields = {"input_fidelity": Field("string", choices=("high", "low"))}
 
+_LONGEST = 3840
 _TOKENS = {"low": 272, "medium": 1056, "high": 4160, "auto": 4160}  # of a square picture, by quality
 _USD_A_TOKEN = 40 / 1_000_000
 
 _ERRORS = {
-    # https://developers.openai.com/docs/guides/error-codes: message, type, code
+    # https://developers.openai.com/docs/guides/error-codes: message; type and code as far as the page has them
     400: ("Invalid request.", "invalid_request_error", "invalid_value"),
     401: ("Incorrect API key provided.", "invalid_request_error", "invalid_api_key"),
     402: ("Payment required.", "invalid_request_error", "billing_hard_limit_reached"),
@@ -259,7 +262,7 @@ class OpenAI(Wire):
             raise Refused(_error(404, message, "invalid_request_error", "model", "model_not_found"))
 
     def _reference(self, reference: Mapping[str, Any]) -> bytes:
-        if "image_url" not in reference:
+        if not reference.get("image_url"):
             raise Refused(_error(400, "No such file.", "invalid_request_error", "images", "file_not_found"))
         return self._data_uri(reference["image_url"])
 
@@ -285,8 +288,8 @@ class OpenAI(Wire):
         if size == "auto":
             return decoded(maps[-1]).shape[1::-1] if maps else (1024, 1024)
         found = re.fullmatch(r"(\d{2,4})x(\d{2,4})", size)
-        if not found or int(found[1]) % 16 or int(found[2]) % 16:
-            message = f"Invalid value: '{size}'. Sizes are WIDTHxHEIGHT in multiples of 16."
+        if not found or any(int(side) % 16 or int(side) > _LONGEST for side in found.groups()):
+            message = f"Invalid value: '{size}'. Sizes are WIDTHxHEIGHT in multiples of 16, up to {_LONGEST}."
             raise Refused(_error(400, message, "invalid_request_error", "size", "invalid_value"))
         return int(found[1]), int(found[2])
 
@@ -296,7 +299,7 @@ def _error(status: int, message: str, kind: str, param: str | None, code: str | 
 
 
 def _moderated(call: Call) -> Reply:
-    """https://developers.openai.com/api/docs/guides/image-generation#content-moderation"""
+    """A refusal for the content of prompt or picture; its form is assumed."""
     message = (
         "Your request was rejected by the safety system. If you believe this is an error, contact us at help.openai.com"
         f" and include the request ID req_{call.id}. safety_violations=[sexual]."

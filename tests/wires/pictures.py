@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import threading
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -23,6 +24,8 @@ Pixels = NDArray[np.uint8]
 CONTENT_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 GIANT = 64 * 1024 * 1024
 BOMB_SIDE = 30_000
+_DRAWING = threading.BoundedSemaphore(2)
+"""Fifty pictures drawn at once take half a gigabyte."""
 _BLACK = 24  # levels: a map's ground is at most this far from black, and a figure at least this far from its ground
 _SKIN = ((236, 188, 160), (198, 134, 96), (141, 85, 54), (255, 219, 190))
 
@@ -71,10 +74,11 @@ def decoded(file: bytes) -> Pixels:
 def file_of(order: Order, kind: str = "") -> File:
     """The picture of an order. `kind`: the fault in it, "" for none."""
     width, height = (order.width // 2, order.height // 2) if kind == "other_size" else (order.width, order.height)
-    pixels = _drawn(order, width, height)
-    if kind == "flagged":
-        pixels = np.zeros_like(pixels)
-    data = _spoilt(pixels, order.format, kind)
+    with _DRAWING:
+        pixels = _drawn(order, width, height)
+        if kind == "flagged":
+            pixels = np.zeros_like(pixels)
+        data = _spoilt(pixels, order.format, kind)
     return File(data, CONTENT_TYPES[order.format], width, height)
 
 
