@@ -42,6 +42,18 @@ class CommitPoint(StrEnum):
     AFTER_GIVING_BACK = "after giving back"
 
 
+OF_HOSTED_CALLS = (
+    CommitPoint.AFTER_PLAN,
+    CommitPoint.AFTER_MARK,
+    CommitPoint.AFTER_SUBMIT,
+    CommitPoint.AFTER_ACCEPT,
+    CommitPoint.WHILE_WAITING,
+    CommitPoint.BEFORE_STORE,
+    CommitPoint.AFTER_DELIVERY,
+)
+"""Those that only a worker with a hosted backend reaches."""
+
+
 def reached(point: CommitPoint) -> None:
     """End the process here when the setting names this point; called by workers at each point."""
     countdown = _countdown()

@@ -162,16 +162,21 @@ def _reconcile(scene: Scene) -> _Reconciled:
 
 def _corrupt(store: ObjectStore, objects: Iterable[Mapping[str, Any]], poses: Iterable[Mapping[str, Any]]) -> list[str]:
     """Every object is read again, and every picture has to be the one that was asked for."""
-    seeds = {row["key"]: row["seed"] for row in poses}
+    made = {row["key"]: row for row in poses}
     problems = []
     for row in objects:
         try:
             data = store.get(row["key"], sha256=row["sha256"])
-            if row["key"] in seeds and not np.array_equal(open_image(data), painted(seeds[row["key"]])):
+            if row["key"] in made and not np.array_equal(open_image(data), _expected(store, made[row["key"]])):
                 problems.append(f"{row['key']} is the picture of another recipe")
         except PosegenError as unreadable:
             problems.append(str(unreadable))
     return problems
+
+
+def _expected(store: ObjectStore, pose: Mapping[str, Any]) -> np.ndarray:
+    """The picture of a pose: what its hosted backend has delivered, or what the far end paints for its seed."""
+    return painted(pose["seed"]) if pose["delivered"] is None else open_image(store.get(pose["delivered"]))
 
 
 def _repeated(calls: Iterable[Call], completed: Iterable[Mapping[str, Any]]) -> list[tuple[str, bool]]:

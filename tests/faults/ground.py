@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -51,11 +51,14 @@ def new_world(
     breakage: str = "",
     disk_megabytes: int = 0,
     in_bucket: bool = False,
+    backend: str | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[World]:
     """A world of its own, whole or broken.
 
     `call_seconds`: how long its workers wait for a picture; `patience`: how long its requests may take to end;
     `disk_megabytes`: its store lies on a small disk of its own; `in_bucket`: it is a bucket behind an S3 API instead.
+    `backend`: the hosted one that is asked for; `environment`: where its far end is.
     """
     folder = ground.folder / name.replace(" ", "-").replace("'", "")
     folder.mkdir()
@@ -86,6 +89,8 @@ def new_world(
             patience=patience,
             breakage=breakage,
             disk=disk,
+            backend=backend,
+            environment=dict(environment or {}),
             bucket=bucket or "",
             storage=storage,
         )

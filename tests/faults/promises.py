@@ -156,8 +156,10 @@ group by g.id having count(e.sequence) <> g.last_event or coalesce(max(e.sequenc
 
 # The far end knows a pose by its seed, which no two poses of one world share.
 COMPLETED: LiteralString = """
-select seed, extract(epoch from completed_at)::float8 as at, p.id, o.key, o.sha256
-from generated_poses p join objects o on o.id = p.image_object where p.status = 'completed'
+select p.seed, extract(epoch from p.completed_at)::float8 as at, p.id, o.key, o.sha256, f.key as delivered
+from generated_poses p join objects o on o.id = p.image_object
+left join backend_calls c on c.pose_id = p.id and c.state = 'used' left join objects f on f.id = c.object_id
+where p.status = 'completed'
 """
 
 RECOVERED: LiteralString = """

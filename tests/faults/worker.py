@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from time import time as true_time
@@ -22,7 +22,9 @@ from uuid import UUID
 import psycopg
 import structlog
 
+from posegen.backends import mannequin
 from posegen.backends.breaker import BackendRule
+from posegen.backends.registry import Backends
 from posegen.database.connection import Database
 from posegen.designs.making import make_design
 from posegen.designs.work import DESIGNS, claim_designs, start_design
@@ -88,6 +90,7 @@ class Orders:
         clock_ahead: seconds that its clock is ahead. `clock_rate`: seconds of its clock in one of ours.
         breakage: what is broken in it, see `breakages.py`.
         call_seconds: how long it waits for a picture.
+        environment: variables of the hosted backends that it may call.
         ticks: file that a sensor adds a byte to after each pass.
     """
 
@@ -111,6 +114,7 @@ class Orders:
     ticks: str = ""
     threads: int = 2
     slots: int = 100
+    environment: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As the nursery takes them."""
@@ -124,6 +128,7 @@ class ToldToStop(BaseException):
 def be_a_worker(orders_given: dict[str, Any]) -> None:
     """Work until somebody ends it."""
     orders = Orders(**orders_given)
+    os.environ.update(orders.environment)
     if orders.namespace:
         enter_namespace(orders.namespace)
     _set_clock(orders.clock_ahead, orders.clock_rate)
@@ -133,6 +138,7 @@ def be_a_worker(orders_given: dict[str, Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     checked = _note_checks()
     break_it(orders.breakage)
+    backends = Backends.of(Settings(posegen_backend_seconds=orders.call_seconds))
     with Database(orders.database, idle_seconds=IDLE_SECONDS) as database:
         if orders.role == "sensor":
             _sense(database, orders)
@@ -143,6 +149,8 @@ def be_a_worker(orders_given: dict[str, Any]) -> None:
                 database=database,
                 store=_store(orders),
                 open_backend=lambda _: HostedBackend(orders.far_end, orders.call_seconds, checked.get),
+                open_hosted=backends.open_hosted,
+                describe=lambda name: None if name == mannequin.NAME else backends.descriptions.get(name),
                 render_threads=orders.threads,
                 lease_seconds=orders.lease_seconds,
                 retry_rule=RULE,
@@ -159,7 +167,12 @@ def _sense(database: Database, orders: Orders) -> NoReturn:
         try:
             recovery.recover(database, RULE, TimeLimits(), worker_home=home)
             intake.take_in(
-                database, default_backend="mannequin", prices=Prices(pose=PRICE), draw_seed=lambda: 0, limit=100
+                database,
+                default_backend="mannequin",
+                prices=Prices(pose=PRICE),
+                draw_seed=lambda: 0,
+                limit=100,
+                backends=Backends.of(Settings()).descriptions,
             )
             claims.claim_next(database, most_running=orders.slots)
             for other in (DESIGNS, VARIANTS):

@@ -78,6 +78,8 @@ class World:
     patience: float
     breakage: str
     disk: PrivateDisk | None
+    backend: str | None = None
+    environment: dict[str, str] = field(default_factory=dict)
     bucket: str = ""
     storage: HttpFaultProxy | None = None
     accepted: list[UUID] = field(default_factory=list)
@@ -102,10 +104,10 @@ class World:
         """A request that is accepted as soon as this transaction is committed."""
         row = connection.execute(
             """
-            insert into generation_requests (user_id, poses, variations, formats, seed)
-            values (%s, %s, %s, %s, %s) returning id
+            insert into generation_requests (user_id, poses, variations, formats, seed, backend)
+            values (%s, %s, %s, %s, %s, %s) returning id
             """,
-            [self.user, [LIBRARY_POSE], poses, list(formats), self.next_seed()],
+            [self.user, [LIBRARY_POSE], poses, list(formats), self.next_seed(), self.backend],
         ).fetchone()
         return UUID(str(row["id"] if isinstance(row, dict) else row[0]))
 
@@ -185,6 +187,7 @@ class World:
             "lease_seconds": self.lease_seconds,
             "call_seconds": self.call_seconds,
             "breakage": self.breakage,
+            "environment": self.environment,
             "ticks": str(self.folder / f"{name}.ticks"),
             **given,
         })  # fmt: skip
