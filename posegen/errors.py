@@ -266,6 +266,30 @@ class ArchiveFailed(PosegenError):
     """An archive that cannot be made: nothing is there to put into it, or a file has another size than its row says."""
 
 
+# --- foreign URLs ------------------------------------------------------------------------------------------------
+
+
+class FetchError(PosegenError):
+    """A foreign URL was not read. `url`: it without user, query and fragment; `reason`: why, for a message."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.url = url
+        self.reason = reason
+        super().__init__(f"{url} was not read: {reason}.")
+
+
+class FetchRefused(FetchError):
+    """The URL, its address, a redirect or the size of its body is not allowed; trying again does not help."""
+
+
+class FetchFailed(FetchError):
+    """No complete response with status 200. `status`: the one that came instead, None without a response."""
+
+    def __init__(self, url: str, reason: str, *, status: int | None = None) -> None:
+        self.status = status
+        super().__init__(url, reason)
+
+
 # --- storage -----------------------------------------------------------------------------------------------------
 
 

@@ -31,6 +31,7 @@ _BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 _URL = r"^https?://[^\s/@?#]+(/[^\s?#]*)?$"
 _ENDPOINT = r"^https?://[^\s/@?#]+(/[^\s?#]*)?$"
 _CDN = r"^(https://)?[^\s/:@?#]+/?$"
+_PROXY = r"http://[^\s/?#]+/?"
 _WEBHOOK = r"https?://[^\s/?#]+([/?][^\s#]*)?"
 _ORIGIN = r"\*|https?://[^\s/@?#,]+"
 _SHORTEST_SECRET = 16
@@ -47,7 +48,7 @@ _NEEDED = {
     "s3": ("s3_bucket",),
 }
 # What a variable's name holds whose value is never shown.
-_SECRETS = ("DATABASE_URL", "SECRET", "KEY", "TOKEN", "WEBHOOK")
+_SECRETS = ("DATABASE_URL", "SECRET", "KEY", "TOKEN", "WEBHOOK", "PROXY")
 
 
 class Settings(BaseSettings):
@@ -281,6 +282,9 @@ class Settings(BaseSettings):
     posegen_alert_account_share: float = Field(
         default=0.95, ge=0.5, le=1, description="Share of its space from which on an account counts as nearly full."
     )
+    posegen_fetch_proxy: SecretStr | None = Field(
+        default=None, description="Proxy that foreign URLs are fetched through; it has to refuse private addresses."
+    )
     posegen_log_format: Literal["console", "json"] = Field(default="console", description="How log lines look.")
     posegen_log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least important level that is logged."
@@ -364,6 +368,13 @@ class Settings(BaseSettings):
     def _reachable(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not re.fullmatch(_WEBHOOK, value.get_secret_value()):
             raise ValueError("has to begin with https:// or http:// and a host, without spaces")
+        return value
+
+    @field_validator("posegen_fetch_proxy")
+    @classmethod
+    def _http_proxy(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(_PROXY, value.get_secret_value()):
+            raise ValueError("has to be http://host:port, if need be with user:password@ before the host")
         return value
 
     @field_validator("cors_origins")

@@ -1,4 +1,4 @@
-"""Numbers and folders in the settings: every number has two ends, and what uses it works at both."""
+"""Numbers, proxies and folders in the settings: every number has two ends, and what uses it works at both."""
 
 from __future__ import annotations
 
@@ -139,6 +139,30 @@ def use_everything(settings: Settings) -> None:
     assert Thresholds.of(settings).move_bytes < 2**63
     assert dagster_environment(settings, DatabaseUrls("", "", embedded=True))
     assert isinstance(shown_settings(settings), dict)
+
+
+# --- proxies ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("url", ["http://proxy.example:3128", "http://user:hunter2@proxy.example:3128/"])
+def test_a_proxy_may_need_a_password(url: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("POSEGEN_FETCH_PROXY", url)
+
+    proxy = load_settings().posegen_fetch_proxy
+    assert proxy is not None
+    assert proxy.get_secret_value() == url
+    assert "hunter2" not in str(shown_settings(load_settings()))
+
+
+@pytest.mark.parametrize(
+    "url", ["https://u:hunter2@proxy.example", "u:hunter2@proxy.example", "socks5://hunter2", "http://"]
+)
+def test_a_proxy_that_is_no_http_url_is_refused_without_showing_it(url: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("POSEGEN_FETCH_PROXY", url)
+
+    with pytest.raises(SettingsInvalid, match=r"POSEGEN_FETCH_PROXY = .*http://host:port") as invalid:
+        load_settings()
+    assert "hunter2" not in str(invalid.value)
 
 
 # --- folders ----------------------------------------------------------------------------------------------------------
