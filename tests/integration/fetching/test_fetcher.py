@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -225,6 +226,22 @@ def test_the_next_address_is_tried(server: ScriptedServer) -> None:
     assert fetcher.fetch(origin, most_bytes=PLENTY, seconds=LONG).data == b"ok"
 
 
+def test_an_address_that_does_not_respond_leaves_time_for_the_next(server: ScriptedServer) -> None:
+    server.replies["/"] = response(b"ok")
+    origin = f"http://pictures.example:{server.port}"
+    with ExitStack() as stack:
+        full = stack.enter_context(socket.create_server(("127.0.0.3", server.port), backlog=0))
+        for _ in range(4):  # connections that are not accepted fill the queue; further ones get no reply
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+
+        fetcher = Fetcher(origins=(origin,), resolve=lambda _: ["127.0.0.3", "127.0.0.1"])
+        assert fetcher.fetch(origin, most_bytes=PLENTY, seconds=4).data == b"ok"
+        with pytest.raises(FetchFailed, match=r"within 0\.3 s"):
+            replace(fetcher, resolve=lambda _: ["127.0.0.3"]).fetch(origin, most_bytes=PLENTY, seconds=0.3)
+
+
 def test_a_name_without_an_address_is_a_failure() -> None:
     def unknown(_: str) -> Sequence[str]:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -351,8 +368,10 @@ def test_a_certificate_that_is_not_trusted_is_a_failure(
 def test_a_handshake_that_hangs_ends_at_the_deadline() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         origin = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        began = time.monotonic()
         with pytest.raises(FetchFailed, match=r"within 0\.3 s"):
             Fetcher(origins=(origin,)).fetch(origin, most_bytes=9, seconds=0.3)
+    assert time.monotonic() - began < 10
 
 
 def test_the_proxy_of_the_settings_gets_every_foreign_url(
