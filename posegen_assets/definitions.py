@@ -44,10 +44,8 @@ from posegen_assets.usage import reports_are_current, usage_daily, usage_monthly
 from posegen_assets.variants import image_variants
 from resources.environment import deployment_resources
 from sensors.alerts import alerts
-from sensors.designs import design_requests
 from sensors.outcomes import cancelled_runs, failed_runs
-from sensors.requests import generation_requests
-from sensors.variants import image_requests
+from sensors.requests import design_requests, generation_requests, image_requests
 
 _settings = load_settings()
 configure_logging(_settings)

@@ -216,12 +216,6 @@ def delete(studio: Studio, design_id: UUID) -> None:
     studio.store.delete(_manifest_of(design_id))
 
 
-def deleted_waiting(database: Database) -> bool:
-    """Whether objects of deleted designs are left in a store."""
-    with database.transaction() as connection:
-        return rows.deleted_waiting(connection)
-
-
 def clear_deleted(studio: Studio) -> list[UUID]:
     """Delete the objects that deleted designs have left; returns these designs, whose partitions may be deleted now.
 

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from posegen.database.connection import Database
-from posegen.designs import work as designs
+from posegen.designs import kind as designs
 from posegen.designs.work import DESIGNS
 from posegen.error_codes import ErrorCode
 from posegen.errors import DatabaseUnusable, LeaseLost, PartlyDone, RequestRefused, StoreUnavailable
