@@ -160,14 +160,14 @@ def refuse(database: Database, work: Work, lease: Lease, refusal: RequestRefused
 
 
 @again_after_conflict
-def release(database: Database, work: Work, lease: Lease, *, reason: str, wait_seconds: float = 0) -> bool:
+def release(database: Database, work: Work, lease: Lease, *, reason: str) -> bool:
     """Put a row back at the cost of no attempt; returns False when the lease is lost."""
     with database.transaction() as connection:
         progress = work.queue.hold(connection, lease)
         if progress is None:
             return False
         reached(CommitPoint.BEFORE_GIVING_BACK)
-        work.put_back(connection, progress, wait_seconds=wait_seconds, reason=reason)
+        work.put_back(connection, progress, wait_seconds=0, reason=reason)
     reached(CommitPoint.AFTER_GIVING_BACK)
     return True
 
