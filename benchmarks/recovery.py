@@ -21,6 +21,7 @@ from rich.progress import track
 from benchmarks.running_platform import machine, percentile
 from posegen.supervisor.process_groups import run_workers
 from tests.homes import Home
+from tests.processes import leads_a_group
 from tests.servers import remove_cluster
 
 AT_ONCE = 2
@@ -46,7 +47,9 @@ class DefaultHome(Home):
 
     def workers(self) -> list[int]:
         """The processes that execute runs."""
-        return [run for pid in self.processes() if _is_code_server(pid) for run in run_workers(pid)]
+        return [
+            run for pid in filter(leads_a_group, self.processes()) if _is_code_server(pid) for run in run_workers(pid)
+        ]
 
 
 @dataclass(frozen=True)

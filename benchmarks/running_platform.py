@@ -113,8 +113,9 @@ def tree_of(pid: int) -> dict[int, str]:
         each = open_.pop()
         for child in children.get(each, []):
             name = _name(commands.get(child, ""))
-            # What a fork server starts has its command line: those are the runs.
-            found[child] = "runs" if name == found[each] == "fork server" else name
+            # The first fork server is a fork of the code server, and the runs are forks of it, with its command line.
+            forks = {"code server": "fork server", "fork server": "runs"}
+            found[child] = forks.get(found[each], name) if name in forks else name
             open_.append(child)
     return found
 

@@ -101,6 +101,10 @@ class Studio:
             thumbnails=thumbnail_sizes(settings.posegen_thumbnails),
         )
 
+    def hold_lock(self, run_id: str) -> UUID | None:
+        """Hold this run's file lock to the end of the process; returns the id of its folder, None without one."""
+        return None if self.worker_home is None else self.worker_home.hold(run_id)
+
     def store_named(self, name: str) -> ObjectStore:
         """The store that a row names: it may lie elsewhere than what is new. Raises `StoreUnknown`."""
         if name == self.store.name:

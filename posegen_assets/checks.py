@@ -9,6 +9,7 @@ from uuid import UUID
 import dagster as dg
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
+from posegen.errors import GenerationUnknown
 from posegen.generations.reading.inspection import (
     Inspection,
     inspect_counts,
@@ -17,69 +18,53 @@ from posegen.generations.reading.inspection import (
     inspect_quality,
 )
 from posegen.studio import Studio
-from posegen_assets.refusals import generation_of, refusals_in_words
+from posegen_assets.refusals import refusals_in_words, row_of
 from resources.studio import StudioResource
 
 _SHOWN = 20
 
 
-@dg.asset_check(
-    asset="generated_poses", blocking=True, description="Every pose and thumbnail is stored, whole and in its size."
-)
-def poses_are_whole(
-    context: dg.AssetCheckExecutionContext, studio: dg.ResourceParam[StudioResource]
-) -> dg.AssetCheckResult:
-    """Reads every object of the generation back and compares its hash and size."""
-    return _result(context, studio, inspect_poses, dg.AssetCheckSeverity.ERROR)
-
-
-@dg.asset_check(
-    asset="generated_poses", description="Every pose is sharp, bright and different enough, with its figure in place."
-)
-def quality(context: dg.AssetCheckExecutionContext, studio: dg.ResourceParam[StudioResource]) -> dg.AssetCheckResult:
-    """Judges what was measured on each picture again; no picture is read."""
-    return _result(context, studio, inspect_quality, dg.AssetCheckSeverity.WARN)
-
-
-@dg.asset_check(asset="exports", description="Every export is stored, whole and in its platform's size.")
-def exports_are_whole(
-    context: dg.AssetCheckExecutionContext, studio: dg.ResourceParam[StudioResource]
-) -> dg.AssetCheckResult:
-    """Reads every export of the generation back and compares its hash and size."""
-    return _result(context, studio, inspect_exports, dg.AssetCheckSeverity.ERROR)
-
-
-@dg.asset_check(asset="exports", description="Every pose that was asked for is there, in every format.")
-def nothing_is_missing(
-    context: dg.AssetCheckExecutionContext, studio: dg.ResourceParam[StudioResource]
-) -> dg.AssetCheckResult:
-    """Compares what the request asked for with what is there."""
-    return _result(context, studio, inspect_counts, dg.AssetCheckSeverity.WARN)
-
-
-def _result(
-    context: dg.AssetCheckExecutionContext,
-    studio: dg.ResourceParam[StudioResource],
+def _check(
+    name: str,
+    asset: str,
     inspect: Callable[[Studio, UUID], Inspection],
     severity: dg.AssetCheckSeverity,
-) -> dg.AssetCheckResult:
-    partition = context.run.tags.get(PARTITION_NAME_TAG)
-    if partition is None:
-        raise dg.Failure(
-            "A check looks at one generation. Start it as part of a run of that generation's partition.",
-            allow_retries=False,
+    *,
+    description: str,
+    blocking: bool = False,
+) -> dg.AssetChecksDefinition:
+    """A check of one generation.
+
+    Args:
+        name: of the check.
+        asset: what is checked.
+        inspect: finds the problems of a generation.
+        severity: of a check that finds problems.
+        description: what Dagster's UI says of the check.
+        blocking: whether a run ends at a check that does not pass.
+    """
+
+    @dg.asset_check(name=name, asset=asset, blocking=blocking, description=description)
+    def check(context: dg.AssetCheckExecutionContext, studio: dg.ResourceParam[StudioResource]) -> dg.AssetCheckResult:
+        partition = context.run.tags.get(PARTITION_NAME_TAG)
+        if partition is None:
+            raise dg.Failure(
+                "A check looks at one generation. Start it as part of a run of that generation's partition.",
+                allow_retries=False,
+            )
+        with refusals_in_words(context), studio.open() as opened:
+            inspection = inspect(opened, row_of(partition, GenerationUnknown))
+        return dg.AssetCheckResult(
+            passed=not inspection.problems,
+            severity=severity,
+            metadata={
+                "generation": partition,
+                "looked at": inspection.looked_at,
+                "problems": dg.MetadataValue.md(_listed(inspection.problems)),
+            },
         )
-    with refusals_in_words(context), studio.open() as opened:
-        inspection = inspect(opened, generation_of(partition))
-    return dg.AssetCheckResult(
-        passed=not inspection.problems,
-        severity=severity,
-        metadata={
-            "generation": partition,
-            "looked at": inspection.looked_at,
-            "problems": dg.MetadataValue.md(_listed(inspection.problems)),
-        },
-    )
+
+    return check
 
 
 def _listed(problems: list[str]) -> str:
@@ -89,4 +74,22 @@ def _listed(problems: list[str]) -> str:
     return "\n".join(lines) or "none"
 
 
-CHECKS = [poses_are_whole, quality, exports_are_whole, nothing_is_missing]
+_ERROR, _WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+CHECKS = [
+    _check(
+        "poses_are_whole", "generated_poses", inspect_poses, _ERROR, blocking=True,
+        description="Every pose and thumbnail is stored, whole and in its size.",
+    ),
+    _check(
+        "quality", "generated_poses", inspect_quality, _WARN,
+        description="Every pose is sharp, bright and different enough, with its figure in place.",
+    ),
+    _check(
+        "exports_are_whole", "exports", inspect_exports, _ERROR,
+        description="Every export is stored, whole and in its platform's size.",
+    ),
+    _check(
+        "nothing_is_missing", "exports", inspect_counts, _WARN,
+        description="Every pose that was asked for is there, in every format.",
+    ),
+]  # fmt: skip

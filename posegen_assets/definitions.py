@@ -8,46 +8,19 @@ from posegen_assets.checks import CHECKS
 from posegen_assets.designs import design_previews
 from posegen_assets.exports import exports
 from posegen_assets.health import health
-from posegen_assets.jobs import (
-    clean_up_images,
-    generate,
-    make_variants,
-    reconcile_storage,
-    recount_space,
-    recover_lost_work,
-    render_designs,
-    report_day,
-    report_month,
-    report_week,
-    retire_work,
-    verify_everything,
-    watch_health,
-)
-from posegen_assets.maintenance import invariants_hold, recovery
+from posegen_assets.jobs import JOBS
+from posegen_assets.maintenance import invariants_hold, recovery, settled_calls
 from posegen_assets.pose_library import pose_library
 from posegen_assets.poses import pose_images
 from posegen_assets.retention import cleaned_images, recounted_space, retired_work
-from posegen_assets.schedules import (
-    clean_up_nightly,
-    reconcile_nightly,
-    recount_nightly,
-    recover_often,
-    report_daily,
-    report_monthly,
-    report_weekly,
-    retire_nightly,
-    verify_hourly,
-    watch_often,
-)
+from posegen_assets.schedules import SCHEDULES
 from posegen_assets.storage_upkeep import move_storage, reconciled_storage
 from posegen_assets.usage import reports_are_current, usage_daily, usage_monthly, usage_weekly
 from posegen_assets.variants import image_variants
 from resources.environment import deployment_resources
 from sensors.alerts import alerts
-from sensors.designs import design_requests
 from sensors.outcomes import cancelled_runs, failed_runs
-from sensors.requests import generation_requests
-from sensors.variants import image_requests
+from sensors.requests import design_requests, generation_requests, image_requests
 
 _settings = load_settings()
 configure_logging(_settings)
@@ -60,6 +33,7 @@ defs = dg.Definitions(
         image_variants,
         design_previews,
         recovery,
+        settled_calls,
         health,
         reconciled_storage,
         cleaned_images,
@@ -70,34 +44,8 @@ defs = dg.Definitions(
         usage_monthly,
     ],
     asset_checks=[*CHECKS, invariants_hold, reports_are_current],
-    jobs=[
-        generate,
-        make_variants,
-        render_designs,
-        recover_lost_work,
-        verify_everything,
-        reconcile_storage,
-        move_storage,
-        clean_up_images,
-        retire_work,
-        recount_space,
-        watch_health,
-        report_day,
-        report_week,
-        report_month,
-    ],
-    schedules=[
-        recover_often,
-        verify_hourly,
-        reconcile_nightly,
-        clean_up_nightly,
-        retire_nightly,
-        recount_nightly,
-        watch_often,
-        report_daily,
-        report_weekly,
-        report_monthly,
-    ],
+    jobs=[*JOBS, move_storage],
+    schedules=SCHEDULES,
     sensors=[generation_requests, failed_runs, cancelled_runs, image_requests, design_requests, alerts],
     resources=deployment_resources(_settings),
     # A process for each step would cost nine times the time of a small run; poses run in threads inside the step.

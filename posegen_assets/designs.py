@@ -9,13 +9,12 @@ import dagster as dg
 
 from posegen.designs import service
 from posegen.errors import DesignUnknown, RequestRefused
-from posegen.logs import bound
 from posegen.studio import Studio
 from posegen_assets.ownership import CODE_VERSION, DESIGN_PREVIEWS, OWNERS
-from posegen_assets.refusals import refusals_in_words
+from posegen_assets.refusals import opened, row_of, run_of
 from resources.manifest_io_manager import Manifest
 from resources.studio import StudioResource
-from sensors.targets import DESIGNS, DISPATCH_TAG
+from sensors.targets import DESIGNS
 
 
 @dg.asset(
@@ -30,22 +29,14 @@ from sensors.targets import DESIGNS, DISPATCH_TAG
 )
 def design_previews(context: dg.AssetExecutionContext, studio: dg.ResourceParam[StudioResource]) -> dg.Output[Manifest]:
     """Render the design, unless it has ended; a published one never changes."""
-    with (
-        refusals_in_words(context),
-        studio.open() as opened,
-        bound(design=context.partition_key, run=context.run.run_id),
-    ):
-        design_id = _design_of(context.partition_key)
-        _render(opened, design_id, context.run.run_id, context.run.tags.get(DISPATCH_TAG))
-        manifest = _manifest(opened, design_id)
-        return dg.Output(manifest, metadata=_metadata(opened, manifest))
-
-
-def _render(studio: Studio, design_id: UUID, run_id: str, dispatch: str | None) -> None:
-    try:
-        service.render(studio, design_id, run_id=run_id, dispatch=None if dispatch is None else int(dispatch))
-    except RequestRefused as refused:
-        raise dg.Failure(f"The design cannot be made: {refused}", allow_retries=False) from None
+    with opened(context, studio, "design") as of_step:
+        design_id, run = row_of(context.partition_key, DesignUnknown), run_of(context)
+        try:
+            service.render(of_step, design_id, run_id=run.id, dispatch=run.dispatch)
+        except RequestRefused as refused:
+            raise dg.Failure(f"The design cannot be made: {refused}", allow_retries=False) from None
+        manifest = _manifest(of_step, design_id)
+        return dg.Output(manifest, metadata=_metadata(of_step, manifest))
 
 
 def _manifest(studio: Studio, design_id: UUID) -> Manifest:
@@ -77,14 +68,3 @@ def _metadata(studio: Studio, manifest: Manifest) -> dict[str, dg.MetadataValue]
         return metadata
     url = studio.url_to_look_at(objects["preview"]["key"])
     return {"preview": dg.MetadataValue.md(f"![design]({url})"), **metadata}
-
-
-def _design_of(partition: str) -> UUID:
-    """The design that a partition stands for. Raises `DesignUnknown` when its key can be no design's."""
-    try:
-        design_id = UUID(partition)
-    except ValueError:
-        raise DesignUnknown(partition) from None
-    if str(design_id) != partition:
-        raise DesignUnknown(partition)
-    return design_id

@@ -8,12 +8,12 @@ import time
 import dagster as dg
 from pydantic import Field
 
+from posegen.errors import GenerationUnknown
 from posegen.generations.making.manifests import exports_manifest
 from posegen.generations.making.work import derive
-from posegen.logs import bound
 from posegen_assets.metadata import export_metadata
 from posegen_assets.ownership import CODE_VERSION, OWNERS, POSE_IMAGES
-from posegen_assets.refusals import generation_of, refusals_in_words, run_of
+from posegen_assets.refusals import opened, row_of, run_of
 from resources.manifest_io_manager import Manifest
 from resources.studio import StudioResource
 from sensors.targets import GENERATION_PARTITIONS
@@ -47,12 +47,8 @@ def exports(
     studio: dg.ResourceParam[StudioResource],
 ) -> dg.Output[Manifest]:
     """Derive what is missing and end the generation; on an ended one, derive what was asked for."""
-    with (
-        refusals_in_words(context),
-        studio.open() as opened,
-        bound(generation=context.partition_key, run=context.run.run_id),
-    ):
-        generation_id = generation_of(context.partition_key)
+    with opened(context, studio, "generation") as of_step:
+        generation_id = row_of(context.partition_key, GenerationUnknown)
         if generated_poses["generation"] != str(generation_id):
             raise dg.Failure(
                 f"The manifest of {generation_id} is of {generated_poses['generation']}: materialise generated_poses.",
@@ -60,7 +56,7 @@ def exports(
             )
         began = time.perf_counter()
         derived = derive(
-            opened,
+            of_step,
             generation_id,
             run_of(context),
             formats=config.formats or None,
@@ -68,8 +64,8 @@ def exports(
             again=config.again,
         )
         seconds = time.perf_counter() - began
-        manifest = exports_manifest(opened, generation_id)
-        traffic = opened.store.traffic()
+        manifest = exports_manifest(of_step, generation_id)
+        traffic = of_step.store.traffic()
     metadata = export_metadata(
         manifest, derived=derived.number, seconds=seconds, status=str(derived.status or "ended before"), traffic=traffic
     )

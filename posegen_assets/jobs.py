@@ -1,6 +1,7 @@
 """The jobs that sensors and operators start, by the names in `sensors.targets`."""
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from posegen_assets.ownership import DESIGN_PREVIEWS, VARIANTS
 from resources.traces import KEPT_TAG
@@ -12,6 +13,13 @@ _NO_RETRIES = {"dagster/max_retries": "0", "dagster/retry_on_asset_or_op_failure
 _UPKEEP = {**_NO_RETRIES, "dagster/priority": "10"}
 # What a report has written stays to be seen in Dagster.
 _KEPT = {**_UPKEEP, KEPT_TAG: "yes"}
+
+
+def _upkeep(name: str, asset: str, description: str) -> UnresolvedAssetJobDefinition:
+    """The job of an asset of upkeep, without its checks."""
+    selection = dg.AssetSelection.assets(asset).without_checks()
+    return dg.define_asset_job(name, selection=selection, description=description, tags=_UPKEEP)
+
 
 generate = dg.define_asset_job(
     GENERATE_JOB,
@@ -31,11 +39,11 @@ render_designs = dg.define_asset_job(
     description="One design: its preview, thumbnail and print.",
     tags=_NO_RETRIES,
 )
-recover_lost_work = dg.define_asset_job(
-    "recover_lost_work",
-    selection=dg.AssetSelection.assets("recovery").without_checks(),
-    description="What lost its worker, gets nowhere or takes too long is put back or ended.",
-    tags=_UPKEEP,
+recover_lost_work = _upkeep(
+    "recover_lost_work", "recovery", "What lost its worker, gets nowhere or takes too long is put back or ended."
+)
+settle_calls = _upkeep(
+    "settle_calls", "settled_calls", "Calls of hosted backends that no worker holds are collected, or cancelled there."
 )
 verify_everything = dg.define_asset_job(
     "verify_everything",
@@ -43,11 +51,10 @@ verify_everything = dg.define_asset_job(
     description="Every invariant as a query, and the stores beside their rows: `posegen verify`.",
     tags=_UPKEEP,
 )
-reconcile_storage = dg.define_asset_job(
+reconcile_storage = _upkeep(
     "reconcile_storage",
-    selection=dg.AssetSelection.assets("reconciled_storage").without_checks(),
-    description="The stores beside their rows: `posegen storage reconcile --repair`, or a report with dry_run.",
-    tags=_UPKEEP,
+    "reconciled_storage",
+    "The stores beside their rows: `posegen storage reconcile --repair`, or a report with dry_run.",
 )
 watch_health = dg.define_asset_job(
     "watch_health",
@@ -64,21 +71,27 @@ report_day, report_week, report_month = (
     )
     for period, asset in (("day", "usage_daily"), ("week", "usage_weekly"), ("month", "usage_monthly"))
 )
-clean_up_images = dg.define_asset_job(
-    "clean_up_images",
-    selection=dg.AssetSelection.assets("cleaned_images").without_checks(),
-    description="Unused images are hidden, and deleted after the grace period.",
-    tags=_UPKEEP,
+clean_up_images = _upkeep(
+    "clean_up_images", "cleaned_images", "Unused images are hidden, and deleted after the grace period."
 )
-retire_work = dg.define_asset_job(
-    "retire_work",
-    selection=dg.AssetSelection.assets("retired_work").without_checks(),
-    description="Work that ended a week ago loses its events, partitions and runs.",
-    tags=_UPKEEP,
+retire_work = _upkeep(
+    "retire_work", "retired_work", "Work that ended a week ago loses its events, partitions and runs."
 )
-recount_space = dg.define_asset_job(
-    "recount_space",
-    selection=dg.AssetSelection.assets("recounted_space").without_checks(),
-    description="Used and reserved space of every account, counted anew.",
-    tags=_UPKEEP,
-)
+recount_space = _upkeep("recount_space", "recounted_space", "Used and reserved space of every account, counted anew.")
+
+JOBS = [
+    generate,
+    make_variants,
+    render_designs,
+    recover_lost_work,
+    settle_calls,
+    verify_everything,
+    reconcile_storage,
+    clean_up_images,
+    retire_work,
+    recount_space,
+    watch_health,
+    report_day,
+    report_week,
+    report_month,
+]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from posegen.generations.calling.settling import Settled, settle_calls
 from posegen.settings import Settings
 from posegen.upkeep.invariants import Bounds
 from posegen.upkeep.metrics import note_findings
@@ -46,6 +47,22 @@ def recovery(
             "at": dg.MetadataValue.timestamp(datetime.now(UTC)),
         }
     )
+
+
+@dg.asset(
+    group_name=UPKEEP,
+    kinds={"postgres"},
+    owners=OWNERS,
+    code_version=CODE_VERSION,
+    description="Calls of hosted backends that no worker holds: finished ones collected, cancelled ones cancelled there.",
+)
+def settled_calls(
+    studio: dg.ResourceParam[StudioResource],
+) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """One look at each of them."""
+    with studio.open() as opened:
+        settled = Steps(opened.database, "settle_calls").run("calls", lambda: settle_calls(opened)) or Settled()
+    return dg.MaterializeResult(metadata={name: dg.MetadataValue.int(value) for name, value in vars(settled).items()})
 
 
 @dg.asset_check(asset=recovery, description="Every invariant holds: states, leases, events, credits, space, objects.")

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from posegen.errors import GenerationUnknown
 from posegen.generations.making.manifests import poses_manifest, thumbnails_manifest
 from posegen.generations.making.poses import make_thumbnails_again
 from posegen.generations.making.work import make
-from posegen.logs import bound
 from posegen_assets.metadata import pose_metadata, thumbnail_metadata
 from posegen_assets.ownership import CODE_VERSION, OWNERS, POSE_IMAGES
-from posegen_assets.refusals import generation_of, refusals_in_words, run_of
+from posegen_assets.refusals import opened, row_of, run_of
 from resources.studio import StudioResource
 from sensors.targets import GENERATION_PARTITIONS
 
@@ -52,18 +52,14 @@ def pose_images(
 ) -> Iterator[dg.Output[dict[str, object]]]:
     """Render what is still open, skip what is complete; selecting `thumbnails` alone makes them anew at no charge."""
     selected = context.op_execution_context.selected_output_names
-    with (
-        refusals_in_words(context),
-        studio.open() as opened,
-        bound(generation=context.partition_key, run=context.run.run_id),
-    ):
-        generation_id = generation_of(context.partition_key)
+    with opened(context, studio, "generation") as of_step:
+        generation_id = row_of(context.partition_key, GenerationUnknown)
         if "generated_poses" in selected:
-            sheet = make(opened, generation_id, run_of(context))
-            manifest = poses_manifest(opened, generation_id)
-            yield dg.Output(manifest, "generated_poses", metadata=pose_metadata(opened, manifest, sheet))
+            sheet = make(of_step, generation_id, run_of(context))
+            manifest = poses_manifest(of_step, generation_id)
+            yield dg.Output(manifest, "generated_poses", metadata=pose_metadata(of_step, manifest, sheet))
         else:
-            make_thumbnails_again(opened, generation_id)
+            make_thumbnails_again(of_step, generation_id)
         if "thumbnails" in selected:
-            manifest = thumbnails_manifest(opened, generation_id)
+            manifest = thumbnails_manifest(of_step, generation_id)
             yield dg.Output(manifest, "thumbnails", metadata=thumbnail_metadata(manifest))

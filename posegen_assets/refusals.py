@@ -1,9 +1,9 @@
-"""A step's generation and run, and the refusals that end a run with a sentence instead of a traceback.
+"""A step's row, run and studio, and the refusals that end a run with a sentence instead of a traceback.
 
 Refusals are no defects: a mistake, a generation that was cancelled or belongs to another run, an open breaker.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from uuid import UUID
@@ -17,11 +17,15 @@ from posegen.errors import (
     GenerationCancelled,
     GenerationUnknown,
     LeaseLost,
+    PosegenError,
     PoseNumberUnknown,
     UnknownName,
 )
 from posegen.generations.making.work import Run
+from posegen.logs import bound
+from posegen.studio import Studio
 from posegen.work.tick import OPERATOR
+from resources.studio import StudioResource
 from sensors.targets import DISPATCH_TAG
 
 _REFUSALS = (
@@ -51,6 +55,23 @@ def refusals_in_words(context: dg.AssetExecutionContext | dg.AssetCheckExecution
         raise dg.Failure(str(refused), allow_retries=False) from None
 
 
+@contextmanager
+def opened(context: dg.AssetExecutionContext, studio: StudioResource, noun: str) -> Iterator[Studio]:
+    """The studio of a step of one row's run, with refusals in words and the row in every log line.
+
+    Args:
+        context: of the step.
+        studio: the resource.
+        noun: what the row is called in the log.
+    """
+    with (
+        refusals_in_words(context),
+        studio.open() as of_step,
+        bound(**{noun: context.partition_key, "run": context.run.run_id}),
+    ):
+        yield of_step
+
+
 def run_of(context: dg.AssetExecutionContext) -> Run:
     """The run of this step, as the work on a generation needs it."""
     dispatch = context.run.tags.get(DISPATCH_TAG)
@@ -64,13 +85,13 @@ def _who_cancelled(context: dg.AssetExecutionContext) -> str | None:
     return OPERATOR if cancelled else None
 
 
-def generation_of(partition: str | None) -> UUID:
-    """The generation that a partition stands for. Raises `GenerationUnknown` when its key can be no generation's."""
+def row_of(partition: str, unknown: Callable[[str], PosegenError]) -> UUID:
+    """The id of the row that a partition stands for. Raises `unknown(partition)` when its key can be no row's."""
     try:
-        generation_id = UUID(partition or "")
+        row_id = UUID(partition)
     except ValueError:
-        raise GenerationUnknown(partition or "without a partition") from None
-    # One generation, one partition: another spelling would have manifests and a history of its own.
-    if str(generation_id) != partition:
-        raise GenerationUnknown(partition)
-    return generation_id
+        raise unknown(partition) from None
+    # One row, one partition: another spelling would have manifests and a history of its own.
+    if str(row_id) != partition:
+        raise unknown(partition)
+    return row_id

@@ -20,9 +20,10 @@ UNDER_WAY = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStat
 def main(arguments: Sequence[str]) -> None:
     """Serve the code location until we are told to end."""
     socket = Path(arguments[arguments.index("--socket") + 1])
+    # Before connections are opened: the fork server must not inherit them.
+    start_warm([arguments[arguments.index("--module-name") + 1]] if "--module-name" in arguments else [])
     with DagsterInstance.get() as instance:
         end_orphaned_runs(instance, socket.parent)
-    start_warm([arguments[arguments.index("--module-name") + 1]] if "--module-name" in arguments else [])
     grpc_command(list(arguments))
 
 

@@ -4,13 +4,18 @@ Dagster's code server starts each run with multiprocessing's `spawn`; here it is
 server, and by the fork server that it preloads.
 """
 
+import gc
 import multiprocessing
 import multiprocessing.util
 import os
 import signal
 import tempfile
+import traceback
 from collections.abc import Sequence
-from multiprocessing import forkserver
+from contextlib import suppress
+from importlib import import_module
+from multiprocessing import forkserver, resource_tracker
+from pathlib import Path
 from typing import Any
 
 from dagster._grpc import server
@@ -34,17 +39,54 @@ class WarmApiServer(server.DagsterApiServer):
 
 
 def start_warm(modules: Sequence[str]) -> None:
-    """Let runs fork from a process that has imported `modules`; it is started now, and ends with this process."""
+    """Let runs fork from a process that has imported `modules`; it is started now, and ends with this process.
+
+    This process imports them, too, and has neither connections nor threads that run Python yet: the fork server is a
+    fork of it. Only one that follows a killed one is a new Python.
+    """
+    for module in modules:
+        import_module(module)
+    # What is imported stays: no collection in this process or in a run has to look at it, or copies its memory.
+    gc.freeze()
     multiprocessing.set_forkserver_preload([__name__, *modules])
     _shorten_temporary_folder()
     server.DagsterApiServer = WarmApiServer  # type: ignore[misc]  # `dagster api grpc` looks it up there
+    resource_tracker.ensure_running()  # a new Python, which the fork server starts with
     # A SIGTERM to the whole group is for the runs. The fork server has to outlive them, for it tells how they ended;
     # it inherits what is ignored here.
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    spawn, multiprocessing.util.spawnv_passfds = multiprocessing.util.spawnv_passfds, _fork
     try:
         forkserver.ensure_running()
     finally:
+        multiprocessing.util.spawnv_passfds = spawn
         signal.signal(signal.SIGTERM, before)
+
+
+def _fork(path: bytes, args: Sequence[Any], passfds: Sequence[int]) -> int:  # noqa: ARG001  # as multiprocessing calls it
+    """Stands in for `spawnv_passfds`: a fork executes what the new Python would, `-c CODE`.
+
+    Args:
+        path: of the new Python.
+        args: of the new Python; the last one is the code.
+        passfds: the descriptors that stay open beside standard input, output and error.
+
+    Returns:
+        The process ID of the fork.
+    """
+    child = os.fork()
+    if child:
+        return child
+    try:
+        for descriptor in {int(entry.name) for entry in Path("/dev/fd").iterdir()} - {0, 1, 2, *passfds}:
+            with suppress(OSError):  # that of the list itself
+                os.close(descriptor)
+        exec(args[-1], {})
+    except SystemExit:
+        os._exit(0)
+    except BaseException:  # noqa: BLE001  # the stack below belongs to the code server
+        traceback.print_exc()
+    os._exit(1)
 
 
 def _shorten_temporary_folder() -> None:

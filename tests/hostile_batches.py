@@ -23,10 +23,8 @@ from posegen.images.validation import open_image
 from posegen.platforms.platform import PLATFORMS
 from posegen.studio import Studio
 from posegen.variants.making import make_variants
-from sensors.designs import design_requests
-from sensors.requests import generation_requests
+from sensors.requests import design_requests, generation_requests, image_requests
 from sensors.targets import BATCH_TAG, DISPATCH_TAG
-from sensors.variants import image_requests
 from tests.builders import a_design, a_request, a_user, execute, rows, value, work
 from tests.hostile_rows import HostileRow
 

@@ -1,4 +1,4 @@
-"""Killing processes the hard way."""
+"""Processes seen from outside, and killing them the hard way."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ import psycopg
 
 from posegen.supervisor.process_groups import members
 from tests.concurrency import until
+
+
+def leads_a_group(pid: int) -> bool:
+    """Whether the process was started as a program of its own; the forks of a program are in its group."""
+    try:
+        return os.getpgid(pid) == pid
+    except ProcessLookupError:
+        return False
 
 
 def crash_postgres(url: str) -> None:

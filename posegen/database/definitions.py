@@ -30,12 +30,6 @@ def digest(folder: Path) -> str:
     return hashlib.sha256(repr(sorted(_files(folder).items())).encode()).hexdigest()
 
 
-def applied_edition(connection: sqlalchemy.Connection) -> int | None:
-    """The number of the definitions that the database has; None before the first."""
-    row = _applied(connection)
-    return None if row is None else row[0]
-
-
 def apply_definitions(connection: sqlalchemy.Connection, folder: Path, migration: str) -> None:
     """Replace all views and functions if a file has changed, or a migration ran since they were applied.
 

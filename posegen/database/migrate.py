@@ -6,13 +6,15 @@ The migrations lie in `migrations/versions`, views and functions in `migrations/
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import sqlalchemy
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from alembic.util import CommandError
+from psycopg import sql
+from psycopg.rows import tuple_row
 
 from posegen.database import definitions, grants, session
 from posegen.database.failures import describe
@@ -65,11 +67,12 @@ def current_revision(url: str) -> str | None:
     Raises `DatabaseUnusable` when the user may not read it.
     """
     try:
-        with _connect(url) as connection:
-            migration = MigrationContext.configure(connection).get_current_revision()
-            return None if migration is None else _named(migration, definitions.applied_edition(connection))
-    except sqlalchemy.exc.DBAPIError as refused:
-        raise DatabaseUnusable(f"The revision of the database cannot be read. {_described(refused)}") from refused
+        with session.connect(url, application="posegen migrations", row_factory=tuple_row) as connection:
+            migration = _only_value(connection, "alembic_version", "version_num")
+            edition = _only_value(connection, "definitions_version", "edition")
+    except psycopg.Error as refused:
+        raise DatabaseUnusable(f"The revision of the database cannot be read. {describe(refused)}") from refused
+    return None if migration is None else _named(migration, edition)
 
 
 def newest_revision() -> str:
@@ -83,13 +86,22 @@ def _named(migration: str, edition: int | None) -> str:
 
 
 def _newest_migration() -> str:
-    head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
-    assert head is not None
-    return head
+    """By the names of the files, `NNNN_what_it_does.py`: Alembic would import them all, for every command."""
+    return max(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 def _repeatable() -> Path:
     return MIGRATIONS / "repeatable"
+
+
+def _only_value(connection: psycopg.Connection[Any], table: str, column: str) -> Any:
+    """The value in a table of at most one row; None where the database has no such table or the table no row."""
+    if connection.execute("select to_regclass(%s)", [table]).fetchone() == (None,):
+        return None
+    row = connection.execute(
+        sql.SQL("select {} from {}").format(sql.Identifier(column), sql.Identifier(table))
+    ).fetchone()
+    return None if row is None else row[0]
 
 
 def _connect(url: str) -> sqlalchemy.Connection:

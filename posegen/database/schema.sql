@@ -1635,7 +1635,7 @@ UNION ALL
    FROM ledger_entries l
   WHERE (l.kind = ANY (ARRAY['grant'::text, 'refund'::text]));
 
-COMMENT ON VIEW audit_trail IS 'who did what: deletions, restores, settings, grants and refunds';
+COMMENT ON VIEW audit_trail IS 'deletions, restores, settings, grants and refunds, with the person or program that made them';
 
 -- view design_results -------------------------------------------------------------------------------------------------
 
@@ -1808,7 +1808,7 @@ UNION ALL
      LEFT JOIN generated_poses p ON ((p.id = v.pose_id)))
   WHERE (v.high_quality_object IS NOT NULL);
 
-COMMENT ON VIEW object_sources IS 'what a picture belongs to; what is made of the picture is hidden and deleted together with that';
+COMMENT ON VIEW object_sources IS 'the generation, pose, design or upload of a picture; files made of the picture are hidden and deleted with it';
 
 -- view object_urls ----------------------------------------------------------------------------------------------------
 
@@ -1837,7 +1837,7 @@ CREATE VIEW owned_objects AS
    FROM (objects o
      LEFT JOIN generations g ON ((g.id = o.generation_id)));
 
-COMMENT ON VIEW owned_objects IS 'objects with the user whose space they take; no owner: they take the space of no user';
+COMMENT ON VIEW owned_objects IS 'objects with the user whose space they use; without an owner they use the space of no user';
 
 -- view pose_quality ---------------------------------------------------------------------------------------------------
 
@@ -1917,7 +1917,7 @@ CREATE VIEW space_by_user AS
   WHERE (owner IS NOT NULL)
   GROUP BY owner;
 
-COMMENT ON VIEW space_by_user IS 'what accounts.storage_used has to be; users without objects have no row';
+COMMENT ON VIEW space_by_user IS 'the value that accounts.storage_used must have; users without objects have no row';
 
 -- view variant_results ------------------------------------------------------------------------------------------------
 
@@ -2017,7 +2017,7 @@ begin
     if was <> is_now then
         perform pg_notify('posegen_designs', new.id || ':' || is_now);
     end if;
-    -- A slot is free: the sensor need not sleep through it while others wait.
+    -- A slot is free and other designs wait: the notification wakes the sensor.
     if old.status = 'rendering' and exists (select from designs where status = 'draft') then
         perform pg_notify('posegen_design_requests', '');
     end if;
@@ -2099,7 +2099,7 @@ begin
     return true;
 end $$;
 
-COMMENT ON FUNCTION cancel_generation(generation uuid, actor text) IS 'true when it was still open; finished poses stay and stay paid for';
+COMMENT ON FUNCTION cancel_generation(generation uuid, actor text) IS 'returns true when the generation was open; completed poses stay, and stay paid for';
 
 -- function check_amount -----------------------------------------------------------------------------------------------
 
@@ -2159,7 +2159,7 @@ begin
     return total;
 end $$;
 
-COMMENT ON FUNCTION delete_images(poses uuid[], actor text, grace interval) IS 'hides the images of completed poses at once and deletes them after the grace; answers how many poses';
+COMMENT ON FUNCTION delete_images(poses uuid[], actor text, grace interval) IS 'hides the images of completed poses at once; they are deleted after the grace. Returns the number of poses';
 
 -- function delete_upload ----------------------------------------------------------------------------------------------
 
@@ -2177,7 +2177,7 @@ begin
     update uploads set status = 'deleted', object_id = null, finished_at = now() where id = upload;
     perform drop_variants(array(select id from image_variants where upload_id = upload));
     perform drop_objects(array[was.object_id]);
-    -- What the client may have put, or puts until its URL expires, is no object of ours.
+    -- The client can put the file until its URL expires, and the file is no registered object.
     if was.status = 'pending' then
         insert into doomed_objects (store, key, size, reason, due)
         values (was.store, was.key, was.size, 'orphan', greatest(now(), was.expires_at)) on conflict do nothing;
@@ -2186,7 +2186,7 @@ begin
     return true;
 end $$;
 
-COMMENT ON FUNCTION delete_upload(upload uuid, actor text) IS 'deletes an upload with its variants for good; true when there was one';
+COMMENT ON FUNCTION delete_upload(upload uuid, actor text) IS 'deletes an upload with its variants for good; returns whether it existed';
 
 -- function delete_variants --------------------------------------------------------------------------------------------
 
@@ -2204,7 +2204,7 @@ begin
     return cardinality(chosen);
 end $$;
 
-COMMENT ON FUNCTION delete_variants(requests uuid[], actor text) IS 'deletes variants, and what was made of them, for good; returns how many of these there were';
+COMMENT ON FUNCTION delete_variants(requests uuid[], actor text) IS 'deletes variants, and the variants made of them, for good; returns how many of the given ones existed';
 
 -- function drop_objects -----------------------------------------------------------------------------------------------
 
@@ -2224,7 +2224,7 @@ begin
     select gone.store, gone.key, gone.size from gone;
 end $$;
 
-COMMENT ON FUNCTION drop_objects(candidates bigint[]) IS 'deletes rows of objects that nothing points at, and dooms the objects; returns these';
+COMMENT ON FUNCTION drop_objects(candidates bigint[]) IS 'deletes rows of objects that no row references, and dooms the objects; returns the objects';
 
 -- function drop_variants ----------------------------------------------------------------------------------------------
 
@@ -2363,7 +2363,7 @@ begin
     return (select a.credits_available from accounts a where a.user_id = user_id);
 end $$;
 
-COMMENT ON FUNCTION grant_credits(user_id uuid, amount bigint, reason text, actor text) IS 'gives credits to a user; answers what is available now';
+COMMENT ON FUNCTION grant_credits(user_id uuid, amount bigint, reason text, actor text) IS 'grants credits to a user; returns the available credits';
 
 -- function guard_design_status ----------------------------------------------------------------------------------------
 
@@ -2562,7 +2562,7 @@ begin
     return downloads;
 end $$;
 
-COMMENT ON FUNCTION record_download(pose uuid, format text) IS 'the new count, or null when there is no such picture; no format means the image itself';
+COMMENT ON FUNCTION record_download(pose uuid, format text) IS 'returns the new count, or null when there is no such picture; a null format means the image itself';
 
 -- function record_event -----------------------------------------------------------------------------------------------
 
@@ -2606,7 +2606,7 @@ begin
     return true;
 end $$;
 
-COMMENT ON FUNCTION recount_space(of_user uuid, actor text) IS 'sets used and reserved space to what the objects and generations say; true when it was wrong';
+COMMENT ON FUNCTION recount_space(of_user uuid, actor text) IS 'sets used and reserved space to the sums over objects and generations; returns true when they differed';
 
 -- function refund_poses -----------------------------------------------------------------------------------------------
 
@@ -2638,7 +2638,7 @@ begin
     return total;
 end $$;
 
-COMMENT ON FUNCTION refund_poses(poses uuid[], reason text, actor text) IS 'gives back what was paid for these poses, once; answers the credits given back now';
+COMMENT ON FUNCTION refund_poses(poses uuid[], reason text, actor text) IS 'refunds the price of these poses, at most once each; returns the credits that were refunded now';
 
 -- function refuse_change ----------------------------------------------------------------------------------------------
 
@@ -2695,7 +2695,7 @@ begin
     return total;
 end $$;
 
-COMMENT ON FUNCTION restore_images(poses uuid[], actor text) IS 'takes delete_images back, as long as the images are there; answers how many poses';
+COMMENT ON FUNCTION restore_images(poses uuid[], actor text) IS 'shows hidden images again, where they still exist; returns the number of poses';
 
 -- function set_favourite ----------------------------------------------------------------------------------------------
 
@@ -2707,7 +2707,7 @@ CREATE FUNCTION set_favourite(pose uuid, favourite boolean) RETURNS boolean
     where id = pose and status = 'completed' and delete_after is null returning true;
 $$;
 
-COMMENT ON FUNCTION set_favourite(pose uuid, favourite boolean) IS 'true when the pose exists and is completed, null when not';
+COMMENT ON FUNCTION set_favourite(pose uuid, favourite boolean) IS 'returns true when the pose exists and is completed, otherwise null';
 
 -- function submit_generation ------------------------------------------------------------------------------------------
 
@@ -2747,7 +2747,7 @@ begin
     return next;
 end $$;
 
-COMMENT ON FUNCTION submit_generation(user_id uuid, idempotency_key text, poses text[], prompt text, categories text[], avatar jsonb, variations integer, seed bigint, formats text[], project_id text, backend text, control_weight double precision, priority integer, fit text) IS 'INSERT with an idempotency key: same key and body give the same generation';
+COMMENT ON FUNCTION submit_generation(user_id uuid, idempotency_key text, poses text[], prompt text, categories text[], avatar jsonb, variations integer, seed bigint, formats text[], project_id text, backend text, control_weight double precision, priority integer, fit text) IS 'inserts a request with an idempotency key; the same key and request return the same generation';
 
 -- function unused_among -----------------------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,10 +20,11 @@ from posegen.designs import rows
 from posegen.designs.making import make_design
 from posegen.designs.rows import DesignObject
 from posegen.designs.work import claim_design, start_design
-from posegen.errors import DesignUnknown, RequestRefused, StoreUnknown
+from posegen.errors import DesignUnknown, StoreUnknown
 from posegen.storage.keys import manifest_key
 from posegen.storage.protocol import ObjectStore
 from posegen.studio import Studio
+from posegen.work.in_process import do_here
 
 log = structlog.get_logger(__name__)
 
@@ -162,21 +162,22 @@ def render(studio: Studio, design_id: UUID, *, run_id: str, dispatch: int | None
         dispatch=dispatch,
         run_id=run_id,
         lease_seconds=studio.lease_seconds,
-        worker_home=None if studio.worker_home is None else studio.worker_home.hold(run_id),
+        worker_home=studio.hold_lock(run_id),
     )
     if lease is not None:
         make_design(studio, lease)
 
 
 def render_here(studio: Studio, design_id: UUID) -> None:
-    """Render and publish a waiting design in this process, without Dagster; one that cannot be made fails.
+    """Render and publish a waiting design in this process; one that cannot be made fails.
 
     Does nothing when another process has claimed it. Raises `LeaseLost`.
     """
-    claim = claim_design(studio.database, design_id)
-    if claim is not None:
-        with suppress(RequestRefused):  # the result has the reason
-            render(studio, design_id, run_id=f"posegen design {design_id}", dispatch=claim.dispatch)
+    do_here(
+        lambda: claim_design(studio.database, design_id),
+        lambda claim, run_id: render(studio, claim.id, run_id=run_id, dispatch=claim.dispatch),
+        program="posegen design",
+    )
 
 
 def objects_of(database: Database, design_id: UUID) -> list[DesignObject]:
@@ -214,12 +215,6 @@ def delete(studio: Studio, design_id: UUID) -> None:
     for each in objects:
         studio.store_named(each.store).delete(each.key)
     studio.store.delete(_manifest_of(design_id))
-
-
-def deleted_waiting(database: Database) -> bool:
-    """Whether objects of deleted designs are left in a store."""
-    with database.transaction() as connection:
-        return rows.deleted_waiting(connection)
 
 
 def clear_deleted(studio: Studio) -> list[UUID]:

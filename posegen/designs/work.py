@@ -19,7 +19,6 @@ from posegen.designs import rows
 from posegen.designs.drawing import judge_design
 from posegen.error_codes import ErrorCode
 from posegen.errors import DesignUnknown, RequestRefused
-from posegen.settings import Settings
 from posegen.storage.protocol import ObjectInfo
 from posegen.studio import register_charged
 from posegen.work import slots
@@ -28,7 +27,6 @@ from posegen.work.outcomes import Work, start
 from posegen.work.queue import Claim, Lease, Queue
 from posegen.work.rules import RetryRule
 from posegen.work.steps import Apart
-from posegen.work.tick import WorkKind
 
 log = structlog.get_logger(__name__)
 
@@ -45,18 +43,6 @@ class RenderedDesign:
     printed: ObjectInfo | None
     size_used: float
     warnings: Sequence[str]
-
-
-def kind(settings: Settings) -> WorkKind:
-    """Designs, as the tick of a sensor needs them: one run for each claim."""
-    return WorkKind(
-        "design_requests",
-        DESIGNS,
-        design_rule(RetryRule.of(settings)),
-        stall_seconds=settings.posegen_stall_seconds,
-        run_key=lambda claim: f"design:{claim.id}:{claim.dispatch}",
-        claim=lambda database: claim_designs(database, most_under_way=slots.most_claimed(settings.posegen_max_running)),
-    )
 
 
 def design_rule(rule: RetryRule) -> RetryRule:

@@ -10,6 +10,7 @@ from posegen.generations.asking.intake import IntakeLimits, take_in
 from posegen.generations.asking.judging import LARGEST_SEED, Prices
 from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.making.recovery import TimeLimits, recover
+from posegen.generations.rows.events import REQUESTS_CHANNEL
 from posegen.images.thumbnail_sizes import thumbnail_sizes
 from posegen.settings import Settings
 from posegen.work.rules import RetryRule
@@ -44,4 +45,5 @@ def kind(settings: Settings) -> WorkKind:
             thumbnails=thumbnail_sizes(settings.posegen_thumbnails),
         ),
         recover=lambda database, worker_home: recover(database, rule, limits, worker_home=worker_home),
+        channel=REQUESTS_CHANNEL,
     )

@@ -6,7 +6,6 @@ import io
 
 from PIL import Image
 
-from posegen.images.body import BodyPoints, body_of
 from posegen.images.framing import place
 from posegen.images.pixels import EncodedImage, Pixels
 from posegen.images.planes import resample
@@ -17,20 +16,15 @@ _QUALITY = 80
 _METHOD = 2  # 3 ms and 4.5 kB; method 4: 7 ms, 4.4 kB
 
 
-def encode_thumbnail(
-    pixels: Pixels,
-    keypoints: BodyPoints | None = None,
-    *,
-    size: ThumbnailSize = STANDARD,
-    xmp: bytes | None = None,
-) -> EncodedImage:
-    """A square that the picture fills; of one that is not square, the part around the figure is kept.
+def encode_thumbnail(pixels: Pixels, *, size: ThumbnailSize = STANDARD, xmp: bytes | None = None) -> EncodedImage:
+    """A square that the picture fills; of one that is not square, the middle is kept.
 
-    `xmp`: a packet to write into it.
+    Args:
+        pixels: the picture.
+        size: side and file type of the thumbnail.
+        xmp: a packet to write into it.
     """
-    source = pixels.shape[1], pixels.shape[0]
-    target = (size.side, size.side)
-    placement = place(source, target, "cover", None if keypoints is None else body_of(keypoints, source))
+    placement = place((pixels.shape[1], pixels.shape[0]), (size.side, size.side), "cover")
     thumbnail = resample(pixels, placement.window, placement.target)
     if size.suffix == "png":
         return encode_png(thumbnail, xmp=xmp)

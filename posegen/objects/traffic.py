@@ -5,8 +5,19 @@ The counting itself is `posegen.storage.traffic`.
 
 from __future__ import annotations
 
-from posegen.database.connection import Connection
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import structlog
+
+from posegen.database.connection import Connection, Database
+from posegen.database.failures import is_lost
+from posegen.errors import DatabaseUnusable
+from posegen.storage.stores import Stores
 from posegen.storage.traffic import Traffic
+
+log = structlog.get_logger(__name__)
 
 
 def add_traffic(connection: Connection, store: str, traffic: Traffic) -> None:
@@ -33,3 +44,28 @@ def add_traffic(connection: Connection, store: str, traffic: Traffic) -> None:
             "seconds": [count.seconds for count in counts.values()],
         },
     )
+
+
+@contextmanager
+def noted_traffic(database: Database, stores: Stores) -> Iterator[None]:
+    """Record the traffic of the stores in the block, also when the block fails."""
+    try:
+        yield
+    except BaseException as failure:
+        if not is_lost(failure):  # another wait for the database would only delay the report of its loss
+            _note_traffic(database, stores)
+        raise
+    _note_traffic(database, stores)
+
+
+def _note_traffic(database: Database, stores: Stores) -> None:
+    """A failure to record traffic is logged; it never fails the work."""
+    asked = [(name, traffic) for name, traffic in sorted(stores.traffic().items()) if traffic.by_operation()]
+    if not asked:
+        return
+    try:
+        with database.transaction() as connection:
+            for name, traffic in asked:
+                add_traffic(connection, name, traffic)
+    except (psycopg.Error, DatabaseUnusable) as failure:
+        log.warning("traffic of the stores is not written down", reason=str(failure))

@@ -1,6 +1,6 @@
-"""The avatar: who is in the picture, what they wear and where they are, as names out of documented lists.
+"""The avatar: the person, their clothes and the setting of a picture, as names from documented lists.
 
-Only the names live here. What a backend makes of them (proportions, colours, words of a prompt) is its own business.
+Only the names live here. Each backend turns them into proportions, colours or words of a prompt by itself.
 """
 
 from __future__ import annotations
@@ -89,5 +89,5 @@ class Avatar:
         return cls(**attributes)  # type: ignore[arg-type]  # __post_init__ refuses whatever is not a known value
 
     def to_json(self) -> dict[str, str]:
-        """Every attribute with its value; `from_json` takes it back."""
+        """Every attribute with its value, as `from_json` reads it."""
         return asdict(self)

@@ -1,4 +1,4 @@
-"""The body around the skeleton, as tapered capsules: what stands on the ground, fills the frame, and may not collide.
+"""The body around the skeleton, as tapered capsules, for contact with the ground, framing and collisions.
 
 A rough hull for geometry; `posegen.figure.body` models how a body looks.
 """
@@ -115,13 +115,13 @@ def sole_points(skeleton: PosedSkeleton, side: str) -> Floats:
 
 
 def pelvis_underside(skeleton: PosedSkeleton) -> float:
-    """Height of a seat that the skeleton would sit on, metres."""
+    """Height in metres of a seat under the sitting skeleton."""
     thighs = [capsule for capsule in capsules(skeleton) if capsule.name in ("hips", "left_thigh", "right_thigh")]
     return float(min(capsule.start[1] - capsule.radii[0] for capsule in thighs))
 
 
 def lowest_point(skeleton: PosedSkeleton) -> float:
-    """Height of what touches the ground first, metres."""
+    """Height in metres of the lowest point of the body."""
     return float(outline_points(skeleton)[:, 1].min())
 
 
@@ -134,7 +134,7 @@ def finger_positions(skeleton: PosedSkeleton, side: str) -> Floats:
 
 
 def outline_points(skeleton: PosedSkeleton) -> Floats:
-    """(N, 3) metres: points on the body's outside that bound it along every world axis, fingers and soles included.
+    """(N, 3) metres: surface points that bound the body along every world axis, fingers and soles included.
 
     The same pose has its points in the same order on every build.
     """

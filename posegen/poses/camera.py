@@ -43,7 +43,7 @@ class Camera:
 
 
 def frame(skeleton: PosedSkeleton, specification: PoseSpecification, aspect: float = 1.0) -> Camera:
-    """The specification's view: all of the figure and of what it holds in the picture, with `MARGIN` kept free."""
+    """The camera of the specification, at a zoom that shows the whole figure with its props inside `MARGIN`."""
     points = _framed_points(skeleton)
     yaw, pitch = specification.camera
     orientation = turn(1, yaw) @ turn(0, -pitch)

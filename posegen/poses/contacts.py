@@ -1,6 +1,7 @@
-"""What touches on the average build touches on every build: ground under hands and feet, hands on the body or joined.
+"""Contacts: corrections by a few degrees that keep the contacts of the average build on every other build.
 
-Poses are angles, and the same angles put other proportions elsewhere. The corrections here are of a few degrees.
+A pose consists of angles, and with other proportions the same angles move hands and feet away from the ground, from the
+body or from each other.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _ROUNDS = 4
 
 
 def settle(skeleton: PosedSkeleton, average: PosedSkeleton) -> PosedSkeleton:
-    """The skeleton, tilted as a whole so that the parts that carry the average one carry it too, as evenly as possible.
+    """The skeleton, tilted as a whole so that the parts that support the average build stand evenly on the ground.
 
     `average`: the same pose on the average build, standing on the ground. Figures in the air stay as they are.
     """
@@ -61,7 +62,7 @@ def _turned(skeleton: PosedSkeleton, rotation: Floats) -> PosedSkeleton:
 
 
 def place_hands(skeleton: PosedSkeleton, average: PosedSkeleton) -> PosedSkeleton:
-    """The skeleton with its hands joined, or as near to the body's surface, as the average one has them.
+    """The skeleton with its hands joined, or as far from the body's surface, as on the average build.
 
     Hands move without turning; hands that touch nothing stay where they are.
     """
@@ -81,7 +82,7 @@ def place_hands(skeleton: PosedSkeleton, average: PosedSkeleton) -> PosedSkeleto
 
 
 def _on_body(skeleton: PosedSkeleton, average: PosedSkeleton, side: str) -> Floats:
-    """Where the palm belongs: over the same spot of the same part as on `average`, as far from its surface."""
+    """The target of the palm: over the same spot of the same part as on `average`, at the same distance."""
     palm = _palm(average, side)
     parts = {part.name: part for part in capsules(average) if part.name in _BODY}
     name = min(parts, key=lambda part: _surface(parts[part], palm)[1])

@@ -75,7 +75,7 @@ def project(skeleton: PosedSkeleton, camera: Camera) -> Keypoints:
 
 
 def _behind_head(skeleton: PosedSkeleton, camera: Camera, name: str, point: Floats) -> bool:
-    """Whether the skull hides a landmark on its surface: it does when the surface there faces away from the camera."""
+    """Whether the skull hides a landmark on its surface, which then faces away from the camera."""
     landmark = name.rpartition("_")[2]
     if landmark not in _HIDDEN_BELOW:
         return False

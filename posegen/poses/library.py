@@ -1,4 +1,4 @@
-"""The pose library that Posegen brings: 64 poses in 28 categories, read from the TOML files beside this module.
+"""Posegen's own pose library: 64 poses in 28 categories, read from the TOML files beside this module.
 
 One file per category in `library_data/`; a pose's `specification` is the JSON form of `PoseSpecification`. Poses that
 operators add live in the database, not here.
@@ -20,7 +20,7 @@ DIFFICULTIES = ("easy", "medium", "hard")
 
 @dataclass(frozen=True)
 class Category:
-    """A group of poses that customers look for by name."""
+    """A named group of poses."""
 
     slug: str
     name: str
@@ -73,7 +73,7 @@ CATEGORY_ORDER: tuple[str, ...] = (
 
 
 def read_category(slug: str, text: str) -> tuple[Category, tuple[LibraryPose, ...]]:
-    """A category and its poses out of the text of its file. Raises `InvalidPose`, naming the pose."""
+    """Reads a category and its poses from the text of its file. Raises `InvalidPose`, naming the pose."""
     document = tomllib.loads(text)
     category = Category(slug, document["name"], document["description"])
     return category, tuple(_pose(slug, entry) for entry in document["poses"])

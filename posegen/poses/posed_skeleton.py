@@ -1,4 +1,4 @@
-"""A posed skeleton: where every joint and every prop is in the world, in the frames that `skeleton` describes."""
+"""A posed skeleton: the positions and orientations of all joints and props, in the frames that `skeleton` describes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class PlacedProp:
 
     `kind`: a name of `props.PROPS`; `position`: (3,) metres, the middle of the box; `orientation`: (3, 3), the box's
     axes as columns: x its width, y its height, z its front; `size`: (3,) metres, full lengths along these axes.
-    `seat`: height above the box's bottom of what one sits on, metres, for chairs and stools.
+    `seat`: height of the seat above the bottom of the box, metres, for chairs and stools.
     """
 
     kind: str

@@ -1,6 +1,6 @@
-"""Words and poses: which library pose a prompt means, and the prompt that a backend is given for a pose.
+"""Words and poses: the library pose that fits a prompt, and the prompt that a backend gets for a pose.
 
-Plain word matching, the same answer every time; nothing here understands language.
+Both use deterministic word matching, not a language model.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _STOP_WORDS = frozenset(
 def choose_pose(prompt: str, library: Sequence[LibraryPose]) -> LibraryPose:
     """The pose of the library that the prompt's words fit best; the earlier one on a tie.
 
-    A prompt that fits none gives the plain standing pose, or the library's first where that is missing.
+    For a prompt that fits no pose, the plain standing pose, or the first pose of the library without it.
 
     >>> choose_pose("she is talking on the phone", LIBRARY).slug
     'phone-at-ear'
@@ -44,7 +44,7 @@ def choose_pose(prompt: str, library: Sequence[LibraryPose]) -> LibraryPose:
 
 
 def describe(pose: LibraryPose, avatar: Avatar, prompt: str = "") -> str:
-    """The prompt used: the customer's words first, then the pose, then who it is, what they wear and where they are."""
+    """The prompt for a backend: the customer's words, then the pose, the person, their clothes and the setting."""
     age, gender = _words(avatar.age_group), avatar.gender_expression
     person = f"{_article(age)} {age} {gender} person, {_words(avatar.body_type)} build"
     looks = f"{avatar.skin} skin, {_hair(avatar.hair)}"
@@ -89,7 +89,7 @@ def _vocabulary(pose: LibraryPose) -> dict[str, float]:
 
 
 def _score(wanted: Sequence[str], vocabulary: dict[str, float], vocabularies: Sequence[dict[str, float]]) -> float:
-    """Sum over the prompt's words; one that few poses know counts for more than one that many share."""
+    """Sum over the prompt's words; a word of few poses counts for more than a word of many."""
     score = 0.0
     for word in wanted:
         if word in vocabulary:

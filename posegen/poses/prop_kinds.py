@@ -1,4 +1,4 @@
-"""The kinds of props: how big they are, where they may be used, and how a hand holds them. `props` places them."""
+"""The kinds of props: their sizes, their places, and how a hand holds them. `props` places them."""
 
 from __future__ import annotations
 

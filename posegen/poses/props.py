@@ -1,4 +1,4 @@
-"""Props: where they end up on a posed skeleton. `prop_kinds` lists them.
+"""Placing props on a posed skeleton. `prop_kinds` lists them.
 
 A prop fills a box (`PlacedProp`): x is its width, y its height, z its front. A hand is at `palm_centre`, its
 fingers point along its -y, its thumb along its +z (see `skeleton`). How an anchor places the box:

@@ -231,7 +231,7 @@ def joint_rotation(joint: str, angles: Angles) -> Floats:
 
 
 def check_angles(angles: Mapping[str, Angles]) -> None:
-    """Raises `InvalidPose`, naming joint, value and limit, when a joint is unknown or beyond what a body can do."""
+    """Raises `InvalidPose` with joint, value and limit when a joint is unknown or an angle is outside its limits."""
     for joint, triple in angles.items():
         if joint not in LIMITS:
             raise InvalidPose(f"There is no joint {joint!r} with angles; known: {', '.join(LIMITS)}.")

@@ -1,6 +1,6 @@
-"""What a pose is: joint angles, where the body faces, hands, face, props, and from where it is seen; as JSON too.
+"""Pose specifications: joint angles, orientation of the body, hands, face, props and camera, and their JSON form.
 
-It holds numbers and names only. Frames and the meaning of the angles are told in `skeleton`, anchors in `props`.
+They hold numbers and names only. `skeleton` defines the frames and the meaning of the angles, `props` the anchors.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class PropUse:
 
 @dataclass(frozen=True)
 class PoseSpecification:
-    """A pose. Angles are degrees; everything absent is 0 or as at rest. Raises `InvalidPose` when it cannot be.
+    """A pose. Angles are in degrees; absent values are 0 or those of the rest pose. Raises `InvalidPose`.
 
     `angles`: joint -> (flexion, abduction, rotation); `root`: yaw (to the figure's left), pitch (forward; -90 lies on
     the back), roll (to its left) of the whole body; `lift`: metres between the lowest part and the ground (a jump);
@@ -115,7 +115,7 @@ class PoseSpecification:
 
     @classmethod
     def from_json(cls, document: Any) -> PoseSpecification:
-        """The specification of a JSON object; every field may be absent. Raises `InvalidPose`, naming what is wrong."""
+        """The specification of a JSON object; all fields are optional. Raises `InvalidPose` with field and value."""
         known = _object("A pose specification", document, cls.__dataclass_fields__)
         if "props" in known:
             uses = _length("props", known["props"], None)
@@ -126,7 +126,7 @@ class PoseSpecification:
 
 
 def _short(value: Any) -> str:
-    """What a message shows of a value that may be of any size."""
+    """A value of any size as a message shows it."""
     shown = reprlib.Repr()
     shown.maxstring = shown.maxother = shown.maxlong = 200
     shown.maxlist = shown.maxdict = shown.maxtuple = 10

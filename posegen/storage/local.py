@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
 
-from posegen.errors import InvalidKey, ObjectExists, ObjectMissing, StoreDenied, StoreUnavailable
+from posegen.errors import ObjectExists, ObjectMissing, StoreDenied, StoreUnavailable
 from posegen.storage.contained import (
     PendingFile,
     is_pending,
@@ -37,7 +37,7 @@ from posegen.storage.protocol import (
     SignedPut,
     StoreHealth,
     Unfinished,
-    check_attributes,
+    check_content_type,
     check_lifetime,
     check_upload,
     upload_headers,
@@ -85,15 +85,11 @@ class LocalStore:
         *,
         content_type: str,
         create_only: bool = True,
-        cache_control: str | None = None,
-        metadata: Mapping[str, str] | None = None,
         known: Fingerprint | None = None,
     ) -> ObjectInfo:
         """See `ObjectStore.put`. The file is synced before it gets its name, the folder afterwards."""
         folders, name = self._split(key)
-        check_attributes(
-            key, store=self._name, content_type=content_type, cache_control=cache_control, metadata=metadata
-        )
+        check_content_type(key, store=self._name, content_type=content_type)
         if isinstance(data, bytes):
             known = known or fingerprint(data)
         with self._meter.measuring(Operation.WRITE) as put:
@@ -167,12 +163,6 @@ class LocalStore:
             with self._meter.measuring(Operation.DELETE):
                 self._remove(key, folders, name)
         return len(found)
-
-    def delete_prefix(self, prefix: str) -> int:
-        """See `ObjectStore.delete_prefix`."""
-        if not prefix:
-            raise InvalidKey("An empty prefix would delete everything; name a folder.", store=self._name, key=prefix)
-        return sum(self.delete(entry.key) for entry in self.list(prefix))
 
     def list(self, prefix: str = "", *, start_after: str | None = None) -> Iterator[ObjectEntry]:
         """See `ObjectStore.list`. In the order of whole keys; costs the memory of the names in one folder."""

@@ -6,7 +6,6 @@ holds each store to them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,13 +20,6 @@ SIGNED_SECONDS = 3600
 """How long a signed URL lives unless its caller says otherwise."""
 LONGEST_SIGNED_SECONDS = 7 * 24 * 3600
 """S3 signs nothing for longer, so no store does."""
-
-# Metadata and cache control travel as HTTP headers on S3, of 2 KB in all.
-_METADATA_NAME = re.compile(r"[a-z0-9][a-z0-9-]*", re.ASCII)
-_HEADER_VALUE = re.compile(r"[ -~]*", re.ASCII)
-_METADATA_BYTES = 2048
-# What the stores themselves note with an object.
-_OWN_METADATA = frozenset({"sha256", "crc32"})
 
 
 @dataclass(frozen=True)
@@ -109,17 +101,13 @@ class ObjectStore(Protocol):
         *,
         content_type: str,
         create_only: bool = True,
-        cache_control: str | None = None,
-        metadata: Mapping[str, str] | None = None,
         known: Fingerprint | None = None,
     ) -> ObjectInfo:
         """Stores the bytes, or the rest of the stream in constant memory, and tells what was stored.
 
         `content_type` has to be the one that the key's suffix stands for. `create_only`: an object with the same bytes
         that is already there is success (`skipped`), with other bytes `ObjectExists`; otherwise the object is replaced
-        at once. `cache_control` (by default what `cache_control_of(key)` says, and never public in a store that is
-        not) and `metadata` are for foreign readers of a store that has its own HTTP server; Posegen never reads them
-        back, and a store without one keeps neither.
+        at once.
 
         `known`: the fingerprint that the data has. Bytes are taken to have it, so that a caller that has hashed them
         need not wait for it twice; a stream is hashed on its way, and when it turns out to have another one, nothing
@@ -151,12 +139,6 @@ class ObjectStore(Protocol):
         """Makes the objects be gone; one that was not there is no error, since S3 does not say either.
 
         Returns the number of different keys. Nothing is deleted when one of them is invalid.
-        """
-
-    def delete_prefix(self, prefix: str) -> int:
-        """Deletes everything below a prefix such as `poses/{generation}/`; returns how many objects it found.
-
-        An empty prefix is `InvalidKey`: nothing empties a whole store by mistake.
         """
 
     def list(self, prefix: str = "", *, start_after: str | None = None) -> Iterator[ObjectEntry]:
@@ -195,13 +177,8 @@ class ObjectStore(Protocol):
         """What this object was asked for since it was opened. Listings and signed URLs do not count."""
 
 
-def check_attributes(
-    key: str, *, store: str, content_type: str, cache_control: str | None, metadata: Mapping[str, str] | None
-) -> None:
-    """Refuses in every store what one of them would refuse, so that a laptop finds it before a bucket does.
-
-    Raises `InvalidKey` when suffix and content type do not agree, `ValueError` for a header that S3 cannot send.
-    """
+def check_content_type(key: str, *, store: str, content_type: str) -> None:
+    """Raises `InvalidKey` when the suffix of a key and its content type do not agree."""
     expected = content_type_of(key)
     if content_type != expected:
         raise InvalidKey(
@@ -209,15 +186,6 @@ def check_attributes(
             store=store,
             key=key,
         )
-    if cache_control is not None and not _HEADER_VALUE.fullmatch(cache_control):
-        raise ValueError(f"cache_control {cache_control!r} is not printable ASCII.")
-    for name, value in (metadata or {}).items():
-        if not _METADATA_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
-            raise ValueError(f"Metadata {name!r} = {value!r}: names are a-z, 0-9 and '-'; values are printable ASCII.")
-        if name in _OWN_METADATA:
-            raise ValueError(f"Metadata {name!r} is what stores themselves note with an object: use another name.")
-    if sum(len(name) + len(value) for name, value in (metadata or {}).items()) > _METADATA_BYTES:
-        raise ValueError(f"Metadata of more than {_METADATA_BYTES} bytes cannot be sent to S3.")
 
 
 def check_lifetime(seconds: int) -> None:
@@ -228,7 +196,7 @@ def check_lifetime(seconds: int) -> None:
 
 def check_upload(key: str, *, store: str, content_type: str, size: int) -> None:
     """Refuses an upload by a client that could not become an object. Raises `InvalidKey`, `ValueError`."""
-    check_attributes(key, store=store, content_type=content_type, cache_control=None, metadata=None)
+    check_content_type(key, store=store, content_type=content_type)
     if size < 1:
         raise ValueError(f"An upload has 1 byte or more, not {size}.")
 

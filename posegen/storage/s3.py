@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote
 
-from posegen.errors import InvalidKey, ObjectExists, ObjectMissing, StoreUnavailable
+from posegen.errors import ObjectExists, ObjectMissing, StoreUnavailable
 from posegen.storage.configuration import BucketConfig
 from posegen.storage.hashing import Fingerprint, fingerprint, fingerprint_stream
 from posegen.storage.health import measured_health
@@ -28,7 +28,7 @@ from posegen.storage.protocol import (
     SignedPut,
     StoreHealth,
     Unfinished,
-    check_attributes,
+    check_content_type,
     check_lifetime,
     check_upload,
     upload_headers,
@@ -73,17 +73,12 @@ class BucketStore:
         *,
         content_type: str,
         create_only: bool = True,
-        cache_control: str | None = None,
-        metadata: Mapping[str, str] | None = None,
         known: Fingerprint | None = None,
     ) -> ObjectInfo:
         """See `ObjectStore.put`. A stream is spooled to disk first, since its length and hash go ahead of it."""
         validate_key(key, store=self.name)
-        check_attributes(
-            key, store=self.name, content_type=content_type, cache_control=cache_control, metadata=metadata
-        )
-        headers = {"Content-Type": content_type, "Cache-Control": self._cache_control(key, cache_control)}
-        send = partial(self._send, key, headers={**headers, **(metadata or {})}, create_only=create_only)
+        check_content_type(key, store=self.name, content_type=content_type)
+        send = partial(self._send, key, create_only=create_only)
         if isinstance(data, bytes):
             return send(data, known or fingerprint(data))
         with spooled(data, folder=self._spool_folder, store=self.name, key=key) as spool:
@@ -154,13 +149,6 @@ class BucketStore:
                 deletion.objects = len(page)
         return len(names)
 
-    def delete_prefix(self, prefix: str) -> int:
-        """See `ObjectStore.delete_prefix`."""
-        if not prefix:
-            raise InvalidKey("An empty prefix would delete everything; name a folder.", store=self.name, key=prefix)
-        pages = self._requests.pages(validate_prefix(prefix, store=self.name), None)
-        return sum(self.delete(*(meta["path"] for meta in page if is_key(meta["path"]))) for page in pages)
-
     def list(self, prefix: str = "", *, start_after: str | None = None) -> Iterator[ObjectEntry]:
         """See `ObjectStore.list`. In pages of 1,000; what is no key of ours is left out."""
         validate_prefix(prefix, store=self.name)
@@ -215,10 +203,13 @@ class BucketStore:
         """See `ObjectStore.traffic`."""
         return self._meter.traffic()
 
-    def _send(
-        self, key: str, data: bytes | mmap, stored: Fingerprint, *, headers: Mapping[str, str], create_only: bool
-    ) -> ObjectInfo:
-        attributes = {**headers, "sha256": stored.sha256, "crc32": str(stored.crc32)}
+    def _send(self, key: str, data: bytes | mmap, stored: Fingerprint, *, create_only: bool) -> ObjectInfo:
+        attributes = {
+            "Content-Type": content_type_of(key),
+            "Cache-Control": cache_control_of(key, public_store=self._config.public_url is not None),
+            "sha256": stored.sha256,
+            "crc32": str(stored.crc32),
+        }
         with self._meter.measuring(Operation.WRITE) as put:
             if stored.size > ONE_PUT_BYTES:
                 skipped = self._put_in_parts(key, data, stored, attributes, create_only=create_only)
@@ -274,12 +265,6 @@ class BucketStore:
             for start in range(0, opened.size, PIECE_BYTES)
         )
         return verified(pieces, sha256=opened.sha256, size=opened.size, store=self.name, key=key)
-
-    def _cache_control(self, key: str, asked: str | None) -> str:
-        public = self._config.public_url is not None
-        if asked is None:
-            return cache_control_of(key, public_store=public)
-        return asked if public else asked.replace("public", "private")
 
     def _administration(self) -> BucketAdministration:
         from posegen.storage.bucket import BucketAdministration  # boto3 takes longer than all the rest

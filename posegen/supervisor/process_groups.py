@@ -41,9 +41,14 @@ def members(group: int) -> list[int]:
 
 
 def run_workers(group: int) -> list[int]:
-    """The processes in which the group's code server executes runs: forks of its fork server, and named like it."""
-    forks = [pid for pid in members(group) if b"multiprocessing.forkserver" in _read(pid, "cmdline")]
-    return [pid for pid in forks if _parent(pid) in forks]
+    """The processes in which the group's code server executes runs: the children of its fork server.
+
+    The fork server is a child of the group's leader, the code server, or of a process outside of the group once the
+    leader is dead.
+    """
+    others = [pid for pid in members(group) if pid != group]
+    starters = [pid for pid in others if _parent(pid) not in others]
+    return [pid for pid in others if _parent(pid) in starters]
 
 
 def send(group: int, number: int) -> bool:

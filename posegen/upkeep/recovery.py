@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from posegen.database.connection import Database
-from posegen.designs import work as designs
-from posegen.generations.kind import kind as generations_kind
+from posegen.designs import kind as designs
+from posegen.generations import kind as generations
 from posegen.settings import Settings
 from posegen.variants import work as variant_requests
 from posegen.work.recovery import Recovered
@@ -33,7 +33,7 @@ class RecoveredWork:
 
 def every_kind(settings: Settings) -> list[WorkKind]:
     """All kinds of work."""
-    return [generations_kind(settings), designs.kind(settings), variant_requests.kind(settings)]
+    return [generations.kind(settings), designs.kind(settings), variant_requests.kind(settings)]
 
 
 def recover_all(database: Database, settings: Settings, steps: Steps) -> list[RecoveredWork]:

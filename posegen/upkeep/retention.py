@@ -6,7 +6,7 @@ goes on where it was. What Dagster remembers of retired work is dropped by the c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -61,11 +61,16 @@ def clean_up_images(
     most: int | None = None,
     dry_run: bool = False,
     page: int = PAGE,
-    on_page: Callable[[int], object] = lambda _: None,
 ) -> ImagesPass:
-    """Hide what has expired, delete what was hidden long enough.
+    """Hide the images that have expired, and delete those that were hidden for long enough.
 
-    `most`: poses of each; `on_page`: called with the poses of each page.
+    Args:
+        database: where the rows are.
+        stores: the stores that rows need.
+        rule: how long images are kept.
+        most: the number of poses to hide, and of those to delete; None for all.
+        dry_run: only count.
+        page: poses in one transaction.
     """
     with database.transaction() as connection:
         expired = retention.expired(connection, age=rule.images)
@@ -77,7 +82,6 @@ def clean_up_images(
         with database.transaction() as connection:
             done = retention.hide_expired(connection, age=rule.images, grace=rule.grace, limit=limit)
         hidden += done
-        on_page(done)
         if done < limit:
             break
     deleted = Deleted()
@@ -85,7 +89,6 @@ def clean_up_images(
         with database.transaction() as connection:
             gone = retention.delete_hidden(connection, limit=limit)
         deleted += gone
-        on_page(gone.poses)
         if gone.poses < limit:
             break
     deleted += _delete_leftovers(database, rule, page)

@@ -63,8 +63,13 @@ def make_variants(studio: Studio, batch: UUID, decode: Decode, *, run_id: str) -
         decode: returns the pixels of a file.
         run_id: the run of Dagster, or a name for the process that takes its place.
     """
-    home = None if studio.worker_home is None else studio.worker_home.hold(run_id)
-    leases = work.begin(studio.database, batch, run_id=run_id, lease_seconds=studio.lease_seconds, worker_home=home)
+    leases = work.begin(
+        studio.database,
+        batch,
+        run_id=run_id,
+        lease_seconds=studio.lease_seconds,
+        worker_home=studio.hold_lock(run_id),
+    )
     made = VariantsMade()
     try:
         with LeaseKeeper(studio.database, VARIANTS.queue, leases, lease_seconds=studio.lease_seconds) as keeper:

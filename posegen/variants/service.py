@@ -21,8 +21,8 @@ from posegen.studio import Studio
 from posegen.variants import rows
 from posegen.variants.making import VariantsMade, make_variants
 from posegen.variants.work import claim_batch, claim_request
+from posegen.work.in_process import do_here
 
-_COMMAND = "posegen variants"
 _LOOK_SECONDS = 0.5
 
 
@@ -106,22 +106,27 @@ def result_at_end(database: Database, request_id: UUID, *, seconds: float) -> Va
 
 def make_here(studio: Studio, request_id: UUID) -> None:
     """Make the variants of a waiting request in this process; does nothing when another process has claimed it."""
-    batch = claim_request(studio.database, request_id)
-    if batch is not None:
-        _make(studio, batch, run_id=_COMMAND)
+    do_here(
+        lambda: claim_request(studio.database, request_id),
+        lambda claim, run_id: make_batch(studio, claim.batch, run_id=run_id),
+        program="posegen variants",
+    )
 
 
 def make_batch(studio: Studio, batch: UUID | None, *, run_id: str) -> VariantsMade:
-    """Make the variants of a batch in a run of Dagster.
+    """Make the variants of a batch.
 
     Args:
         studio: what variants are made with.
         batch: what the run was launched for; None for a run that was started by hand, which claims what waits.
-        run_id: the run.
+        run_id: the run of Dagster, or a name for the process that takes its place.
     """
     if batch is None:
         batch = next((claim.batch for claim in claim_batch(studio.database)), None)
-    return VariantsMade() if batch is None else _make(studio, batch, run_id=run_id)
+    if batch is None:
+        return VariantsMade()
+    with DecoderPool.of_our_own() as decoders:
+        return make_variants(studio, batch, decoders.decode, run_id=run_id)
 
 
 def download(studio: Studio, request_id: UUID, folder: Path) -> list[Path]:
@@ -166,8 +171,3 @@ def _key_of(connection: Connection, source: str) -> str:
         return rows.key_of_pose(connection, UUID(source)) or source
     except ValueError:
         return source
-
-
-def _make(studio: Studio, batch: UUID, *, run_id: str) -> VariantsMade:
-    with DecoderPool.of_our_own() as decoders:
-        return make_variants(studio, batch, decoders.decode, run_id=run_id)

@@ -55,11 +55,10 @@ def claim_batch(database: Database, *, limit: int = REQUESTS_PER_BATCH) -> list[
 
 
 @again_after_conflict
-def claim_request(database: Database, request_id: UUID) -> UUID | None:
-    """Claim one request ahead of all others; returns its batch, or None when the request does not wait."""
-    batch = uuid4()
+def claim_request(database: Database, request_id: UUID) -> Claim | None:
+    """Claim one request ahead of all others, as a batch; returns None when the request does not wait."""
     with database.transaction() as connection:
-        return batch if VARIANTS.queue.claim(connection, [request_id], batch=batch) else None
+        return next(iter(VARIANTS.queue.claim(connection, [request_id], batch=uuid4())), None)
 
 
 @again_after_conflict

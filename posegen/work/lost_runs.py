@@ -1,13 +1,12 @@
-"""Runs that lost their work, whatever their process may think: remembered until Dagster was told of them."""
+"""Runs that lost their work: their rows stay until the orchestrator has marked the runs as failed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from uuid import UUID
 
-from psycopg.rows import class_row
-
 from posegen.database.connection import Connection
+from posegen.database.rows import many
 from posegen.database.texts import storable
 
 
@@ -22,7 +21,7 @@ class LostRun:
 
 
 def note_lost_run(connection: Connection, run_id: str, work: str, work_id: UUID, reason: str) -> None:
-    """Remember a run that Dagster has to be told of, in the transaction that took its work away."""
+    """Note a run to be marked as failed, in the transaction that takes its work away."""
     connection.execute(
         "insert into lost_runs (run_id, work, work_id, reason) values (%s, %s, %s, %s) on conflict do nothing",
         [run_id, work, work_id, storable(reason)],
@@ -30,13 +29,11 @@ def note_lost_run(connection: Connection, run_id: str, work: str, work_id: UUID,
 
 
 def lost_runs(connection: Connection) -> list[LostRun]:
-    """The runs that Dagster was not told of yet, the oldest first."""
-    with connection.cursor(row_factory=class_row(LostRun)) as cursor:
-        return cursor.execute(
-            "select run_id, work, work_id, reason from lost_runs order by created_at limit 1000"
-        ).fetchall()
+    """The runs that are not marked as failed yet, the oldest first."""
+    statement = "select run_id, work, work_id, reason from lost_runs order by created_at limit 1000"
+    return many(connection, LostRun, statement)
 
 
 def forget_lost_run(connection: Connection, run_id: str) -> None:
-    """Dagster was told of this run."""
+    """Delete the note of a run that is marked as failed."""
     connection.execute("delete from lost_runs where run_id = %s", [run_id])

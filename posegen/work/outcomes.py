@@ -16,7 +16,7 @@ from posegen.error_codes import ErrorCode
 from posegen.errors import ClaimSuperseded, RequestRefused
 from posegen.work.commit_points import CommitPoint, reached
 from posegen.work.lost_runs import note_lost_run
-from posegen.work.queue import DISPATCHED, Claim, Lease, Progress, Queue
+from posegen.work.queue import DISPATCHED, FREE, Claim, Cost, Lease, Progress, Queue
 from posegen.work.rules import RetryRule
 
 log = structlog.get_logger(__name__)
@@ -32,33 +32,17 @@ class Work:
     queue: Queue
 
     def put_back(
-        self,
-        connection: Connection,
-        progress: Progress,
-        *,
-        wait_seconds: float,
-        reason: str,
-        attempts: int = 0,
-        lost_leases: int = 0,
+        self, connection: Connection, progress: Progress, *, wait_seconds: float, reason: str, cost: Cost = FREE
     ) -> None:
-        """Let a locked row wait for its next attempt. `attempts`, `lost_leases`: to add."""
-        detail = reason if attempts or lost_leases else None
-        self.queue.put_back(
-            connection, progress, wait_seconds=wait_seconds, detail=detail, attempts=attempts, lost_leases=lost_leases
-        )
+        """Let a locked row wait for its next attempt."""
+        detail = None if cost == FREE else reason
+        self.queue.put_back(connection, progress, wait_seconds=wait_seconds, detail=detail, cost=cost)
 
     def give_up(
-        self,
-        connection: Connection,
-        progress: Progress,
-        *,
-        code: ErrorCode,
-        detail: str,
-        attempts: int = 0,
-        lost_leases: int = 0,
+        self, connection: Connection, progress: Progress, *, code: ErrorCode, detail: str, cost: Cost = FREE
     ) -> None:
-        """End a locked row that has not ended. `attempts`, `lost_leases`: to add."""
-        self.queue.fail(connection, progress.id, code=code, detail=detail, attempts=attempts, lost_leases=lost_leases)
+        """End a locked row that has not ended."""
+        self.queue.fail(connection, progress.id, code=code, detail=detail, cost=cost)
 
     def cancel(self, connection: Connection, progress: Progress, *, actor: str) -> bool:
         """End a locked row whose run was cancelled; False when there is nothing left to cancel."""
@@ -125,16 +109,15 @@ def retry_or_give_up(
         at_once: replace a lost worker without a pause; one that never came may be missed for a while.
         code: the error code of a row that is given up.
     """
-    attempts = progress.attempts + (not lost_lease)
-    lost_leases = progress.lost_leases + lost_lease
-    added = {"attempts": int(not lost_lease), "lost_leases": int(lost_lease)}
+    cost = Cost(lost_leases=1) if lost_lease else Cost(attempts=1)
+    attempts, lost_leases = progress.attempts + cost.attempts, progress.lost_leases + cost.lost_leases
     if attempts >= rule.most_attempts or lost_leases >= rule.most_lost_leases:
         detail = f"given up after {attempts} errors and {lost_leases} lost leases; the last: {reason}"
-        work.give_up(connection, progress, code=code, detail=detail, **added)
+        work.give_up(connection, progress, code=code, detail=detail, cost=cost)
         return False
     # A platform in trouble loses many runs in a row, and should not give everything up within seconds.
     wait = 0.0 if lost_lease and at_once else rule.wait_before(2 * lost_leases if lost_lease else attempts + 1)
-    work.put_back(connection, progress, wait_seconds=wait, reason=reason, **added)
+    work.put_back(connection, progress, wait_seconds=wait, reason=reason, cost=cost)
     return True
 
 
@@ -172,19 +155,19 @@ def refuse(database: Database, work: Work, lease: Lease, refusal: RequestRefused
         progress = work.queue.hold(connection, lease)
         if progress is None:
             return False
-        work.give_up(connection, progress, code=refusal.code, detail=refusal.detail, attempts=1)
+        work.give_up(connection, progress, code=refusal.code, detail=refusal.detail, cost=Cost(attempts=1))
         return True
 
 
 @again_after_conflict
-def release(database: Database, work: Work, lease: Lease, *, reason: str, wait_seconds: float = 0) -> bool:
+def release(database: Database, work: Work, lease: Lease, *, reason: str) -> bool:
     """Put a row back at the cost of no attempt; returns False when the lease is lost."""
     with database.transaction() as connection:
         progress = work.queue.hold(connection, lease)
         if progress is None:
             return False
         reached(CommitPoint.BEFORE_GIVING_BACK)
-        work.put_back(connection, progress, wait_seconds=wait_seconds, reason=reason)
+        work.put_back(connection, progress, wait_seconds=0, reason=reason)
     reached(CommitPoint.AFTER_GIVING_BACK)
     return True
 

@@ -61,6 +61,18 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What the end of an attempt adds to its row: `attempts` for an error, `lost_leases` for a lost worker."""
+
+    attempts: int = 0
+    lost_leases: int = 0
+
+
+FREE = Cost()
+"""The cost of an attempt that ends without a fault of the work or its worker, such as a shutdown."""
+
+
+@dataclass(frozen=True)
 class Queue:
     """A table of work. The methods take an open transaction and decide nothing.
 
@@ -226,10 +238,9 @@ class Queue:
         *,
         wait_seconds: float,
         detail: str | None = None,
-        attempts: int = 0,
-        lost_leases: int = 0,
+        cost: Cost = FREE,
     ) -> None:
-        """Let a locked row wait again, out of reach of the worker that had it. `attempts`, `lost_leases`: to add."""
+        """Let a locked row wait again, out of reach of the worker that had it."""
         connection.execute(
             f"""
             update {self.table} set status = '{self.waiting}', token = token + 1, lease_expires_at = null,
@@ -237,20 +248,18 @@ class Queue:
                 not_before = now() + make_interval(secs => %s)
             where id = %s
             """,
-            [detail and storable(detail), attempts, lost_leases, wait_seconds, progress.id],
+            [detail and storable(detail), cost.attempts, cost.lost_leases, wait_seconds, progress.id],
         )
 
-    def fail(
-        self, connection: Connection, work_id: UUID, *, code: str, detail: str, attempts: int = 0, lost_leases: int = 0
-    ) -> None:
-        """End a locked row that has not ended as failed. `attempts`, `lost_leases`: to add."""
+    def fail(self, connection: Connection, work_id: UUID, *, code: str, detail: str, cost: Cost = FREE) -> None:
+        """End a locked row that has not ended as failed."""
         connection.execute(
             f"""
             update {self.table} set status = 'failed', token = token + 1, lease_expires_at = null, error_code = %s,
                 error_detail = %s, attempts = attempts + %s, lost_leases = lost_leases + %s, finished_at = now()
             where id = %s
             """,
-            [code, storable(detail), attempts, lost_leases, work_id],
+            [code, storable(detail), cost.attempts, cost.lost_leases, work_id],
         )
 
     # --- recovery -------------------------------------------------------------------------------------------------

@@ -44,14 +44,6 @@ class Apart:
                 raise
             self._failures.append(failure)
 
-    def done_of(self, others: Callable[[], list[T]]) -> list[T]:
-        """What was done of other things that are done one by one; their first failure is kept."""
-        try:
-            return others()
-        except PartlyDone as partly:
-            self._failures.append(partly.first)
-            return list(partly.done)
-
     def settle(self, done: R) -> R:
         """What was done. Raises `PartlyDone` with it when anything has failed."""
         if self._failures:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+from uuid import UUID
 
 from posegen.database.conflicts import again_after_conflict
 from posegen.database.connection import Database
@@ -67,6 +68,8 @@ class WorkKind:
         claim: claims what may start now. May raise `PartlyDone` with the claims.
         take_in: judges what is new before anything of it is claimed; None where the claim does.
         recover: what is done instead of `posegen.work.recovery.recover`.
+        clear: deletes the objects that deleted rows left in stores, and returns the ids of these rows.
+        channel: where new work is notified; None for work that waits for the next tick.
     """
 
     name: str
@@ -77,6 +80,8 @@ class WorkKind:
     claim: Callable[[Database], Sequence[Claim]]
     take_in: Callable[[Database], object] | None = None
     recover: Callable[[Database, WorkerHome | None], list[Recovered]] | None = None
+    clear: Callable[[Database], list[UUID]] | None = None
+    channel: str | None = None
 
 
 def tick(
@@ -103,6 +108,42 @@ def tick(
     )
     new = steps.run("claims", lambda: kind.claim(database)) or ()
     return [launch for launch in again if launch is not None] + launches(kind, new)
+
+
+def tick_when_notified(
+    database: Database,
+    kind: WorkKind,
+    orchestrator: Orchestrator,
+    *,
+    seconds: float,
+    worker_home: WorkerHome | None = None,
+) -> list[Launch]:
+    """The same. A tick that finds nothing waits for a notification of new work, and looks once more.
+
+    A request therefore does not wait for the next tick.
+
+    Args:
+        database: where the rows are.
+        kind: the kind of work.
+        orchestrator: what launches its runs.
+        seconds: how long to wait, where the kind has a channel.
+        worker_home: where the runs of this machine hold their file locks.
+    """
+    if kind.channel is None:
+        return tick(database, kind, orchestrator, worker_home=worker_home)
+    with database.listening(kind.channel) as listener:
+        launches = tick(database, kind, orchestrator, worker_home=worker_home)
+        if not launches and listener.wait(seconds):
+            launches = tick(database, kind, orchestrator, worker_home=worker_home)
+    return launches
+
+
+def clear(database: Database, kind: WorkKind) -> list[UUID]:
+    """Delete the objects that deleted rows left in stores, as a step of the tick; returns the ids of these rows."""
+    if kind.clear is None:
+        return []
+    clear_rows = kind.clear
+    return Steps(database, kind.name).run(f"deleted_{kind.work.queue.table}", lambda: clear_rows(database)) or []
 
 
 def recover(database: Database, kind: WorkKind, *, worker_home: WorkerHome | None = None) -> list[Recovered]:

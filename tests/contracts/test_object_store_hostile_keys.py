@@ -64,7 +64,6 @@ OPERATIONS: dict[str, Callable[[ObjectStore, str], object]] = {
     "start after": lambda store, key: list(store.list(start_after=key)),
     "copy from": lambda store, key: store.copy(key, OTHER_KEY),
     "list": lambda store, key: list(store.list(f"{key}/")),
-    "delete_prefix": lambda store, key: store.delete_prefix(f"{key}/"),
     "copy to": lambda store, key: store.copy(KEY, key),
 }
 

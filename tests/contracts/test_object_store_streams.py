@@ -156,12 +156,6 @@ def test_a_store_that_all_writers_left_in_order_has_nothing_unfinished(store: Ob
     assert list(store.list_unfinished()) == []
 
 
-@pytest.mark.parametrize("name", ["sha256", "crc32"])
-def test_the_names_that_stores_note_hashes_under_are_taken(store: ObjectStore, name: str) -> None:
-    with pytest.raises(ValueError, match=name):
-        store.put(KEY, b"x", content_type=PNG, metadata={name: "mine"})
-
-
 # --- what is counted -----------------------------------------------------------------------------------------------
 
 

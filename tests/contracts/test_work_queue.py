@@ -6,13 +6,13 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 
 from posegen.database.connection import Database
-from posegen.designs import work as designs
+from posegen.designs import kind as designs
 from posegen.designs.work import DESIGNS
 from posegen.error_codes import ErrorCode
 from posegen.errors import DatabaseUnusable, LeaseLost, PartlyDone, RequestRefused, StoreUnavailable
@@ -22,6 +22,7 @@ from posegen.settings import Settings
 from posegen.variants import work as variant_requests
 from posegen.variants.work import VARIANTS
 from posegen.work import outcomes, recovery
+from posegen.work.in_process import do_here
 from posegen.work.keeper import LeaseKeeper
 from posegen.work.lost_runs import lost_runs
 from posegen.work.outcomes import Work
@@ -437,3 +438,65 @@ def test_a_cancelled_run_ends_nothing_that_was_claimed_again_since(database, ask
     assert not outcomes.cancel_run(database, asked.work, old, actor="operator")
     assert start(database, asked, [old]) == []
     assert len(start(database, asked, [new])) == 1
+
+
+# --- done by the claiming process -------------------------------------------------------------------------------------
+
+
+def done_here(database, asked: Asked, kind: WorkKind, ends: Callable[[Lease], object]) -> str | None:
+    """Claim a row and end it in this process; returns the id of the run that it is done under."""
+    ids: list[str] = []
+
+    def do(claimed: Claim, run_id: str) -> None:
+        ids.append(run_id)
+        (lease,) = start(database, asked, [claimed], run=run_id)
+        with settled(database, asked.work, lease, RULE):
+            ends(lease)
+
+    was_claimed = do_here(lambda: next(iter(claim(database, kind)), None), do, program="a command")
+    assert was_claimed == bool(ids)
+    return ids[0] if ids else None
+
+
+def test_a_row_that_does_not_wait_is_left_to_its_worker(database, asked, kind, lease):
+    assert done_here(database, asked, kind, lambda _: None) is None
+
+
+def test_a_refusal_ends_the_row_and_nothing_else(database, asked, kind, user):
+    row_id = asked.ask(database, user)
+
+    def refuse(_: Lease) -> None:
+        raise RequestRefused(ErrorCode.INVALID_REQUEST, "cannot be made")
+
+    assert done_here(database, asked, kind, refuse)
+    assert state(database, asked, row_id)["error_detail"] == "cannot be made"
+
+
+def test_any_other_error_is_raised_and_the_row_waits_for_another_attempt(database, asked, kind, user):
+    row_id = asked.ask(database, user)
+
+    def fails(_: Lease) -> None:
+        raise StoreUnavailable("away", store="local")
+
+    with pytest.raises(StoreUnavailable):
+        done_here(database, asked, kind, fails)
+    assert (state(database, asked, row_id)["status"], state(database, asked, row_id)["attempts"]) == (
+        asked.work.queue.waiting,
+        1,
+    )
+
+
+def test_two_commands_share_no_file_lock_so_that_the_end_of_one_is_not_the_death_of_the_other(
+    database, asked, kind, user
+):
+    for _ in range(2):
+        asked.ask(database, user)
+    kind = replace(kind, claim=lambda opened: claim_one(opened, asked))
+
+    assert done_here(database, asked, kind, lambda _: None) != done_here(database, asked, kind, lambda _: None)
+
+
+def claim_one(database: Database, asked: Asked) -> list[Claim]:
+    with database.transaction() as connection:
+        waiting = asked.work.queue.waiting_ids(connection, 1)
+        return asked.work.queue.claim(connection, waiting, batch=uuid4())

@@ -28,6 +28,7 @@ from tests.faults.far_end import FarEnd
 from tests.faults.promises import AUDIT
 from tests.faults.world import BOUNDS, LIBRARY_POSE, SEEDS_PER_GENERATION, sentences
 from tests.homes import IN_THE_BACKGROUND, START_SECONDS, UP, Home
+from tests.processes import leads_a_group
 from tests.servers import remove_cluster
 
 LEASE_SECONDS = 2.0
@@ -81,8 +82,9 @@ class FaultyHome(Home):
         """The process of a program of `up`, as soon as there is one."""
 
         def found() -> int | None:
+            # The fork server and the runs are named like the code server, as its forks.
             started = [pid for pid in self.processes() if f"resources.{name}".encode() in _command(pid)]
-            return min(started, default=None)
+            return min(filter(leads_a_group, started), default=None)
 
         pid: int | None = self.wait(found)
         assert pid is not None

@@ -1,6 +1,6 @@
 """Font files: which of them draws a character, in which order they are asked, and how they are opened.
 
-They lie in `fonts_data`, with their licences and the script that made them. Nothing is looked for on the machine.
+They lie in `fonts_data`, with their licences; `tools/make_fonts.py` makes them. No font of the machine is used.
 """
 
 from __future__ import annotations

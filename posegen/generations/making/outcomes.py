@@ -19,7 +19,7 @@ from posegen.graphemes import shorten
 from posegen.states import GenerationStatus
 from posegen.work.commit_points import CommitPoint, reached
 from posegen.work.outcomes import Work
-from posegen.work.queue import Lease, Progress, Queue
+from posegen.work.queue import FREE, Cost, Lease, Progress, Queue
 
 # So much later than the breaker allows does a generation come back that has just met it: another one tries first.
 BEHIND_OTHERS_SECONDS = 5.0
@@ -29,17 +29,10 @@ class _Generations(Work):
     """Each step is an event, and the end releases credits and space."""
 
     def put_back(
-        self,
-        connection: Connection,
-        progress: Progress,
-        *,
-        wait_seconds: float,
-        reason: str,
-        attempts: int = 0,
-        lost_leases: int = 0,
+        self, connection: Connection, progress: Progress, *, wait_seconds: float, reason: str, cost: Cost = FREE
     ) -> None:
-        self.queue.put_back(connection, progress, wait_seconds=wait_seconds, attempts=attempts, lost_leases=lost_leases)
-        if not attempts and not lost_leases:
+        self.queue.put_back(connection, progress, wait_seconds=wait_seconds, cost=cost)
+        if cost == FREE:
             events.record(connection, progress.id, "released", reason=reason)
             return
         events.record(
@@ -47,30 +40,15 @@ class _Generations(Work):
             progress.id,
             "requeued",
             reason=shorten(reason, 500),
-            attempts=progress.attempts + attempts,
-            lost_leases=progress.lost_leases + lost_leases,
+            attempts=progress.attempts + cost.attempts,
+            lost_leases=progress.lost_leases + cost.lost_leases,
             wait=wait_seconds,
         )
 
     def give_up(
-        self,
-        connection: Connection,
-        progress: Progress,
-        *,
-        code: ErrorCode,
-        detail: str,
-        attempts: int = 0,
-        lost_leases: int = 0,
+        self, connection: Connection, progress: Progress, *, code: ErrorCode, detail: str, cost: Cost = FREE
     ) -> None:
-        end_early(
-            connection,
-            progress.id,
-            code,
-            detail,
-            reason=f"generation given up: {code}",
-            attempts=attempts,
-            lost_leases=lost_leases,
-        )
+        end_early(connection, progress.id, code, detail, reason=f"generation given up: {code}", cost=cost)
 
     def cancel(self, connection: Connection, progress: Progress, *, actor: str) -> bool:
         """Also while it waits or runs; finished poses stay and stay paid for."""
@@ -109,19 +87,12 @@ def hold_back(database: Database, lease: Lease, held: BackendHeldBack) -> bool:
 
 
 def end_early(
-    connection: Connection,
-    generation_id: UUID,
-    code: ErrorCode,
-    detail: str,
-    *,
-    reason: str,
-    attempts: int = 0,
-    lost_leases: int = 0,
+    connection: Connection, generation_id: UUID, code: ErrorCode, detail: str, *, reason: str, cost: Cost = FREE
 ) -> None:
     """End a locked generation before all of its poses are made: `partial` when some are. See `Work.give_up`."""
     progress = generations.progress_of(connection, generation_id)
     status = GenerationStatus.PARTIAL if progress.poses_completed else GenerationStatus.FAILED
-    _end(connection, progress, status, code, detail, reason=reason, attempts=attempts, lost_leases=lost_leases)
+    _end(connection, progress, status, code, detail, reason=reason, cost=cost)
 
 
 def _verdict(connection: Connection, progress: generations.Progress) -> tuple[GenerationStatus, str | None, str | None]:
@@ -144,13 +115,10 @@ def _end(
     detail: str | None,
     *,
     reason: str,
-    attempts: int = 0,
-    lost_leases: int = 0,
+    cost: Cost = FREE,
 ) -> None:
     """End a locked generation: what is open is cancelled, and its credits and space are released."""
-    generations.finish(
-        connection, progress.id, status, code=code, detail=detail, attempts=attempts, lost_leases=lost_leases
-    )
+    generations.finish(connection, progress.id, status, code=code, detail=detail, cost=cost)
     connection.execute("select end_open_poses(%s, %s, 'posegen')", [progress.id, reason])
     quota.give_back(connection, progress.id)
     events.record(

@@ -68,7 +68,7 @@ def make(studio: Studio, generation_id: UUID, run: Run) -> Sheet | None:
         dispatch=run.dispatch,
         run_id=run.id,
         lease_seconds=studio.lease_seconds,
-        worker_home=None if studio.worker_home is None else studio.worker_home.hold(run.id),
+        worker_home=studio.hold_lock(run.id),
     )
     if lease is None:
         return try_to_store_sheet(studio, generation_id, None)

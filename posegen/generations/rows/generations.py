@@ -14,7 +14,7 @@ from posegen.database.rows import changed, one
 from posegen.database.texts import storable
 from posegen.errors import GenerationUnknown
 from posegen.states import GenerationStatus
-from posegen.work.queue import Lease
+from posegen.work.queue import Cost, Lease
 
 _PROGRESS: LiteralString = """
 select id, user_id, status, dispatch, token, run_id, attempts, lost_leases, poses_total, poses_completed, poses_failed,
@@ -73,17 +73,16 @@ def finish(
     *,
     code: str | None,
     detail: str | None,
-    attempts: int = 0,
-    lost_leases: int = 0,
+    cost: Cost,
 ) -> None:
-    """End a locked generation that has not ended. `attempts`, `lost_leases`: to add."""
+    """End a locked generation that has not ended."""
     connection.execute(
         """
         update generations set status = %s, token = token + 1, lease_expires_at = null, finished_at = now(),
             error_code = %s, error_detail = %s, attempts = attempts + %s, lost_leases = lost_leases + %s
         where id = %s
         """,
-        [status, code, detail and storable(detail), attempts, lost_leases, generation_id],
+        [status, code, detail and storable(detail), cost.attempts, cost.lost_leases, generation_id],
     )
 
 

@@ -15,7 +15,6 @@ from types import TracebackType
 from posegen.errors import DecoderUnavailable
 from posegen.images.decoding.process import FOR_OUR_OWN, Allowance, DecoderProcess
 from posegen.images.file_bytes import Header
-from posegen.images.framing import Size
 from posegen.images.pixels import Pixels
 from posegen.images.validation import FROM_OUTSIDE, OF_OUR_OWN, Limits, examine
 
@@ -52,23 +51,25 @@ class DecoderPool:
     ) -> None:
         self.close()
 
-    def decode(self, data: bytes, suffix: str | None = None, *, at_least: Size | None = None) -> Pixels:
+    def decode(self, data: bytes, suffix: str | None = None) -> Pixels:
         """The pixels of a PNG, JPEG or WebP: upright, opaque, 8-bit sRGB, whatever the file holds.
 
-        `suffix`: the ending of the file's name, when it came with one (`.png`, `.jpg`, `.jpeg`, `.webp`); it has to
-        agree with what the file is. `at_least`: width and height that are enough; a larger JPEG may then come at a
-        half, a quarter or an eighth.
+        Args:
+            data: the file.
+            suffix: the ending of the file's name, when it came with one (`.png`, `.jpg`, `.jpeg`, `.webp`); it has to
+                agree with the format of the file.
 
-        Raises `ImageInvalid`, which says what is wrong and by how much, and `DecoderUnavailable` when no decoder comes
-        up or lives.
+        Raises:
+            ImageInvalid: the file is refused; the message says what is wrong and by how much.
+            DecoderUnavailable: no decoder starts, or none survives.
         """
         header = examine(data, self._limits, suffix=suffix)
         decoders = self._decoders()
         try:
-            return _decode(decoders, data, header, at_least)
+            return _decode(decoders, data, header)
         except DecoderUnavailable:
             # It was killed from outside, not by this picture: try once more in a new process.
-            return _decode(decoders, data, header, at_least)
+            return _decode(decoders, data, header)
 
     def pids(self) -> list[int]:
         """The decoders that wait for work."""
@@ -132,6 +133,6 @@ class _Decoders:
         return DecoderProcess(self._allowance)
 
 
-def _decode(decoders: _Decoders, data: bytes, header: Header, at_least: Size | None) -> Pixels:
+def _decode(decoders: _Decoders, data: bytes, header: Header) -> Pixels:
     with decoders.one() as decoder:
-        return decoder.decode(data, header, at_least)
+        return decoder.decode(data, header)

@@ -17,7 +17,6 @@ import structlog
 from posegen.errors import DecoderUnavailable, ImageInvalid
 from posegen.images.decoding.protocol import ANSWER, LONGEST_SENTENCE, PIXELS, REFUSED, Request, heard, in_full
 from posegen.images.file_bytes import Header
-from posegen.images.framing import Size
 from posegen.images.pixels import Pixels
 
 log = structlog.get_logger(__name__)
@@ -82,7 +81,7 @@ class DecoderProcess:
         """Whether it takes another file."""
         return self._channel.fileno() >= 0 and self._process.poll() is None
 
-    def decode(self, data: bytes, header: Header, at_least: Size | None) -> Pixels:
+    def decode(self, data: bytes, header: Header) -> Pixels:
         """The picture's pixels.
 
         Raises `ImageInvalid` when the decoder refuses, and when it dies on the picture or returns
@@ -92,9 +91,9 @@ class DecoderProcess:
         deadline = time.monotonic() + self._allowance.wall_seconds
         try:
             self._channel.settimeout(self._allowance.wall_seconds)
-            self._channel.sendall(Request(header, at_least, len(data)).packed())
+            self._channel.sendall(Request(header, len(data)).packed())
             self._channel.sendall(data)
-            return self._answer(header, at_least, deadline)
+            return self._answer(header, deadline)
         except ImageInvalid:
             raise
         except TimeoutError:
@@ -121,12 +120,13 @@ class DecoderProcess:
         self._channel.close()
         self._process.poll()  # sees that it is no child of ours, and asks for it no more
 
-    def _answer(self, header: Header, at_least: Size | None, deadline: float) -> Pixels:
+    def _answer(self, header: Header, deadline: float) -> Pixels:
         read = self._reader(deadline)
         kind, width, height, size = ANSWER.unpack(in_full(read, ANSWER.size))
         if kind == REFUSED and size <= LONGEST_SENTENCE:
             raise ImageInvalid(heard(in_full(read, size)))
-        if kind != PIXELS or size != width * height * 3 or not _is_possible((width, height), header, at_least):
+        fits = (width, height) in ((header.width, header.height), (header.height, header.width))  # as it is, or turned
+        if kind != PIXELS or size != width * height * 3 or not fits:
             self.kill()
             raise ImageInvalid(f"The decoder returned something that a {header} cannot become.")
         pixels = np.empty((height, width, 3), np.uint8)
@@ -168,12 +168,3 @@ class DecoderProcess:
         if exit_code == -signal.SIGALRM:
             return ImageInvalid(f"{picture} was not decoded in {self._allowance.wall_seconds:g} s.")
         return ImageInvalid(f"{picture} breaks the decoder (exit code {exit_code}).")
-
-
-def _is_possible(size: Size, header: Header, at_least: Size | None) -> bool:
-    """Whether a picture of this size can come of such a file: as it is, turned, or smaller where that is allowed."""
-    claimed = (header.width, header.height)
-    turned = (header.height, header.width)
-    if at_least is None:
-        return size in (claimed, turned)
-    return any(0 < size[0] <= whole[0] and 0 < size[1] <= whole[1] for whole in (claimed, turned))

@@ -1,7 +1,7 @@
 """What the two ends of a decoder's channel say to each other: fixed numbers, then bytes. Nothing is unpickled.
 
 ready     one byte: whether system calls are filtered
-request   format, width, height, width and height that are enough (0: all), size; the file
+request   format, width, height, size; the file
 answer    0, width, height, size; the pixels, three bytes each, row by row
           1, 0, 0, size; a sentence that says why not
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from posegen.images.file_bytes import Format, Header
 
-REQUEST = struct.Struct("<BIIIII")
+REQUEST = struct.Struct("<BIII")
 ANSWER = struct.Struct("<BIII")
 PIXELS, REFUSED = 0, 1
 LONGEST_SENTENCE = 500
@@ -24,24 +24,20 @@ _FORMATS: tuple[Format, ...] = ("PNG", "JPEG", "WEBP")
 
 @dataclass(frozen=True)
 class Request:
-    """A file to decode. `at_least`: as for `decode_upright`; `size`: bytes that follow."""
+    """A file to decode. `size`: bytes that follow."""
 
     header: Header
-    at_least: tuple[int, int] | None
     size: int
 
     def packed(self) -> bytes:
         """As it goes over the channel."""
-        enough = self.at_least or (0, 0)
-        kind = _FORMATS.index(self.header.format)
-        return REQUEST.pack(kind, self.header.width, self.header.height, *enough, self.size)
+        return REQUEST.pack(_FORMATS.index(self.header.format), self.header.width, self.header.height, self.size)
 
     @classmethod
     def unpacked(cls, data: bytes) -> Request:
         """What `packed` was made of."""
-        kind, width, height, enough_width, enough_height, size = REQUEST.unpack(data)
-        at_least = (enough_width, enough_height) if enough_width else None
-        return cls(Header(_FORMATS[kind], width, height), at_least, size)
+        kind, width, height, size = REQUEST.unpack(data)
+        return cls(Header(_FORMATS[kind], width, height), size)
 
 
 def sentence(refusal: str) -> bytes:

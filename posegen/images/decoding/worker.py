@@ -60,7 +60,7 @@ def rehearse() -> None:
         file = io.BytesIO()
         profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
         Image.new("RGB", (16, 16)).save(file, kind, exif=exif, icc_profile=profile)
-        decode_upright(file.getvalue(), Header(kind, 16, 16), (8, 8))
+        decode_upright(file.getvalue(), Header(kind, 16, 16))
 
 
 def _has_request(parent: int) -> bool:
@@ -75,7 +75,7 @@ def _has_request(parent: int) -> bool:
 
 def _answer(channel: io.FileIO, request: Request, data: bytes) -> None:
     try:
-        image = decode_upright(data, request.header, request.at_least)
+        image = decode_upright(data, request.header)
     except ImageInvalid as refusal:
         words = sentence(str(refusal))
     else:

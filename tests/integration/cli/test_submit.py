@@ -18,6 +18,7 @@ from posegen.running_platform import hold_home
 from posegen.settings import PROJECT_ROOT
 from tests.builders import A_POSE, a_user, cancel_generation, execute, row, rows, started, take_in, value, work
 from tests.commands import commands
+from tests.concurrency import until
 
 LOST = UUID("00000000-0000-4000-8000-00000000dead")
 
@@ -269,8 +270,7 @@ def worker(studio):
 
     def make():
         database = studio.database
-        while not take_in(database):
-            pass
+        until(lambda: take_in(database))
         for claim in claims.claim_next(database, most_running=10):
             work(studio, started(database, claim))
 
@@ -298,8 +298,7 @@ def test_with_wait_a_generation_that_fails_has_an_exit_code_of_its_own(posegen, 
 
 def test_with_wait_a_cancelled_generation_counts_as_failed(database, posegen, is_up):
     def cancel():
-        while not (found := rows(database, "select id from generations")):
-            pass
+        found = until(lambda: rows(database, "select id from generations"))
         cancel_generation(database, UUID(str(found[0]["id"])), actor="test")
 
     cancelling = threading.Thread(target=cancel)

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from posegen.database.connection import Database
-from posegen.designs import work as designs
+from posegen.designs import kind as designs
 from posegen.designs.work import DESIGNS
 from posegen.settings import Settings
 from posegen.upkeep.preparing import prepare_database

@@ -68,12 +68,6 @@ def test_the_pixels_belong_to_the_caller(pool):
     assert np.array_equal(pool.decode(SMALL), small_picture())
 
 
-def test_a_large_jpeg_may_come_smaller(pool):
-    data = encoded("JPEG", pixels=np.zeros((1600, 800, 3), np.uint8))
-
-    assert pool.decode(data, ".jpg", at_least=(150, 150)).shape == (400, 200, 3)
-
-
 def test_nothing_is_started_for_what_the_first_look_refuses(pool):
     for data, suffix in ((b"no picture", ".png"), (SMALL, ".jpg"), (SMALL + b"x", ".png")):
         with pytest.raises(ImageInvalid):
@@ -260,7 +254,7 @@ def liar(monkeypatch) -> Iterator[DecoderProcess]:
 )
 def test_an_answer_that_cannot_be_is_not_believed_and_ends_the_process(liar, lie):
     with pytest.raises(ImageInvalid, match="a PNG of 32x32 pixels cannot become"):
-        liar.decode(lie, Header("PNG", 32, 32), None)
+        liar.decode(lie, Header("PNG", 32, 32))
 
     assert not liar.is_alive
     assert not is_alive(liar.pid)
@@ -268,12 +262,12 @@ def test_an_answer_that_cannot_be_is_not_believed_and_ends_the_process(liar, lie
 
 def test_a_sentence_is_shown_without_what_could_do_harm(liar):
     with pytest.raises(ImageInvalid, match=r"^\[31mred$"):
-        liar.decode(b"letters that cannot be shown", Header("PNG", 32, 32), None)
+        liar.decode(b"letters that cannot be shown", Header("PNG", 32, 32))
 
 
 def test_silence_ends_it(liar):
     with pytest.raises(ImageInvalid, match="not decoded in 3 s"):
-        liar.decode(b"silence", Header("PNG", 32, 32), None)
+        liar.decode(b"silence", Header("PNG", 32, 32))
 
     assert not is_alive(liar.pid)
 
@@ -281,7 +275,7 @@ def test_silence_ends_it(liar):
 @pytest.mark.parametrize("what", [b"drops of a sentence", b"drops of pixels"])
 def test_drops_that_keep_coming_end_it_too(liar, what):
     with pytest.raises(ImageInvalid, match="not decoded in 3 s"):
-        liar.decode(what, Header("PNG", 32, 32), None)
+        liar.decode(what, Header("PNG", 32, 32))
 
     assert not is_alive(liar.pid)
 
@@ -296,7 +290,7 @@ def test_drops_that_keep_coming_end_it_too(liar, what):
 )
 def test_how_it_ended_says_whose_fault_it_was(liar, death, raised, words):
     with pytest.raises(raised, match=words):
-        liar.decode(death, Header("PNG", 32, 32), None)
+        liar.decode(death, Header("PNG", 32, 32))
 
     assert not liar.is_alive
 

@@ -12,7 +12,7 @@ from dagster._core.storage.tags import RUN_KEY_TAG
 
 from posegen.designs.making import make_design
 from posegen.designs.rows import REQUESTS_CHANNEL
-from sensors.designs import design_requests
+from sensors.requests import design_requests
 from sensors.targets import DESIGNS, DISPATCH_TAG
 from tests.builders import (
     a_design,

@@ -26,7 +26,7 @@ from posegen.web.metrics import exposition
 from posegen.work import failing_steps as steps
 from posegen.work import outcomes as work_outcomes
 from posegen.work.steps import Apart, Steps
-from sensors import alerts, designs, outcomes, requests, variants
+from sensors import alerts, outcomes, requests
 from tests.builders import (
     a_design,
     a_request,
@@ -120,7 +120,7 @@ def test_a_step_of_generations_that_fails_keeps_none_of_the_others_from_running(
     ("broken", "step"),
     [
         ("posegen.work.recovery.recover", "recovery"), ("posegen.work.tick._unstarted_claims", "claims_without_run"),
-        ("posegen.designs.work.claim_designs", "claims"), ("sensors.designs._cleared", "deleted_designs"),
+        ("posegen.designs.kind.claim_designs", "claims"), ("posegen.designs.kind.clear_deleted", "deleted_designs"),
     ],
 )  # fmt: skip
 def test_a_step_of_designs_that_fails_keeps_none_of_the_others_from_running(database, tick, monkeypatch, broken, step):
@@ -130,7 +130,7 @@ def test_a_step_of_designs_that_fails_keeps_none_of_the_others_from_running(data
     new = a_design(database)
     monkeypatch.setattr(broken, breaks)
 
-    keys = tick(designs.design_requests)
+    keys = tick(requests.design_requests)
 
     assert failing(database) == [("design_requests", step)]
     assert (f"design:{unsent.id}:1" in keys) == (step != "claims_without_run")
@@ -149,12 +149,12 @@ def test_a_step_of_designs_that_fails_keeps_none_of_the_others_from_running(data
 def test_a_step_of_variants_that_fails_keeps_none_of_the_others_from_running(database, tick, monkeypatch, broken, step):
     ask = "insert into image_requests (user_id, tool, source) values (gen_random_uuid(), 'editor', 'poses/x.png')"
     execute(database, ask)
-    (unsent,) = tick(variants.image_requests)
+    (unsent,) = tick(requests.image_requests)
     execute(database, "update image_variants set dispatched_at = now() - interval '1 min'")
     execute(database, ask)
     monkeypatch.setattr(broken, breaks)
 
-    keys = tick(variants.image_requests)
+    keys = tick(requests.image_requests)
 
     assert failing(database) == [("image_requests", step)]
     assert (unsent in keys) == (step != "claims_without_run")
@@ -234,7 +234,7 @@ def test_one_design_that_cannot_be_read_fails_and_the_others_are_claimed(databas
 
     monkeypatch.setattr(design_rows, "request_of", read)
 
-    assert sorted(tick(designs.design_requests)) == sorted(f"design:{each}:1" for each in (asked[0], asked[2]))
+    assert sorted(tick(requests.design_requests)) == sorted(f"design:{each}:1" for each in (asked[0], asked[2]))
     failed = row(database, "select status, error_code, error_detail from designs where id = %s", asked[1])
     assert (failed["status"], failed["error_code"]) == ("failed", "poisoned")
     assert "InvalidTextRepresentation" in failed["error_detail"]

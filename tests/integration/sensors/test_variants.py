@@ -9,8 +9,8 @@ import pytest
 from dagster import DagsterRunStatus as Status
 from dagster._core.storage.tags import RUN_KEY_TAG
 
+from sensors.requests import image_requests
 from sensors.targets import BATCH_TAG
-from sensors.variants import image_requests
 from tests.builders import execute, rows, value
 from tests.deployments import resources_of
 

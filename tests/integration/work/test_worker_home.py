@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -16,16 +15,10 @@ from posegen.work.rules import RetryRule
 from posegen.work.worker_home import WorkerHome
 from tests.builders import execute, queued, row, running, started, value
 from tests.concurrency import at_once, until
+from tests.lock_holder import hold_and_wait
 
 RUN = "0c8a1f9e-run"
 SPAWN = multiprocessing.get_context("spawn")
-
-
-def hold_and_wait(folder: Path, ready: object) -> None:
-    """What a worker does; in a process of its own."""
-    assert WorkerHome(folder).hold(RUN) is not None
-    ready.set()  # type: ignore[attr-defined]
-    time.sleep(60)
 
 
 @pytest.fixture
@@ -37,7 +30,7 @@ def home(tmp_path: Path) -> WorkerHome:
 def worker(tmp_path: Path):
     """A process that holds the lock of `RUN`."""
     ready = SPAWN.Event()
-    process = SPAWN.Process(target=hold_and_wait, args=(tmp_path / "workers", ready), daemon=True)
+    process = SPAWN.Process(target=hold_and_wait, args=(tmp_path / "workers", RUN, ready), daemon=True)
     process.start()
     assert ready.wait(180)
     yield process

@@ -30,7 +30,7 @@ def test_every_reference_page_and_how_to_is_reached_from_another_page() -> None:
 
 def test_the_map_of_the_rooms_matches_the_tree() -> None:
     mapped = {row["folder"].rstrip("/") for row in page("CONTRIBUTING.md").rows("folder")}
-    rooms = {"posegen_assets", "sensors", "resources", "posegen", "benchmarks", "docs"}
+    rooms = {"posegen_assets", "sensors", "resources", "posegen", "tools", "benchmarks", "docs"}
     rooms |= {f"posegen/{found.parent.name}" for found in (ROOT / "posegen").glob("*/__init__.py")}
     rooms |= {f"tests/{found.name}" for found in (ROOT / "tests").iterdir() if any(found.rglob("test_*.py"))}
     assert mapped == rooms

@@ -10,8 +10,6 @@ from PIL import Image
 from posegen.errors import UnknownName
 from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize, thumbnail_sizes
 from posegen.images.thumbnails import encode_thumbnail
-from posegen.poses.keypoints import Keypoints
-from tests.backends import STANDING
 
 
 def opened(data: bytes) -> NDArray[np.float64]:
@@ -58,15 +56,6 @@ def test_other_sizes_and_png_are_made_as_faithfully(picture):
 def test_a_size_that_is_none_is_refused_by_its_name(written):
     with pytest.raises(UnknownName, match=r"400\.webp|once"):
         thumbnail_sizes(written)
-
-
-def test_a_tall_picture_is_filled_around_the_figure():
-    tall = np.full((1200, 400, 3), 255, dtype=np.uint8)
-    tall[100:200] = 0
-    figure = Keypoints(STANDING * (1, 0.2), depth=np.ones(18), visible=np.ones(18, dtype=bool))
-
-    assert (opened(encode_thumbnail(tall, figure).data) < 50).any()
-    assert (opened(encode_thumbnail(tall).data) > 200).all()
 
 
 def test_a_packet_is_written_into_it(picture):

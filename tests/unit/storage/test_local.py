@@ -154,7 +154,7 @@ def test_files_of_others_are_no_objects(store: LocalStore, root: Path, name: str
     (root / "poses" / "New Folder").mkdir(exist_ok=True)
 
     assert keys_in(store) == [KEY]
-    assert store.delete_prefix("poses/") == 1
+    assert store.delete(KEY) == 1
     assert (root / "poses/g1" / name).exists()
 
 

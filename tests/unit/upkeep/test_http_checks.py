@@ -6,10 +6,8 @@ import graphql
 from dagster_graphql.schema import create_schema
 
 from posegen.upkeep.http_checks import NEEDED_SENSORS, UI_QUESTION
-from sensors.designs import design_requests
 from sensors.outcomes import cancelled_runs, failed_runs
-from sensors.requests import generation_requests
-from sensors.variants import image_requests
+from sensors.requests import design_requests, generation_requests, image_requests
 
 
 def test_dagsters_page_understands_the_question() -> None:

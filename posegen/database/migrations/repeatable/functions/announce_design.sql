@@ -1,4 +1,4 @@
--- Outside, a claimed design is still a draft.
+-- Clients see a claimed design as a draft.
 create or replace function announce_design() returns trigger language plpgsql
 security definer set search_path = public, pg_temp as $$
 declare
@@ -8,7 +8,7 @@ begin
     if was <> is_now then
         perform pg_notify('posegen_designs', new.id || ':' || is_now);
     end if;
-    -- A slot is free: the sensor need not sleep through it while others wait.
+    -- A slot is free and other designs wait: the notification wakes the sensor.
     if old.status = 'rendering' and exists (select from designs where status = 'draft') then
         perform pg_notify('posegen_design_requests', '');
     end if;

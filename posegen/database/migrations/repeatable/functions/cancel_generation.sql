@@ -14,5 +14,5 @@ begin
     perform record_event(generation, 'cancelled', jsonb_build_object('actor', actor, 'open_poses', open_poses));
     return true;
 end $$;
-comment on function cancel_generation is 'true when it was still open; finished poses stay and stay paid for';
+comment on function cancel_generation is 'returns true when the generation was open; completed poses stay, and stay paid for';
 revoke execute on function cancel_generation from public;

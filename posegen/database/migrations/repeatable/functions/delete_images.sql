@@ -30,5 +30,5 @@ begin
     return total;
 end $$;
 comment on function delete_images is
-    'hides the images of completed poses at once and deletes them after the grace; answers how many poses';
+    'hides the images of completed poses at once; they are deleted after the grace. Returns the number of poses';
 revoke execute on function delete_images from public;

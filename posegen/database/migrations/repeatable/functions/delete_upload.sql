@@ -10,7 +10,7 @@ begin
     update uploads set status = 'deleted', object_id = null, finished_at = now() where id = upload;
     perform drop_variants(array(select id from image_variants where upload_id = upload));
     perform drop_objects(array[was.object_id]);
-    -- What the client may have put, or puts until its URL expires, is no object of ours.
+    -- The client can put the file until its URL expires, and the file is no registered object.
     if was.status = 'pending' then
         insert into doomed_objects (store, key, size, reason, due)
         values (was.store, was.key, was.size, 'orphan', greatest(now(), was.expires_at)) on conflict do nothing;
@@ -18,5 +18,5 @@ begin
     insert into audit_entries (actor, action, subject) values (actor, 'upload_deleted', upload::text);
     return true;
 end $$;
-comment on function delete_upload is 'deletes an upload with its variants for good; true when there was one';
+comment on function delete_upload is 'deletes an upload with its variants for good; returns whether it existed';
 revoke execute on function delete_upload from public;

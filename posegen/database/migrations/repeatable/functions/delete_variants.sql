@@ -9,5 +9,5 @@ begin
     insert into audit_entries (actor, action, subject) select actor, 'variants_deleted', id::text from unnest(chosen) id;
     return cardinality(chosen);
 end $$;
-comment on function delete_variants is 'deletes variants, and what was made of them, for good; returns how many of these there were';
+comment on function delete_variants is 'deletes variants, and the variants made of them, for good; returns how many of the given ones existed';
 revoke execute on function delete_variants from public;

@@ -12,5 +12,5 @@ begin
     )
     select gone.store, gone.key, gone.size from gone;
 end $$;
-comment on function drop_objects is 'deletes rows of objects that nothing points at, and dooms the objects; returns these';
+comment on function drop_objects is 'deletes rows of objects that no row references, and dooms the objects; returns the objects';
 revoke execute on function drop_objects from public;

@@ -1,4 +1,4 @@
--- The rows are deleted first and the bytes later: a design is never there without its objects.
+-- The rows are deleted first and the bytes later, so that no design exists without its objects.
 create or replace function forget_objects_of_design() returns trigger language plpgsql
 security definer set search_path = public, pg_temp as $$
 begin

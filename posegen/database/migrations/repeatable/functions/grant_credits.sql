@@ -10,5 +10,5 @@ begin
     values ('grant', user_id, 'issued', 'available', amount, reason, actor);
     return (select a.credits_available from accounts a where a.user_id = user_id);
 end $$;
-comment on function grant_credits is 'gives credits to a user; answers what is available now';
+comment on function grant_credits is 'grants credits to a user; returns the available credits';
 revoke execute on function grant_credits from public;

@@ -1,4 +1,4 @@
--- A role that holds, captures and releases credits for generations may not grant or refund them: two functions do that.
+-- A role that writes holds, captures and releases may not write grants or refunds; two functions write those.
 create or replace function guard_ledger_kind() returns trigger language plpgsql as $$
 begin
     if new.kind in ('hold', 'capture', 'release')

@@ -1,4 +1,4 @@
--- Two rows for one object, in the store that it is moved to and in the one that it comes from: one of them is kept.
+-- An object that is moved has a row in both stores; this keeps one of them.
 create or replace function merge_objects(gone bigint, stays bigint) returns void language plpgsql as $$
 declare
     reference record;

@@ -11,5 +11,5 @@ begin
     where id = pose and status = 'completed' and delete_after is null returning download_count into downloads;
     return downloads;
 end $$;
-comment on function record_download is 'the new count, or null when there is no such picture; no format means the image itself';
+comment on function record_download is 'returns the new count, or null when there is no such picture; a null format means the image itself';
 revoke execute on function record_download from public;

@@ -20,5 +20,5 @@ begin
         jsonb_build_object('used', array[was.storage_used, used], 'reserved', array[was.storage_reserved, reserved]));
     return true;
 end $$;
-comment on function recount_space is 'sets used and reserved space to what the objects and generations say; true when it was wrong';
+comment on function recount_space is 'sets used and reserved space to the sums over objects and generations; returns true when they differed';
 revoke execute on function recount_space from public;

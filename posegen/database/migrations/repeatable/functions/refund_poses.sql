@@ -24,5 +24,5 @@ begin
     end loop;
     return total;
 end $$;
-comment on function refund_poses is 'gives back what was paid for these poses, once; answers the credits given back now';
+comment on function refund_poses is 'refunds the price of these poses, at most once each; returns the credits that were refunded now';
 revoke execute on function refund_poses from public;

@@ -23,5 +23,5 @@ begin
     end loop;
     return total;
 end $$;
-comment on function restore_images is 'takes delete_images back, as long as the images are there; answers how many poses';
+comment on function restore_images is 'shows hidden images again, where they still exist; returns the number of poses';
 revoke execute on function restore_images from public;

@@ -46,5 +46,5 @@ begin
     replayed := true;
     return next;
 end $$;
-comment on function submit_generation is 'INSERT with an idempotency key: same key and body give the same generation';
+comment on function submit_generation is 'inserts a request with an idempotency key; the same key and request return the same generation';
 revoke execute on function submit_generation from public;

@@ -5,4 +5,4 @@ create or replace view audit_trail as
            coalesce(l.generation_id, l.user_id)::text,
            jsonb_strip_nulls(jsonb_build_object('user', l.user_id, 'pose', l.pose_id, 'credits', l.amount, 'reason', l.reason))
     from ledger_entries l where l.kind in ('grant', 'refund');
-comment on view audit_trail is 'who did what: deletions, restores, settings, grants and refunds';
+comment on view audit_trail is 'deletions, restores, settings, grants and refunds, with the person or program that made them';

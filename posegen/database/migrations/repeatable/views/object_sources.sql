@@ -25,4 +25,4 @@ create or replace view object_sources as
     union all
     select v.high_quality_object, v.pose_id, v.design_id, v.upload_id, v.id, p.delete_after is null
     from image_variants v left join generated_poses p on p.id = v.pose_id where v.high_quality_object is not null;
-comment on view object_sources is 'what a picture belongs to; what is made of the picture is hidden and deleted together with that';
+comment on view object_sources is 'the generation, pose, design or upload of a picture; files made of the picture are hidden and deleted with it';

@@ -1,6 +1,6 @@
-"""Makes the font files of this folder and their index out of published packages, and prints the table of README.md.
+"""Makes the font files of `posegen` and their index out of published packages, and prints the table of their README.md.
 
-README.md says how to run it. Nothing imports it: it needs fonttools, brotli and dpkg-deb, which Posegen does not.
+That README.md says how to run it. It needs fonttools, brotli and dpkg-deb, which Posegen does not.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from fontTools import subset
 from fontTools.ttLib import TTCollection, TTFont
 
-HERE = Path(__file__).parent
+FONTS_DATA = Path(__file__).parents[1] / "posegen/designs/typesetting/fonts_data"
 FACTS = ("version", "package", "treatment", "copyright")
 NOTO = "./usr/share/fonts/truetype/noto"
 OPENTYPE = "./usr/share/fonts/opentype"
@@ -155,7 +155,7 @@ def main(folder: Path) -> None:
         data = _member(_verified(folder, package), source.inside)
         font, made = _treated(source.treatment, data)
         packed = lzma.compress(made, preset=9 | lzma.PRESET_EXTREME)
-        (HERE / f"{source.name}.xz").write_bytes(packed)
+        (FONTS_DATA / f"{source.name}.xz").write_bytes(packed)
         fonts[source.name] = {
             "version": font["name"].getDebugName(5).partition(";")[0].removeprefix("Version").strip(),
             "copyright": COPYRIGHTS.get(source.name, font["name"].getDebugName(0)),
@@ -168,7 +168,7 @@ def main(folder: Path) -> None:
         print("|", " | ".join([*cells, *(fonts[source.name][each] for each in FACTS)]), "|")
     emoji = _member(_verified(folder, PACKAGES["unicode-data"]), "./usr/share/unicode/emoji/emoji-data.txt").decode()
     index = {"fonts": fonts, "emoji_presentation": _ranges(_with_property(emoji, "Emoji_Presentation"))}
-    (HERE / "index.json").write_text(json.dumps(index, indent=1, ensure_ascii=False) + "\n")
+    (FONTS_DATA / "index.json").write_text(json.dumps(index, indent=1, ensure_ascii=False) + "\n")
 
 
 def _verified(folder: Path, package: Package) -> Path:
