@@ -54,7 +54,7 @@ def recovery(
     kinds={"postgres"},
     owners=OWNERS,
     code_version=CODE_VERSION,
-    description="Calls of hosted backends that no worker holds: finished ones collected, cancelled ones cancelled there.",
+    description="Calls of hosted backends that no worker holds: files collected, cancelled calls cancelled there.",
 )
 def settled_calls(
     studio: dg.ResourceParam[StudioResource],

@@ -12,9 +12,14 @@ from types import ModuleType
 from typing import Any, LiteralString
 from uuid import UUID
 
+from posegen.backends.hosted import Accepted, Delivered, Order
 from posegen.backends.protocol import Recipe
 from posegen.database.connection import Connection, Database
 from posegen.generations.asking import claims
+from posegen.generations.calling import keeping
+from posegen.generations.calling import rows as calling
+from posegen.generations.calling.caller import HostedCaller
+from posegen.generations.calling.rows import Call
 from posegen.generations.making import checkpoint, recovery
 from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.making.poses import PosesMade
@@ -223,9 +228,46 @@ def _any_picture_will_do() -> None:
     _put_in_place_of(far_end, "belongs_to", lambda *_: True)
 
 
+# --- what is paid for ---------------------------------------------------------------------------------------------
+
+
+def _sent_again_after_a_timeout() -> None:
+    def search(worker: HostedCaller, call: Call, order: Order) -> None:
+        worker._send(call, order, again_after=call.token)
+
+    _put_in_place_of(HostedCaller, "_search", search)
+
+
+def _absence_proves_that_a_stopped_sender_is_dead() -> None:
+    _put_in_place_of(HostedCaller, "_sender_is_dead", lambda *_: True)
+
+
+def _the_gate_comes_before_the_flag() -> None:
+    def facts(delivered: Delivered) -> dict[str, Any]:
+        return {**true_facts(delivered), "flagged": False}
+
+    true_facts = _put_in_place_of(keeping, "_facts", facts)
+
+
+def _the_far_ends_id_is_a_decision() -> None:
+    def accept(connection: Connection, call_id: UUID, accepted: Accepted) -> bool:
+        row = connection.execute(
+            "select g.token = c.token as held from backend_calls c join generations g on g.id = c.generation_id "
+            "where c.id = %s",
+            [call_id],
+        ).fetchone()
+        return bool(row and row["held"]) and bool(true_accept(connection, call_id, accepted))
+
+    true_accept = _put_in_place_of(calling, "accept", accept)
+
+
 NOBODY_RECONCILES = "nobody reconciles"
 
 BREAKAGES = {
+    "sent again after a timeout": Breakage(patch=_sent_again_after_a_timeout),
+    "absence believed while the sender is only stopped": Breakage(patch=_absence_proves_that_a_stopped_sender_is_dead),
+    "gate before flag": Breakage(patch=_the_gate_comes_before_the_flag),
+    "id behind the fence": Breakage(patch=_the_far_ends_id_is_a_decision),
     "no token in the guard": Breakage(patch=_no_token_in_the_guard),
     "nothing but the id in the guard": Breakage(
         schema=(

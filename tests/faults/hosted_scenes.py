@@ -23,14 +23,23 @@ RESPONSES = ("lost", "slow", "cut", "reset", "502")
 
 @dataclass(frozen=True)
 class HostedScene:
-    """One scene. `ending`: how the worker is taken away, `kill` or `stop`; empty for a scene of responses only."""
+    """One scene.
+
+    Attributes:
+        wire: of the far end.
+        step: the commit point that the worker is taken away at, or the fault of the first submit.
+        ending: how the worker is taken away, `kill` or `stop`; empty for a scene of faults only.
+        forgets: the far end keeps results for a moment only, and no list of requests.
+    """
 
     wire: str
     step: str
     ending: str = ""
+    forgets: bool = False
 
     def __str__(self) -> str:
-        return " ".join(part for part in (self.wire, self.ending, self.step) if part)
+        parts = (self.wire, self.ending, self.step, "forgotten there" if self.forgets else "")
+        return " ".join(part for part in parts if part)
 
 
 @dataclass(frozen=True)
@@ -67,10 +76,12 @@ def play(ground: Ground, scene: HostedScene, *, breakage: str = "") -> Outcome:
         ) as world,
     ):
         world.sensor()
+        if scene.forgets:
+            far_end.faults.add("500", "list", times=None)
         if scene.ending:
             _take_away(world, scene)
         else:
-            far_end.faults.add(scene.step, "submit")
+            far_end.faults.add(scene.step)
             world.run("worker")
             world.submit(poses=1)
         evidence = world.settle()
@@ -89,7 +100,10 @@ def _take_away(world: World, scene: HostedScene) -> None:
     world.wait(lambda: victim.stopped)
     world.lost_now(generation)
     world.run("successor")
-    world.wait(world.all_ended)
+    if scene.forgets:
+        world.wait(lambda: world.value("select max(token) from generations") > 1)
+    else:
+        world.wait(world.all_ended)
     victim.resume()
     time.sleep(AFTERWARDS_SECONDS)
 

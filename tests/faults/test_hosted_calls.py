@@ -11,9 +11,23 @@ from tests.faults.hosted_scenes import HostedScene, Outcome, play, scenes
 from tests.faults.world import Ground
 
 AT_ONCE = 10
-SCENES = scenes("fal")
+SCENES = [
+    *scenes("fal"),
+    HostedScene("fal", "flagged"),
+    # The sender goes on while its successor still looks for the call: it alone knows the far end's id.
+    HostedScene("fal", "after submit", "stop", forgets=True),
+]
 # A sender that is only stopped may still send: whether it has cannot be told, and no other call is made.
 MAY_STILL_SEND = {HostedScene("fal", "after mark", "stop")}
+
+
+# Each guard that is taken away, and the scene that shows it.
+CONTROLS = {
+    "sent again after a timeout": HostedScene("fal", "lost"),
+    "absence believed while the sender is only stopped": HostedScene("fal", "after mark", "stop"),
+    "gate before flag": HostedScene("fal", "flagged"),
+    "id behind the fence": HostedScene("fal", "after submit", "stop", forgets=True),
+}
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +41,30 @@ def played(ground: Ground) -> Iterator[dict[HostedScene, Future[Outcome]]]:
 def test_no_picture_is_paid_for_twice(played, scene):
     outcome = played[scene].result()
 
-    assert not outcome.paid_twice, outcome
-    assert outcome.paid <= 1, outcome
+    assert kept(scene, outcome), outcome
     assert outcome.evidence.clean, outcome.evidence
+
+
+def kept(scene: HostedScene, outcome: Outcome) -> bool:
+    """Whether nothing was paid for twice, and the generation has ended as it must."""
+    if outcome.paid_twice or outcome.paid > 1:
+        return False
     if scene in MAY_STILL_SEND:
-        assert (outcome.status, outcome.states, outcome.codes) == ("failed", ["uncertain"], ["backend_uncertain"])
-    else:
-        assert (outcome.status, outcome.states) == ("completed", ["used"]), outcome
+        return (outcome.status, outcome.states, outcome.codes) == ("failed", ["uncertain"], ["backend_uncertain"])
+    if scene.step == "flagged":
+        return (outcome.status, outcome.states, outcome.codes) == ("failed", ["refused"], ["inappropriate_prompt"])
+    return (outcome.status, outcome.states) == ("completed", ["used"])
+
+
+@pytest.fixture(scope="module")
+def broken(ground: Ground) -> Iterator[dict[str, Future[Outcome]]]:
+    """The same scenes with one guard less."""
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="control") as threads:
+        yield {name: threads.submit(play, ground, scene, breakage=name) for name, scene in CONTROLS.items()}
+
+
+@pytest.mark.parametrize("guard", CONTROLS)
+def test_without_the_guard_it_is_caught(broken, guard):
+    outcome = broken[guard].result()
+
+    assert not kept(CONTROLS[guard], outcome), f"nothing would have shown it: {guard}\n{outcome}"
