@@ -15,7 +15,12 @@ class Mannequin:
     name = NAME
     version = VERSION
     capabilities = Capabilities(
-        largest_side=LARGEST_SIDE, pose_control=True, free_prompt=False, ground_truth=True, costs_money=False
+        largest_side=LARGEST_SIDE,
+        pose_control=True,
+        free_prompt=False,
+        ground_truth=True,
+        costs_money=False,
+        photographic=False,
     )
 
     def render(self, recipe: Recipe) -> Rendering:

@@ -106,7 +106,7 @@ class Capabilities:
 
     `largest_side`: pixels; `pose_control`: the picture follows the recipe's pose; `free_prompt`: it follows the
     words of the prompt; `ground_truth`: renderings carry keypoints, depth and part mask; `costs_money`: each call
-    is billed by a provider.
+    is billed by a provider; `photographic`: its pictures look like photographs of people.
     """
 
     largest_side: int
@@ -114,6 +114,7 @@ class Capabilities:
     free_prompt: bool
     ground_truth: bool
     costs_money: bool
+    photographic: bool
 
 
 class Backend(Protocol):
