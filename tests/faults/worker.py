@@ -36,6 +36,7 @@ from posegen.generations.making.poses import make_poses
 from posegen.generations.making.recovery import TimeLimits
 from posegen.images.validation import open_image
 from posegen.logs import configure_logging
+from posegen.policy.policy import read_policy
 from posegen.settings import Settings
 from posegen.storage.configuration import BucketConfig, RequestLimits
 from posegen.storage.local import LocalStore
@@ -159,7 +160,12 @@ def _sense(database: Database, orders: Orders) -> NoReturn:
         try:
             recovery.recover(database, RULE, TimeLimits(), worker_home=home)
             intake.take_in(
-                database, default_backend="mannequin", prices=Prices(pose=PRICE), draw_seed=lambda: 0, limit=100
+                database,
+                default_backend="mannequin",
+                prices=Prices(pose=PRICE),
+                policy=read_policy(None),
+                draw_seed=lambda: 0,
+                limit=100,
             )
             claims.claim_next(database, most_running=orders.slots)
             for other in (DESIGNS, VARIANTS):

@@ -24,6 +24,7 @@ from posegen.library import rows as library
 from posegen.library.validation import usable_poses
 from posegen.platforms import rows as platforms
 from posegen.platforms.platform import Platform, reserved_bytes
+from posegen.policy.policy import Policy, refusal_detail
 from posegen.poses.avatar import Avatar
 from posegen.poses.library import LibraryPose
 from posegen.poses.prompts import choose_pose, describe
@@ -91,7 +92,7 @@ class Catalogue:
     """What can be asked for, and at what price.
 
     `unusable`: why a stored pose cannot be drawn, by its slug; `unusable_platforms`: the same, by their names;
-    `hosted`: the backends that bill us for each call.
+    `hosted`: the backends that bill us for each call; `photographic`: those that make photographs.
     """
 
     poses: dict[str, LibraryPose]
@@ -103,6 +104,7 @@ class Catalogue:
     prices: Prices
     thumbnails: tuple[ThumbnailSize, ...] = (STANDARD,)
     unusable_platforms: Mapping[str, str] = field(default_factory=dict)
+    photographic: frozenset[str] = frozenset()
 
     @property
     def more_bytes(self) -> int:
@@ -121,6 +123,7 @@ class Catalogue:
         """The catalogue as the database has it now."""
         drawable, unusable = usable_poses(library.stored_poses(connection))
         judged = platforms.judged_platforms(connection)
+        abilities = {name: open_backend(name).capabilities for name in BACKENDS}
         return cls(
             poses=drawable,
             unusable=unusable,
@@ -128,7 +131,8 @@ class Catalogue:
             platforms=judged.usable,
             unusable_platforms=judged.unusable,
             default_backend=default_backend,
-            hosted=frozenset(name for name in BACKENDS if open_backend(name).capabilities.costs_money),
+            hosted=frozenset(name for name, able in abilities.items() if able.costs_money),
+            photographic=frozenset(name for name, able in abilities.items() if able.photographic),
             prices=prices,
             thumbnails=thumbnails,
         )
@@ -144,15 +148,17 @@ class Plan:
     reserve: int
 
 
-def judge(submission: Submission, catalogue: Catalogue, *, fresh_seed: int) -> Plan:
+def judge(submission: Submission, catalogue: Catalogue, policy: Policy, *, fresh_seed: int) -> Plan:
     """The plan for a request; `fresh_seed` serves when it names no seed.
 
-    Raises `RequestRefused` (invalid_request), naming the value and the fix.
+    Raises `RequestRefused`: `invalid_request` names the value and the fix, `inappropriate_prompt` the category of the
+    content policy.
     """
     prompt = _clean_prompt(submission.prompt)
     avatar = _known_avatar(submission.avatar)
     backend = submission.backend or catalogue.default_backend
     _check_known("backend", [backend], BACKENDS, "leave it out for the default")
+    _check_policy(prompt, avatar, policy, photographic=backend in catalogue.photographic)
     _check_formats(submission.formats, catalogue)
     chosen = _chosen_poses(submission, catalogue, prompt)
     count = len(chosen) * submission.variations
@@ -210,6 +216,12 @@ def _known_avatar(attributes: dict[str, object] | UnreadableJson) -> Avatar:
         return Avatar.from_json(attributes)
     except UnknownName as unknown:
         raise invalid(str(unknown)) from unknown
+
+
+def _check_policy(prompt: str | None, avatar: Avatar, policy: Policy, *, photographic: bool) -> None:
+    category = policy.category_of(prompt or "", is_minor=avatar.is_minor, photographic=photographic)
+    if category is not None:
+        raise RequestRefused(ErrorCode.INAPPROPRIATE_PROMPT, refusal_detail(category))
 
 
 def _chosen_poses(submission: Submission, catalogue: Catalogue, prompt: str | None) -> list[LibraryPose]:
