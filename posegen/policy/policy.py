@@ -102,5 +102,11 @@ def _vocabulary(lists: Lists) -> Vocabulary:
         spelled=re.compile("|".join(map(re.escape, spelled))),
         companions=tuple(lists.words["companions"]),
         ordinary=frozenset(lists.words["ordinary"]),
+        known=frozenset(
+            word
+            for phrases in (lists.phrases[_HARMLESS], *lists.words.values())
+            for phrase in phrases
+            for word in phrase.split()
+        ),
         not_doubled=frozenset(lists.words["not_doubled"]),
     )

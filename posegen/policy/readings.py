@@ -14,13 +14,18 @@ from posegen.policy.folding import fold, words_of
 from posegen.policy.phrases import WordSet
 
 _SIGNS = {"0": "o", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "9": "g", "@": "a", "$": "s", "+": "t"}
+_SIGNS |= dict.fromkeys("<(", "c")
+_PAIRS = {"()": "o", "><": "x"}
 _AS_I = str.maketrans(_SIGNS | dict.fromkeys("1!|", "i"))
 _AS_L = str.maketrans(_SIGNS | dict.fromkeys("1!|", "l"))
 # Sizes and model numbers, such as 5L, 3D, A55: with letters for digits they are words that were never meant.
 _NUMBER = re.compile(r"[a-z]\d+|\d+[a-z]")
 _EDGES = ".,;:!?()[]{}<>\"'+-_/\\|~^&"
+# Letters that stand for others by their look or sound: nvde, boobz.
+_SOUNDS = str.maketrans("vz", "us")
 _HIDDEN = re.compile(r"[a-z]+(?:[*#%]+[a-z]+)+")
 _LONGEST_CUT = 3
+_LONGEST_SCRAP = 2
 _SHORTEST_SPELLED = 3
 _SHORTEST_WORD = 3
 _MORE_THAN_TWO = re.compile(r"(.)\1{2,}")
@@ -32,8 +37,9 @@ class Vocabulary:
     """The words that readings look for, folded.
 
     `words`: of the policy; `glued`: its long phrases by how they are written in one word; `spelled`: finds both in a
-    run of letters; `companions`: written together with one of the words; `ordinary`: never a part of one;
-    `not_doubled`: they only look like one with a letter doubled.
+    run of letters; `companions`: written together with one of the words; `ordinary`: never a part of one; `known`: no
+    part of one either, unless the other part is a scrap of two letters; `not_doubled`: they only look like one with a
+    letter doubled.
     """
 
     words: WordSet
@@ -41,6 +47,7 @@ class Vocabulary:
     spelled: re.Pattern[str]
     companions: tuple[str, ...]
     ordinary: frozenset[str]
+    known: frozenset[str]
     not_doubled: frozenset[str]
 
     def meaning(self, word: str) -> list[str] | None:
@@ -84,7 +91,9 @@ def _with_l(chunk: str, vocabulary: Vocabulary) -> list[str]:
 
 def _with_signs(chunk: str, signs: dict[int, str], vocabulary: Vocabulary) -> list[str]:
     """Digits and signs as the letters that they look like: n4ked, $ex, p*rn."""
-    bare = chunk.strip(_EDGES)
+    for pair, letter in _PAIRS.items():
+        chunk = chunk.replace(pair, letter)
+    bare = chunk.lstrip(_EDGES).rstrip(_EDGES.replace("!", "") if signs is _AS_I else _EDGES)
     if not re.search("[a-z]", bare) or _NUMBER.fullmatch(bare):
         return words_of(chunk)
     return words_of(_HIDDEN.sub(lambda hidden: _uncovered(hidden[0], vocabulary), bare.translate(signs)))
@@ -92,8 +101,15 @@ def _with_signs(chunk: str, signs: dict[int, str], vocabulary: Vocabulary) -> li
 
 def _uncovered(hidden: str, vocabulary: Vocabulary) -> str:
     """The word of the policy whose letters * or # stand for; the text itself when there is none."""
-    pattern = re.compile(re.sub("[*#%]", "[a-z]", hidden))
-    return next((word for word in sorted(vocabulary.words.exact) if pattern.fullmatch(word)), hidden)
+    letters = re.compile(re.sub("[*#%]", "[a-z]", hidden))
+    found = next((word for word in sorted(vocabulary.words.exact) if letters.fullmatch(word)), None)
+    if found is not None:
+        return found
+    for beginning in sorted(vocabulary.words.beginnings):
+        rest = hidden[len(beginning) :]
+        if len(beginning + rest) == len(hidden) and letters.fullmatch(beginning + rest):
+            return beginning + rest
+    return hidden
 
 
 def _without_signs(chunk: str, vocabulary: Vocabulary) -> list[str]:
@@ -138,6 +154,7 @@ def _is_cut(pieces: list[str], vocabulary: Vocabulary) -> bool:
     return (
         "".join(pieces) in vocabulary.words
         and len("".join(pieces)) >= _SHORTEST_WORD
+        and (min(map(len, pieces)) <= _LONGEST_SCRAP or vocabulary.known.isdisjoint(pieces))
         and vocabulary.ordinary.isdisjoint(pieces)
         and not any(piece in vocabulary.words for piece in pieces)
     )
@@ -146,7 +163,7 @@ def _is_cut(pieces: list[str], vocabulary: Vocabulary) -> bool:
 def _mended_word(word: str, vocabulary: Vocabulary) -> list[str]:
     if not word.isascii() or word in vocabulary.words or word in vocabulary.not_doubled:
         return [word]
-    for once in (_MORE_THAN_TWO.sub(r"\1\1", word), _MORE_THAN_ONE.sub(r"\1", word)):
+    for once in (_MORE_THAN_TWO.sub(r"\1\1", word), _MORE_THAN_ONE.sub(r"\1", word), word.translate(_SOUNDS)):
         if meaning := vocabulary.meaning(once):
             return meaning
     for companion in vocabulary.companions:
