@@ -51,7 +51,8 @@ class ErrorText:
 ERROR_TEXTS: dict[ErrorCode, ErrorText] = {
     ErrorCode.INAPPROPRIATE_PROMPT: ErrorText(
         "This prompt cannot be used; please describe the picture in other words.",
-        "The backend's own policy refused the prompt; `error_detail` has its words.",
+        "The content policy or the backend's own refused the prompt; `error_detail` names the category, or has the "
+        "backend's words. Nothing was held.",
     ),
     ErrorCode.INVALID_REQUEST: ErrorText(
         "The request has a value that cannot be used; the detail names it.",

@@ -111,6 +111,13 @@ class Settings(BaseSettings):
     posegen_platforms_file: Path | None = Field(
         default=None, description="A TOML file with platforms of your own; docs/reference/platforms.md shows one."
     )
+    posegen_policy_file: Path | None = Field(
+        default=None,
+        description="A TOML file with names and words that prompts may not have; docs/reference/policy.md shows one.",
+    )
+    posegen_photos_of_minors: bool = Field(
+        default=False, description="Whether backends that make photographs may show children and teens."
+    )
     posegen_backend: str = Field(default="mannequin", description="Backend of requests that name none.")
     posegen_backends_offered: str = Field(
         default="",
@@ -401,7 +408,7 @@ class Settings(BaseSettings):
                 raise ValueError(f"{origin.strip()!r} is no origin such as https://app.example.com")
         return value
 
-    @field_validator("posegen_home", "storage_local_path", "posegen_platforms_file")
+    @field_validator("posegen_home", "storage_local_path", "posegen_platforms_file", "posegen_policy_file")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         if path is None:

@@ -32,7 +32,12 @@ class PaintedBackend:
     name = "mannequin"
     version = "painted-1"
     capabilities = Capabilities(
-        largest_side=1024, pose_control=True, free_prompt=False, ground_truth=True, costs_money=False
+        largest_side=1024,
+        pose_control=True,
+        free_prompt=False,
+        ground_truth=True,
+        costs_money=False,
+        photographic=False,
     )
 
     def __init__(self) -> None:

@@ -30,6 +30,7 @@ from posegen.generations.service import Cancelled
 from posegen.images.measures import Measures, Passed
 from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize
 from posegen.objects import rows as objects
+from posegen.policy.policy import Policy, read_policy
 from posegen.poses.library import LIBRARY
 from posegen.storage.keys import pose_key, thumbnail_key, uploaded_key
 from posegen.storage.protocol import ObjectInfo
@@ -141,6 +142,7 @@ def take_in(
     credits_per_pose: int = PRICE,
     limit: int = 500,
     limits: IntakeLimits = IntakeLimits(),  # noqa: B008 - frozen
+    policy: Policy | None = None,
     thumbnails: tuple[ThumbnailSize, ...] = (STANDARD,),
 ) -> int:
     """Judge what was submitted."""
@@ -148,6 +150,7 @@ def take_in(
         database,
         default_backend="mannequin",
         prices=Prices(pose=credits_per_pose),
+        policy=policy or read_policy(None),
         draw_seed=lambda: SEED,
         limit=limit,
         limits=limits,

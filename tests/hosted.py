@@ -38,6 +38,7 @@ DESCRIPTION = Description(
         free_prompt=True,
         ground_truth=False,
         costs_money=True,
+        photographic=True,
         control_kinds=("openpose",),
     ),
     licence="test",

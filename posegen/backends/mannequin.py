@@ -9,7 +9,12 @@ from posegen.figure.drawing import LARGEST_SIDE, VERSION, draw
 
 NAME = "mannequin"
 CAPABILITIES = Capabilities(
-    largest_side=LARGEST_SIDE, pose_control=True, free_prompt=False, ground_truth=True, costs_money=False
+    largest_side=LARGEST_SIDE,
+    pose_control=True,
+    free_prompt=False,
+    ground_truth=True,
+    costs_money=False,
+    photographic=False,
 )
 DESCRIPTION = Description(NAME, DRAWING, model="figure", version=VERSION, capabilities=CAPABILITIES)
 

@@ -140,6 +140,7 @@ class Capabilities:
         negative_prompt: it follows a negative prompt.
         seeds: the same seed gives the same picture.
         longest_prompt: characters; None for no limit but ours.
+        photographic: its pictures look like photographs of people.
     """
 
     largest_side: int
@@ -147,6 +148,7 @@ class Capabilities:
     free_prompt: bool
     ground_truth: bool
     costs_money: bool
+    photographic: bool
     control_kinds: tuple[MapKind, ...] = ()
     negative_prompt: bool = False
     seeds: bool = True

@@ -17,6 +17,7 @@ from posegen.objects import stores
 from posegen.objects.identity import require_own
 from posegen.objects.moving import delete_due
 from posegen.platforms.file import own_platforms
+from posegen.policy.lists import read_lists
 from posegen.settings import Settings, load_settings
 from posegen.storage.configuration import StoresConfig
 from posegen.storage.protocol import ObjectStore
@@ -81,6 +82,8 @@ def open_session(*, upgrade: bool = False) -> Iterator[Session]:
     # Every request would fail by it: better now, with the names that are known.
     backends = Backends.of(settings)
     own = own_platforms(settings.posegen_platforms_file)
+    if settings.posegen_policy_file is not None:
+        read_lists(settings.posegen_policy_file)
     with open_server(settings) as urls, Database(urls.application) as database, closing(backends):
         if upgrade or urls.embedded:
             prepare_database(database, base_urls=StoresConfig.of(settings).base_urls(), own_platforms=own)

@@ -12,6 +12,7 @@ from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.making.recovery import TimeLimits, recover
 from posegen.generations.rows.events import REQUESTS_CHANNEL
 from posegen.images.thumbnail_sizes import thumbnail_sizes
+from posegen.policy.policy import read_policy
 from posegen.settings import Settings
 from posegen.work.rules import RetryRule
 from posegen.work.slots import most_claimed
@@ -38,6 +39,7 @@ def kind(settings: Settings) -> WorkKind:
             database,
             default_backend=settings.posegen_backend,
             prices=Prices.of(settings),
+            policy=read_policy(settings.posegen_policy_file, photos_of_minors=settings.posegen_photos_of_minors),
             draw_seed=lambda: secrets.randbelow(LARGEST_SEED + 1),
             limit=_INTAKE_PER_TICK,
             limits=IntakeLimits.of(settings),

@@ -56,6 +56,7 @@ AVATAR_ATTRIBUTES: dict[str, tuple[str, ...]] = {
     ),
 }
 """Every attribute and the values it may have, in the order in which they are documented."""
+_MINORS = ("child", "teen")
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,11 @@ class Avatar:
             value, known = getattr(self, field.name), AVATAR_ATTRIBUTES[field.name]
             if value not in known:
                 raise UnknownName(f"value of the avatar attribute {field.name}", str(value), list(known))
+
+    @property
+    def is_minor(self) -> bool:
+        """Whether the person in the picture is a child or a teen."""
+        return self.age_group in _MINORS
 
     @classmethod
     def from_json(cls, attributes: Mapping[str, object]) -> Avatar:

@@ -136,6 +136,7 @@ def _demand(usage: Usage) -> Pair:
             Box("Most popular poses", _bars(poses, "library_pose", "poses", plots.BLUE)),
             Box("Categories", _bars(categories, "category", "poses", plots.GREEN)),
             Box("Top users", table=usage.tables["users"].head(10), is_wide=True),
+            Box("Refused by the content policy", table=usage.tables["refusals"].head(10), is_wide=True),
             Box("Space by user", table=usage.tables["storage_users"].head(10), is_wide=True),
         ],
     )

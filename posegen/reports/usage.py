@@ -21,6 +21,7 @@ TABLES: Mapping[str, counted.Counted] = {
     "phases": counted.PHASES,
     "errors": counted.ERRORS,
     "users": counted.USERS,
+    "refusals": counted.REFUSALS,
     "poses": counted.POPULAR_POSES,
     "formats": counted.FORMATS,
     "backends": counted.BACKENDS,

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, LiteralString
 
 from posegen.database.connection import Connection
+from posegen.policy.policy import CATEGORY_OF_DETAIL
 
 Rows = list[dict[str, Any]]
 
@@ -137,6 +138,19 @@ USERS = Counted(
     full join used on used.user_id = a.user_id
     left join users u on u.id = coalesce(a.user_id, used.user_id)
     order by credits_used desc, poses_completed desc, generations desc, 1
+    """,
+)
+
+# A generation that a backend's own policy ended has no category.
+REFUSALS = Counted(
+    ("user_id", "name", "category", "generations"),
+    f"""
+    with {_ENDED}
+    select ended.user_id::text as user_id, u.name, coalesce({CATEGORY_OF_DETAIL}, 'backend') as category,
+           count(*) as generations
+    from ended left join users u on u.id = ended.user_id
+    where ended.status = 'failed' and ended.error_code = 'inappropriate_prompt'
+    group by 1, 2, 3 order by generations desc, 1, 3
     """,
 )
 

@@ -15,6 +15,7 @@ from psycopg.rows import dict_row
 from posegen.database import session
 from posegen.database.connection import Connection
 from posegen.database.rows import existing, many, value
+from posegen.policy.policy import CATEGORY_OF_DETAIL, Category
 
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 5
@@ -94,13 +95,16 @@ class StepFailures:
 
 @dataclass(frozen=True)
 class Numbers:
-    """All of it, as it was at one moment. `breakers`: whether the breaker of a backend is open."""
+    """All of it, as it was at one moment. `breakers`: whether the breaker of a backend is open;
+    `refusals`: of the content policy in the last hour, by category, `backend` for a backend's own policy.
+    """
 
     waiting: list[Waiting]
     under_way: dict[str, int]
     tallies: list[Tally]
     recoveries: Latencies
     renderings: list[Latencies]
+    refusals: dict[str, int]
     breakers: dict[str, bool]
     traffic: list[StoreTraffic]
     credits_held: int
@@ -189,6 +193,13 @@ _RENDERINGS: LiteralString = """
     group by backend order by backend
 """
 
+# Index `generations_by_end`.
+_REFUSALS: LiteralString = f"""
+    select coalesce({CATEGORY_OF_DETAIL}, 'backend') as category, count(*) as number from generations
+    where finished_at > now() - interval '1 hour' and status = 'failed' and error_code = 'inappropriate_prompt'
+    group by 1
+"""
+
 # Four rows for each store and day.
 _TRAFFIC: LiteralString = """
     select store, operation, sum(operations)::bigint as operations, sum(bytes)::bigint as bytes,
@@ -233,6 +244,8 @@ def numbers(connection: Connection) -> Numbers:
         tallies=many(connection, Tally, _TALLIES, {"begin": _mark(connection), "end": "infinity"}),
         recoveries=existing(connection, Latencies, _RECOVERIES),
         renderings=many(connection, Latencies, _RENDERINGS),
+        refusals=dict.fromkeys(map(str, Category), 0)
+        | {row["category"]: row["number"] for row in connection.execute(_REFUSALS)},
         breakers={
             row["backend"]: row["open"]
             for row in connection.execute(

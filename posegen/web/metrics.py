@@ -96,6 +96,12 @@ def _of_generations(numbers: Numbers) -> Iterator[Metric]:
         samples = [((value,), total) for value, total in totals.items()]
         yield _counter(f"posegen_generations_{name}", says, samples, [label])
     yield _gauge(
+        "posegen_policy_refusals_last_hour",
+        "Generations that the content policy refused within the last hour.",
+        [((category,), number) for category, number in numbers.refusals.items()],
+        ["category"],
+    )
+    yield _gauge(
         "posegen_recoveries_last_hour",
         "Generations that were put back and started again within the last hour.",
         [((), numbers.recoveries.number)],

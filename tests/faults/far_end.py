@@ -200,7 +200,12 @@ class HostedBackend:
     name = "mannequin"
     version = "hosted-1"
     capabilities = Capabilities(
-        largest_side=1024, pose_control=True, free_prompt=False, ground_truth=True, costs_money=True
+        largest_side=1024,
+        pose_control=True,
+        free_prompt=False,
+        ground_truth=True,
+        costs_money=True,
+        photographic=False,
     )
 
     def render(self, recipe: Recipe) -> Rendering:

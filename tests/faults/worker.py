@@ -38,6 +38,7 @@ from posegen.generations.making.poses import make_poses
 from posegen.generations.making.recovery import TimeLimits
 from posegen.images.validation import open_image
 from posegen.logs import configure_logging
+from posegen.policy.policy import read_policy
 from posegen.settings import Settings
 from posegen.storage.configuration import BucketConfig, RequestLimits
 from posegen.storage.local import LocalStore
@@ -170,6 +171,7 @@ def _sense(database: Database, orders: Orders) -> NoReturn:
                 database,
                 default_backend="mannequin",
                 prices=Prices(pose=PRICE),
+                policy=read_policy(None),
                 draw_seed=lambda: 0,
                 limit=100,
                 backends=Backends.of(Settings()).descriptions,

@@ -42,6 +42,7 @@ FAL = Description(
         free_prompt=True,
         ground_truth=False,
         costs_money=True,
+        photographic=True,
         control_kinds=("openpose", "depth"),
         negative_prompt=True,
     ),

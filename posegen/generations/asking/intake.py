@@ -24,6 +24,7 @@ from posegen.errors import RequestRefused
 from posegen.generations.asking.judging import Catalogue, Plan, Prices, Submission, invalid, judge
 from posegen.generations.rows import events, generations, poses
 from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize
+from posegen.policy.policy import Policy
 from posegen.settings import Settings
 from posegen.work.steps import Apart
 
@@ -63,6 +64,7 @@ def take_in(
     *,
     default_backend: str,
     prices: Prices,
+    policy: Policy,
     draw_seed: Callable[[], int],
     limit: int,
     limits: IntakeLimits = IntakeLimits(),
@@ -75,6 +77,7 @@ def take_in(
         database: where the generations are.
         default_backend: of requests that name none.
         prices: what a pose costs.
+        policy: what prompts may say.
         draw_seed: returns the seed of a request that names none, 0 to 2**32 - 1.
         limit: generations at most.
         limits: how much may wait.
@@ -91,7 +94,7 @@ def take_in(
         catalogue = Catalogue.read(
             connection, default_backend=default_backend, prices=prices, backends=backends, thumbnails=thumbnails
         )
-        intake = _Intake(catalogue, limits, draw_seed)
+        intake = _Intake(catalogue, policy, limits, draw_seed)
         intake.count_room(connection)
     apart, judged, blocked = Apart(), 0, set[UUID]()
     for each in waiting:
@@ -111,8 +114,11 @@ def take_in(
 class _Intake:
     """One pass of intake. It counts the whole queue once: a few above the limit do no harm, counting each time does."""
 
-    def __init__(self, catalogue: Catalogue, limits: IntakeLimits, draw_seed: Callable[[], int]) -> None:
+    def __init__(
+        self, catalogue: Catalogue, policy: Policy, limits: IntakeLimits, draw_seed: Callable[[], int]
+    ) -> None:
         self._catalogue = catalogue
+        self._policy = policy
         self._limits = limits
         self._draw_seed = draw_seed
         self._room: int | None = None
@@ -125,7 +131,7 @@ class _Intake:
 
     def accept(self, connection: Connection, submission: Submission) -> None:
         """Queue a request with everything held. Raises `RequestRefused`."""
-        plan = judge(submission, self._catalogue, fresh_seed=self._draw_seed())
+        plan = judge(submission, self._catalogue, self._policy, fresh_seed=self._draw_seed())
         if self._room is not None and self._room <= 0:
             raise RequestRefused(
                 ErrorCode.QUEUE_FULL,

@@ -25,6 +25,7 @@ from posegen.library import rows as library
 from posegen.library.validation import usable_poses
 from posegen.platforms import rows as platforms
 from posegen.platforms.platform import Platform, reserved_bytes
+from posegen.policy.policy import Policy, refusal_detail
 from posegen.poses.avatar import Avatar
 from posegen.poses.library import LibraryPose
 from posegen.poses.prompts import choose_pose, describe
@@ -146,15 +147,17 @@ class Plan:
     reserve: int
 
 
-def judge(submission: Submission, catalogue: Catalogue, *, fresh_seed: int) -> Plan:
+def judge(submission: Submission, catalogue: Catalogue, policy: Policy, *, fresh_seed: int) -> Plan:
     """The plan for a request; `fresh_seed` serves when it names no seed.
 
-    Raises `RequestRefused` (invalid_request), naming the value and the fix.
+    Raises `RequestRefused`: `invalid_request` names the value and the fix, `inappropriate_prompt` the category of the
+    content policy.
     """
     prompt = _clean_prompt(submission.prompt)
     avatar = _known_avatar(submission.avatar)
     backend = submission.backend or catalogue.default_backend
     _check_known("backend", [backend], catalogue.backends, "leave it out for the default")
+    _check_policy(prompt, avatar, policy, photographic=catalogue.backends[backend].capabilities.photographic)
     _check_formats(submission.formats, catalogue)
     chosen = _chosen_poses(submission, catalogue, prompt)
     count = len(chosen) * submission.variations
@@ -212,6 +215,12 @@ def _known_avatar(attributes: dict[str, object] | UnreadableJson) -> Avatar:
         return Avatar.from_json(attributes)
     except UnknownName as unknown:
         raise invalid(str(unknown)) from unknown
+
+
+def _check_policy(prompt: str | None, avatar: Avatar, policy: Policy, *, photographic: bool) -> None:
+    category = policy.category_of(prompt or "", is_minor=avatar.is_minor, photographic=photographic)
+    if category is not None:
+        raise RequestRefused(ErrorCode.INAPPROPRIATE_PROMPT, refusal_detail(category))
 
 
 def _chosen_poses(submission: Submission, catalogue: Catalogue, prompt: str | None) -> list[LibraryPose]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from uuid import uuid4
 
 import psycopg
@@ -10,12 +11,15 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from posegen.accounts import credits as ledger
+from posegen.backends.registry import BACKENDS
 from posegen.errors import PartlyDone
 from posegen.generations.asking import claims
 from posegen.generations.asking.intake import IntakeLimits
 from posegen.generations.asking.judging import POSE_RESERVE_BYTES
 from posegen.generations.rows import poses
 from posegen.platforms.platform import reserved_bytes
+from posegen.policy.policy import read_policy
+from tests.backends import PaintedBackend
 from tests.builders import (
     A_POSE,
     PRICE,
@@ -211,6 +215,74 @@ def test_an_operators_pose_that_cannot_be_drawn_is_refused_by_name_and_never_cho
     assert result(database, named)["error_code"] == "invalid_request"
     assert "left_knee" in result(database, named)["error_detail"]
     assert status(database, described) == "queued"
+
+
+# --- the content policy -------------------------------------------------------------------------------------------
+
+
+def test_a_prompt_that_the_policy_refuses_holds_nothing_and_its_neighbours_go_on(database):
+    user = a_user(database)
+    refused = a_request(database, user, prompt="a n4ked person on a sofa")
+    good = a_request(database, user, prompt="nude lipstick and killer heels")
+
+    assert take_in(database) == 2
+
+    ended = result(database, refused)
+    assert (ended["status"], ended["error_code"]) == ("failed", "inappropriate_prompt")
+    assert ended["error_detail"] == "The content policy does not allow this request. Category: sexual."
+    assert "other words" in ended["error_message"]
+    assert event_kinds(database, refused) == ["submitted", "failed"]
+    assert value(database, "select count(*) from holds where generation_id = %s", refused) == 0
+    assert status(database, good) == "queued"
+    assert credits(database, user) == (10_000 - PRICE, PRICE, 0)
+
+
+def test_an_avatar_of_a_child_is_refused_with_suggestive_words_only(database):
+    user = a_user(database)
+    child = {"age_group": "child"}
+    refused, good = (
+        a_request(database, user, avatar=child, prompt=words) for words in ("a seductive look", "a shy look")
+    )
+
+    take_in(database)
+
+    assert codes(database, [refused, good]) == ["inappropriate_prompt", "queued"]
+    assert result(database, refused)["error_detail"].endswith("Category: minor.")
+
+
+@pytest.mark.parametrize(
+    "columns", [{"avatar": {"age_group": "teen"}}, {"avatar": {"age_group": "child"}}, {"prompt": "two kids playing"}]
+)
+def test_a_backend_that_makes_photographs_shows_minors_only_where_the_operator_allows_it(
+    database, monkeypatch, columns
+):
+    monkeypatch.setitem(BACKENDS, "camera", Camera)
+    user = a_user(database)
+
+    photo = a_request(database, user, backend="camera", **columns)
+    drawing = a_request(database, user, **columns)
+    adult = a_request(database, user, backend="camera")
+    take_in(database)
+    allowed = a_request(database, user, backend="camera", **columns)
+    take_in(database, policy=read_policy(None, photos_of_minors=True))
+
+    assert codes(database, [photo, drawing, adult, allowed]) == ["inappropriate_prompt", "queued", "queued", "queued"]
+
+
+def test_a_prompt_with_a_name_of_the_operators_file_is_refused(database, tmp_path):
+    (tmp_path / "own.toml").write_text('real_person = ["Jane Q. Example"]')
+    generation = a_request(database, a_user(database), prompt="jane q example, waving")
+
+    take_in(database, policy=read_policy(tmp_path / "own.toml"))
+
+    assert result(database, generation)["error_detail"].endswith("Category: real_person.")
+    assert "jane" not in result(database, generation)["error_detail"].lower()
+
+
+class Camera(PaintedBackend):
+    """A backend that makes photographs."""
+
+    capabilities = replace(PaintedBackend.capabilities, photographic=True)
 
 
 # --- too much -----------------------------------------------------------------------------------------------------

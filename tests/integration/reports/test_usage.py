@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from posegen.poses.library import library_pose
 from posegen.reports.periods import Period, day, month, week
 from posegen.reports.usage import TABLES, read_table, read_usage
-from tests.builders import execute
+from tests.builders import a_request, a_user, execute, take_in
 from tests.histories import BEGIN, DAYS, a_history, write
 from tests.resets import reset
 
@@ -300,3 +300,26 @@ def test_weeks_begin_on_monday_and_months_have_all_their_days():
     assert week(date(2026, 11, 21)) == Period(date(2026, 11, 16), date(2026, 11, 22))
     assert month(date(2024, 2, 29)) == Period(date(2024, 2, 1), date(2024, 2, 29))
     assert month(date(2026, 12, 31)).end == datetime(2027, 1, 1, tzinfo=UTC)
+
+
+def test_refusals_of_the_policy_are_counted_by_user_and_category(database):
+    first, second = a_user(database), a_user(database)
+    for user, prompts in ((first, ["a naked person", "nudes", "a murder"]), (second, ["a gory scene", "a red dress"])):
+        for prompt in prompts:
+            a_request(database, user, prompt=prompt)
+    take_in(database)
+    foreign = a_request(database, second, poses=["unknown"])
+    take_in(database)
+    execute(database, "update generations set error_code = 'inappropriate_prompt' where id = %s", foreign)
+
+    with database.transaction() as connection:
+        table = read_table(connection, "refusals", day(datetime.now(UTC).date()))
+
+    found = {(row["user_id"], row["category"]): row["generations"] for row in table.to_dict("records")}
+    assert found == {
+        (str(first), "sexual"): 2,
+        (str(first), "violence"): 1,
+        (str(second), "violence"): 1,
+        (str(second), "backend"): 1,
+    }
+    assert set(table["name"]) == {"Ayu"}

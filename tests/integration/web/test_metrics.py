@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from posegen.database.connection import Database
 from posegen.error_codes import ErrorCode
 from posegen.generations.making.outcomes import GENERATIONS
+from posegen.policy.policy import Category
 from posegen.storage.local import LocalStore
 from posegen.storage.space import Space
 from posegen.storage.traffic import Operation
@@ -23,7 +24,7 @@ from posegen.upkeep.metrics import move_mark, note_findings, numbers, read_numbe
 from posegen.web.metrics import exposition, metrics_route
 from posegen.work.outcomes import retry_after_error
 from posegen.work.rules import RetryRule
-from tests.builders import a_user, claimed, execute, finished, queued, running, taken_over
+from tests.builders import a_request, a_user, claimed, execute, finished, queued, running, take_in, taken_over
 from tests.web_server import served
 
 SPACE = Space(free=30 * 10**9, size=100 * 10**9)
@@ -85,6 +86,15 @@ def test_what_can_happen_is_told_before_it_does_so_that_the_first_time_is_an_inc
     }
     assert named(samples, "posegen_generations_failed_total") == {(code.value,): 0 for code in ErrorCode}
     assert named(samples, "posegen_generations_requeued_total") == {("lost_lease",): 0, ("error",): 0}
+
+
+def test_refusals_of_the_policy_are_told_by_category(database: Database) -> None:
+    a_request(database, a_user(database), prompt="a naked person")
+    take_in(database)
+
+    refusals = named(told(database), "posegen_policy_refusals_last_hour")
+
+    assert refusals == {(category.value,): int(category == "sexual") for category in Category}
 
 
 def test_generations_are_told_by_where_they_stand(studio: Any) -> None:

@@ -42,6 +42,7 @@ NUMBERS = Numbers(
     tallies=[Tally("finished", "completed", 1), Tally("failed", "poisoned", 1), Tally("requeued", "lost_lease", 1)],
     recoveries=LATENCIES,
     renderings=[LATENCIES],
+    refusals={"sexual": 1},
     breakers={"mannequin": True},
     traffic=[StoreTraffic("local", "write", 1, 1, 1, 1.0)],
     credits_held=1,

@@ -21,12 +21,14 @@ from posegen.generations.asking.judging import (
 from posegen.library.rows import StoredPose
 from posegen.library.validation import usable_poses
 from posegen.platforms.platform import PLATFORMS, reserved_bytes
+from posegen.policy.policy import read_policy
 from posegen.poses.library import CATEGORIES, LIBRARY
 
 POSES = {pose.slug: pose for pose in LIBRARY}
 CATEGORY = CATEGORIES[0].slug
 IN_CATEGORY = [pose.slug for pose in LIBRARY if pose.category == CATEGORY]
 FIRST, SECOND = list(POSES)[:2]
+POLICY = read_policy(None)
 CATALOGUE = Catalogue(
     poses=POSES,
     unusable={"broken-pose": "knee is 400; it must lie between 0 and 150."},
@@ -56,7 +58,7 @@ def a_submission(**fields: object) -> Submission:
 
 
 def plan(**fields: object) -> Plan:
-    return judge(a_submission(**fields), CATALOGUE, fresh_seed=99)
+    return judge(a_submission(**fields), CATALOGUE, POLICY, fresh_seed=99)
 
 
 def refusal(**fields: object) -> str:
@@ -166,7 +168,7 @@ DEAR = replace(CATALOGUE, prices=Prices(pose=30, hosted_backend=100, print_forma
 def test_what_makes_a_pose_dearer_is_in_the_price_of_each(fields, hosted, price):
     submission = a_submission(poses=[FIRST, SECOND], **fields)
 
-    made = judge(submission, replace(DEAR, hosted=hosted), fresh_seed=0)
+    made = judge(submission, replace(DEAR, hosted=hosted), POLICY, fresh_seed=0)
 
     assert {pose.price for pose in made.poses} == {price}
     assert made.price == 2 * price
@@ -305,4 +307,4 @@ def test_a_format_whose_platform_cannot_be_used_is_refused_with_the_reason() -> 
     catalogue = replace(CATALOGUE, unusable_platforms={"huge": "width = 2147483647"})
 
     with pytest.raises(RequestRefused, match="The format 'huge' cannot be made: width = 2147483647"):
-        judge(a_submission(poses=[FIRST], formats=["huge"]), catalogue, fresh_seed=1)
+        judge(a_submission(poses=[FIRST], formats=["huge"]), catalogue, POLICY, fresh_seed=1)
