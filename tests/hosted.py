@@ -77,6 +77,11 @@ class FarEndInProcess:
         """How often each pose was paid for, by its slug and seed."""
         return Counter(f"{order.recipe.pose} {order.recipe.seed}" for order in self.orders)
 
+    def finish(self) -> None:
+        """Every call that is out has its picture at the next look."""
+        with self._lock:
+            self._left.update({far_id: -left for far_id, left in self._left.items() if left > 0})
+
     def submit(self, order: Order) -> Accepted | Delivered | Refused:
         self.before("submit", order.call)
         with self._lock:

@@ -36,6 +36,8 @@ LONGEST_PROMPT = 2_000
 LARGEST_SEED = 2**32 - 1
 # Upper bound of one 1024x1024 original with its thumbnail, in bytes: a PNG of noise stays below it.
 POSE_RESERVE_BYTES = 4_000_000
+# The same of the file that a hosted backend delivers, which is kept beside it.
+ORIGINAL_RESERVE_BYTES = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -167,8 +169,9 @@ def judge(submission: Submission, catalogue: Catalogue, policy: Policy, *, fresh
             f"1 to {MOST_POSES} can be made in one generation. Ask for fewer, or send several requests."
         )
     seed = fresh_seed if submission.seed is None else submission.seed
+    description = catalogue.backends[backend]
     price = catalogue.prices.of_a_pose(
-        hosted=catalogue.backends[backend].capabilities.costs_money,
+        hosted=description.capabilities.costs_money,
         print_formats=sum(catalogue.platforms[name].is_print for name in set(submission.formats)),
         control_weight=submission.control_weight,
     )
@@ -191,7 +194,12 @@ def judge(submission: Submission, catalogue: Catalogue, policy: Policy, *, fresh
         backend=backend,
         price=sum(pose.price for pose in planned),
         reserve=count
-        * (POSE_RESERVE_BYTES + catalogue.more_bytes + reserved_bytes(submission.formats, catalogue.platforms)),
+        * (
+            POSE_RESERVE_BYTES
+            + (ORIGINAL_RESERVE_BYTES if description.is_hosted else 0)
+            + catalogue.more_bytes
+            + reserved_bytes(submission.formats, catalogue.platforms)
+        ),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from uuid import uuid4
 
 import psycopg
@@ -11,7 +10,6 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from posegen.accounts import credits as ledger
-from posegen.backends.registry import BACKENDS
 from posegen.errors import PartlyDone
 from posegen.generations.asking import claims
 from posegen.generations.asking.intake import IntakeLimits
@@ -19,7 +17,7 @@ from posegen.generations.asking.judging import POSE_RESERVE_BYTES
 from posegen.generations.rows import poses
 from posegen.platforms.platform import reserved_bytes
 from posegen.policy.policy import read_policy
-from tests.backends import PaintedBackend
+from tests import hosted
 from tests.builders import (
     A_POSE,
     PRICE,
@@ -253,17 +251,14 @@ def test_an_avatar_of_a_child_is_refused_with_suggestive_words_only(database):
 @pytest.mark.parametrize(
     "columns", [{"avatar": {"age_group": "teen"}}, {"avatar": {"age_group": "child"}}, {"prompt": "two kids playing"}]
 )
-def test_a_backend_that_makes_photographs_shows_minors_only_where_the_operator_allows_it(
-    database, monkeypatch, columns
-):
-    monkeypatch.setitem(BACKENDS, "camera", Camera)
+def test_a_backend_that_makes_photographs_shows_minors_only_where_the_operator_allows_it(database, columns):
     user = a_user(database)
 
-    photo = a_request(database, user, backend="camera", **columns)
+    photo = a_request(database, user, backend=hosted.NAME, **columns)
     drawing = a_request(database, user, **columns)
-    adult = a_request(database, user, backend="camera")
+    adult = a_request(database, user, backend=hosted.NAME)
     take_in(database)
-    allowed = a_request(database, user, backend="camera", **columns)
+    allowed = a_request(database, user, backend=hosted.NAME, **columns)
     take_in(database, policy=read_policy(None, photos_of_minors=True))
 
     assert codes(database, [photo, drawing, adult, allowed]) == ["inappropriate_prompt", "queued", "queued", "queued"]
@@ -277,12 +272,6 @@ def test_a_prompt_with_a_name_of_the_operators_file_is_refused(database, tmp_pat
 
     assert result(database, generation)["error_detail"].endswith("Category: real_person.")
     assert "jane" not in result(database, generation)["error_detail"].lower()
-
-
-class Camera(PaintedBackend):
-    """A backend that makes photographs."""
-
-    capabilities = replace(PaintedBackend.capabilities, photographic=True)
 
 
 # --- too much -----------------------------------------------------------------------------------------------------

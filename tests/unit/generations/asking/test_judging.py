@@ -7,10 +7,12 @@ from uuid import UUID
 
 import pytest
 
+from posegen.backends.registry import BUILT_IN
 from posegen.database.json_documents import UnreadableJson
 from posegen.error_codes import ErrorCode
 from posegen.errors import RequestRefused
 from posegen.generations.asking.judging import (
+    ORIGINAL_RESERVE_BYTES,
     POSE_RESERVE_BYTES,
     Catalogue,
     Plan,
@@ -23,6 +25,7 @@ from posegen.library.validation import usable_poses
 from posegen.platforms.platform import PLATFORMS, reserved_bytes
 from posegen.policy.policy import read_policy
 from posegen.poses.library import CATEGORIES, LIBRARY
+from tests import hosted
 
 POSES = {pose.slug: pose for pose in LIBRARY}
 CATEGORY = CATEGORIES[0].slug
@@ -35,7 +38,6 @@ CATALOGUE = Catalogue(
     categories=[category.slug for category in CATEGORIES],
     platforms=dict(PLATFORMS),
     default_backend="mannequin",
-    hosted=frozenset(),
     prices=Prices(pose=30),
 )
 
@@ -149,26 +151,30 @@ def test_every_pose_has_its_price_and_the_plan_their_sum():
     assert made.price == 180
 
 
-DEAR = replace(CATALOGUE, prices=Prices(pose=30, hosted_backend=100, print_format=5, strict_pose=2))
+DEAR = replace(
+    CATALOGUE,
+    prices=Prices(pose=30, hosted_backend=100, print_format=5, strict_pose=2),
+    backends={**BUILT_IN, hosted.NAME: hosted.DESCRIPTION},
+)
 
 
 @pytest.mark.parametrize(
-    ("fields", "hosted", "price"),
+    ("fields", "backend", "price"),
     [
-        ({}, frozenset(), 30),
-        ({"formats": ["tiktok", "print_letter"]}, frozenset(), 35),
-        ({"formats": ["print_tabloid", "print_letter", "print_letter"]}, frozenset(), 40),
-        ({"control_weight": 1.01}, frozenset(), 32),
-        ({"control_weight": 1.0}, frozenset(), 30),
-        ({}, frozenset({"mannequin"}), 130),
-        ({"formats": ["print_letter"], "control_weight": 2.0}, frozenset({"mannequin"}), 137),
+        ({}, None, 30),
+        ({"formats": ["tiktok", "print_letter"]}, None, 35),
+        ({"formats": ["print_tabloid", "print_letter", "print_letter"]}, None, 40),
+        ({"control_weight": 1.01}, None, 32),
+        ({"control_weight": 1.0}, None, 30),
+        ({}, hosted.NAME, 130),
+        ({"formats": ["print_letter"], "control_weight": 2.0}, hosted.NAME, 137),
     ],
     ids=["plain", "print", "two prints", "strict", "not strict", "hosted", "everything"],
 )
-def test_what_makes_a_pose_dearer_is_in_the_price_of_each(fields, hosted, price):
-    submission = a_submission(poses=[FIRST, SECOND], **fields)
+def test_what_makes_a_pose_dearer_is_in_the_price_of_each(fields, backend, price):
+    submission = a_submission(poses=[FIRST, SECOND], backend=backend, **fields)
 
-    made = judge(submission, replace(DEAR, hosted=hosted), POLICY, fresh_seed=0)
+    made = judge(submission, DEAR, POLICY, fresh_seed=0)
 
     assert {pose.price for pose in made.poses} == {price}
     assert made.price == 2 * price
@@ -180,6 +186,14 @@ def test_space_is_reserved_for_every_pose_and_for_the_formats_that_were_asked_fo
     made = plan(poses=[FIRST], variations=3, formats=formats)
 
     assert made.reserve == 3 * (POSE_RESERVE_BYTES + reserved_bytes(formats))
+
+
+def test_the_file_of_a_hosted_backend_takes_space_beside_the_picture():
+    submission = a_submission(poses=[FIRST], backend=hosted.NAME)
+
+    made = judge(submission, DEAR, POLICY, fresh_seed=0)
+
+    assert made.reserve == POSE_RESERVE_BYTES + ORIGINAL_RESERVE_BYTES
 
 
 def test_every_platform_is_a_format():
