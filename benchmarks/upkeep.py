@@ -23,7 +23,6 @@ from uuid import UUID
 
 import psycopg
 from rich.console import Console
-from rich.progress import Progress
 
 from benchmarks.large_history import LargeHistory, write_history
 from benchmarks.many_partitions import PartitionCosts, measure_partitions
@@ -147,15 +146,12 @@ def _clean_beside_claims(database: Database, store: LocalStore, poses: int) -> t
     console.print(alone.row())
     # No time of grace: what is hidden is deleted in the same pass.
     rule = RetentionRule(grace=timedelta(0))
-    with Progress(console=console) as progress, ThreadPoolExecutor(1) as threads:
-        bar = progress.add_task("Cleaning", total=2 * poses)
+    with console.status("Cleaning ..."), ThreadPoolExecutor(1) as threads:
         ended = threading.Event()
         claims = threads.submit(_claims_until, database, ended)
         began = time.monotonic()
         try:
-            done = clean_up_images(
-                database, [store], rule, most=poses, on_page=lambda number: progress.advance(bar, number)
-            )
+            done = clean_up_images(database, [store], rule, most=poses)
         finally:
             seconds = time.monotonic() - began
             ended.set()

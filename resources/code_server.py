@@ -1,10 +1,9 @@
-"""`python -m resources.code_server`: Dagster's code server, after it has cleared up what its predecessor left behind.
+"""Dagster's code server, after it has cleared up what its predecessor left behind.
 
 Takes the options of `dagster api grpc`, of which `--socket` is required.
 """
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,7 +45,3 @@ def _launched_in(run: DagsterRun) -> Path | None:
     """Where the code server that the run was handed to had its socket; None for runs that went another way."""
     address: dict[str, str] = json.loads(run.tags.get(GRPC_INFO_TAG, "{}"))
     return Path(address["socket"]).parent if "socket" in address else None
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -1,8 +1,10 @@
-"""`python -m resources.daemon`: Dagster's daemon, which looks at its sensors every second instead of every five.
+"""Dagster's daemon, which looks at its sensors every second instead of every five.
 
 Each sensor still has its own least interval. Without this, a request that comes just after a tick has answered waits
 for up to five seconds.
 """
+
+from collections.abc import Sequence
 
 from dagster._daemon import sensor
 from dagster._daemon.cli import main as dagster_daemon
@@ -22,6 +24,7 @@ def look_at_sensors_every(seconds: int) -> None:
     sensor.MIN_INTERVAL_LOOP_TIME = seconds
 
 
-if __name__ == "__main__":
+def main(_: Sequence[str]) -> None:
+    """Run the daemon until we are told to end; it reads its options from `sys.argv`."""
     look_at_sensors_every(SENSOR_LOOP_SECONDS)
     dagster_daemon()

@@ -4,7 +4,6 @@ Dagster's code server starts each run with multiprocessing's `spawn`; here it is
 server, and by the fork server that it preloads.
 """
 
-import gc
 import multiprocessing
 import multiprocessing.util
 import os
@@ -13,7 +12,6 @@ import tempfile
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib import import_module
 from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from dagster._grpc.impl import start_run_in_subprocess  # noqa: F401  # what a r
 
 from posegen.errors import PlatformUnusable
 from posegen.folders import LONGEST_SOCKET_PATH, short_place
+from resources.start import import_for_good
 
 
 class WarmApiServer(server.DagsterApiServer):
@@ -45,9 +44,7 @@ def start_warm(modules: Sequence[str]) -> None:
     fork of it. Only one that follows a killed one is a new Python.
     """
     for module in modules:
-        import_module(module)
-    # What is imported stays: no collection in this process or in a run has to look at it, or copies its memory.
-    gc.freeze()
+        import_for_good(module)
     multiprocessing.set_forkserver_preload([__name__, *modules])
     _shorten_temporary_folder()
     server.DagsterApiServer = WarmApiServer  # type: ignore[misc]  # `dagster api grpc` looks it up there

@@ -1,4 +1,4 @@
-"""`python -m resources.webserver`: the Dagster UI, the pictures of the local store and `/metrics` under one address.
+"""The webserver: the Dagster UI, the pictures of the local store and `/metrics` under one address.
 
 A relative URL such as `/media/poses/...` in an asset's metadata therefore shows in the UI, whatever the port is.
 """
@@ -58,7 +58,7 @@ def create_app(context: WorkspaceProcessContext, settings: Settings) -> Starlett
     return PosegenWebserver(context, extra).create_asgi_app()
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str]) -> None:
     """Serve until we are told to end."""
     options = _parser().parse_args(arguments)
     configure_loggers(formatter=options.log_format)
@@ -82,14 +82,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m resources.webserver", description="The Dagster UI of Posegen.")
+    parser = argparse.ArgumentParser(prog="resources.webserver", description="The Dagster UI of Posegen.")
     parser.add_argument("--workspace", required=True, help="workspace file with the code locations")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=3000, help="port to listen on (default: %(default)s)")
     parser.add_argument("--read-only", action="store_true", help="show everything, start and change nothing")
     parser.add_argument("--log-format", choices=["colored", "json", "rich"], default="colored")
     return parser
-
-
-if __name__ == "__main__":
-    main()

@@ -6,7 +6,8 @@ changes in the schema itself stays changed: such a test asks for `empty_database
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 import psycopg
 
@@ -24,10 +25,14 @@ begin
 end $$;
 """
 
+_DISCONNECT = """
+select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+and pid <> all(%s)
+"""
+
 # As a replica the server runs no triggers and checks no foreign keys: neither order nor append-only tables matter.
 # A table is as the last reset left it when it has as many rows, all of them written by that transaction.
 _RESET = """
-select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid();
 begin;
 set local session_replication_role = replica;
 do $$
@@ -51,16 +56,27 @@ commit;
 _connections: dict[str, psycopg.Connection] = {}
 
 
-def keep_as_it_is(url: str) -> None:
-    """Remember the contents of every table."""
+@contextmanager
+def kept_as_it_is(url: str) -> Iterator[None]:
+    """Remember the contents of every table, for `reset` in this block."""
     with psycopg.connect(url) as connection:
         connection.execute(_KEEP)
+    try:
+        yield
+    finally:
+        if url in _connections:
+            _connections.pop(url).close()
 
 
-def reset(url: str) -> None:
-    """Bring back what was remembered, and end what a test may have left connected."""
+def reset(url: str, *, spared: Sequence[int] = ()) -> None:
+    """Bring back what was remembered, and end what a test may have left connected, but for the `spared` sessions."""
     with suppress(KeyError, psycopg.OperationalError):  # no connection yet, or the server has ended it
-        _connections[url].execute(_RESET)
+        _reset(_connections[url], spared)
         return
     _connections[url] = psycopg.connect(url, autocommit=True)
-    _connections[url].execute(_RESET)
+    _reset(_connections[url], spared)
+
+
+def _reset(connection: psycopg.Connection, spared: Sequence[int]) -> None:
+    connection.execute(_DISCONNECT, [list(spared)])
+    connection.execute(_RESET)

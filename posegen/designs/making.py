@@ -32,10 +32,9 @@ from posegen.images.provenance import DigitalSource, Provenance, write_packet
 from posegen.storage.keys import design_key, print_key
 from posegen.storage.protocol import ObjectInfo
 from posegen.studio import Studio
-from posegen.work.keeper import LeaseKeeper
 from posegen.work.outcomes import refuse
 from posegen.work.queue import Lease
-from posegen.work.working import Decision, give_back, settled
+from posegen.work.working import Decision, kept, settled
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +51,7 @@ def make_design(studio: Studio, lease: Lease) -> None:
     stored: list[ObjectInfo] = []
     try:
         with (
+            kept(studio.database, DESIGNS, [lease], lease_seconds=studio.lease_seconds) as keeper,
             settled(
                 studio.database,
                 DESIGNS,
@@ -59,7 +59,6 @@ def make_design(studio: Studio, lease: Lease) -> None:
                 design_rule(studio.retry_rule),
                 own=partial(_own_decision, studio, lease, stored),
             ),
-            LeaseKeeper(studio.database, DESIGNS.queue, [lease], lease_seconds=studio.lease_seconds) as keeper,
         ):
             request = _request(studio, lease.id)
             rendered = _render_and_store(studio, request, stored)
@@ -68,11 +67,6 @@ def make_design(studio: Studio, lease: Lease) -> None:
             keeper.drop(lease)
     except LeaseLost:
         _clear_if_gone(studio, lease.id, stored)
-        raise
-    except Exception:
-        raise
-    except BaseException as interrupt:
-        give_back(studio.database, DESIGNS, [lease], reason=type(interrupt).__name__)
         raise
     log.info(
         "design published",

@@ -147,7 +147,7 @@ class LocalPlatform:
         self.stop()
 
     def _stages(self, socket: Path, workspace: Path) -> list[list[Program]]:
-        python = (sys.executable, "-m")
+        python = (sys.executable, "-m", "resources.start")
         formats = ("--log-format", "json" if self._settings.posegen_log_format == "json" else "colored")
         code = ("--location-name", "posegen", "--max-workers", str(CODE_SERVER_THREADS))
         address = ("--host", self._options.host, "--port", str(self._port))

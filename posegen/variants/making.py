@@ -35,9 +35,8 @@ from posegen.variants import rows, work
 from posegen.variants.encoding import Variants, encode_variants
 from posegen.variants.rows import SourcePicture
 from posegen.variants.work import VARIANTS
-from posegen.work.keeper import LeaseKeeper
 from posegen.work.queue import Lease
-from posegen.work.working import give_back, settled
+from posegen.work.working import kept, settled
 
 log = structlog.get_logger(__name__)
 
@@ -71,15 +70,11 @@ def make_variants(studio: Studio, batch: UUID, decode: Decode, *, run_id: str) -
         worker_home=studio.hold_lock(run_id),
     )
     made = VariantsMade()
-    try:
-        with LeaseKeeper(studio.database, VARIANTS.queue, leases, lease_seconds=studio.lease_seconds) as keeper:
-            for index, lease in enumerate(leases):
-                outcome = _make_one(studio, leases[index:], decode)
-                keeper.drop(lease)
-                made = replace(made, **{outcome: getattr(made, outcome) + 1})
-    except BaseException as ended:
-        give_back(studio.database, VARIANTS, leases, reason=type(ended).__name__)
-        raise
+    with kept(studio.database, VARIANTS, leases, lease_seconds=studio.lease_seconds) as keeper:
+        for index, lease in enumerate(leases):
+            outcome = _make_one(studio, leases[index:], decode)
+            keeper.drop(lease)
+            made = replace(made, **{outcome: getattr(made, outcome) + 1})
     return made
 
 

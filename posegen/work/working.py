@@ -15,6 +15,7 @@ from posegen.database.failures import CONFLICTS, TAKES_NO_WRITES, describe, is_l
 from posegen.error_codes import ErrorCode
 from posegen.errors import DatabaseUnusable, LeaseLost, RequestRefused, StorageError
 from posegen.work import outcomes
+from posegen.work.keeper import LeaseKeeper
 from posegen.work.outcomes import Work
 from posegen.work.queue import Lease
 from posegen.work.rules import RetryRule
@@ -34,6 +35,26 @@ class Stopped(Exception):
 
 Decision = Callable[[], object]
 """Writes down what follows, in a transaction of its own."""
+
+
+@contextmanager
+def kept(database: Database, work: Work, leases: Sequence[Lease], *, lease_seconds: float) -> Iterator[LeaseKeeper]:
+    """Keep leases during the block. Whatever ends the block early puts back the rows that it still holds, at no cost.
+
+    What an error of one row costs is decided before, by `settled` inside the block.
+
+    Args:
+        database: where the rows are.
+        work: the kind of work.
+        leases: those of one run.
+        lease_seconds: the duration of a lease.
+    """
+    try:
+        with LeaseKeeper(database, work.queue, leases, lease_seconds=lease_seconds) as keeper:
+            yield keeper
+    except BaseException as ended:
+        give_back(database, work, leases, reason=type(ended).__name__)
+        raise
 
 
 @contextmanager
@@ -90,13 +111,14 @@ def decision_after(database: Database, work: Work, lease: Lease, rule: RetryRule
 
 
 def give_back(database: Database, work: Work, leases: Sequence[Lease], *, reason: str) -> None:
-    """Put rows back because the process is asked to stop. Raises nothing: the leases expire by themselves."""
+    """Put back the rows that these leases still hold. Raises nothing: the leases expire by themselves."""
     try:
         released = sum(outcomes.release(database, work, lease, reason=reason) for lease in leases)
     except (psycopg.Error, DatabaseUnusable):
         log.warning("stopped, and the leases could not be released", work=work.queue.table)
     else:
-        log.info("stopped", work=work.queue.table, released=released)
+        if released:
+            log.info("stopped", work=work.queue.table, released=released)
 
 
 def write_down(decide: Decision, work: Work, lease: Lease) -> None:

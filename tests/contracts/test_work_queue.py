@@ -30,7 +30,7 @@ from posegen.work.queue import Claim, Lease
 from posegen.work.rules import RetryRule
 from posegen.work.tick import OPERATOR, Run, WorkKind, tick
 from posegen.work.worker_home import WorkerHome
-from posegen.work.working import settled
+from posegen.work.working import kept, settled
 from tests.builders import a_design, a_user, an_image_request, execute, queued, row, rows, value
 from tests.concurrency import at_once, until
 
@@ -450,7 +450,7 @@ def done_here(database, asked: Asked, kind: WorkKind, ends: Callable[[Lease], ob
     def do(claimed: Claim, run_id: str) -> None:
         ids.append(run_id)
         (lease,) = start(database, asked, [claimed], run=run_id)
-        with settled(database, asked.work, lease, RULE):
+        with kept(database, asked.work, [lease], lease_seconds=60), settled(database, asked.work, lease, RULE):
             ends(lease)
 
     was_claimed = do_here(lambda: next(iter(claim(database, kind)), None), do, program="a command")
@@ -484,6 +484,18 @@ def test_any_other_error_is_raised_and_the_row_waits_for_another_attempt(databas
         asked.work.queue.waiting,
         1,
     )
+
+
+def test_an_interrupt_puts_the_row_back_at_no_cost_and_goes_on(database, asked, kind, user):
+    row_id = asked.ask(database, user)
+
+    def interrupted(_: Lease) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        done_here(database, asked, kind, interrupted)
+    found = state(database, asked, row_id)
+    assert (found["status"], found["attempts"], found["lost_leases"]) == (asked.work.queue.waiting, 0, 0)
 
 
 def test_two_commands_share_no_file_lock_so_that_the_end_of_one_is_not_the_death_of_the_other(
