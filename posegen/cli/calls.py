@@ -62,10 +62,11 @@ def _row(call: ListedCall) -> list[str]:
         call.backend,
         call.state,
         "" if call.seconds is None else f"{call.seconds:.1f}",
-        "" if call.billed_usd is None else _usd(call.billed_usd),
+        "" if call.billed_usd is None else usd(call.billed_usd),
         call.error or "",
     ]
 
 
-def _usd(amount: Decimal) -> str:
+def usd(amount: Decimal) -> str:
+    """An amount without zeros at its end."""
     return f"{amount.normalize():f}"

@@ -13,6 +13,7 @@ from posegen.cli import (
     adoption,
     archive,
     audit,
+    backends,
     calls,
     cancelling,
     credits,
@@ -65,6 +66,7 @@ app.command("explain", rich_help_panel=LOOK)(explain.explain)
 app.command("inspect", rich_help_panel=LOOK)(inspect.inspect)
 app.add_typer(metrics.app, name="metrics", rich_help_panel=LOOK)
 app.command("report", rich_help_panel=LOOK)(report.report)
+app.command("backends", rich_help_panel=LOOK)(backends.backends)
 app.command("calls", rich_help_panel=LOOK)(calls.calls)
 app.command("audit", rich_help_panel=LOOK)(audit.audit)
 

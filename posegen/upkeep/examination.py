@@ -84,7 +84,7 @@ def examine(clock: Callable[[], datetime] = utc_now) -> list[Finding]:
         _home(settings.posegen_home),
         _disk(settings),
         checked(Part.STORE, lambda: _store(settings), STORE_FIXES[settings.storage_mode]),
-        checked(Part.BACKEND, lambda: _backend(settings), "Set POSEGEN_BACKEND to a backend that is installed."),
+        _backends(settings),
     ]
     if not findings[2].good and settings.database_url is None:
         return findings  # the embedded server would only say the same
@@ -151,9 +151,18 @@ def _store(settings: Settings) -> str:
     return f"{health.store}: write {health.write_seconds * 1000:.1f} ms, read {health.read_seconds * 1000:.1f} ms"
 
 
-def _backend(settings: Settings) -> str:
-    backend = Backends.of(settings).describe(settings.posegen_backend)
-    return f"{backend.name} {backend.version}"
+def _backends(settings: Settings) -> Finding:
+    try:
+        backends = Backends.of(settings)
+    except PosegenError as unknown:
+        fix = "Set POSEGEN_BACKEND and POSEGEN_BACKENDS_OFFERED to backends that are configured, or set their keys."
+        return Finding(Part.BACKEND, False, str(unknown), fix)
+    default = backends.describe(settings.posegen_backend)
+    billed = [name for name, each in backends.offered.items() if each.capabilities.costs_money]
+    if billed and settings.posegen_credits_hosted_backend == 0:
+        detail = f"{', '.join(billed)}: each picture is billed in USD, and costs no more credits than a drawn one"
+        return Finding(Part.BACKEND, False, detail, "Set POSEGEN_CREDITS_HOSTED_BACKEND to what a picture is worth.")
+    return Finding(Part.BACKEND, True, f"{default.name} {default.version}")
 
 
 def _database(urls: DatabaseUrls) -> Finding:

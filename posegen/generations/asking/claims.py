@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import LiteralString
 from uuid import UUID
 
 from posegen.backends import breaker_rows as breakers
@@ -46,7 +47,8 @@ def claim_next(database: Database, *, most_running: int, most_running_per_user: 
 
 def _claim(connection: Connection, free: int, under_way: Counter[UUID], most_per_user: int) -> list[Claim]:
     held_back = breakers.open_breakers(connection)
-    claims: list[Claim] = []
+    # What a provider has made is read before it expires there, and costs it nothing: no breaker holds that back.
+    claims = claim_queued(connection, free, collecting=True) if any_to_collect(connection) else []
     for row in held_back:
         # One that is under way already finds out for all.
         if row.may_be_tried and len(claims) < free and not any_under_way(connection, row.backend):
@@ -134,6 +136,9 @@ def resume_work(database: Database, generation_id: UUID, *, run_id: str) -> Leas
 # --- statements -------------------------------------------------------------------------------------------------------
 
 
+_COLLECTING: LiteralString = "from backend_calls c where c.state in ('accepted', 'delivered')"
+
+
 def any_waiting(connection: Connection) -> bool:
     """Whether a generation may be claimed: a look that costs next to nothing."""
     statement = "select exists (select from generations where status = 'queued' and not_before <= now())"
@@ -151,10 +156,16 @@ def any_under_way(connection: Connection, backend: str) -> bool:
     return bool(value(connection, f"select exists ({under_way})", [backend]))
 
 
+def any_to_collect(connection: Connection) -> bool:
+    """Whether a call of a hosted backend is accepted or delivered."""
+    return bool(value(connection, f"select exists (select {_COLLECTING})"))
+
+
 def claim_queued(
     connection: Connection,
     limit: int,
     *,
+    collecting: bool = False,
     only_backend: str | None = None,
     not_backends: Sequence[str] = (),
     not_users: Sequence[UUID] = (),
@@ -162,15 +173,17 @@ def claim_queued(
     """Dispatch the next generations in fair order: priority, then users in turn, then age.
 
     Whose turn it is, and who may not go, is decided in the index alone; only those who go are visited.
+    `collecting`: only those with a call that a hosted backend has accepted.
     """
     return many(
         connection,
         Claim,
-        """
+        f"""
         with first as materialized (
             select id from generations where status = 'queued' and not_before <= now()
                 and user_id <> all(%(not_users)s) and backend <> all(%(not_backends)s)
                 and (%(only_backend)s::text is null or backend = %(only_backend)s)
+                {f"and exists (select {_COLLECTING} and c.generation_id = generations.id)" if collecting else ""}
             order by priority desc, turn, submitted_at, id limit %(limit)s
         ), next as (
             select g.id from first join generations g on g.id = first.id

@@ -1,4 +1,4 @@
-"""Calls of hosted backends as operators look at them."""
+"""Hosted backends and their calls as operators look at them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import LiteralString
 from uuid import UUID
 
+from posegen.backends.breaker_rows import open_breakers
+from posegen.backends.registry import Backends
 from posegen.database.connection import Database
 from posegen.database.rows import many
 
@@ -75,3 +77,48 @@ def list_calls(
     """
     with database.transaction() as connection:
         return many(connection, ListedCall, statement, {"generation": generation, "limit": limit})
+
+
+@dataclass(frozen=True)
+class ListedBackend:
+    """A configured backend. `offered`: a request may name it; `open_calls`: under way now, over all workers."""
+
+    name: str
+    wire: str
+    model: str
+    licence: str
+    price_usd: Decimal | None
+    price_date: str
+    concurrency: int
+    offered: bool
+    breaker_open: bool
+    open_calls: int
+    control_kinds: tuple[str, ...]
+    negative_prompt: bool
+    seeds: bool
+
+
+def list_backends(database: Database, backends: Backends) -> list[ListedBackend]:
+    """Every backend of these settings, with what the database knows of it."""
+    with database.transaction() as connection:
+        broken = {row.backend for row in open_breakers(connection)}
+        counted = "select backend, count(*) as calls from backend_calls where ended_at is null group by backend"
+        under_way = {row["backend"]: int(row["calls"]) for row in connection.execute(counted)}
+    return [
+        ListedBackend(
+            name=name,
+            wire=each.wire,
+            model=each.model,
+            licence=each.licence,
+            price_usd=each.price,
+            price_date=each.price_date,
+            concurrency=each.concurrency,
+            offered=name in backends.offered,
+            breaker_open=name in broken,
+            open_calls=under_way.get(name, 0),
+            control_kinds=each.capabilities.control_kinds,
+            negative_prompt=each.capabilities.negative_prompt,
+            seeds=each.capabilities.seeds,
+        )
+        for name, each in backends.descriptions.items()
+    ]

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from posegen.errors import CallUnknown
+from posegen.generations.asking import claims
 from posegen.generations.calling import rows as calling
 from posegen.generations.calling.settling import Settled, settle_calls
 from tests.builders import (
@@ -14,11 +15,14 @@ from tests.builders import (
     credits,
     execute,
     expire_lease,
+    queued,
     rows,
+    sweep,
     taken_over,
     value,
     work,
 )
+from tests.hosted import NAME
 from tests.integration.generations.calling.test_calls import Killed, _short_pauses, asked, far_end, make, studio
 
 __all__ = ["_short_pauses", "far_end", "studio"]
@@ -139,3 +143,19 @@ def test_one_that_the_far_end_says_nothing_of_is_let_be_after_a_day(studio, far_
     execute(studio.database, "update backend_calls set sent_at = now() - interval '2 days', looked_at = null")
     assert settle_calls(studio) == Settled(left=1)
     assert call(studio)["settled_at"] is not None
+
+
+def test_a_generation_with_an_accepted_call_is_claimed_first_and_although_the_breaker_is_open(studio, waiting):
+    others = [queued(studio.database, backend=NAME), queued(studio.database)]
+    expire_lease(studio.database, waiting.id)
+    sweep(studio.database)
+    execute(studio.database, "update generations set not_before = now()")
+    execute(
+        studio.database,
+        "insert into backend_breakers (backend, failures, openings, opened_at, retry_at) "
+        "values (%s, 3, 1, now(), now() + interval '1 hour')",
+        NAME,
+    )
+
+    assert [claim.id for claim in claims.claim_next(studio.database, most_running=1)] == [waiting.id]
+    assert [claim.id for claim in claims.claim_next(studio.database, most_running=9)] == [others[1]]

@@ -1,0 +1,41 @@
+"""`posegen backends`: who can make pictures here, at what price, and under which licence."""
+
+from __future__ import annotations
+
+from posegen.cli import console
+from posegen.cli.calls import usd
+from posegen.cli.commands import AS_JSON
+from posegen.cli.session import open_session
+from posegen.generations.calling.listing import ListedBackend, list_backends
+
+
+def backends(as_json: AS_JSON = False) -> None:
+    """List the configured backends with their licences, prices, breakers and open calls.
+
+    A hosted backend is configured once its key is set; requests may name it once POSEGEN_BACKENDS_OFFERED lists it.
+
+    Example: `posegen backends`
+    """
+    with open_session() as session:
+        found = list_backends(session.database, session.backends)
+    if as_json:
+        console.print_json([vars(each) for each in found])
+        return
+    console.table(
+        ["backend", "wire", "offered", "breaker", "calls", "USD a picture", "licence", "model"],
+        [_row(each) for each in found],
+        right=("calls", "USD a picture"),
+    )
+
+
+def _row(each: ListedBackend) -> list[str]:
+    return [
+        each.name,
+        each.wire,
+        "yes" if each.offered else "no",
+        "open" if each.breaker_open else "closed",
+        f"{each.open_calls} of {each.concurrency}" if each.price_usd is not None else "",
+        "" if each.price_usd is None else f"{usd(each.price_usd)} ({each.price_date})",
+        each.licence,
+        each.model,
+    ]
