@@ -256,11 +256,10 @@ def _refusal(response: Response) -> Refused | None:
     if response.status != 422:
         return None
     detail = response.json().get("detail")
-    problems = detail if isinstance(detail, list) else [{"msg": detail}]
-    words = "; ".join(str(each.get("msg")) for each in problems if isinstance(each, dict))
+    problems = detail if isinstance(detail, list) else []
     against_policy = any(isinstance(each, dict) and each.get("type") == _POLICY for each in problems)
     code = ErrorCode.INAPPROPRIATE_PROMPT if against_policy else ErrorCode.BACKEND_REJECTED
-    return Refused(code, f"fal refuses the order: {words or response.shown()}")
+    return Refused(code, f"fal refuses the order: {response.shown()}")
 
 
 def _is_same(found: Any, wanted: Mapping[str, Any]) -> bool:

@@ -59,13 +59,27 @@ class Response:
         try:
             found = json.loads(self.body)
         except (ValueError, RecursionError):
-            raise CallUnknown(f"The response {self.status} is no JSON: {self.shown()}") from None
+            raise CallUnknown(f"The response {self.status} is no JSON: {self._beginning()}") from None
         if not isinstance(found, dict):
-            raise CallUnknown(f"The response {self.status} is no JSON object: {self.shown()}")
+            raise CallUnknown(f"The response {self.status} is no JSON object: {self._beginning()}")
         return found
 
     def shown(self) -> str:
-        """The beginning of the body, for an error's words."""
+        """The beginning of the body, for an error's words.
+
+        Of a list of problems only the messages: each problem repeats the value that it is about, such as the prompt.
+
+        >>> Response(422, {}, b'{"detail": [{"msg": "too long", "input": "a woman"}]}').shown()
+        'too long'
+        """
+        with suppress(CallUnknown):
+            detail = self.json().get("detail") if self.status >= 400 else None
+            if isinstance(detail, list):
+                words = "; ".join(str(each.get("msg")) for each in detail if isinstance(each, dict))
+                return shorten(words, _LONGEST_SHOWN)
+        return self._beginning()
+
+    def _beginning(self) -> str:
         return shorten(self.body[: 4 * _LONGEST_SHOWN].decode(errors="replace").strip(), _LONGEST_SHOWN)
 
 

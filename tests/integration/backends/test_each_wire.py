@@ -41,10 +41,15 @@ def _settings(far_end: FarEnd) -> dict[str, str]:
 
 def order_for(backend: HostedBackend, *, control: bool = True, **recipe: object) -> Order:
     description, pose = backend.description, LIBRARY[0]
-    given = {"seed": 7, "width": SIDE, "height": SIDE, "model": description.model, **recipe}
-    made = Recipe(
-        description.name, description.version, pose.specification, pose.slug, Avatar(), "a woman in a red coat", **given
-    )
+    given = {
+        "prompt": "a woman in a red coat",
+        "seed": 7,
+        "width": SIDE,
+        "height": SIDE,
+        "model": description.model,
+        **recipe,
+    }
+    made = Recipe(description.name, description.version, pose.specification, pose.slug, Avatar(), **given)
     return Order(uuid4(), made, ControlMap(map_file(), "openpose", "0" * 64) if control else None)
 
 
@@ -260,6 +265,19 @@ def test_a_response_of_openai_without_a_picture_is_unknown(monkeypatch, data):
         monkeypatch.setattr(http.WireClient, "send", lambda *_, **__: Response(200, {}, body))
         with pytest.raises(CallUnknown):
             backend.submit(order_for(backend))
+
+
+def test_a_refusal_of_a_compatible_server_does_not_repeat_the_prompt():
+    with (
+        FarEnd.openai(seconds=0, dialect="vllm-omni") as far_end,
+        opened(far_end, "openai", openai_image_model="a-model") as backend,
+    ):
+        order = order_for(backend, prompt="a secret prompt" * 3000)
+        with pytest.raises(BackendRejected) as refused:
+            backend.submit(order)
+
+        assert "422" in str(refused.value)
+        assert "secret" not in str(refused.value)
 
 
 # --- all of them ------------------------------------------------------------------------------------------------------
