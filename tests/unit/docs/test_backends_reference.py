@@ -57,6 +57,6 @@ def test_a_lost_submit_leads_to_what_the_page_says(description: Description) -> 
 @pytest.mark.parametrize("description", BACKENDS.values(), ids=BACKENDS)
 def test_a_backend_costs_what_the_page_says_under_its_licence(description: Description) -> None:
     row = PRICES[description.name]
-    assert row["US dollars a picture"] == ("" if description.price is None else str(description.price))
-    assert row["of a megapixel, by the price list of"] == description.price_date
+    assert row["US dollars a megapixel"] == ("" if description.price is None else str(description.price))
+    assert row["price list read on"] == description.price_date
     assert row["licence"] == description.licence
