@@ -242,6 +242,10 @@ class CallUnknown(BackendUnavailable):
     """Whether the far end got the request cannot be told: a timeout, a lost connection, an undocumented response."""
 
 
+class ResponseTooLong(CallUnknown):
+    """The body of the response is longer than a wire reads."""
+
+
 class AccountRefused(BackendUnavailable):
     """The far end refuses our key, or the account has no money. `variable`: that holds the key."""
 

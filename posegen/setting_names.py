@@ -1,4 +1,4 @@
-"""The other names under which Posegen takes its storage settings, so that operators can bring theirs along.
+"""The other names under which Posegen takes some of its settings, so that operators can bring theirs along.
 
 A name of ours always wins, and values mean the same. `USE_LOCAL_STORAGE` alone says something else: true is the mode
 `local`, anything else the bucket that is configured. Reading the environment is `settings.py`'s business.
@@ -23,6 +23,7 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "S3_SECRET_ACCESS_KEY": ("AWS_SECRET_ACCESS_KEY",),
     "S3_SESSION_TOKEN": ("AWS_SESSION_TOKEN",),
     "CDN_DOMAIN": ("CLOUDFRONT_DOMAIN",),
+    "HUGGINGFACE_API_KEY": ("HF_TOKEN",),
 }
 """Our name, and the others for the same setting, the first that is set counts."""
 

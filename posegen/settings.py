@@ -128,6 +128,42 @@ class Settings(BaseSettings):
     fal_base_url: str = Field(
         default="https://queue.fal.run", pattern=_URL, description="Where fal's queue is, or one that speaks like it."
     )
+    bfl_api_key: SecretStr | None = Field(
+        default=None, description="Key of Black Forest Labs; with it the backend `bfl` exists."
+    )
+    bfl_base_url: str = Field(
+        default="https://api.bfl.ai", pattern=_URL, description="Where the API of Black Forest Labs is."
+    )
+    huggingface_api_key: SecretStr | None = Field(
+        default=None, description="Token of Hugging Face; with it the backend `huggingface` exists."
+    )
+    huggingface_base_url: str = Field(
+        default="https://router.huggingface.co", pattern=_URL, description="Where Hugging Face's router is."
+    )
+    huggingface_endpoint_url: str | None = Field(
+        default=None,
+        pattern=_URL,
+        description="An inference endpoint of yours; with it and the token the backend `huggingface-endpoint` exists.",
+    )
+    huggingface_endpoint_control: str = Field(
+        default="control_image",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$",
+        description="Parameter in which the endpoint's handler takes the control map; `inputs` for image-to-image.",
+    )
+    openai_api_key: SecretStr | None = Field(
+        default=None, description="Key of OpenAI or of a compatible server; with it the backend `openai` exists."
+    )
+    openai_base_url: str = Field(
+        default="https://api.openai.com/v1",
+        pattern=_URL,
+        description="Where OpenAI's API is, or a server that speaks like it, with the version.",
+    )
+    openai_image_model: str = Field(
+        default="gpt-image-2", min_length=1, max_length=200, description="The model that the backend `openai` uses."
+    )
+    openai_honours_idempotency: bool = Field(
+        default=False, description="Whether that server makes a call once however often its Idempotency-Key is sent."
+    )
     posegen_credits_per_pose: int = Field(
         default=30, ge=0, le=MOST_CREDITS, description="Price of one pose in credits."
     )

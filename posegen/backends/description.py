@@ -23,7 +23,7 @@ class Description:
         version: of recipes: changes whenever the same recipe would give another picture.
         capabilities: what it can do.
         licence: of the model, as the licence list names it.
-        price: US dollars for one picture by the provider's price list; None when nothing is billed.
+        price: US dollars for one picture by the provider's price list; None when nothing is billed or it is on no list.
         price_date: when that list was read, as YYYY-MM-DD.
         concurrency: calls that may be out at once, over all workers.
         on_uncertain: what follows when it cannot be told whether a call was made: the pose fails, or another call.

@@ -68,11 +68,19 @@ class Bill:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The far end has the order. `bill`: where the response to the submit says it."""
+    """The far end has the order.
+
+    Attributes:
+        far_id: its id there.
+        urls: where it is looked at, read and cancelled.
+        bill: where the response to the submit says it.
+        kept_seconds: how long the file can be read once it is made; None for days.
+    """
 
     far_id: str
     urls: Mapping[str, str] = field(default_factory=dict)
     bill: Bill | None = None
+    kept_seconds: float | None = None
 
 
 @dataclass(frozen=True)

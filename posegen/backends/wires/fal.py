@@ -1,7 +1,7 @@
 """The wire of fal: a durable queue. An order is submitted, looked at, and its file is read from fal's media host.
 
 Source: fal's documentation of the queue, of cancelling, of the list of requests, and of each model's input. The router
-of Hugging Face speaks the same queue.
+of Hugging Face passes the same queue on; what differs there is a parameter of `Fal`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from posegen.backends.hosted import (
     Refused,
     Waiting,
 )
-from posegen.backends.wires.files import FileGone, read_file
+from posegen.backends.wires.files import FileGone, read_file, seed_in
 from posegen.backends.wires.http import Response, WireClient
 from posegen.error_codes import ErrorCode
 from posegen.errors import CallUnknown
@@ -34,7 +34,6 @@ from posegen.fetching.fetcher import Fetcher
 QUEUE_URL = "https://queue.fal.run"
 LIST_URL = "https://api.fal.ai"
 MEDIA_HOSTS = ("fal.media", "fal.ai", "fal.run")
-VARIABLE = "FAL_KEY"
 
 _KEPT_SECONDS = 3600
 _LONGEST_LIST = 30_000_000
@@ -69,12 +68,23 @@ def z_image(order: Order, scale: float) -> dict[str, Any]:
     return given
 
 
+def kontext(order: Order, scale: float) -> dict[str, Any]:  # noqa: ARG001 - a reference image has no scale
+    """FLUX.1 Kontext, as `fal-ai/flux-kontext/dev` takes it: the picture has the size of its reference image."""
+    given = _unsized(order)
+    if order.control is not None:
+        given |= {"image_url": _data_uri(order.control.data), "resolution_mode": "match_input"}
+    return given
+
+
 def _common(order: Order) -> dict[str, Any]:
     recipe = order.recipe
+    return {**_unsized(order), "image_size": {"width": recipe.width, "height": recipe.height}}
+
+
+def _unsized(order: Order) -> dict[str, Any]:
     return {
-        "prompt": recipe.prompt,
-        "seed": recipe.seed,
-        "image_size": {"width": recipe.width, "height": recipe.height},
+        "prompt": order.recipe.prompt,
+        "seed": order.recipe.seed,
         "num_images": 1,
         "output_format": "png",
         "enable_safety_checker": True,
@@ -84,6 +94,7 @@ def _common(order: Order) -> dict[str, Any]:
 INPUTS: Mapping[str, Callable[[Order, float], dict[str, Any]]] = {
     "fal-ai/flux-general": flux_general,
     "fal-ai/z-image/turbo/controlnet": z_image,
+    "fal-ai/flux-kontext/dev": kontext,
 }
 """How each model takes an order; the second argument is the control scale."""
 
@@ -97,21 +108,23 @@ class Fal:
         client: sends requests to the queue and the list.
         files: fetches pictures from fal's media hosts.
         queue_url: where the queue is.
-        list_url: where the list of ended requests is.
+        list_url: where the list of ended requests is; None where our key does not read it.
         call_seconds: after which a call is overdue. A call may wait for 0.4 of it to be started, and run for 0.4.
+        query: that every URL of the queue ends in, such as `?_subdomain=queue`.
     """
 
     description: Description
     client: WireClient
     files: Fetcher
     queue_url: str
-    list_url: str
+    list_url: str | None
     call_seconds: float
+    query: str = ""
 
     def submit(self, order: Order) -> Accepted:
         response = self.client.send(
             "POST",
-            f"{self.queue_url}/{self.description.model}",
+            f"{self.queue_url}/{self.description.model}{self.query}",
             once=True,
             json=self._input(order),
             headers={
@@ -128,7 +141,7 @@ class Fal:
             raise CallUnknown(f"The response to the submit has no request_id: {response.shown()}")
         named = {name: accepted.get(f"{name}_url") for name in ("status", "response", "cancel")}
         urls = {name: url for name, url in named.items() if isinstance(url, str) and self.client.is_own(url)}
-        return Accepted(far_id, self._urls(far_id) | urls)
+        return Accepted(far_id, self._urls(far_id) | urls, kept_seconds=_KEPT_SECONDS)
 
     def look(self, call: AcceptedCall) -> Waiting | Delivered | Refused | Failed:
         status = self.client.send("GET", call.urls["status"])
@@ -158,6 +171,8 @@ class Fal:
     def find(self, order: Order, recorded: frozenset[str]) -> Accepted | NotThere | CannotTell:
         if order.sent_at is None:
             return NotThere()
+        if self.list_url is None:
+            return CannotTell()
         wanted = self._input(order)
         cursor: str | None = None
         for _ in range(_MOST_PAGES):
@@ -165,7 +180,7 @@ class Fal:
             for item in page.get("items") or ():
                 far_id = item.get("request_id") if isinstance(item, dict) else None
                 if isinstance(far_id, str) and far_id not in recorded and _is_same(item.get("json_input"), wanted):
-                    return Accepted(far_id, self._urls(far_id))
+                    return Accepted(far_id, self._urls(far_id), kept_seconds=_KEPT_SECONDS)
             cursor = page.get("next_cursor")
             if not cursor:
                 # The list has ended requests only: one that is not on it may still wait or run.
@@ -195,10 +210,11 @@ class Fal:
         return INPUTS[self.description.model](order, scale)
 
     def _urls(self, far_id: str) -> dict[str, str]:
-        """For a request that was found on the list: these paths have the owner and the app only."""
+        """For a request whose own URLs are not known or not ours: these paths have the owner and the app only."""
         app = "/".join(self.description.model.split("/")[:2])
         url = f"{self.queue_url}/{app}/requests/{far_id}"
-        return {"status": f"{url}/status", "response": url, "cancel": f"{url}/cancel"}
+        paths = {"status": f"{url}/status", "response": url, "cancel": f"{url}/cancel"}
+        return {name: path + self.query for name, path in paths.items()}
 
     def _listed(self, order: Order, cursor: str | None) -> dict[str, Any]:
         assert order.sent_at is not None, "only a call that was sent is searched for"
@@ -223,16 +239,16 @@ class Fal:
         if not isinstance(url, str):
             raise CallUnknown("The result names no picture.")
         flags = result.get("has_nsfw_concepts")
-        seed = result.get("seed")
+        seed, facts = seed_in(result)
         return Delivered(
             read_file(self.files, url),
-            seed=seed if isinstance(seed, int) and not isinstance(seed, bool) else None,
+            seed=seed,
             flagged=isinstance(flags, list) and any(flag is True for flag in flags),
             facts={
                 "host": urlsplit(url).hostname,
                 "timings": result.get("timings"),
                 "metrics": state.get("metrics"),
-                **({} if isinstance(seed, int) or seed is None else {"unreadable_seed": str(seed)}),
+                **facts,
             },
         )
 
@@ -242,11 +258,10 @@ def _refusal(response: Response) -> Refused | None:
     if response.status != 422:
         return None
     detail = response.json().get("detail")
-    problems = detail if isinstance(detail, list) else [{"msg": detail}]
-    words = "; ".join(str(each.get("msg")) for each in problems if isinstance(each, dict))
+    problems = detail if isinstance(detail, list) else []
     against_policy = any(isinstance(each, dict) and each.get("type") == _POLICY for each in problems)
     code = ErrorCode.INAPPROPRIATE_PROMPT if against_policy else ErrorCode.BACKEND_REJECTED
-    return Refused(code, f"fal refuses the order: {words or response.shown()}")
+    return Refused(code, f"fal refuses the order: {response.shown()}")
 
 
 def _is_same(found: Any, wanted: Mapping[str, Any]) -> bool:

@@ -1,6 +1,9 @@
-"""Reading the file of a finished call: from the wire's media hosts or the operator's own address, and nowhere else."""
+"""Reading the result of a finished call: its seed, and its file from the wire's own hosts, and nowhere else."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from posegen.errors import BackendRejected, CallUnknown, FetchFailed, FetchRefused
 from posegen.fetching.fetcher import Fetcher
@@ -33,3 +36,15 @@ def read_file(files: Fetcher, url: str) -> bytes:
     if fetched.content_type.startswith("text/"):
         raise CallUnknown(f"The result is {fetched.content_type} instead of a picture.")
     return fetched.data
+
+
+def seed_in(result: Mapping[str, Any]) -> tuple[int | None, dict[str, str]]:
+    """The seed of a result; None for one that is no whole number, which is then in the facts of the second value.
+
+    >>> seed_in({"seed": 7}), seed_in({"seed": "7"}), seed_in({})
+    ((7, {}), (None, {'unreadable_seed': '7'}), (None, {}))
+    """
+    seed = result.get("seed")
+    if isinstance(seed, int) and not isinstance(seed, bool):
+        return seed, {}
+    return None, {} if seed is None else {"unreadable_seed": str(seed)}

@@ -6,6 +6,7 @@ Nothing is repeated and no redirect is followed here. httpx2 is imported with th
 from __future__ import annotations
 
 import json
+import re
 import socket
 import ssl
 import threading
@@ -19,7 +20,14 @@ from urllib.parse import urlsplit
 import httpcore2
 import httpx2
 
-from posegen.errors import AccountRefused, BackendRejected, CallNotAccepted, CallNotSent, CallUnknown
+from posegen.errors import (
+    AccountRefused,
+    BackendRejected,
+    CallNotAccepted,
+    CallNotSent,
+    CallUnknown,
+    ResponseTooLong,
+)
 from posegen.graphemes import shorten
 from posegen.proxies import proxy_for
 
@@ -51,13 +59,27 @@ class Response:
         try:
             found = json.loads(self.body)
         except (ValueError, RecursionError):
-            raise CallUnknown(f"The response {self.status} is no JSON: {self.shown()}") from None
+            raise CallUnknown(f"The response {self.status} is no JSON: {self._beginning()}") from None
         if not isinstance(found, dict):
-            raise CallUnknown(f"The response {self.status} is no JSON object: {self.shown()}")
+            raise CallUnknown(f"The response {self.status} is no JSON object: {self._beginning()}")
         return found
 
     def shown(self) -> str:
-        """The beginning of the body, for an error's words."""
+        """The beginning of the body, for an error's words.
+
+        Of a list of problems only the messages: each problem repeats the value that it is about, such as the prompt.
+
+        >>> Response(422, {}, b'{"detail": [{"msg": "too long", "input": "a woman"}]}').shown()
+        'too long'
+        """
+        with suppress(CallUnknown):
+            detail = self.json().get("detail") if self.status >= 400 else None
+            if isinstance(detail, list):
+                words = "; ".join(str(each.get("msg")) for each in detail if isinstance(each, dict))
+                return shorten(words, _LONGEST_SHOWN)
+        return self._beginning()
+
+    def _beginning(self) -> str:
         return shorten(self.body[: 4 * _LONGEST_SHOWN].decode(errors="replace").strip(), _LONGEST_SHOWN)
 
 
@@ -69,15 +91,24 @@ class WireClient:
         variable: the environment variable of the key, for errors.
         base_url: of the wire.
         origins: further ones of its own.
+        domain: of the provider, such as `bfl.ai`: its hosts over HTTPS are the wire's own, too.
         seconds: how long one request may take without a byte.
     """
 
     def __init__(
-        self, *, auth: Mapping[str, str], variable: str, base_url: str, origins: Iterable[str] = (), seconds: float
+        self,
+        *,
+        auth: Mapping[str, str],
+        variable: str,
+        base_url: str,
+        origins: Iterable[str] = (),
+        domain: str | None = None,
+        seconds: float,
     ) -> None:
         self._auth = auth
         self._variable = variable
         self._origins = frozenset(map(origin_of, (base_url, *origins)))
+        self._domain = None if domain is None else re.compile(rf"https://(?:[a-z0-9-]+\.)*{re.escape(domain)}:443")
         self._network = _Network()
         timeout = httpx2.Timeout(seconds, connect=CONNECT_SECONDS)
         # A fresh connection for what must be sent once, which on one that is just being closed may be lost or not, and
@@ -89,7 +120,8 @@ class WireClient:
 
     def is_own(self, url: str) -> bool:
         """Whether a URL that the far end has named leads to the wire's own origin: only there our key is sent."""
-        return origin_of(url) in self._origins
+        origin = origin_of(url)
+        return origin in self._origins or (self._domain is not None and self._domain.fullmatch(origin) is not None)
 
     def send(
         self,
@@ -116,6 +148,7 @@ class WireClient:
 
         Raises:
             CallNotSent: no byte of the request has reached the far end.
+            ResponseTooLong: the body has more than `most_bytes`.
             CallUnknown: the request may have reached it.
         """
         if not self.is_own(url):
@@ -129,7 +162,7 @@ class WireClient:
                 for chunk in response.iter_bytes():
                     received += chunk
                     if len(received) > most_bytes:
-                        raise CallUnknown(f"The response of {origin_of(url)} is longer than {most_bytes:,} bytes.")
+                        raise ResponseTooLong(f"The response of {origin_of(url)} is longer than {most_bytes:,} bytes.")
                 return Response(response.status_code, dict(response.headers), bytes(received))
         except _NOT_SENT as failed:
             raise CallNotSent(f"No connection to {origin_of(url)}: {_reason(failed)}") from failed
@@ -150,12 +183,17 @@ class WireClient:
             return
         said = f"The far end responded {status}: {response.shown()}"
         if status in (401, 402, 403):
-            raise AccountRefused(f"{said} Check {self._variable} and the account's balance.", variable=self._variable)
+            raise self.account_refused(response)
         if status in (429, 503):
             raise CallNotAccepted(said, retry_after=retry_after(response.headers))
         if 400 <= status < 500 and status not in (404, 408):
             raise BackendRejected(said)
         raise CallUnknown(said)
+
+    def account_refused(self, response: Response) -> AccountRefused:
+        """The error for a response that refuses our key, or says that the account has no money."""
+        said = f"The far end responded {response.status}: {response.shown()}"
+        return AccountRefused(f"{said} Check {self._variable} and the account's balance.", variable=self._variable)
 
     def abort(self) -> None:
         """Break off the requests under way, and refuse further ones."""

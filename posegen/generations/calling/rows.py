@@ -228,13 +228,22 @@ def unsend(connection: Connection, call_id: UUID, *, token: int, error: str) -> 
 
 
 def accept(connection: Connection, call_id: UUID, accepted: Accepted) -> bool:
-    """Note the far end's id; False when the call has one already."""
+    """Note the far end's id; False when the call has one already.
+
+    The earliest time at which the file may expire is noted, too: that of a picture that is made at once.
+    """
     statement = """
         update backend_calls set far_id = %(far_id)s, urls = %(urls)s, accepted_at = clock_timestamp(),
+            expires_at = clock_timestamp() + make_interval(secs => %(kept)s::float8),
             state = case when state in ('planned', 'sent') then 'accepted' else state end
         where id = %(id)s and far_id is null
     """
-    values = {"id": call_id, "far_id": accepted.far_id, "urls": Jsonb(dict(accepted.urls))}
+    values = {
+        "id": call_id,
+        "far_id": accepted.far_id,
+        "urls": Jsonb(dict(accepted.urls)),
+        "kept": accepted.kept_seconds,
+    }
     if not changed(connection, statement, values):
         return False
     _bill(connection, call_id, accepted.bill)

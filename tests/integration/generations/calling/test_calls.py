@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from posegen.backends.breaker import BackendRule
-from posegen.backends.hosted import Refused
+from posegen.backends.hosted import Delivered, Refused
 from posegen.error_codes import ErrorCode
 from posegen.errors import (
     AccountRefused,
@@ -48,7 +48,7 @@ from tests.builders import (
     work,
 )
 from tests.concurrency import until
-from tests.hosted import DESCRIPTION, NAME, FarEndInProcess
+from tests.hosted import DESCRIPTION, NAME, FarEndInProcess, drawn
 
 
 class Killed(BaseException):
@@ -99,6 +99,29 @@ def error_codes(studio):
 
 
 # --- the way of a call --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kept", [600.0, None])
+def test_the_row_says_when_the_file_may_expire_at_the_earliest(studio, far_end, monkeypatch, kept):
+    submit = far_end.submit
+    monkeypatch.setattr(far_end, "submit", lambda order: replace(submit(order), kept_seconds=kept))
+
+    assert work(studio, asked(studio)) == "completed"
+
+    (call,) = calls(studio)
+    expires = call["expires_at"]
+    assert (expires and round((expires - call["accepted_at"]).total_seconds())) == kept
+
+
+def test_a_far_end_that_delivers_at_once_is_paid_once(studio, far_end, monkeypatch):
+    submit = far_end.submit
+    monkeypatch.setattr(far_end, "submit", lambda order: (submit(order), Delivered(drawn(order)))[1])
+
+    assert work(studio, asked(studio, poses=2)) == "completed"
+
+    assert states(studio) == ["used", "used"]
+    assert set(far_end.paid().values()) == {1}
+    assert [call["far_id"] for call in calls(studio)] == [None, None]
 
 
 def test_a_pose_is_made_by_one_call_whose_file_is_its_original(studio, far_end):

@@ -1,0 +1,105 @@
+"""The wires of Hugging Face: fal's queue behind its router, and inference endpoints of the operator's own.
+
+The router passes fal's responses on as they are: their URLs lead to fal's own host, where a token of Hugging Face is
+worth nothing, so they are built anew from the id. An endpoint returns the picture in its response; there is no id
+before it, so a lost response is never found again. The two are separate backends, `huggingface` and
+`huggingface-endpoint`: an operator may have both.
+
+Source: huggingface_hub's client of fal, the only place where `?_subdomain=queue` is written down; Hugging Face's pages
+on testing an endpoint, and on the tasks text-to-image and image-to-image.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+from posegen.backends.description import Description
+from posegen.backends.hosted import AcceptedCall, CannotTell, Delivered, Order
+from posegen.backends.wires.fal import Fal
+from posegen.backends.wires.files import LONGEST_FILE
+from posegen.backends.wires.http import WireClient
+from posegen.errors import BackendRejected, CallUnknown, ResponseTooLong
+from posegen.fetching.fetcher import Fetcher
+
+ROUTER_URL = "https://router.huggingface.co"
+AS_INPUT = "inputs"
+"""The control map is the endpoint's input picture, and the prompt a parameter: the task image-to-image."""
+
+_DOOR = "/fal-ai"
+_QUEUE = "?_subdomain=queue"
+
+
+def behind_router(
+    description: Description, client: WireClient, files: Fetcher, router_url: str, call_seconds: float
+) -> Fal:
+    """One model of fal's behind the router. fal's list of ended requests needs a key of fal's, so nothing is found."""
+    return Fal(description, client, files, f"{router_url}{_DOOR}", None, call_seconds, _QUEUE)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An inference endpoint of the operator's; see `posegen.backends.hosted.HostedBackend`.
+
+    Attributes:
+        description: of the backend.
+        client: sends requests to the endpoint.
+        url: of the endpoint.
+        control: the parameter in which its handler takes the control map, or `AS_INPUT`.
+    """
+
+    description: Description
+    client: WireClient
+    url: str
+    control: str
+
+    def submit(self, order: Order) -> Delivered:
+        try:
+            response = self.client.send(
+                "POST",
+                self.url,
+                once=True,
+                json=self._input(order),
+                headers={"Accept": "image/png"},
+                most_bytes=LONGEST_FILE,
+            )
+        except ResponseTooLong as error:
+            raise BackendRejected(f"The picture is too large. {error}") from error
+        self.client.raise_for_status(response)
+        content_type = response.headers.get("content-type", "")
+        if not content_type.startswith("image/"):
+            raise CallUnknown(f"The response is {content_type or 'of no type'} instead of a picture.")
+        return Delivered(response.body, facts={"content_type": content_type})
+
+    def look(self, call: AcceptedCall) -> Delivered:
+        raise CallUnknown(f"This wire accepts no calls: there is nothing to look at for {call.far_id}.")
+
+    def find(self, order: Order, recorded: frozenset[str]) -> CannotTell:  # noqa: ARG002 - there is no list
+        return CannotTell()
+
+    def cancel(self, call: AcceptedCall) -> bool:  # noqa: ARG002 - there is no cancelling
+        return False
+
+    def abort(self) -> None:
+        self.client.abort()
+
+    def close(self) -> None:
+        self.client.close()
+
+    def _input(self, order: Order) -> dict[str, Any]:
+        recipe = order.recipe
+        size = {"width": recipe.width, "height": recipe.height}
+        parameters: dict[str, Any] = {"seed": recipe.seed}
+        if recipe.negative_prompt is not None:
+            parameters["negative_prompt"] = recipe.negative_prompt
+        if order.control is None:
+            return {"inputs": recipe.prompt, "parameters": parameters | size}
+        control = base64.b64encode(order.control.data).decode()
+        if self.control == AS_INPUT:
+            return {"inputs": control, "parameters": parameters | {"prompt": recipe.prompt, "target_size": size}}
+        parameters |= {
+            self.control: control,
+            "controlnet_conditioning_scale": self.description.recommended_scale * recipe.control_weight,
+        }
+        return {"inputs": recipe.prompt, "parameters": parameters | size}

@@ -1,0 +1,62 @@
+"""The tables of `docs/reference/backends.md` are the descriptions of the backends."""
+
+from __future__ import annotations
+
+import pytest
+
+from posegen.backends.description import Description
+from posegen.backends.registry import Backends
+from posegen.settings import Settings
+from tests.documents import page
+
+PAGE = page("docs/reference/backends.md")
+TABLES = [{row["backend"]: row for row in PAGE.rows("backend") if column in row} for column in ("wire", "licence")]
+ABILITIES, PRICES = TABLES
+KEYS = dict.fromkeys(("fal_key", "bfl_api_key", "huggingface_api_key", "openai_api_key"), "a key")
+BACKENDS = Backends.of(Settings(**KEYS, huggingface_endpoint_url="https://e.example/")).descriptions
+# What only words can say.
+WIRES = {
+    "drawing": "drawing",
+    "fal": "fal's queue",
+    "bfl": "BFL's API",
+    "huggingface-endpoint": "inference endpoint",
+    "openai": "OpenAI's images",
+}
+
+
+def yes(true: bool) -> str:
+    return "yes" if true else "no"
+
+
+def test_every_backend_is_in_both_tables_and_nothing_else() -> None:
+    assert list(ABILITIES) == list(PRICES) == list(BACKENDS)
+
+
+@pytest.mark.parametrize("description", BACKENDS.values(), ids=BACKENDS)
+def test_a_backend_can_do_what_the_page_says(description: Description) -> None:
+    row, can = ABILITIES[description.name], description.capabilities
+    assert row["wire"].split(", ")[0] == WIRES[description.wire]
+    if description.name == "huggingface-endpoint":
+        assert row["model"] == "of your endpoint"
+    else:
+        assert row["model"] == ("" if description.wire == "drawing" else description.model)
+    _, _, kinds = row["pose by"].partition(": ")
+    assert tuple(kinds.split(", ") if kinds else ()) == can.control_kinds
+    assert row["negative prompt"] == yes(can.negative_prompt)
+    assert row["same seed, same picture"] == yes(can.seeds)
+    assert row["longest side"] == str(can.largest_side)
+
+
+@pytest.mark.parametrize("description", BACKENDS.values(), ids=BACKENDS)
+def test_a_lost_submit_leads_to_what_the_page_says(description: Description) -> None:
+    follows = ABILITIES[description.name]["lost submit"]
+    if description.is_hosted and description.wire != "fal":
+        assert follows == {"fail": "uncertain", "call_again": "called again"}[description.on_uncertain]
+
+
+@pytest.mark.parametrize("description", BACKENDS.values(), ids=BACKENDS)
+def test_a_backend_costs_what_the_page_says_under_its_licence(description: Description) -> None:
+    row = PRICES[description.name]
+    assert row["US dollars a megapixel"] == ("" if description.price is None else str(description.price))
+    assert row["price list read on"] == description.price_date
+    assert row["licence"] == description.licence
