@@ -10,9 +10,10 @@ from posegen.generations.calling.listing import ListedBackend, list_backends
 
 
 def backends(as_json: AS_JSON = False) -> None:
-    """List the configured backends with their licences, prices, breakers and open calls.
+    """List the configured backends.
 
-    A hosted backend is configured once its key is set; requests may name it once POSEGEN_BACKENDS_OFFERED lists it.
+    With their licences, prices, breakers and open calls. A hosted backend is configured once its key is set; requests
+    may name it once POSEGEN_BACKENDS_OFFERED lists it.
 
     Example: `posegen backends`
     """

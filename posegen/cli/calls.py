@@ -26,9 +26,10 @@ def calls(
     limit: Annotated[int, typer.Option(help="How many of the newest.", min=1, max=100_000)] = 50,
     as_json: AS_JSON = False,
 ) -> None:
-    """List calls of hosted backends, the newest first, with their state and cost.
+    """List calls of hosted backends, the newest first.
 
-    An uncertain call was sent, and its response was lost: look it up at the provider by its time.
+    Each has its state and what it has cost. An uncertain call was sent, and its response was lost: look it up at the
+    provider by its time.
 
     Example: `posegen calls --uncertain`
     """

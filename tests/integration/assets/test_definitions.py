@@ -56,7 +56,15 @@ def facts(home: Path, visited: socket.socket) -> dict[str, Any]:
 def test_every_asset_says_whose_it_is_and_what_it_is_made_with(facts):
     assert facts["assets"].keys() == {
         *("pose_library", "generated_poses", "thumbnails", "exports", "image_variants", "design_previews"),
-        *("recovery", "health", "reconciled_storage", "cleaned_images", "retired_work", "recounted_space"),
+        *(
+            "recovery",
+            "settled_calls",
+            "health",
+            "reconciled_storage",
+            "cleaned_images",
+            "retired_work",
+            "recounted_space",
+        ),
         *("usage_daily", "usage_weekly", "usage_monthly"),
     }
     for name, asset in facts["assets"].items():

@@ -95,6 +95,8 @@ class World:
             "metrics errors": (0, []),
             "report": (0, ["-o", out / "report.html"]),
             "audit": (0, []),
+            "backends": (0, []),
+            "calls": (0, []),
             "archive": (0, [generation, "--format", "image", "-o", out / "poses.zip"]),
             "regenerate": (0, [generation, "--format", "tiktok", "--missing"]),
             "replay": (1, [self.poses[0]]),

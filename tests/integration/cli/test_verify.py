@@ -29,7 +29,7 @@ def test_a_violation_is_named_and_makes_the_command_fail(database, posegen):
     answer = posegen("verify", width=120)
     assert answer.code == 1
     assert f"I12: generation {lease.id}: its lease expired" in answer.out
-    assert "1 of 17 rules are broken" in answer.out
+    assert "1 of 18 rules are broken" in answer.out
 
 
 def test_scripts_read_json(studio, posegen):
