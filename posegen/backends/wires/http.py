@@ -10,6 +10,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ from posegen.proxies import proxy_for
 
 CONNECT_SECONDS = 5.0
 _KEPT_OPEN = 8
+# After requests were broken off: a thread that was about to send another one has seen by then that it must not.
+_REFUSING_SECONDS = 5.0
 _NOT_SENT = (httpcore2.ConnectError, httpcore2.ConnectTimeout, httpcore2.PoolTimeout, httpcore2.ProxyError)
 _UNKNOWN = (
     httpcore2.NetworkError,
@@ -196,7 +199,7 @@ class WireClient:
         return AccountRefused(f"{said} Check {self._variable} and the account's balance.", variable=self._variable)
 
     def abort(self) -> None:
-        """Break off the requests under way, and refuse further ones."""
+        """Break off the requests under way, and refuse those that follow within moments."""
         self._network.abort()
 
     def close(self) -> None:
@@ -284,7 +287,7 @@ class _Network(httpcore2.NetworkBackend):
         self._backend = httpcore2.SyncBackend()
         self._lock = threading.Lock()
         self._open: set[_Stream] = set()
-        self._aborted = False
+        self._refusing_until = 0.0
 
     def connect_tcp(self, host: str, port: int, *options: Any, **more: Any) -> httpcore2.NetworkStream:
         return self.tracked(self._backend.connect_tcp(host, port, *options, **more))
@@ -292,9 +295,9 @@ class _Network(httpcore2.NetworkBackend):
     def tracked(self, stream: httpcore2.NetworkStream) -> _Stream:
         """The stream, which `abort` breaks off. Raises `ConnectError` afterwards."""
         with self._lock:
-            if self._aborted:
+            if time.monotonic() < self._refusing_until:
                 stream.close()
-                raise httpcore2.ConnectError("The requests of this process were broken off.")
+                raise httpcore2.ConnectError("The requests under way were broken off.")
             tracked = _Stream(stream, self)
             self._open.add(tracked)
             return tracked
@@ -305,7 +308,7 @@ class _Network(httpcore2.NetworkBackend):
 
     def abort(self) -> None:
         with self._lock:
-            self._aborted = True
+            self._refusing_until = time.monotonic() + _REFUSING_SECONDS
             for stream in self._open:
                 with suppress(OSError):
                     stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)

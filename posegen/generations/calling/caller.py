@@ -32,6 +32,7 @@ from posegen.backends.hosted import (
 )
 from posegen.backends.protocol import Recipe
 from posegen.database.connection import Connection
+from posegen.database.failures import describe, may_pass
 from posegen.error_codes import ErrorCode
 from posegen.errors import (
     AccountRefused,
@@ -68,6 +69,8 @@ _FIRST_LOOK, _LOOK_GROWTH, _LONGEST_LOOK = 0.5, 1.3, 5.0
 _SEARCH_SECONDS = 2.0
 # How long a worker tries to store a file that is paid for, while the store fails.
 _STORE_SECONDS = 30.0
+# How long a worker tries to write what it knows of a call, while the database is away.
+_NOTE_SECONDS = 60.0
 # How often the far end has to say that a call or its file is gone.
 _TIMES_GONE = 3
 # Of the time that a call may take: so long it is looked at in all, when it was asked to be cancelled.
@@ -211,8 +214,8 @@ class HostedCaller:
         reached(CommitPoint.AFTER_SUBMIT)
         breaker.answered()
         if isinstance(response, Accepted):
-            with self.studio.database.transaction() as connection:
-                rows.accept(connection, call.id, response)
+            accepted = response
+            self._note(lambda connection: rows.accept(connection, call.id, accepted))
             reached(CommitPoint.AFTER_ACCEPT)
         else:
             self._take(call, response)
@@ -221,11 +224,10 @@ class HostedCaller:
         """After a submit without a usable response: what is known goes into the row, and the worker pauses."""
         log.warning("call without a response", call=str(call.id), backend=call.backend, reason=str(error))
         without_effect = isinstance(error, CallNotSent | CallNotAccepted | AccountRefused)
-        with self.studio.database.transaction() as connection:
-            if without_effect:
-                rows.unsend(connection, call.id, token=self.lease.token, error=str(error))
-            else:
-                rows.note_error(connection, call.id, str(error))
+        if without_effect:
+            self._note(lambda connection: rows.unsend(connection, call.id, token=self.lease.token, error=str(error)))
+        else:
+            self._note(lambda connection: rows.note_error(connection, call.id, str(error)))
         if self.stop.is_set():
             raise Stopped
         if not isinstance(error, CallNotAccepted):
@@ -326,7 +328,7 @@ class HostedCaller:
                 continue
             asked = age >= limit
             # Said three times, or a far end that has not heard of its own call yet would cost a picture.
-            gone += isinstance(seen, Failed) and seen.billed
+            gone = gone + 1 if isinstance(seen, Failed) and seen.billed else 0
             if not isinstance(seen, Waiting) and gone in (0, _TIMES_GONE):
                 self._take(call, seen)
                 return
@@ -359,8 +361,26 @@ class HostedCaller:
             self._record(call, keep_file(self.studio, call, seen.data, again=self._waits_for_the_store()), seen)
 
     def _record(self, call: Call, stored: ObjectInfo, delivered: Delivered) -> None:
-        record_delivery(self.studio, self.backend.description, call, stored, delivered)
+        self._note(
+            lambda connection: record_delivery(
+                connection, self.studio, self.backend.description, call, stored, delivered
+            )
+        )
         reached(CommitPoint.AFTER_DELIVERY)
+
+    def _note(self, write: Callable[[Connection], object]) -> None:
+        """Write a fact of the far end, and wait for a database that is away: what was paid for hangs on it."""
+        ends = time.monotonic() + _NOTE_SECONDS
+        while True:
+            try:
+                with self.studio.database.transaction() as connection:
+                    write(connection)
+                return
+            except Exception as failure:
+                if not may_pass(failure) or self.stop.is_set() or time.monotonic() >= ends:
+                    raise
+                log.warning("a fact of a call waits for the database", reason=describe(failure))
+                self.stop.wait(_STEP_SECONDS)
 
     def _waits_for_the_store(self) -> Callable[[], bool]:
         """Pauses, and returns whether the store is to be tried again."""

@@ -7,7 +7,7 @@ from functools import partial
 
 from posegen.backends.description import Description
 from posegen.backends.hosted import Bill, Delivered
-from posegen.database.conflicts import again_after_conflict
+from posegen.database.connection import Connection
 from posegen.errors import ImageInvalid, StorageError
 from posegen.generations.calling import rows
 from posegen.generations.calling.rows import Call
@@ -40,18 +40,21 @@ def keep_file(studio: Studio, call: Call, data: bytes, *, again: Callable[[], bo
                 raise
 
 
-@again_after_conflict
 def record_delivery(
-    studio: Studio, description: Description, call: Call, stored: ObjectInfo, delivered: Delivered
+    connection: Connection,
+    studio: Studio,
+    description: Description,
+    call: Call,
+    stored: ObjectInfo,
+    delivered: Delivered,
 ) -> None:
     """Note the stored file and what the far end says of it; it takes the space of a user once a pose uses it.
 
     Where no response has said what the call costs, the price list of the backend does.
     """
     listed = None if description.price is None else Bill(description.price, "price_list")
-    with studio.database.transaction() as connection:
-        object_id, _ = objects.register(connection, studio.store.name, stored, generation_id=None)
-        rows.deliver(connection, call.id, object_id=object_id, facts=_facts(delivered), bill=delivered.bill or listed)
+    object_id, _ = objects.register(connection, studio.store.name, stored, generation_id=None)
+    rows.deliver(connection, call.id, object_id=object_id, facts=_facts(delivered), bill=delivered.bill or listed)
 
 
 def _facts(delivered: Delivered) -> dict[str, object]:

@@ -75,7 +75,9 @@ def _settle_one(studio: Studio, call: Call) -> str:
         log.info("no word of a call", call=str(call.id), reason=str(silent))
         return _leave(studio, call)
     if isinstance(seen, Delivered):
-        record_delivery(studio, backend.description, call, keep_file(studio, call, seen.data), seen)
+        stored = keep_file(studio, call, seen.data)
+        with studio.database.transaction() as connection:
+            record_delivery(connection, studio, backend.description, call, stored, seen)
         return "collected"
     if isinstance(seen, Refused | Failed) or cancelled:
         if ended:

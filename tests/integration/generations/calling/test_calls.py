@@ -7,10 +7,11 @@ import threading
 from dataclasses import replace
 from decimal import Decimal
 
+import psycopg
 import pytest
 
 from posegen.backends.breaker import BackendRule
-from posegen.backends.hosted import Delivered, Refused
+from posegen.backends.hosted import Delivered, Failed, Refused
 from posegen.error_codes import ErrorCode
 from posegen.errors import (
     AccountRefused,
@@ -24,6 +25,7 @@ from posegen.errors import (
 )
 from posegen.generations.asking import claims
 from posegen.generations.calling import caller
+from posegen.generations.calling import rows as calling
 from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.making.poses import make_poses
 from posegen.generations.making.work import at_work
@@ -357,6 +359,44 @@ def test_while_the_far_end_is_silent_the_generation_waits_and_its_call_stays(stu
     execute(studio.database, "update generations set not_before = now()")
     (claim,) = claims.claim_next(studio.database, most_running=10)
     assert work(studio, started(studio.database, claim, run="run-2")) == "completed"
+    assert list(far_end.paid().values()) == [1]
+
+
+def test_a_far_end_that_has_lost_sight_of_its_call_for_a_moment_is_asked_again(studio, far_end, monkeypatch):
+    look, gone = far_end.look, [True, True]
+    monkeypatch.setattr(far_end, "look", lambda call: Failed("404", billed=True) if gone and gone.pop() else look(call))
+
+    assert work(studio, asked(studio)) == "completed"
+    assert states(studio) == ["used"]
+
+
+def test_a_call_that_is_gone_for_good_is_uncertain(studio, far_end, monkeypatch):
+    monkeypatch.setattr(far_end, "look", lambda _: Failed("404", billed=True))
+
+    assert work(studio, asked(studio)) == "failed"
+    assert (states(studio), error_codes(studio)) == (["uncertain"], ["backend_uncertain"])
+
+
+def test_a_call_that_the_far_end_has_given_up_without_a_bill_is_made_again(studio, far_end, monkeypatch):
+    look, failed = far_end.look, [True]
+    monkeypatch.setattr(far_end, "look", lambda call: Failed("500") if failed and failed.pop() else look(call))
+
+    assert work(studio, asked(studio)) == "completed"
+    assert states(studio) == ["failed", "used"]
+
+
+def test_the_far_ends_id_waits_for_a_database_that_is_away(studio, far_end, monkeypatch):
+    accept, away = calling.accept, [True, True, True]
+
+    def accept_later(*arguments):
+        if away and away.pop():
+            raise psycopg.OperationalError("the server closed the connection unexpectedly")
+        return accept(*arguments)
+
+    monkeypatch.setattr(calling, "accept", accept_later)
+    far_end.finds = False
+
+    assert work(studio, asked(studio)) == "completed"
     assert list(far_end.paid().values()) == [1]
 
 
