@@ -42,8 +42,9 @@ hypothesis.settings.load_profile("usual")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Those of one such folder share a running platform.
-TOGETHER = "tests/end_to_end/"
+# Tests of one such folder go to one worker: those of the first share a running platform, and those of the second start
+# dozens of processes at once, which two workers would do at the same time.
+TOGETHER = ("tests/end_to_end/", "tests/faults/")
 # New objects, less freed ones, before the collector looks at them; Python's own 700 takes 5 % of the time of the tests.
 COLLECT_AFTER = 10_000
 BASE_URL = "https://pictures.example/media"
@@ -53,7 +54,8 @@ class Schedule(LoadFileScheduling):
     """Each file to one worker, as `--dist loadfile` does, and some folders as if they were one file."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return TOGETHER if nodeid.startswith(TOGETHER) else super()._split_scope(nodeid)
+        together = next((folder for folder in TOGETHER if nodeid.startswith(folder)), None)
+        return super()._split_scope(nodeid) if together is None else together
 
 
 @pytest.hookimpl(optionalhook=True)
