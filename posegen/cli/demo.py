@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from threading import Event
 from typing import Annotated
@@ -16,6 +17,7 @@ import typer
 
 from posegen.accounts import service as accounts
 from posegen.cli import console
+from posegen.cli.calls import usd
 from posegen.cli.following import follow
 from posegen.cli.session import Session, open_session
 from posegen.cli.sheets import write_sheet
@@ -187,9 +189,11 @@ def _say_calls(session: Session, generations: Collection[UUID]) -> None:
     """What hosted backends were asked for, and what that has cost."""
     calls = [call for each in generations for call in list_calls(session.database, generation=each, limit=1000)]
     if calls:
-        known = [call.billed_usd for call in calls if call.billed_usd is not None]
-        cost = f"{sum(known):f} USD billed" if known else "the responses did not say what they cost"
-        console.say(f"Calls:   {len(calls)} to hosted backends, {cost}; `posegen calls` lists them.")
+        cost = sum((call.billed_usd for call in calls if call.billed_usd is not None), Decimal(0))
+        console.say(
+            f"Calls:   {len(calls)} to hosted backends, {usd(cost)} USD by their responses and price lists; "
+            "`posegen calls` lists them."
+        )
 
 
 def _gather_all(
