@@ -297,9 +297,14 @@ class HostedCaller:
             f"The response to call {call.id} of backend {call.backend} was lost, and whether it was made cannot be "
             f"told after {self.studio.backend_rule.call_seconds:g} s. Look it up at the provider; it is not made again."
         )
+        self._end_uncertain(call, why)
+
+    def _end_uncertain(self, call: Call, why: str, *, settled: bool = True) -> None:
+        """End a call of which it cannot be told whether it was made, and open an incident."""
         with self.studio.database.transaction() as connection:
             self._fence(connection)
-            rows.end(connection, call.id, CallState.UNCERTAIN, code=ErrorCode.BACKEND_UNCERTAIN, error=why)
+            code = ErrorCode.BACKEND_UNCERTAIN
+            rows.end(connection, call.id, CallState.UNCERTAIN, code=code, error=why, settled=settled)
             incidents.note_found(
                 connection, kind="uncertain_call", subject=call.backend, severity="warning", summary=why
             )
@@ -334,7 +339,7 @@ class HostedCaller:
                 return
             if age >= limit * _CANCELLED_AFTER:
                 why = f"{_overdue(limit)} The far end still works on it."
-                self._end(call, CallState.UNCERTAIN, code=ErrorCode.BACKEND_UNCERTAIN, error=why, settled=False)
+                self._end_uncertain(call, why, settled=False)
                 return
 
     def _look(self, call: Call, *, cancel: bool) -> Waiting | Delivered | Refused | Failed | Cancelled:
@@ -353,7 +358,7 @@ class HostedCaller:
         elif isinstance(seen, Refused):
             self._end(call, CallState.REFUSED, code=seen.code, error=seen.detail, bill=seen.bill)
         elif isinstance(seen, Failed) and seen.billed:
-            self._end(call, CallState.UNCERTAIN, code=ErrorCode.BACKEND_UNCERTAIN, error=seen.detail)
+            self._end_uncertain(call, seen.detail)
         elif isinstance(seen, Failed):
             self._end(call, CallState.FAILED, code=ErrorCode.BACKEND_RETRIES_EXCEEDED, error=seen.detail)
         else:
@@ -398,11 +403,10 @@ class HostedCaller:
         error: str,
         code: ErrorCode | None = None,
         bill: Bill | None = None,
-        settled: bool = True,
     ) -> None:
         with self.studio.database.transaction() as connection:
             self._fence(connection)
-            rows.end(connection, call.id, state, code=code, error=error, bill=bill, settled=settled)
+            rows.end(connection, call.id, state, code=code, error=error, bill=bill)
 
     # --- the worker ---------------------------------------------------------------------------------------------------
 
