@@ -16,8 +16,10 @@ from uuid import UUID
 from posegen.backends.description import Description
 from posegen.backends.protocol import Recipe
 from posegen.error_codes import ErrorCode
+from posegen.errors import CallUnknown
 from posegen.poses.control_maps import MapKind
 
+_LONGEST_TEXT = 2_000
 BillSource = Literal["response", "invoice", "price_list"]
 
 
@@ -75,12 +77,20 @@ class Accepted:
         urls: where it is looked at, read and cancelled.
         bill: where the response to the submit says it.
         kept_seconds: how long the file can be read once it is made; None for days.
+
+    Raises:
+        CallUnknown: the id, or a URL, is no plain text of a usual length, which no row could keep.
     """
 
     far_id: str
     urls: Mapping[str, str] = field(default_factory=dict)
     bill: Bill | None = None
     kept_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for text in (self.far_id, *self.urls.values()):
+            if not (text.isascii() and text.isprintable() and 0 < len(text) <= _LONGEST_TEXT):
+                raise CallUnknown(f"The far end's id or a URL cannot be kept: {text[:100]!r}.")
 
 
 @dataclass(frozen=True)

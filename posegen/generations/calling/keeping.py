@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from posegen.backends.description import Description
@@ -16,6 +17,8 @@ from posegen.objects import rows as objects
 from posegen.storage.keys import UNKNOWN_CONTENT_TYPE, original_key
 from posegen.storage.protocol import ObjectInfo
 from posegen.studio import Studio
+
+_MOST_FACTS = 20_000
 
 
 def keep_file(studio: Studio, call: Call, data: bytes, *, again: Callable[[], bool] = lambda: False) -> ObjectInfo:
@@ -58,7 +61,19 @@ def record_delivery(
 
 
 def _facts(delivered: Delivered) -> dict[str, object]:
-    return {**delivered.facts, "seed": delivered.seed, "flagged": delivered.flagged}
+    return {**_readable(delivered.facts), "seed": delivered.seed, "flagged": delivered.flagged}
+
+
+def _readable(facts: Mapping[str, object]) -> Mapping[str, object]:
+    """What a far end says beside its file, unless PostgreSQL cannot keep it: that must not cost a picture."""
+    try:
+        text = json.dumps(facts, allow_nan=False, ensure_ascii=False)
+        text.encode()
+    except (ValueError, TypeError, RecursionError):
+        return {"left_out": "no JSON"}
+    if len(text) > _MOST_FACTS or "\\u0000" in text:
+        return {"left_out": f"{len(text):,} characters, or a NUL"}
+    return facts
 
 
 def _content_type_of(data: bytes) -> str:

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from posegen.backends.breaker import BackendRule
-from posegen.backends.hosted import Delivered, Failed, Refused
+from posegen.backends.hosted import Accepted, Delivered, Failed, Refused
 from posegen.error_codes import ErrorCode
 from posegen.errors import (
     AccountRefused,
@@ -375,6 +375,21 @@ def test_a_call_that_is_gone_for_good_is_uncertain(studio, far_end, monkeypatch)
 
     assert work(studio, asked(studio)) == "failed"
     assert (states(studio), error_codes(studio)) == (["uncertain"], ["backend_uncertain"])
+    assert value(studio.database, "select count(*) from incidents where kind = 'uncertain_call'") == 1
+
+
+@pytest.mark.parametrize("said", ["\0", "\ud800", float("nan"), "x" * 1_000_000, {"deep": object()}])
+def test_what_no_column_can_keep_costs_no_picture(studio, far_end, said):
+    far_end.facts = {"facts": {"timings": said}}
+
+    assert work(studio, asked(studio)) == "completed"
+    assert calls(studio)[0]["facts"].keys() == {"left_out", "seed", "flagged"}
+
+
+@pytest.mark.parametrize("far_id", ["", "a\0b", "\ud800", "x" * 3_000])
+def test_an_id_that_no_row_can_keep_is_no_acceptance(far_id):
+    with pytest.raises(CallUnknown, match="cannot be kept"):
+        Accepted(far_id)
 
 
 def test_a_call_that_the_far_end_has_given_up_without_a_bill_is_made_again(studio, far_end, monkeypatch):
