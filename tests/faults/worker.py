@@ -67,7 +67,7 @@ log = structlog.get_logger(__name__)
 PRICE = 30
 PAUSE = 0.05
 # A process that stands still in the middle of a transaction holds its locks for as long as this. On a busy machine a
-# worker that nobody has stopped stands still for more than a second, too.
+# worker that was not stopped stands still for more than a second, too.
 IDLE_SECONDS = 4.0
 # Leases are lost here by the dozen, which is no reason to give a generation up.
 RULE = RetryRule(most_attempts=1000, most_lost_leases=1000, first_wait=0.1)
