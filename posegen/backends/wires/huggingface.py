@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from posegen.backends.description import Description
-from posegen.backends.hosted import AcceptedCall, CannotTell, Delivered, Order
+from posegen.backends.hosted import Delivered, Order
 from posegen.backends.wires.fal import Fal
 from posegen.backends.wires.files import LONGEST_FILE
 from posegen.backends.wires.http import WireClient
+from posegen.backends.wires.synchronous import Synchronous
 from posegen.errors import BackendRejected, CallUnknown, ResponseTooLong
 from posegen.fetching.fetcher import Fetcher
 
@@ -39,7 +40,7 @@ def behind_router(
 
 
 @dataclass(frozen=True)
-class Endpoint:
+class Endpoint(Synchronous):
     """An inference endpoint of the operator's; see `posegen.backends.hosted.HostedBackend`.
 
     Attributes:
@@ -71,21 +72,6 @@ class Endpoint:
         if not content_type.startswith("image/"):
             raise CallUnknown(f"The response is {content_type or 'of no type'} instead of a picture.")
         return Delivered(response.body, facts={"content_type": content_type})
-
-    def look(self, call: AcceptedCall) -> Delivered:
-        raise CallUnknown(f"This wire accepts no calls: there is nothing to look at for {call.far_id}.")
-
-    def find(self, order: Order, recorded: frozenset[str]) -> CannotTell:  # noqa: ARG002 - there is no list
-        return CannotTell()
-
-    def cancel(self, call: AcceptedCall) -> bool:  # noqa: ARG002 - there is no cancelling
-        return False
-
-    def abort(self) -> None:
-        self.client.abort()
-
-    def close(self) -> None:
-        self.client.close()
 
     def _input(self, order: Order) -> dict[str, Any]:
         recipe = order.recipe

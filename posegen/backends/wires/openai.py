@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from posegen.backends.description import Description
-from posegen.backends.hosted import AcceptedCall, CannotTell, Delivered, Order, Refused
+from posegen.backends.hosted import Delivered, Order, Refused
 from posegen.backends.wires.files import LONGEST_FILE, seed_in
 from posegen.backends.wires.http import Response, WireClient
+from posegen.backends.wires.synchronous import Synchronous
 from posegen.error_codes import ErrorCode
 from posegen.errors import BackendRejected, CallUnknown, ResponseTooLong
 
@@ -35,7 +36,7 @@ _NO_MODEL = "model_not_found"
 
 
 @dataclass(frozen=True)
-class OpenAI:
+class OpenAI(Synchronous):
     """One model behind OpenAI's two routes; see `posegen.backends.hosted.HostedBackend`.
 
     Attributes:
@@ -74,21 +75,6 @@ class OpenAI:
             return refused
         self.client.raise_for_status(response)
         return _delivered(response)
-
-    def look(self, call: AcceptedCall) -> Delivered:
-        raise CallUnknown(f"This wire accepts no calls: there is nothing to look at for {call.far_id}.")
-
-    def find(self, order: Order, recorded: frozenset[str]) -> CannotTell:  # noqa: ARG002 - there is no list
-        return CannotTell()
-
-    def cancel(self, call: AcceptedCall) -> bool:  # noqa: ARG002 - there is no cancelling
-        return False
-
-    def abort(self) -> None:
-        self.client.abort()
-
-    def close(self) -> None:
-        self.client.close()
 
     def _fields(self, order: Order) -> dict[str, Any]:
         recipe, can = order.recipe, self.description.capabilities
