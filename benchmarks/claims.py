@@ -74,6 +74,11 @@ def main() -> None:
         rows = [
             _repeat(f"claim of {BATCH} of {QUEUED:,}, with their events", ROUNDS, claim, after_each=claim.finish),
             _repeat("poll with every slot taken", ROUNDS * 5, lambda: claim_next(database, most_running=0)),
+            _repeat(
+                f"poll for a hosted backend, with {QUEUED:,} of another",
+                ROUNDS,
+                lambda: claim_next(database, most_running=0, most_waiting=BATCH, hosted={"fal"}),
+            ),
             _repeat(f"choosing {BATCH} of {QUEUED:,}", ROUNDS, lambda: _choose(database)),
             _repeat("recovery pass that finds nothing", ROUNDS * 5, lambda: _recover(database, Path(folder))),
         ]

@@ -182,6 +182,12 @@ class Settings(BaseSettings):
         le=1000,
         description="Runs that may be under way at once; by default one for each core, eight at most.",
     )
+    posegen_max_waiting: int = Field(
+        default=16,
+        ge=1,
+        le=1000,
+        description="Runs that may be under way beside them because they mostly wait for a hosted backend.",
+    )
     posegen_render_threads: int = Field(default=2, ge=1, le=64, description="Poses rendered at once in one run.")
     posegen_lease_seconds: float = Field(
         default=60, gt=0, le=LONGEST_SECONDS, description="How long a worker may be silent."

@@ -4,13 +4,16 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from posegen_assets.ownership import DESIGN_PREVIEWS, VARIANTS
+from resources.run_coordinator import OWN_SLOT, SLOT_TAG
 from resources.traces import KEPT_TAG
 from sensors.targets import GENERATE_JOB, RENDER_DESIGNS_JOB, VARIANTS_JOB
 
 # Posegen counts attempts itself; a second counter in Dagster would charge for the same error twice.
 _NO_RETRIES = {"dagster/max_retries": "0", "dagster/retry_on_asset_or_op_failure": "false"}
+# The slot of every run that works on this machine; the sensor gives runs of hosted backends another.
+_OURS = {**_NO_RETRIES, SLOT_TAG: OWN_SLOT}
 # Upkeep goes before the row of generations that wait for a slot.
-_UPKEEP = {**_NO_RETRIES, "dagster/priority": "10"}
+_UPKEEP = {**_OURS, "dagster/priority": "10"}
 # What a report has written stays to be seen in Dagster.
 _KEPT = {**_UPKEEP, KEPT_TAG: "yes"}
 
@@ -25,19 +28,19 @@ generate = dg.define_asset_job(
     GENERATE_JOB,
     selection=dg.AssetSelection.groups("pose_images"),
     description="One generation: its poses with their thumbnails, then its exports.",
-    tags=_NO_RETRIES,
+    tags=_OURS,
 )
 make_variants = dg.define_asset_job(
     VARIANTS_JOB,
     selection=dg.AssetSelection.groups(VARIANTS),
     description="The variants that one claim of image requests asks for.",
-    tags=_NO_RETRIES,
+    tags=_OURS,
 )
 render_designs = dg.define_asset_job(
     RENDER_DESIGNS_JOB,
     selection=dg.AssetSelection.groups(DESIGN_PREVIEWS),
     description="One design: its preview, thumbnail and print.",
-    tags=_NO_RETRIES,
+    tags=_OURS,
 )
 recover_lost_work = _upkeep(
     "recover_lost_work", "recovery", "What lost its worker, gets nowhere or takes too long is put back or ended."

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from posegen.work.tick import Launch
+from resources.run_coordinator import SLOT_TAG, WAITING_SLOT
 
 GENERATE_JOB = "generate"
 VARIANTS_JOB = "make_variants"
@@ -23,6 +24,8 @@ def run_of_one(launch: Launch) -> dg.RunRequest:
     """The run of one row, in the row's partition."""
     (claim,) = launch.claims
     tags = {DISPATCH_TAG: str(claim.dispatch), USER_TAG: str(claim.user_id), **_NO_RETRIES}
+    if launch.waits:
+        tags[SLOT_TAG] = WAITING_SLOT
     return dg.RunRequest(run_key=launch.run_key, partition_key=str(claim.id), tags=tags)
 
 

@@ -61,6 +61,11 @@ class Backends:
         """Those that a request may name: a key that is set must not sell pictures by itself."""
         return {name: each for name, each in self.descriptions.items() if name in BUILT_IN or name in self._offered}
 
+    @property
+    def hosted(self) -> frozenset[str]:
+        """The names of those whose pictures another machine makes, so that runs mostly wait for them."""
+        return frozenset(self._wires)
+
     def describe(self, name: str) -> Description:
         """The description of a backend. Raises `UnknownName`."""
         if name not in self.descriptions:

@@ -1949,19 +1949,22 @@ CREATE VIEW variant_results AS
 CREATE VIEW work_under_way AS
  SELECT 'generations'::text AS work,
     generations.id,
-    generations.batch
+    generations.batch,
+    generations.backend
    FROM generations
   WHERE (generations.status = ANY (ARRAY['dispatched'::text, 'running'::text]))
 UNION ALL
  SELECT 'designs'::text AS work,
     designs.id,
-    designs.batch
+    designs.batch,
+    NULL::text AS backend
    FROM designs
   WHERE (designs.status = ANY (ARRAY['dispatched'::text, 'rendering'::text]))
 UNION ALL
  SELECT 'image_variants'::text AS work,
     image_variants.id,
-    image_variants.batch
+    image_variants.batch,
+    NULL::text AS backend
    FROM image_variants
   WHERE (image_variants.status = ANY (ARRAY['dispatched'::text, 'running'::text]));
 

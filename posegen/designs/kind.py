@@ -26,13 +26,16 @@ log = structlog.get_logger(__name__)
 
 def kind(settings: Settings) -> WorkKind:
     """Designs under these settings."""
+    hosted = Backends.of(settings).hosted
     return WorkKind(
         "design_requests",
         DESIGNS,
         design_rule(RetryRule.of(settings)),
         stall_seconds=settings.posegen_stall_seconds,
         run_key=lambda claim: f"design:{claim.id}:{claim.dispatch}",
-        claim=lambda database: claim_designs(database, most_under_way=most_claimed(settings.posegen_max_running)),
+        claim=lambda database: claim_designs(
+            database, most_under_way=most_claimed(settings.posegen_max_running), hosted=hosted
+        ),
         clear=lambda database: _clear(database, settings),
         channel=REQUESTS_CHANNEL,
     )

@@ -5,7 +5,7 @@ A design costs no credits. The statements live in `rows`; claims, leases and ret
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -50,8 +50,13 @@ def design_rule(rule: RetryRule) -> RetryRule:
     return replace(rule, most_attempts=rule.most_attempts + 1)
 
 
-def claim_designs(database: Database, *, most_under_way: int) -> list[Claim]:
+def claim_designs(database: Database, *, most_under_way: int, hosted: Collection[str] = ()) -> list[Claim]:
     """Validate and claim drafts, as many as there are free slots. A draft that cannot be made fails with its reason.
+
+    Args:
+        database: where the designs are.
+        most_under_way: runs of all kinds that may be under way at once.
+        hosted: backends whose runs are not counted.
 
     Raises `PartlyDone` with the claims when some drafts could not be validated now.
     """
@@ -60,7 +65,7 @@ def claim_designs(database: Database, *, most_under_way: int) -> list[Claim]:
     apart, claims = Apart(), list[Claim]()
     for design_id in waiting:
         with apart.each():
-            judged, is_full = _claim_beside_others(database, design_id, most_under_way)
+            judged, is_full = _claim_beside_others(database, design_id, most_under_way, hosted)
             if is_full:
                 break
             claims += judged
@@ -68,11 +73,13 @@ def claim_designs(database: Database, *, most_under_way: int) -> list[Claim]:
 
 
 @again_after_conflict
-def _claim_beside_others(database: Database, design_id: UUID, most_under_way: int) -> tuple[list[Claim], bool]:
+def _claim_beside_others(
+    database: Database, design_id: UUID, most_under_way: int, hosted: Collection[str]
+) -> tuple[list[Claim], bool]:
     """The claim of this draft, if it can be made; and whether every slot is taken."""
     with database.transaction() as connection:
         slots.lock_claiming(connection)
-        if not slots.free_slots(connection, DESIGNS.queue, most=most_under_way):
+        if not slots.free_slots(connection, DESIGNS.queue, most=most_under_way, hosted=hosted):
             return [], True
         return _judge_and_claim(connection, design_id), False
 

@@ -23,7 +23,7 @@ _INTAKE_PER_TICK = 500
 
 def kind(settings: Settings) -> WorkKind:
     """Generations under these settings."""
-    rule, limits = RetryRule.of(settings), TimeLimits.of(settings)
+    rule, limits, backends = RetryRule.of(settings), TimeLimits.of(settings), Backends.of(settings)
     return WorkKind(
         "generation_requests",
         GENERATIONS,
@@ -34,6 +34,8 @@ def kind(settings: Settings) -> WorkKind:
             database,
             most_running=most_claimed(settings.posegen_max_running),
             most_running_per_user=settings.posegen_max_running_per_user,
+            most_waiting=most_claimed(settings.posegen_max_waiting),
+            hosted=backends.hosted,
         ),
         take_in=lambda database: take_in(
             database,
@@ -43,9 +45,10 @@ def kind(settings: Settings) -> WorkKind:
             draw_seed=lambda: secrets.randbelow(LARGEST_SEED + 1),
             limit=_INTAKE_PER_TICK,
             limits=IntakeLimits.of(settings),
-            backends=Backends.of(settings).offered,
+            backends=backends.offered,
             thumbnails=thumbnail_sizes(settings.posegen_thumbnails),
         ),
         recover=lambda database, worker_home: recover(database, rule, limits, worker_home=worker_home),
         channel=REQUESTS_CHANNEL,
+        hosted=backends.hosted,
     )

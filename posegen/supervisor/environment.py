@@ -24,6 +24,7 @@ def dagster_environment(settings: Settings, urls: DatabaseUrls) -> dict[str, str
         "POSEGEN_DAGSTER_DIR": str(home),
         "POSEGEN_DAGSTER_COMPUTE_LOGS": str(home / "compute_logs"),
         "POSEGEN_DAGSTER_MAX_RUNS": str(settings.posegen_max_running),
+        "POSEGEN_DAGSTER_MAX_WAITING_RUNS": str(settings.posegen_max_waiting),
     }
 
 

@@ -5,7 +5,7 @@ For diagnosis. Each statement reads an index over what is open or new, never a w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import LiteralString
@@ -21,14 +21,17 @@ from posegen.database.rows import column, existing, many, value
 class Movement:
     """How many generations wait and are under way, and for how many seconds the slowest of each kind has been so.
 
-    `not_judged`: submitted; `not_claimed`: queued, due, and not held back by a breaker; `not_begun`: claimed;
-    `not_swept`: its lease ran out. None where there is none.
+    `at_far_ends`: those under way whose backend is hosted; `not_judged`: submitted; `not_claimed`: queued, due, and not
+    held back by a breaker; `not_claimed_hosted`: the same of hosted backends; `not_begun`: claimed; `not_swept`: its
+    lease ran out. None where there is none.
     """
 
     waiting: int
     under_way: int
+    at_far_ends: int
     not_judged: float | None
     not_claimed: float | None
+    not_claimed_hosted: float | None
     not_begun: float | None
     not_swept: float | None
 
@@ -43,14 +46,22 @@ class Failures:
 
 
 _MOVEMENT: LiteralString = """
+with due as (
+    select extract(epoch from now() - min(greatest(queued_at, not_before)))::double precision as seconds,
+           backend = any(%(hosted)s) as hosted
+    from generations
+    where status = 'queued' and not_before <= now()
+        and backend not in (select backend from backend_breakers where opened_at is not null)
+    group by hosted
+)
 select (select count(*) from generations where status in ('submitted', 'queued')) as waiting,
        (select count(*) from generations where status in ('dispatched', 'running')) as under_way,
+       (select count(*) from generations where status in ('dispatched', 'running') and backend = any(%(hosted)s))
+           as at_far_ends,
        (select extract(epoch from now() - min(submitted_at)) from generations where status = 'submitted')
            ::double precision as not_judged,
-       (select extract(epoch from now() - min(greatest(queued_at, not_before))) from generations
-        where status = 'queued' and not_before <= now()
-            and backend not in (select backend from backend_breakers where opened_at is not null))
-           ::double precision as not_claimed,
+       (select seconds from due where not hosted) as not_claimed,
+       (select seconds from due where hosted) as not_claimed_hosted,
        (select extract(epoch from now() - min(dispatched_at)) from generations where status = 'dispatched')
            ::double precision as not_begun,
        (select extract(epoch from now() - min(lease_expires_at)) from generations
@@ -58,9 +69,9 @@ select (select count(*) from generations where status in ('submitted', 'queued')
 """
 
 
-def movement(connection: Connection) -> Movement:
-    """Whether work moves, right now."""
-    return existing(connection, Movement, _MOVEMENT)
+def movement(connection: Connection, *, hosted: Collection[str] = ()) -> Movement:
+    """Whether work moves, right now. `hosted`: the names of the hosted backends."""
+    return existing(connection, Movement, _MOVEMENT, {"hosted": list(hosted)})
 
 
 def ended_since(connection: Connection, *, seconds: float) -> int:

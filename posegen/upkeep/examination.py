@@ -18,6 +18,7 @@ import psycopg
 from posegen.accounts.replay import audit
 from posegen.backends import breaker_rows as breakers
 from posegen.backends.registry import Backends
+from posegen.backends.wires.catalogue import wires_of
 from posegen.database.connection import Connection, Database
 from posegen.database.failures import describe
 from posegen.database.migrate import current_revision, newest_revision
@@ -236,7 +237,7 @@ def _objects(store: ObjectStore, keys: list[str]) -> Finding:
 
 
 def _work(connection: Connection, settings: Settings, platform: RunningPlatform | None, now: datetime) -> list[Finding]:
-    moved = condition.movement(connection)
+    moved = condition.movement(connection, hosted=wires_of(settings))
     detail = f"{moved.waiting} waiting, {moved.under_way} under way"
     findings = outside.look_at_platform(platform, detail, is_needed=moved.waiting + moved.under_way > 0, now=now)
     return [
@@ -252,10 +253,13 @@ def _work(connection: Connection, settings: Settings, platform: RunningPlatform 
 def _queue(moved: condition.Movement, settings: Settings) -> Finding:
     # With a limit for each user, work may wait beside a free slot.
     limited = settings.posegen_max_running_per_user > 0 and moved.under_way > 0
-    is_free = moved.under_way < settings.posegen_max_running and not limited
+    free = moved.under_way - moved.at_far_ends < settings.posegen_max_running and not limited
+    free_at_far_ends = moved.at_far_ends < settings.posegen_max_waiting and not limited
+    waits = "a generation waits for {:.0f} s beside a free slot"
     slow = [
         (moved.not_judged, JUDGED_SECONDS, "a request was not judged for {:.0f} s"),
-        (moved.not_claimed if is_free else None, CLAIMED_SECONDS, "a generation waits for {:.0f} s beside a free slot"),
+        (moved.not_claimed if free else None, CLAIMED_SECONDS, waits),
+        (moved.not_claimed_hosted if free_at_far_ends else None, CLAIMED_SECONDS, waits),
         (moved.not_begun, BEGUN_SECONDS, "the run of a claim has not begun for {:.0f} s"),
         (moved.not_swept, SWEPT_SECONDS, "a lease ran out {:.0f} s ago and was not swept"),
     ]

@@ -7,7 +7,7 @@ independent: one that fails keeps none of the others from being done.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from posegen.work.outcomes import Work
 from posegen.work.queue import Claim
 from posegen.work.recovery import Recovered
 from posegen.work.rules import RetryRule
+from posegen.work.slots import waiting_runs
 from posegen.work.steps import Steps
 from posegen.work.worker_home import WorkerHome
 
@@ -49,10 +50,14 @@ class Orchestrator(Protocol):
 
 @dataclass(frozen=True)
 class Launch:
-    """A run that is to be started for claims: of one row, or of a batch. A repeated key starts nothing."""
+    """A run that is to be started for claims: of one row, or of a batch. A repeated key starts nothing.
+
+    `waits`: it mostly waits for a hosted backend, and has a slot of those.
+    """
 
     run_key: str
     claims: tuple[Claim, ...]
+    waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ class WorkKind:
         recover: what is done instead of `posegen.work.recovery.recover`.
         clear: deletes the objects that deleted rows left in stores, and returns the ids of these rows.
         channel: where new work is notified; None for work that waits for the next tick.
+        hosted: backends whose runs have slots of their own.
     """
 
     name: str
@@ -82,6 +88,7 @@ class WorkKind:
     recover: Callable[[Database, WorkerHome | None], list[Recovered]] | None = None
     clear: Callable[[Database], list[UUID]] | None = None
     channel: str | None = None
+    hosted: frozenset[str] = frozenset()
 
 
 def tick(
@@ -107,7 +114,17 @@ def tick(
         lambda launch: launch if _needs_run(database, kind, orchestrator, launch) else None,
     )
     new = steps.run("claims", lambda: kind.claim(database)) or ()
-    return [launch for launch in again if launch is not None] + launches(kind, new)
+    return _with_slots(database, kind, [launch for launch in again if launch is not None] + launches(kind, new))
+
+
+@again_after_conflict
+def _with_slots(database: Database, kind: WorkKind, found: list[Launch]) -> list[Launch]:
+    if not found or not kind.hosted:
+        return found
+    with database.transaction() as connection:
+        ids = [claim.id for launch in found for claim in launch.claims]
+        waiting = waiting_runs(connection, ids, hosted=kind.hosted)
+    return [replace(launch, waits=launch.claims[0].id in waiting) for launch in found]
 
 
 def tick_when_notified(

@@ -18,7 +18,8 @@ URLS = DatabaseUrls("postgresql://u:p@h/posegen", "postgresql+psycopg2://u:p@h/d
 
 @pytest.fixture
 def reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InstanceRef:
-    for name, value in dagster_environment(Settings(posegen_home=tmp_path, posegen_max_running=3), URLS).items():
+    settings = Settings(posegen_home=tmp_path, posegen_max_running=3, posegen_max_waiting=5)
+    for name, value in dagster_environment(settings, URLS).items():
         monkeypatch.setenv(name, value)
     return InstanceRef.from_dir(str(PROJECT_ROOT))
 
@@ -40,7 +41,9 @@ def test_everything_that_dagster_writes_goes_to_the_data_folder(reference: Insta
 def test_the_queue_is_as_wide_as_the_settings_say_and_is_looked_at_every_second(reference: InstanceRef):
     coordinator = reference.run_coordinator
 
-    assert coordinator.get_run_queue_config().max_concurrent_runs == 3
+    queue = coordinator.get_run_queue_config()
+    assert {limit["value"]: limit["limit"] for limit in queue.tag_concurrency_limits} == {"own": 3, "waiting": 5}
+    assert queue.max_concurrent_runs == 3 + 5
     assert coordinator.dequeue_interval_seconds == 1
     assert coordinator.dequeue_use_threads
 

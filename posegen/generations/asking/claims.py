@@ -6,7 +6,8 @@ What every kind of work has in common is in `posegen.work`; what happens under t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import LiteralString
 from uuid import UUID
 
@@ -24,44 +25,58 @@ from posegen.work.queue import Claim, Lease
 
 
 @again_after_conflict
-def claim_next(database: Database, *, most_running: int, most_running_per_user: int = 0) -> list[Claim]:
+def claim_next(
+    database: Database,
+    *,
+    most_running: int,
+    most_running_per_user: int = 0,
+    most_waiting: int = 0,
+    hosted: Collection[str] = (),
+) -> list[Claim]:
     """Claim queued generations in fair order, as many as there are free slots.
 
     Generations of a backend whose breaker is open wait; when its pause is over, one of them is claimed as a probe.
 
     Args:
         database: where the generations are.
-        most_running: runs that may be under way at once.
-        most_running_per_user: the same for one user, whose other generations wait; 0 for no limit.
+        most_running: runs that may be under way at once, but for those of hosted backends.
+        most_running_per_user: all runs of one user, whose other generations wait; 0 for no limit.
+        most_waiting: runs of hosted backends that may be under way at once.
+        hosted: the names of these backends.
     """
     with database.transaction() as connection:
         if not any_waiting(connection):
             return []
         slots.lock_claiming(connection)
-        free = slots.free_slots(connection, GENERATIONS.queue, most=most_running)
-        if not free:
-            return []
-        under_way = under_way_by_user(connection)
-        return _claim(connection, free, under_way, most_running_per_user)
+        here = slots.free_slots(connection, GENERATIONS.queue, most=most_running, hosted=hosted)
+        waiting = slots.free_waiting_slots(connection, most=most_waiting, hosted=hosted) if hosted else 0
+        under_way = under_way_by_user(connection) if here or waiting else Counter[UUID]()
+        lanes = [(here, Lane(hosted, inside=False)), (waiting, Lane(hosted, inside=True))]
+        return [
+            claim
+            for free, lane in lanes
+            if free
+            for claim in _claim(connection, lane, free, under_way, most_running_per_user)
+        ]
 
 
-def _claim(connection: Connection, free: int, under_way: Counter[UUID], most_per_user: int) -> list[Claim]:
-    held_back = breakers.open_breakers(connection)
+def _claim(connection: Connection, lane: Lane, free: int, under_way: Counter[UUID], most_per_user: int) -> list[Claim]:
+    held_back = [row for row in breakers.open_breakers(connection) if lane.has(row.backend)]
     # What a provider has made is read before it expires there, and costs it nothing: no breaker holds that back.
-    claims = claim_queued(connection, free, collecting=True) if any_to_collect(connection) else []
+    claims = claim_queued(connection, free, lane, collecting=True) if any_to_collect(connection) else []
     for row in held_back:
         # One that is under way already finds out for all.
         if row.may_be_tried and len(claims) < free and not any_under_way(connection, row.backend):
-            claims += claim_queued(connection, 1, only_backend=row.backend)
+            claims += claim_queued(connection, 1, lane, only_backend=row.backend)
     not_backends = [row.backend for row in held_back]
     under_way.update(claim.user_id for claim in claims)
     if not most_per_user:
-        return claims + claim_queued(connection, free - len(claims), not_backends=not_backends)
+        return claims + claim_queued(connection, free - len(claims), lane, not_backends=not_backends)
     while len(claims) < free:
         full = [user for user, number in under_way.items() if number >= most_per_user]
         room = {user: most_per_user - number for user, number in under_way.items()}
         wanted = min([free - len(claims), most_per_user, *(left for left in room.values() if left > 0)])
-        more = claim_queued(connection, wanted, not_backends=not_backends, not_users=full)
+        more = claim_queued(connection, wanted, lane, not_backends=not_backends, not_users=full)
         if not more:
             break
         claims += more
@@ -161,9 +176,22 @@ def any_to_collect(connection: Connection) -> bool:
     return bool(value(connection, f"select exists (select {_COLLECTING})"))
 
 
+@dataclass(frozen=True)
+class Lane:
+    """The generations that share slots: those of the hosted backends (`inside`), or all others."""
+
+    hosted: Collection[str] = ()
+    inside: bool = False
+
+    def has(self, backend: str) -> bool:
+        """Whether the generations of this backend are in it."""
+        return (backend in self.hosted) is self.inside
+
+
 def claim_queued(
     connection: Connection,
     limit: int,
+    lane: Lane = Lane(),
     *,
     collecting: bool = False,
     only_backend: str | None = None,
@@ -181,6 +209,7 @@ def claim_queued(
         f"""
         with first as materialized (
             select id from generations where status = 'queued' and not_before <= now()
+                and (backend = any(%(hosted)s)) = %(inside)s
                 and user_id <> all(%(not_users)s) and backend <> all(%(not_backends)s)
                 and (%(only_backend)s::text is null or backend = %(only_backend)s)
                 {f"and exists (select {_COLLECTING} and c.generation_id = generations.id)" if collecting else ""}
@@ -207,6 +236,8 @@ def claim_queued(
         """,
         {
             "limit": limit,
+            "hosted": list(lane.hosted),
+            "inside": lane.inside,
             "only_backend": only_backend,
             "not_backends": list(not_backends),
             "not_users": list(not_users),

@@ -343,6 +343,26 @@ def test_work_that_waits_for_its_backend_or_for_a_slot_is_as_it_should_be(databa
     assert findings(posegen("doctor", "--json"))["queue"]["good"]
 
 
+def test_generations_of_hosted_backends_wait_for_slots_of_their_own(database, posegen, monkeypatch):
+    monkeypatch.setenv("FAL_KEY", "a-key-of-fal-for-tests")
+    monkeypatch.setenv("POSEGEN_MAX_RUNNING", "5")
+    monkeypatch.setenv("POSEGEN_MAX_WAITING", "1")
+    running_beside(database)
+    queued(database)
+    execute(database, "update generations set backend = 'fal'")
+    execute(
+        database,
+        "update generations set queued_at = now() - interval '1 hour', not_before = now() - interval '1 h' "
+        "where status = 'queued'",
+    )
+    assert findings(posegen("doctor", "--json"))["queue"]["good"]
+
+    monkeypatch.setenv("POSEGEN_MAX_WAITING", "2")
+    bad = findings(posegen("doctor", "--json"))["queue"]
+    assert not bad["good"]
+    assert "beside a free slot" in bad["detail"]
+
+
 def test_a_backend_that_is_left_alone(database, posegen):
     breaker_opened(database)
 

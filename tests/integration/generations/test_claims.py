@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from posegen.backends import breaker_rows as breakers
 from posegen.errors import ClaimSuperseded, GenerationUnknown
 from posegen.generations.asking import claims
 from posegen.generations.asking.claims import claim_next, resume_work, start_work
@@ -20,6 +21,7 @@ from tests.builders import (
     a_user,
     claimed,
     event_kinds,
+    execute,
     expire_lease,
     queued,
     row,
@@ -91,6 +93,50 @@ def test_the_limit_of_a_user_does_not_lift_that_of_all(database):
         several_queued(database, 2)
 
     assert len(claim_next(database, most_running=4, most_running_per_user=2)) == 4
+
+
+def with_backend(database, backend: str, count: int) -> list[UUID]:
+    asked = several_queued(database, count)
+    execute(database, "update generations set backend = %s where id = any(%s)", backend, asked)
+    return asked
+
+
+def test_generations_of_hosted_backends_have_slots_of_their_own(database):
+    drawn, photographed = with_backend(database, "mannequin", 4), with_backend(database, "fal", 4)
+
+    found = claim_next(database, most_running=2, most_waiting=3, hosted={"fal", "bfl"})
+
+    assert {claim.id for claim in found} == {*drawn[:2], *photographed[:3]}
+    assert claim_next(database, most_running=2, most_waiting=3, hosted={"fal", "bfl"}) == []
+    outcomes.finish_generation(database, started(database, next(c for c in found if c.id in photographed)))
+    (freed,) = claim_next(database, most_running=2, most_waiting=3, hosted={"fal", "bfl"})
+    assert freed.id == photographed[3]
+
+
+def test_a_hosted_backend_that_is_no_longer_configured_has_the_slots_of_the_others(database):
+    with_backend(database, "fal", 3)
+
+    assert len(claim_next(database, most_running=2, most_waiting=3, hosted={"bfl"})) == 2
+
+
+def test_the_limit_of_a_user_counts_over_both_kinds_of_slots(database):
+    user = a_user(database)
+    asked = [queued(database, user) for _ in range(4)]
+    execute(database, "update generations set backend = 'fal' where id = any(%s)", asked[2:])
+
+    found = claim_next(database, most_running=9, most_running_per_user=3, most_waiting=9, hosted={"fal"})
+
+    assert len(found) == 3
+
+
+def test_the_breaker_of_a_hosted_backend_is_probed_in_its_own_slots(database):
+    with_backend(database, "fal", 2)
+    with database.transaction() as connection:
+        breakers.count_failure(connection, "fal", "no route to host")
+        breakers.open_breaker(connection, "fal", seconds=0)
+
+    assert claim_next(database, most_running=5, most_waiting=0, hosted={"fal"}) == []
+    assert len(claim_next(database, most_running=5, most_waiting=5, hosted={"fal"})) == 1
 
 
 def test_whoever_listens_hears_of_a_free_slot(database):

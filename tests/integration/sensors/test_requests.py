@@ -16,6 +16,7 @@ from posegen.generations.making import outcomes
 from posegen.work.outcomes import recover_run
 from posegen.work.rules import RetryRule
 from posegen.work.worker_home import WorkerHome
+from resources.run_coordinator import SLOT_TAG, WAITING_SLOT
 from sensors.requests import generation_requests
 from sensors.targets import GENERATION_PARTITIONS
 from tests.builders import (
@@ -368,6 +369,18 @@ def test_a_run_of_this_machine_that_was_killed_is_ended_and_its_generation_start
 
     assert keys(tick()) == [f"{claim.id}:2"]
     assert instance.get_run_by_id(run).status is Status.FAILURE
+
+
+def test_a_run_that_waits_for_a_hosted_backend_says_so_also_when_it_is_sent_again(database, tick, monkeypatch):
+    monkeypatch.setenv("FAL_KEY", "a-key-of-fal-for-tests")
+    monkeypatch.setenv("POSEGEN_BACKENDS_OFFERED", "fal")
+    drawn, photographed = (a_request(database, a_user(database), backend=name) for name in ("mannequin", "fal"))
+
+    first = {request.partition_key: request.tags.get(SLOT_TAG) for request in tick().run_requests}
+    execute(database, "update generations set dispatched_at = now() - interval '1 minute'")
+    again = {request.partition_key: request.tags.get(SLOT_TAG) for request in tick().run_requests}
+
+    assert first == again == {str(drawn): None, str(photographed): WAITING_SLOT}
 
 
 def test_one_user_may_have_so_many_under_way_and_others_go_first(database, tick, monkeypatch):

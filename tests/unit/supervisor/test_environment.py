@@ -33,6 +33,7 @@ def test_whatever_dagster_writes_goes_to_the_data_folder(settings: Settings, tmp
 
 def test_dagster_runs_as_many_at_once_as_the_settings_allow(settings: Settings):
     assert dagster_environment(settings, URLS)["POSEGEN_DAGSTER_MAX_RUNS"] == "3"
+    assert dagster_environment(settings, URLS)["POSEGEN_DAGSTER_MAX_WAITING_RUNS"] == "16"
 
 
 def test_children_keep_what_the_user_has_set(settings: Settings):
