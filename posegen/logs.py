@@ -1,14 +1,14 @@
 """Logs: how a line looks, which ids it carries, and what must never be in it.
 
 `configure_logging` is called once at the start of each process. Everybody else asks `structlog.get_logger()` for a
-logger; lines of libraries that use `logging` come out in the same form.
+logger; lines of libraries that use `logging` come out in the same form. The ids that structlog's `bound_contextvars`
+binds are on every line of its block; a thread of a pool starts without them.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-from contextlib import AbstractContextManager
 from typing import Any, TextIO
 
 import structlog
@@ -73,17 +73,6 @@ def configure_logging(settings: Settings) -> None:
     root.setLevel(level)
     for name, least in _LEAST_LEVELS.items():
         logging.getLogger(name).setLevel(max(level, least))
-
-
-def bound(**ids: object) -> AbstractContextManager[None]:
-    """Puts ids, such as `generation`, `pose`, `attempt` and `run`, on every line that is logged inside the block.
-
-    A thread of a pool starts without them: bind inside the function that runs there.
-
-    >>> with bound(generation="7f3c", attempt=1):
-    ...     structlog.get_logger().info("claimed")
-    """
-    return structlog.contextvars.bound_contextvars(**ids)
 
 
 class _StandardError(logging.StreamHandler[TextIO]):

@@ -9,6 +9,7 @@ from functools import partial
 from uuid import UUID
 
 import dagster as dg
+from structlog.contextvars import bound_contextvars
 
 from posegen.errors import (
     BackendHeldBack,
@@ -22,7 +23,6 @@ from posegen.errors import (
     UnknownName,
 )
 from posegen.generations.making.work import Run
-from posegen.logs import bound
 from posegen.studio import Studio
 from posegen.work.tick import OPERATOR
 from resources.studio import StudioResource
@@ -67,7 +67,7 @@ def opened(context: dg.AssetExecutionContext, studio: StudioResource, noun: str)
     with (
         refusals_in_words(context),
         studio.open() as of_step,
-        bound(**{noun: context.partition_key, "run": context.run.run_id}),
+        bound_contextvars(**{noun: context.partition_key, "run": context.run.run_id}),
     ):
         yield of_step
 

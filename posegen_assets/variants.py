@@ -6,8 +6,8 @@ How they are made lives in `posegen.variants`; this module only tells Dagster ab
 from uuid import UUID
 
 import dagster as dg
+from structlog.contextvars import bound_contextvars
 
-from posegen.logs import bound
 from posegen.variants import service
 from posegen_assets.ownership import CODE_VERSION, OWNERS, VARIANTS
 from resources.studio import StudioResource
@@ -25,7 +25,7 @@ def image_variants(
     context: dg.AssetExecutionContext, studio: dg.ResourceParam[StudioResource]
 ) -> dg.MaterializeResult[None]:
     """Make the batch that this run was started for; one that was started by hand claims what waits."""
-    with studio.open() as opened, bound(run=context.run.run_id):
+    with studio.open() as opened, bound_contextvars(run=context.run.run_id):
         batch = context.run.tags.get(BATCH_TAG)
         made = service.make_batch(opened, None if batch is None else UUID(batch), run_id=context.run.run_id)
     return dg.MaterializeResult(

@@ -13,8 +13,9 @@ from uuid import UUID
 
 import pytest
 import structlog
+from structlog.contextvars import bound_contextvars
 
-from posegen.logs import bound, configure_logging
+from posegen.logs import configure_logging
 from posegen.settings import Settings
 
 CANARY = "hunter2hunter2"
@@ -163,8 +164,8 @@ def test_every_line_in_the_block_carries_the_ids(lines: Lines) -> None:
     logging_as()
     generation = UUID("0b7e3f0e-63a5-4d27-9f0c-1d2f6a8f5b11")
 
-    with bound(generation=generation, attempt=1):
-        with bound(pose=3):
+    with bound_contextvars(generation=generation, attempt=1):
+        with bound_contextvars(pose=3):
             structlog.get_logger().info("inner")
         logging.getLogger("theirs").info("outer")
     structlog.get_logger().info("after")
@@ -181,7 +182,7 @@ def test_the_ids_of_one_thread_are_not_those_of_another(lines: Lines) -> None:
     both_bound = threading.Barrier(2)
 
     def work(number: int) -> None:
-        with bound(pose=number):
+        with bound_contextvars(pose=number):
             both_bound.wait(timeout=180)
             structlog.get_logger().info("line", number=number)
 
@@ -251,7 +252,7 @@ def test_handlers_of_others_see_no_secret_in_our_lines_either(caplog: pytest.Log
 def test_no_prompt_comes_out_at_info_and_above(level: str, capsys: pytest.CaptureFixture[str]) -> None:
     logging_as("debug")
 
-    with bound(prompt="a red dress"):
+    with bound_contextvars(prompt="a red dress"):
         getattr(structlog.get_logger(), level)("rendering", prompt_used="a red dress", recipe={"prompt": "a red dress"})
 
     assert "red dress" not in capsys.readouterr().err

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import psycopg
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from posegen.database.connection import Database
 from posegen.database.failures import may_pass
@@ -24,7 +25,6 @@ from posegen.generations.making.exports import derive_exports
 from posegen.generations.making.outcomes import GENERATIONS, finish_generation, hold_back
 from posegen.generations.making.poses import make_poses
 from posegen.generations.rows import generations
-from posegen.logs import bound
 from posegen.states import GenerationStatus
 from posegen.studio import Studio
 from posegen.work.keeper import LeaseKeeper
@@ -144,7 +144,7 @@ def at_work(
     """
     try:
         with (
-            bound(attempt=lease.token),
+            bound_contextvars(attempt=lease.token),
             settled(database, GENERATIONS, lease, rule, own=partial(_own_decision, database, lease, rule)),
             LeaseKeeper(database, GENERATIONS.queue, [lease], lease_seconds=lease_seconds) as keeper,
         ):
