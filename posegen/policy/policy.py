@@ -14,7 +14,7 @@ from typing import LiteralString
 
 from posegen.policy.lists import Lists, read_lists
 from posegen.policy.phrases import Phrases, WordSet, literal_of
-from posegen.policy.readings import Vocabulary, readings
+from posegen.policy.readings import Misspellings, Vocabulary, readings
 
 _HARMLESS = "harmless"
 _MINOR = "minor"
@@ -100,6 +100,7 @@ def _vocabulary(lists: Lists) -> Vocabulary:
         words=words,
         glued=glued,
         spelled=re.compile("|".join(map(re.escape, spelled))),
+        misspelled=Misspellings.of(words),
         companions=tuple(lists.words["companions"]),
         ordinary=frozenset(lists.words["ordinary"]),
         known=frozenset(
@@ -108,5 +109,5 @@ def _vocabulary(lists: Lists) -> Vocabulary:
             for phrase in phrases
             for word in phrase.split()
         ),
-        not_doubled=frozenset(lists.words["not_doubled"]),
+        not_disguised=frozenset(lists.words["not_disguised"]),
     )

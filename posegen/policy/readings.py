@@ -1,13 +1,13 @@
 """The readings of a text: as it is written, and as it is read by people who know how words are disguised.
 
-Digits and signs for letters, letters apart or doubled, words cut in two or written together. A reading changes only
-what then is a word of the policy, so that harmless words stay as they are.
+Digits and signs for letters, letters apart or doubled, words cut in two, written together or misspelled. A reading
+changes only what then is a word of the policy, so that harmless words stay as they are.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from posegen.policy.folding import fold, words_of
@@ -28,8 +28,37 @@ _LONGEST_CUT = 3
 _LONGEST_SCRAP = 2
 _SHORTEST_SPELLED = 3
 _SHORTEST_WORD = 3
+# Shorter words are one letter away from too many ordinary ones.
+_SHORTEST_MISSPELLED = 7
+_SHORTEST_BEGINNING_MISSPELLED = 8
+_LONGEST_MISSPELLED = 40
+# A capital I that is drawn like the l of its word: sIut.
+_CAPITAL_I = re.compile(r"(?<=[a-z])I+(?![A-Z])")
 _MORE_THAN_TWO = re.compile(r"(.)\1{2,}")
 _MORE_THAN_ONE = re.compile(r"(.)\1+")
+
+
+@dataclass(frozen=True)
+class Misspellings:
+    """Words with an inner letter left out, or with two inner neighbours exchanged, by how they are then written."""
+
+    exact: Mapping[str, str]
+    beginnings: Mapping[str, str]
+
+    @classmethod
+    def of(cls, words: WordSet) -> Misspellings:
+        return cls(
+            _by_misspelling(words.exact, _SHORTEST_MISSPELLED),
+            _by_misspelling(words.beginnings, _SHORTEST_BEGINNING_MISSPELLED),
+        )
+
+    def meant(self, word: str) -> str | None:
+        """The word, or the beginning of a word, that is misspelled here; None for no misspelling."""
+        begins = (
+            self.beginnings.get(word[:length])
+            for length in range(_SHORTEST_BEGINNING_MISSPELLED - 1, min(len(word), _LONGEST_MISSPELLED) + 1)
+        )
+        return self.exact.get(word) or next(filter(None, begins), None)
 
 
 @dataclass(frozen=True)
@@ -37,18 +66,20 @@ class Vocabulary:
     """The words that readings look for, folded.
 
     `words`: of the policy; `glued`: its long phrases by how they are written in one word; `spelled`: finds both in a
-    run of letters; `companions`: written together with one of the words; `ordinary`: never a part of one; `known`: no
-    part of one either, unless the other part is a scrap of two letters; `not_doubled`: they only look like one with a
-    letter doubled.
+    run of letters; `misspelled`: long words of the policy, or their beginnings, by each misspelling; `companions`:
+    written together with one of the words; `ordinary`: never a part of one; `known`: of harmless phrases and of lists,
+    no part of one either, unless the other part is a scrap of two letters; `not_disguised`: they only look like one
+    that is disguised.
     """
 
     words: WordSet
     glued: Mapping[str, list[str]]
     spelled: re.Pattern[str]
+    misspelled: Misspellings
     companions: tuple[str, ...]
     ordinary: frozenset[str]
     known: frozenset[str]
-    not_doubled: frozenset[str]
+    not_disguised: frozenset[str]
 
     def meaning(self, word: str) -> list[str] | None:
         """The words that the policy looks for when it meets this one; None when it is not a word of the policy."""
@@ -59,9 +90,13 @@ class Vocabulary:
 
 def readings(text: str, vocabulary: Vocabulary) -> set[tuple[str, ...]]:
     """Every reading of a text, as folded words; words of scripts without spaces are one word as far as they go."""
-    chunks = fold(text).split()
+    drawn = {text, _CAPITAL_I.sub(lambda found: "l" * len(found[0]), text)}
     ways: tuple[Callable[[str, Vocabulary], list[str]], ...] = (_as_written, _with_i, _with_l, _without_signs)
-    written = {tuple(_joined(word for chunk in chunks for word in way(chunk, vocabulary))) for way in ways}
+    written = {
+        tuple(_joined(word for chunk in chunks for word in way(chunk, vocabulary)))
+        for chunks in (fold(each).split() for each in drawn)
+        for way in ways
+    }
     return written | {tuple(_mended(words, vocabulary)) for words in written}
 
 
@@ -161,7 +196,9 @@ def _is_cut(pieces: list[str], vocabulary: Vocabulary) -> bool:
 
 
 def _mended_word(word: str, vocabulary: Vocabulary) -> list[str]:
-    if not word.isascii() or word in vocabulary.words or word in vocabulary.not_doubled:
+    if not word.isascii() or any(
+        word in kept for kept in (vocabulary.words, vocabulary.known, vocabulary.not_disguised)
+    ):
         return [word]
     for once in (_MORE_THAN_TWO.sub(r"\1\1", word), _MORE_THAN_ONE.sub(r"\1", word), word.translate(_SOUNDS)):
         if meaning := vocabulary.meaning(once):
@@ -171,4 +208,14 @@ def _mended_word(word: str, vocabulary: Vocabulary) -> list[str]:
             return [*meaning, companion]
         if word.startswith(companion) and (meaning := vocabulary.meaning(word.removeprefix(companion))):
             return [companion, *meaning]
-    return [word]
+    return [vocabulary.misspelled.meant(word) or word]
+
+
+def _by_misspelling(words: Iterable[str], shortest: int) -> dict[str, str]:
+    return {
+        misspelled: word
+        for word in sorted(words)
+        if len(word) >= shortest
+        for at in range(1, len(word) - 1)
+        for misspelled in (word[:at] + word[at + 1 :], word[:at] + word[at + 1] + word[at] + word[at + 2 :])
+    }
