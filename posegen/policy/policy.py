@@ -21,6 +21,7 @@ _MINOR = "minor"
 _SUGGESTIVE = "suggestive"
 _ALWAYS_MINOR = "child_abuse"
 _SHORTEST_GLUED = 8
+_SHORTEST_PART = 5
 
 
 class Category(StrEnum):
@@ -100,6 +101,9 @@ def _vocabulary(lists: Lists) -> Vocabulary:
         words=words,
         glued=glued,
         spelled=re.compile("|".join(map(re.escape, spelled))),
+        parts=frozenset(
+            word for literal in literals if len(literal) > 1 for word in literal if len(word) >= _SHORTEST_PART
+        ),
         misspelled=Misspellings.of(words),
         companions=tuple(lists.words["companions"]),
         ordinary=frozenset(lists.words["ordinary"]),

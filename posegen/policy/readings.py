@@ -29,9 +29,12 @@ _LONGEST_SCRAP = 2
 _SHORTEST_SPELLED = 3
 _SHORTEST_WORD = 3
 # Shorter words are one letter away from too many ordinary ones.
-_SHORTEST_MISSPELLED = 7
-_SHORTEST_BEGINNING_MISSPELLED = 8
+_SHORTEST_LEFT_OUT = 7
+_SHORTEST_BEGINNING_LEFT_OUT = 8
+_SHORTEST_EXCHANGED = 6
 _LONGEST_MISSPELLED = 40
+_SHORTEST_DRAWN_ALIKE = 5
+_ALIKE = str.maketrans("il", "li")
 # A capital I that is drawn like the l of its word: sIut.
 _CAPITAL_I = re.compile(r"(?<=[a-z])I+(?![A-Z])")
 _MORE_THAN_TWO = re.compile(r"(.)\1{2,}")
@@ -40,7 +43,7 @@ _MORE_THAN_ONE = re.compile(r"(.)\1+")
 
 @dataclass(frozen=True)
 class Misspellings:
-    """Words with an inner letter left out, or with two inner neighbours exchanged, by how they are then written."""
+    """Words by how they are written with an inner letter left out, two neighbours exchanged, or i for l or l for i."""
 
     exact: Mapping[str, str]
     beginnings: Mapping[str, str]
@@ -48,15 +51,15 @@ class Misspellings:
     @classmethod
     def of(cls, words: WordSet) -> Misspellings:
         return cls(
-            _by_misspelling(words.exact, _SHORTEST_MISSPELLED),
-            _by_misspelling(words.beginnings, _SHORTEST_BEGINNING_MISSPELLED),
+            _by_misspelling(words.exact, _SHORTEST_LEFT_OUT),
+            _by_misspelling(words.beginnings, _SHORTEST_BEGINNING_LEFT_OUT),
         )
 
     def meant(self, word: str) -> str | None:
         """The word, or the beginning of a word, that is misspelled here; None for no misspelling."""
         begins = (
             self.beginnings.get(word[:length])
-            for length in range(_SHORTEST_BEGINNING_MISSPELLED - 1, min(len(word), _LONGEST_MISSPELLED) + 1)
+            for length in range(_SHORTEST_DRAWN_ALIKE, min(len(word), _LONGEST_MISSPELLED) + 1)
         )
         return self.exact.get(word) or next(filter(None, begins), None)
 
@@ -66,15 +69,16 @@ class Vocabulary:
     """The words that readings look for, folded.
 
     `words`: of the policy; `glued`: its long phrases by how they are written in one word; `spelled`: finds both in a
-    run of letters; `misspelled`: long words of the policy, or their beginnings, by each misspelling; `companions`:
-    written together with one of the words; `ordinary`: never a part of one; `known`: of harmless phrases and of lists,
-    no part of one either, unless the other part is a scrap of two letters; `not_disguised`: they only look like one
-    that is disguised.
+    run of letters; `parts`: long words of its phrases, which are put right but mean nothing alone; `misspelled`: long
+    words of the policy, or their beginnings, by each misspelling; `companions`: written together with one of the words;
+    `ordinary`: never a part of one; `known`: of harmless phrases and of lists, no part of one either, unless the other
+    part is a scrap of two letters; `not_disguised`: they only look like one that is disguised.
     """
 
     words: WordSet
     glued: Mapping[str, list[str]]
     spelled: re.Pattern[str]
+    parts: frozenset[str]
     misspelled: Misspellings
     companions: tuple[str, ...]
     ordinary: frozenset[str]
@@ -200,7 +204,7 @@ def _mended_word(word: str, vocabulary: Vocabulary) -> list[str]:
         word in kept for kept in (vocabulary.words, vocabulary.known, vocabulary.not_disguised)
     ):
         return [word]
-    for once in (_MORE_THAN_TWO.sub(r"\1\1", word), _MORE_THAN_ONE.sub(r"\1", word), word.translate(_SOUNDS)):
+    for once in (*_undoubled(word), word.translate(_SOUNDS)):
         if meaning := vocabulary.meaning(once):
             return meaning
     for companion in vocabulary.companions:
@@ -208,14 +212,37 @@ def _mended_word(word: str, vocabulary: Vocabulary) -> list[str]:
             return [*meaning, companion]
         if word.startswith(companion) and (meaning := vocabulary.meaning(word.removeprefix(companion))):
             return [companion, *meaning]
-    return [vocabulary.misspelled.meant(word) or word]
+    if (meant := vocabulary.misspelled.meant(word)) is not None:
+        return [meant]
+    return [next((once for once in _undoubled(word) if once in vocabulary.parts), word)]
+
+
+def _undoubled(word: str) -> tuple[str, str]:
+    return _MORE_THAN_TWO.sub(r"\1\1", word), _MORE_THAN_ONE.sub(r"\1", word)
 
 
 def _by_misspelling(words: Iterable[str], shortest: int) -> dict[str, str]:
     return {
         misspelled: word
         for word in sorted(words)
-        if len(word) >= shortest
-        for at in range(1, len(word) - 1)
-        for misspelled in (word[:at] + word[at + 1 :], word[:at] + word[at + 1] + word[at] + word[at + 2 :])
+        for misspelled in (*_drawn_alike(word), *_exchanged(word), *(_left_out(word) if len(word) >= shortest else ()))
     }
+
+
+def _drawn_alike(word: str) -> Iterator[str]:
+    if len(word) >= _SHORTEST_DRAWN_ALIKE:
+        for at, letter in enumerate(word):
+            if at and letter in "il":
+                yield word[:at] + letter.translate(_ALIKE) + word[at + 1 :]
+
+
+def _exchanged(word: str) -> Iterator[str]:
+    if len(word) >= _SHORTEST_EXCHANGED:
+        for at in range(1, len(word) - 1):
+            if word[at] != word[at + 1]:
+                yield word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+
+
+def _left_out(word: str) -> Iterator[str]:
+    for at in range(1, len(word) - 1):
+        yield word[:at] + word[at + 1 :]

@@ -48,6 +48,7 @@ MINORS = [
     "kids size chart", "a boy of 7 years old", "anak kecil di taman", "儿童雨衣", "niña con vestido de flores",
     "niño jugando con pelota", "ein Mädchen, 9 Jahre", "bata na naglalaro", "bé mặc áo len", "trẻ nhỏ chạy",
     "หนูน้อยใส่ชุด", "小朋友 穿雨衣", "8岁 男孩", "toddlr in coat", "childen playing", "chlidren in uniform",
+    "chlld with kite",
 ]  # fmt: skip
 
 
@@ -79,7 +80,8 @@ def test_harmless_words_that_name_minors_pass_also_where_photographs_are_made():
         "child's pose on a mat", "baby blue dress", "kid leather gloves", "happy baby pose", "infantry boots",
         "foto model duduk di anak tangga", "anak tudung hitam", "turning one shoulder to the camera",
         "kindergarten teacher in an apron", "mom of three kids hoodie", "baby boomer nails", "no kids, adults only",
-        "without further ado", "ibu dua anak pose yoga", "pengalaman 5 tahun", "oleh oleh Manado", "váy be mặc đi làm",
+        "without further ado", "ibu dua anak pose yoga", "pengalaman 5 tahun", "oleh oleh Manado", "gaya anak skate",
+        "váy be mặc đi làm",
     ):  # fmt: skip
         assert POLICY.category_of(prompt, photographic=True) is None, prompt
 
