@@ -36,6 +36,7 @@ _LOOKALIKES = {
     **{"t": "тτŧᴛ", "u": "υʋᴜս", "v": "νѵᴠ", "w": "ωԝᴡш", "x": "хχҳ", "y": "уүγʏ", "z": "ᴢ"},
 }
 _LATIN = {ord(sign): letter for letter, signs in _LOOKALIKES.items() for sign in signs}
+_LATIN |= {ord("æ"): "ae", ord("œ"): "oe"}
 _APOSTROPHES = re.compile("['`\u2018\u2019\u02bc\u2032\uff07]")
 _INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0\u17b4\u17b5")
 _MARKS_OF_LATIN = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f]")

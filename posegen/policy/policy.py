@@ -14,13 +14,14 @@ from typing import LiteralString
 
 from posegen.policy.lists import Lists, read_lists
 from posegen.policy.phrases import Phrases, WordSet, literal_of
-from posegen.policy.readings import Vocabulary, readings
+from posegen.policy.readings import Misspellings, Vocabulary, readings
 
 _HARMLESS = "harmless"
 _MINOR = "minor"
 _SUGGESTIVE = "suggestive"
 _ALWAYS_MINOR = "child_abuse"
 _SHORTEST_GLUED = 8
+_SHORTEST_PART = 5
 
 
 class Category(StrEnum):
@@ -100,6 +101,10 @@ def _vocabulary(lists: Lists) -> Vocabulary:
         words=words,
         glued=glued,
         spelled=re.compile("|".join(map(re.escape, spelled))),
+        parts=frozenset(
+            word for literal in literals if len(literal) > 1 for word in literal if len(word) >= _SHORTEST_PART
+        ),
+        misspelled=Misspellings.of(words),
         companions=tuple(lists.words["companions"]),
         ordinary=frozenset(lists.words["ordinary"]),
         known=frozenset(
@@ -108,5 +113,5 @@ def _vocabulary(lists: Lists) -> Vocabulary:
             for phrase in phrases
             for word in phrase.split()
         ),
-        not_doubled=frozenset(lists.words["not_doubled"]),
+        not_disguised=frozenset(lists.words["not_disguised"]),
     )

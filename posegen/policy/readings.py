@@ -1,13 +1,13 @@
 """The readings of a text: as it is written, and as it is read by people who know how words are disguised.
 
-Digits and signs for letters, letters apart or doubled, words cut in two or written together. A reading changes only
-what then is a word of the policy, so that harmless words stay as they are.
+Digits and signs for letters, letters apart or doubled, words cut in two, written together or misspelled. A reading
+changes only what then is a word of the policy, so that harmless words stay as they are.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from posegen.policy.folding import fold, words_of
@@ -28,8 +28,40 @@ _LONGEST_CUT = 3
 _LONGEST_SCRAP = 2
 _SHORTEST_SPELLED = 3
 _SHORTEST_WORD = 3
+# Shorter words are one letter away from too many ordinary ones.
+_SHORTEST_LEFT_OUT = 7
+_SHORTEST_BEGINNING_LEFT_OUT = 8
+_SHORTEST_EXCHANGED = 6
+_LONGEST_MISSPELLED = 40
+_SHORTEST_DRAWN_ALIKE = 5
+_ALIKE = str.maketrans("il", "li")
+# A capital I that is drawn like the l of its word: sIut.
+_CAPITAL_I = re.compile(r"(?<=[a-z])I+(?![A-Z])")
 _MORE_THAN_TWO = re.compile(r"(.)\1{2,}")
 _MORE_THAN_ONE = re.compile(r"(.)\1+")
+
+
+@dataclass(frozen=True)
+class Misspellings:
+    """Words by how they are written with an inner letter left out, two neighbours exchanged, or i for l or l for i."""
+
+    exact: Mapping[str, str]
+    beginnings: Mapping[str, str]
+
+    @classmethod
+    def of(cls, words: WordSet) -> Misspellings:
+        return cls(
+            _by_misspelling(words.exact, _SHORTEST_LEFT_OUT),
+            _by_misspelling(words.beginnings, _SHORTEST_BEGINNING_LEFT_OUT),
+        )
+
+    def meant(self, word: str) -> str | None:
+        """The word, or the beginning of a word, that is misspelled here; None for no misspelling."""
+        begins = (
+            self.beginnings.get(word[:length])
+            for length in range(_SHORTEST_DRAWN_ALIKE, min(len(word), _LONGEST_MISSPELLED) + 1)
+        )
+        return self.exact.get(word) or next(filter(None, begins), None)
 
 
 @dataclass(frozen=True)
@@ -37,18 +69,21 @@ class Vocabulary:
     """The words that readings look for, folded.
 
     `words`: of the policy; `glued`: its long phrases by how they are written in one word; `spelled`: finds both in a
-    run of letters; `companions`: written together with one of the words; `ordinary`: never a part of one; `known`: no
-    part of one either, unless the other part is a scrap of two letters; `not_doubled`: they only look like one with a
-    letter doubled.
+    run of letters; `parts`: long words of its phrases, which are put right but mean nothing alone; `misspelled`: long
+    words of the policy, or their beginnings, by each misspelling; `companions`: written together with one of the words;
+    `ordinary`: never a part of one; `known`: of harmless phrases and of lists, no part of one either, unless the other
+    part is a scrap of two letters; `not_disguised`: they only look like one that is disguised.
     """
 
     words: WordSet
     glued: Mapping[str, list[str]]
     spelled: re.Pattern[str]
+    parts: frozenset[str]
+    misspelled: Misspellings
     companions: tuple[str, ...]
     ordinary: frozenset[str]
     known: frozenset[str]
-    not_doubled: frozenset[str]
+    not_disguised: frozenset[str]
 
     def meaning(self, word: str) -> list[str] | None:
         """The words that the policy looks for when it meets this one; None when it is not a word of the policy."""
@@ -59,9 +94,13 @@ class Vocabulary:
 
 def readings(text: str, vocabulary: Vocabulary) -> set[tuple[str, ...]]:
     """Every reading of a text, as folded words; words of scripts without spaces are one word as far as they go."""
-    chunks = fold(text).split()
+    drawn = {text, _CAPITAL_I.sub(lambda found: "l" * len(found[0]), text)}
     ways: tuple[Callable[[str, Vocabulary], list[str]], ...] = (_as_written, _with_i, _with_l, _without_signs)
-    written = {tuple(_joined(word for chunk in chunks for word in way(chunk, vocabulary))) for way in ways}
+    written = {
+        tuple(_joined(word for chunk in chunks for word in way(chunk, vocabulary)))
+        for chunks in (fold(each).split() for each in drawn)
+        for way in ways
+    }
     return written | {tuple(_mended(words, vocabulary)) for words in written}
 
 
@@ -161,9 +200,11 @@ def _is_cut(pieces: list[str], vocabulary: Vocabulary) -> bool:
 
 
 def _mended_word(word: str, vocabulary: Vocabulary) -> list[str]:
-    if not word.isascii() or word in vocabulary.words or word in vocabulary.not_doubled:
+    if not word.isascii() or any(
+        word in kept for kept in (vocabulary.words, vocabulary.known, vocabulary.not_disguised)
+    ):
         return [word]
-    for once in (_MORE_THAN_TWO.sub(r"\1\1", word), _MORE_THAN_ONE.sub(r"\1", word), word.translate(_SOUNDS)):
+    for once in (*_undoubled(word), word.translate(_SOUNDS)):
         if meaning := vocabulary.meaning(once):
             return meaning
     for companion in vocabulary.companions:
@@ -171,4 +212,37 @@ def _mended_word(word: str, vocabulary: Vocabulary) -> list[str]:
             return [*meaning, companion]
         if word.startswith(companion) and (meaning := vocabulary.meaning(word.removeprefix(companion))):
             return [companion, *meaning]
-    return [word]
+    if (meant := vocabulary.misspelled.meant(word)) is not None:
+        return [meant]
+    return [next((once for once in _undoubled(word) if once in vocabulary.parts), word)]
+
+
+def _undoubled(word: str) -> tuple[str, str]:
+    return _MORE_THAN_TWO.sub(r"\1\1", word), _MORE_THAN_ONE.sub(r"\1", word)
+
+
+def _by_misspelling(words: Iterable[str], shortest: int) -> dict[str, str]:
+    return {
+        misspelled: word
+        for word in sorted(words)
+        for misspelled in (*_drawn_alike(word), *_exchanged(word), *(_left_out(word) if len(word) >= shortest else ()))
+    }
+
+
+def _drawn_alike(word: str) -> Iterator[str]:
+    if len(word) >= _SHORTEST_DRAWN_ALIKE:
+        for at, letter in enumerate(word):
+            if at and letter in "il":
+                yield word[:at] + letter.translate(_ALIKE) + word[at + 1 :]
+
+
+def _exchanged(word: str) -> Iterator[str]:
+    if len(word) >= _SHORTEST_EXCHANGED:
+        for at in range(1, len(word) - 1):
+            if word[at] != word[at + 1]:
+                yield word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+
+
+def _left_out(word: str) -> Iterator[str]:
+    for at in range(1, len(word) - 1):
+        yield word[:at] + word[at + 1 :]

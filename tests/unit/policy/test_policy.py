@@ -44,10 +44,18 @@ def test_the_corpora_are_large_and_name_every_category():
     assert {category for category, _ in UNWANTED} == set(Category)
 
 
+MINORS = [
+    "kids size chart", "a boy of 7 years old", "anak kecil di taman", "儿童雨衣", "niña con vestido de flores",
+    "niño jugando con pelota", "ein Mädchen, 9 Jahre", "bata na naglalaro", "bé mặc áo len", "trẻ nhỏ chạy",
+    "หนูน้อยใส่ชุด", "小朋友 穿雨衣", "8岁 男孩", "toddlr in coat", "childen playing", "chlidren in uniform",
+    "chlld with kite",
+]  # fmt: skip
+
+
 # --- minors -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("prompt", ["kids size chart", "a boy of 7 years old", "anak kecil di taman", "儿童雨衣"])
+@pytest.mark.parametrize("prompt", MINORS)
 def test_words_for_minors_alone_are_refused_only_where_photographs_are_made(prompt):
     allowed = Policy(SHIPPED, photos_of_minors=True)
 
@@ -68,11 +76,29 @@ def test_minors_with_sexual_words_are_refused_whatever_the_setting_says():
 
 
 def test_harmless_words_that_name_minors_pass_also_where_photographs_are_made():
-    for prompt in ("child's pose on a mat", "baby blue dress", "kid leather gloves", "happy baby pose"):
+    for prompt in (
+        "child's pose on a mat", "baby blue dress", "kid leather gloves", "happy baby pose", "infantry boots",
+        "foto model duduk di anak tangga", "anak tudung hitam", "turning one shoulder to the camera",
+        "kindergarten teacher in an apron", "mom of three kids hoodie", "baby boomer nails", "no kids, adults only",
+        "without further ado", "ibu dua anak pose yoga", "pengalaman 5 tahun", "oleh oleh Manado", "gaya anak skate",
+        "váy be mặc đi làm",
+    ):  # fmt: skip
         assert POLICY.category_of(prompt, photographic=True) is None, prompt
 
 
 # --- evasions -----------------------------------------------------------------------------------------------------
+
+
+def test_a_capital_i_counts_as_the_l_that_it_looks_like():
+    assert POLICY.category_of("kiII him with an axe") is Category.VIOLENCE
+    assert POLICY.category_of("a sIut") is Category.SEXUAL
+    assert POLICY.category_of("WiFi router, iPhone case, MIDI dress") is None
+
+
+@pytest.mark.parametrize("prompt", ["masturbatoin", "a topess woman", "decapiated", "prostiute", "gangbnag"])
+def test_a_letter_left_out_or_exchanged_with_its_neighbour_hides_no_long_word(prompt):
+    assert POLICY.category_of(prompt) is not None
+
 
 PROMPTS = st.sampled_from([*HARMLESS, *(prompt for _, prompt in UNWANTED)])
 INVISIBLE = st.sampled_from(["\u200b", "\u200c", "\u200d", "\u2060", "\ufeff", "\u00ad", "\u202e"])
