@@ -24,7 +24,7 @@ from posegen.generations.calling import rows
 from posegen.generations.calling.collecting import Collector
 from posegen.generations.calling.rows import Call, CallState, History
 from posegen.generations.calling.sending import Sender
-from posegen.generations.calling.worker import Worker
+from posegen.generations.calling.worker import LeaseFence, Worker
 from posegen.generations.rows.poses import OpenPose
 from posegen.images.quality import seed_of
 from posegen.studio import Studio
@@ -66,7 +66,8 @@ class HostedCaller:
     ) -> None:
         self.studio = studio
         self.backend = backend
-        self._worker = Worker(studio, backend, lease, keeper, stop)
+        self._lease = lease
+        self._worker = Worker(studio, backend, LeaseFence(lease, keeper), stop)
         self._collector = Collector(self._worker)
         self._sender = Sender(self._worker, self._collector)
 
@@ -109,19 +110,18 @@ class HostedCaller:
         pose, description = wanted.pose, self.backend.description
         while True:
             with self.studio.database.transaction() as connection:
-                self._worker.fence(connection)
+                self._worker.fence.hold(connection)
                 past = rows.history(connection, pose.id)
                 self._judge(past)
                 if rows.take_place(connection, description.name, most=description.concurrency):
-                    recipe = wanted.compose(seed_of(pose.seed, past.rejected))
                     rows.plan(
                         connection,
-                        self._worker.lease,
                         pose.id,
+                        wanted.compose(seed_of(pose.seed, past.rejected)),
+                        generation=self._lease.id,
+                        token=self._lease.token,
                         attempt=past.number + 1,
                         budget=1 + self.studio.paid_retries,
-                        recipe=recipe.to_json(),
-                        recipe_hash=recipe.digest(),
                     )
                     break
             self._worker.pause()

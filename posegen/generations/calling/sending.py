@@ -44,15 +44,15 @@ class Sender:
             self.worker.pause()
         self.worker.check()
         with self.worker.studio.database.transaction() as connection:
-            self.worker.fence(connection)
-            if not rows.mark_sent(connection, call.id, self.worker.lease, again_after=again_after):
+            sender = self.worker.fence.hold(connection)
+            if not rows.mark_sent(connection, call.id, sender, again_after=again_after):
                 return
         reached(CommitPoint.AFTER_MARK)
         try:
             response = self.worker.backend.submit(order)
         except BackendUnavailable as error:
             self._submitted.add(call.id)
-            self._without_effect(call, error, breaker)
+            self._without_effect(call, sender.token, error, breaker)
             return
         except BackendRejected as error:
             response = Refused(error.code, str(error))
@@ -92,14 +92,12 @@ class Sender:
         else:
             self.worker.pause(_SEARCH_SECONDS)
 
-    def _without_effect(self, call: Call, error: BackendUnavailable, breaker: Breaker) -> None:
+    def _without_effect(self, call: Call, token: int, error: BackendUnavailable, breaker: Breaker) -> None:
         """After a submit without a usable response: what is known goes into the row, and the worker pauses."""
         log.warning("call without a response", call=str(call.id), backend=call.backend, reason=str(error))
         without_effect = isinstance(error, CallNotSent | CallNotAccepted | AccountRefused)
         if without_effect:
-            self.worker.note(
-                lambda connection: rows.unsend(connection, call.id, token=self.worker.lease.token, error=str(error))
-            )
+            self.worker.note(lambda connection: rows.unsend(connection, call.id, token=token, error=str(error)))
         else:
             self.worker.note(lambda connection: rows.note_error(connection, call.id, str(error)))
         if self.worker.stop.is_set():
@@ -113,7 +111,7 @@ class Sender:
         """The backend takes calls for others: this one is tried again after a pause, and a few times at most."""
         rule = self.worker.studio.backend_rule
         with self.worker.studio.database.transaction() as connection:
-            self.worker.fence(connection)
+            self.worker.fence.hold(connection)
             failures = rows.count_failure(connection, call.id)
             if failures >= rule.attempts:
                 why = f"No response to {failures} calls; the last: {error}"

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
@@ -18,7 +19,7 @@ from posegen.database.connection import Connection
 from posegen.database.failures import describe, may_pass
 from posegen.error_codes import ErrorCode
 from posegen.generations.calling import rows
-from posegen.generations.calling.rows import Call, CallState
+from posegen.generations.calling.rows import Call, CallState, SentBy
 from posegen.generations.making.outcomes import GENERATIONS
 from posegen.studio import Studio
 from posegen.work.keeper import LeaseKeeper
@@ -32,6 +33,33 @@ STEP_SECONDS = 0.25
 _NOTE_SECONDS = 60.0
 
 
+class Fence(Protocol):
+    """What a decision about a call is made behind."""
+
+    def check(self) -> None:
+        """Raises `LeaseLost` when another worker has the call."""
+
+    def hold(self, connection: Connection) -> SentBy:
+        """Lock it for this transaction; returns who sends. Raises `LeaseLost`."""
+
+
+@dataclass(frozen=True)
+class LeaseFence:
+    """The row of the generation, locked under the token of a lease. `keeper`: of that lease."""
+
+    lease: Lease
+    keeper: LeaseKeeper
+
+    def check(self) -> None:
+        self.keeper.check()
+
+    def hold(self, connection: Connection) -> SentBy:
+        progress = GENERATIONS.queue.hold(connection, self.lease)
+        if progress is None:
+            raise GENERATIONS.queue.lost(self.lease)
+        return SentBy(progress.token, progress.run_id, progress.worker_home)
+
+
 @dataclass(frozen=True)
 class Worker:
     """A worker that gets files from a hosted backend. Its threads share it.
@@ -39,22 +67,20 @@ class Worker:
     Attributes:
         studio: database, store and rules.
         backend: the wire.
-        lease: on the generation.
-        keeper: of that lease.
+        fence: what its decisions are made behind.
         stop: set when nothing more is to be begun.
     """
 
     studio: Studio
     backend: HostedBackend
-    lease: Lease
-    keeper: LeaseKeeper
+    fence: Fence
     stop: threading.Event
 
     def check(self) -> None:
-        """Raises `Stopped` when nothing more is to be begun, `LeaseLost` when another worker owns the generation."""
+        """Raises `Stopped` when nothing more is to be begun, `LeaseLost` when another worker has the call."""
         if self.stop.is_set():
             raise Stopped
-        self.keeper.check()
+        self.fence.check()
 
     def pause(self, seconds: float | None = None) -> None:
         """Wait, a step unless told otherwise, and raise what `check` raises as soon as it would."""
@@ -63,12 +89,7 @@ class Worker:
         while (left := ends - time.monotonic()) > 0:
             if self.stop.wait(min(left, STEP_SECONDS)):
                 raise Stopped
-            self.keeper.check()
-
-    def fence(self, connection: Connection) -> None:
-        """Lock the generation for this transaction, before a decision is written. Raises `LeaseLost`."""
-        if GENERATIONS.queue.hold(connection, self.lease) is None:
-            raise GENERATIONS.queue.lost(self.lease)
+            self.fence.check()
 
     def note(self, write: Callable[[Connection], object]) -> None:
         """Write a fact of the far end, and wait for a database that is away: what was paid for hangs on it."""
@@ -95,15 +116,15 @@ class Worker:
     ) -> None:
         """End a call. Raises `LeaseLost`."""
         with self.studio.database.transaction() as connection:
-            self.fence(connection)
+            self.fence.hold(connection)
             rows.end(connection, call.id, state, code=code, error=error, bill=bill)
 
     def end_uncertain(self, call: Call, why: str, *, settled: bool = True) -> None:
         """End a call of which it cannot be told whether it was made, and open an incident."""
         with self.studio.database.transaction() as connection:
-            self.fence(connection)
+            self.fence.hold(connection)
             code = ErrorCode.BACKEND_UNCERTAIN
-            rows.end(connection, call.id, CallState.UNCERTAIN, code=code, error=why, settled=settled)
-            incidents.note_found(
-                connection, kind="uncertain_call", subject=call.backend, severity="warning", summary=why
-            )
+            if rows.end(connection, call.id, CallState.UNCERTAIN, code=code, error=why, settled=settled):
+                incidents.note_found(
+                    connection, kind="uncertain_call", subject=call.backend, severity="warning", summary=why
+                )
