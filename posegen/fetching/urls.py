@@ -111,7 +111,9 @@ def is_of_domain(url: str, domain: str) -> bool:
         target = parse(url)
     except FetchRefused:
         return False
-    return (target.scheme, target.port) == ("https", 443) and f".{target.host}".endswith(f".{domain}")
+    # No host name has an underscore, which resolvers take all the same.
+    is_under = f".{target.host}".endswith(f".{domain}") and "_" not in target.host
+    return is_under and (target.scheme, target.port) == ("https", 443)
 
 
 def _refused(url: str, reason: str) -> FetchRefused:

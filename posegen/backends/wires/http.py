@@ -32,6 +32,9 @@ from posegen.graphemes import shorten
 from posegen.proxies import proxy_for
 
 CONNECT_SECONDS = 5.0
+LOOK_SECONDS = 30.0
+# What a response that has begun is given beyond that, however slowly it comes: a whole picture may be in it.
+_BODY_SECONDS = 60.0
 _KEPT_OPEN = 8
 # After requests were broken off: a thread that was about to send another one has seen by then that it must not.
 _REFUSING_SECONDS = 5.0
@@ -94,7 +97,8 @@ class WireClient:
         base_url: of the wire.
         origins: further ones of its own.
         domain: of the provider, such as `bfl.ai`: its hosts over HTTPS are the wire's own, too.
-        seconds: how long one request may take without a byte.
+        seconds: how long a submit may take without a byte. Any other request takes `LOOK_SECONDS` at most: a far end
+            that hangs must not hold up a deadline.
     """
 
     def __init__(
@@ -112,11 +116,11 @@ class WireClient:
         self._own = (base_url, *origins)
         self._domain = domain
         self._network = _Network()
-        timeout = httpx2.Timeout(seconds, connect=CONNECT_SECONDS)
+        self._seconds = seconds
         # A fresh connection for what must be sent once, which on one that is just being closed may be lost or not, and
         # for results: a response too many on a kept one would be taken for that of the next request.
         self._once, self._again = (
-            httpx2.Client(transport=_Transport(_pool(self._network, base_url, kept_open=kept)), timeout=timeout)
+            httpx2.Client(transport=_Transport(_pool(self._network, base_url, kept_open=kept)))
             for kept in (0, _KEPT_OPEN)
         )
 
@@ -156,11 +160,18 @@ class WireClient:
         if not self.is_own(url):
             raise CallUnknown(f"The far end names {shown(url)}, which is not this wire's: the key is not sent there.")
         client = self._once if once else self._again
+        seconds = self._seconds if method == "POST" else min(self._seconds, LOOK_SECONDS)
+        timeout = httpx2.Timeout(seconds, connect=CONNECT_SECONDS)
+        ends = time.monotonic() + seconds + _BODY_SECONDS
         received = bytearray()
         try:
-            with client.stream(method, url, headers={**self._auth, **(headers or {})}, **body) as response:
+            with client.stream(
+                method, url, headers={**self._auth, **(headers or {})}, timeout=timeout, **body
+            ) as response:
                 for chunk in response.iter_bytes():
                     received += chunk
+                    if time.monotonic() > ends:
+                        raise CallUnknown(f"The response of {shown(url)} has not ended after {seconds:g} s.")
                     if len(received) > most_bytes:
                         raise ResponseTooLong(f"The response of {shown(url)} is longer than {most_bytes:,} bytes.")
                 return Response(response.status_code, dict(response.headers), bytes(received))

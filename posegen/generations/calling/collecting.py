@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from posegen.backends.hosted import Delivered, Failed, Refused, Waiting
+from posegen.backends.hosted import Delivered, Failed, HostedBackend, Refused, Waiting
 from posegen.error_codes import ErrorCode
 from posegen.errors import BackendHeldBack, BackendRejected, BackendUnavailable
 from posegen.generations.calling.keeping import keep_file, record_delivery
@@ -51,20 +51,21 @@ class Collector:
         nothing at all, the generation waits in the queue, and nothing is decided.
         """
         limit = self.worker.studio.backend_rule.call_seconds
-        sent, pause, gone, asked = time.monotonic() - (call.age or 0.0), _FIRST_LOOK, 0, False
+        sent, pause, gone, removed = time.monotonic() - (call.age or 0.0), _FIRST_LOOK, 0, None
         while True:
             reached(CommitPoint.WHILE_WAITING)
             self.worker.pause(pause)
             pause = min(pause * _LOOK_GROWTH, _LONGEST_LOOK)
             age = time.monotonic() - sent
+            if age >= limit and removed is None:
+                removed = try_to_cancel(self.worker.backend, call)
             try:
-                seen = self._look(call, cancel=age >= limit and not asked)
+                seen = Cancelled(_overdue(limit)) if removed else look_at(self.worker.backend, call)
             except BackendUnavailable as error:
                 log.info("no word of a call", call=str(call.id), reason=str(error))
                 if age >= limit:
                     raise BackendHeldBack(call.backend, _SILENT_SECONDS, f"{_overdue(limit)} {error}") from error
                 continue
-            asked = age >= limit
             # Said three times, or a far end that has not heard of its own call yet would cost a picture.
             gone = gone + 1 if isinstance(seen, Failed) and seen.billed else 0
             if not isinstance(seen, Waiting) and gone in (0, _TIMES_GONE):
@@ -98,18 +99,33 @@ class Collector:
         )
         reached(CommitPoint.AFTER_DELIVERY)
 
-    def _look(self, call: Call, *, cancel: bool) -> Waiting | Delivered | Refused | Failed | Cancelled:
-        try:
-            if cancel and self.worker.backend.cancel(call.accepted):
-                return Cancelled(_overdue(self.worker.studio.backend_rule.call_seconds))
-            return self.worker.backend.look(call.accepted)
-        except BackendRejected as error:
-            return Refused(error.code, str(error))
-
     def _waits_for_the_store(self) -> Callable[[], bool]:
         """Pauses, and returns whether the store is to be tried again."""
         ends = time.monotonic() + _STORE_SECONDS
         return lambda: not self.worker.stop.wait(STEP_SECONDS) and time.monotonic() < ends
+
+
+def try_to_cancel(backend: HostedBackend, call: Call) -> bool | None:
+    """Whether the far end has removed a call before it began; None when it could not be asked.
+
+    What the far end says against cancelling says nothing about the call, which may be finished: it is looked at next.
+    """
+    try:
+        return backend.cancel(call.accepted)
+    except BackendRejected as refused:
+        log.info("call not cancelled", call=str(call.id), reason=str(refused))
+        return False
+    except BackendUnavailable as silent:
+        log.info("call not cancelled yet", call=str(call.id), reason=str(silent))
+        return None
+
+
+def look_at(backend: HostedBackend, call: Call) -> Waiting | Delivered | Refused | Failed:
+    """The state of an accepted call. Raises `BackendUnavailable` when the far end does not say."""
+    try:
+        return backend.look(call.accepted)
+    except BackendRejected as error:
+        return Refused(error.code, str(error))
 
 
 def _overdue(seconds: float) -> str:

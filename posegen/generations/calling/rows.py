@@ -228,11 +228,15 @@ def mark_sent(connection: Connection, call_id: UUID, sender: SentBy, *, again_af
 def unsend(connection: Connection, call_id: UUID, *, token: int, error: str) -> bool:
     """Note that nothing of a request has reached the far end; False when another worker has sent it since.
 
-    `token`: under which it was sent.
+    One that was cancelled meanwhile is settled by that. `token`: under which it was sent.
     """
     statement = """
-        update backend_calls set state = 'planned', sent_at = null, error = %s
-        where id = %s and state = 'sent' and token = %s and far_id is null
+        update backend_calls set error = %s,
+            state = case state when 'sent' then 'planned' else state end,
+            sent_at = case state when 'sent' then null else sent_at end,
+            settled_at = case state when 'sent' then null else clock_timestamp() end
+        where id = %s and token = %s and far_id is null
+            and (state = 'sent' or state = 'cancelled' and settled_at is null)
     """
     return changed(connection, statement, [storable(error), call_id, token]) == 1
 
@@ -413,13 +417,22 @@ def take_unattended(connection: Connection, *, limit: int) -> list[Call]:
     return many(connection, Call, statement, [limit])
 
 
-def settle(connection: Connection, call_id: UUID) -> None:
-    """Note that nothing more can be learned of an ended call."""
+def settle(connection: Connection, call_id: UUID, *, bill: Bill | None = None) -> None:
+    """Note that nothing more can be learned of an ended call. `bill`: what it has cost; what is known first counts."""
+    _bill(connection, call_id, bill)
     connection.execute(
-        "update backend_calls set settled_at = clock_timestamp() where id = %s and ended_at is not null", [call_id]
+        """
+        update backend_calls set settled_at = clock_timestamp()
+        where id = %s and ended_at is not null and settled_at is null
+        """,
+        [call_id],
     )
 
 
-def bill(connection: Connection, call_id: UUID, billed: Bill | None) -> None:
-    """Note what a call has cost; only what is known first counts."""
-    _bill(connection, call_id, billed)
+def doubt(connection: Connection, call_id: UUID, *, error: str) -> bool:
+    """Make a cancelled call uncertain that was sent and has no bill; False for any other."""
+    statement = """
+        update backend_calls set state = 'uncertain', error_code = %s, error = %s
+        where id = %s and state = 'cancelled' and sent_at is not null and billed_usd is null
+    """
+    return changed(connection, statement, [ErrorCode.BACKEND_UNCERTAIN, storable(error), call_id]) == 1

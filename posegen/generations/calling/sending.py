@@ -20,6 +20,7 @@ from posegen.generations.calling.collecting import Collector
 from posegen.generations.calling.rows import Call, CallState
 from posegen.generations.calling.worker import Worker
 from posegen.storage.keys import originals_prefix
+from posegen.studio import Studio
 from posegen.work.commit_points import CommitPoint, reached
 from posegen.work.working import Stopped
 
@@ -122,11 +123,7 @@ class Sender:
         self.worker.pause(max(random.uniform(0, longest), error.retry_after or 0))
 
     def _sender_is_dead(self, call: Call) -> bool:
-        """Whether the process that sent it has ended: only its file lock in this folder proves that."""
-        home = self.worker.studio.worker_home
-        if home is None or call.sender_run is None or call.sender_home is None or call.sender_home != home.id:
-            return False
-        return home.is_dead(call.sender_run)
+        return sender_is_dead(self.worker.studio, call)
 
     def _stored_already(self, call: Call) -> bool:
         """A worker that was killed between storing the file and writing its row has left the file."""
@@ -145,3 +142,11 @@ class Sender:
             f"told after {seconds:g} s. Look it up at the provider; it is not made again."
         )
         self.worker.end_uncertain(call, why)
+
+
+def sender_is_dead(studio: Studio, call: Call) -> bool:
+    """Whether the process that sent a call has ended: only its file lock in this folder proves that."""
+    home = studio.worker_home
+    if home is None or call.sender_run is None or call.sender_home is None or call.sender_home != home.id:
+        return False
+    return home.is_dead(call.sender_run)

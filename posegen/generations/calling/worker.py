@@ -18,6 +18,7 @@ from posegen.backends.hosted import Bill, HostedBackend
 from posegen.database.connection import Connection
 from posegen.database.failures import describe, may_pass
 from posegen.error_codes import ErrorCode
+from posegen.errors import LeaseLost
 from posegen.generations.calling import rows
 from posegen.generations.calling.rows import Call, CallState, SentBy
 from posegen.generations.making.outcomes import GENERATIONS
@@ -114,10 +115,14 @@ class Worker:
         code: ErrorCode | None = None,
         bill: Bill | None = None,
     ) -> None:
-        """End a call. Raises `LeaseLost`."""
-        with self.studio.database.transaction() as connection:
-            self.fence.hold(connection)
-            rows.end(connection, call.id, state, code=code, error=error, bill=bill)
+        """End a call. Raises `LeaseLost`; a call that was cancelled meanwhile is then settled by what is known."""
+        try:
+            with self.studio.database.transaction() as connection:
+                self.fence.hold(connection)
+                rows.end(connection, call.id, state, code=code, error=error, bill=bill)
+        except LeaseLost:
+            self.note(lambda connection: rows.settle(connection, call.id, bill=bill))
+            raise
 
     def end_uncertain(self, call: Call, why: str, *, settled: bool = True) -> None:
         """End a call of which it cannot be told whether it was made, and open an incident."""
@@ -125,6 +130,9 @@ class Worker:
             self.fence.hold(connection)
             code = ErrorCode.BACKEND_UNCERTAIN
             if rows.end(connection, call.id, CallState.UNCERTAIN, code=code, error=why, settled=settled):
-                incidents.note_found(
-                    connection, kind="uncertain_call", subject=call.backend, severity="warning", summary=why
-                )
+                note_uncertain(connection, call, why)
+
+
+def note_uncertain(connection: Connection, call: Call, why: str) -> None:
+    """Open the incident of a call of which it cannot be told whether it was made."""
+    incidents.note_found(connection, kind="uncertain_call", subject=call.backend, severity="warning", summary=why)
