@@ -13,7 +13,9 @@ from posegen.backends.registry import Backends
 from posegen.generations.rows.poses import pose_id
 from posegen.images.validation import open_image
 from posegen.settings import load_settings
-from tests.builders import execute, finished
+from posegen.work.commit_points import KILLED, CommitPoint
+from tests.builders import execute, finished, rows
+from tests.forked_commands import forked_commands
 from tests.wires.far_end import FarEnd
 
 
@@ -110,3 +112,26 @@ def test_another_photograph_is_said_to_be_expected(posegen, studio, photograph):
         "0.075000",
         True,
     )
+
+
+@pytest.fixture
+def process(database, home, far_end):
+    """The command in a process of its own, which can be killed."""
+    variables = {"DATABASE_URL": database.url, "POSEGEN_HOME": str(home), "POSEGEN_BACKEND_SECONDS": "5"}
+    with forked_commands(variables) as forked:
+        yield forked
+
+
+@pytest.mark.parametrize("point", [CommitPoint.AFTER_MARK, CommitPoint.AFTER_SUBMIT, CommitPoint.WHILE_WAITING])
+def test_after_a_kill_the_same_command_goes_on_with_the_call_and_pays_once(
+    process, database, far_end, photograph, point
+):
+    killed = process("replay", photograph, "--billed", POSEGEN_KILL_AT=point)
+    assert killed.code == KILLED
+
+    again = process("replay", photograph, "--billed")
+
+    assert again.code == 0, again.err
+    assert len(far_end.ledger.submissions()) == 2, "the pose, and its replay"
+    calls = rows(database, "select state, attempt, sent_at from backend_calls where purpose = 'replay'")
+    assert [(call["state"], call["attempt"]) for call in calls] == [("used", 1)]
