@@ -298,6 +298,18 @@ class ReplayRefused(PosegenError):
     """A picture that cannot be rendered again: it was never made, its recipe cannot be read, or it would be billed."""
 
 
+class ReplayHeldBack(PosegenError):
+    """The backend of a replay does not respond. The call stays on record: the next replay goes on with it."""
+
+    def __init__(self, backend: str, reason: str) -> None:
+        self.backend = backend
+        self.reason = reason
+        super().__init__(
+            f"Backend {backend} does not respond: {reason} The call is on record; repeat the command later to go on "
+            "with it."
+        )
+
+
 class ArchiveFailed(PosegenError):
     """An archive that cannot be made: nothing is there to put into it, or a file has another size than its row says."""
 

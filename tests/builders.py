@@ -6,14 +6,18 @@ Everything takes the database and answers ids; `rows` and `value` look at what i
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
 from psycopg import sql
 from psycopg.types.json import Jsonb
+from pydantic import SecretStr
 
 from posegen.accounts import quota
+from posegen.backends.description import Description
 from posegen.backends.registry import BUILT_IN
+from posegen.backends.wires.catalogue import wires_of
 from posegen.database.connection import Database
 from posegen.designs import work as designs
 from posegen.generations import service
@@ -32,6 +36,7 @@ from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize
 from posegen.objects import rows as objects
 from posegen.policy.policy import Policy, read_policy
 from posegen.poses.library import LIBRARY
+from posegen.settings import Settings
 from posegen.storage.keys import pose_key, thumbnail_key, uploaded_key
 from posegen.storage.protocol import ObjectInfo
 from posegen.studio import Studio
@@ -154,12 +159,21 @@ def take_in(
         draw_seed=lambda: SEED,
         limit=limit,
         limits=limits,
-        backends={**BUILT_IN, hosted.NAME: hosted.DESCRIPTION},
+        backends={**BUILT_IN, **_hosted()},
         thumbnails=thumbnails,
     )
 
 
 # --- generations in a state ---------------------------------------------------------------------------------------
+
+
+@cache
+def _hosted() -> dict[str, Description]:
+    """The hosted backend of the tests, and those of every provider."""
+    keys = dict.fromkeys(("fal_key", "bfl_api_key", "huggingface_api_key", "openai_api_key"), SecretStr("a-key"))
+    settings = Settings(huggingface_endpoint_url="http://127.0.0.1:9/endpoint", **keys)
+    wires = {name: wire.description for name, wire in wires_of(settings).items()}
+    return {**wires, hosted.NAME: hosted.DESCRIPTION}
 
 
 def queued(database: Database, user: UUID | None = None, **columns: object) -> UUID:

@@ -36,10 +36,9 @@ class BreakerRow:
 _COLUMNS = "backend, failures, openings, extract(epoch from retry_at - now())::double precision as wait, last_error"
 
 
-def breaker_of(connection: Connection, backend: str, *, lock: bool = False) -> BreakerRow | None:
+def breaker_of(connection: Connection, backend: str) -> BreakerRow | None:
     """The breaker of a backend, or None when no call has ever failed."""
-    statement = f"select {_COLUMNS} from backend_breakers where backend = %s {'for update' if lock else ''}"
-    return one(connection, BreakerRow, statement, [backend])
+    return one(connection, BreakerRow, f"select {_COLUMNS} from backend_breakers where backend = %s", [backend])
 
 
 def open_breakers(connection: Connection) -> list[BreakerRow]:

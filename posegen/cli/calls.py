@@ -20,7 +20,7 @@ def calls(
         bool, typer.Option("--uncertain", help="Only calls of which it is not known whether they were made.")
     ] = False,
     unused: Annotated[
-        bool, typer.Option("--unused", help="Only calls that may have been billed and whose picture no pose has.")
+        bool, typer.Option("--unused", help="Only calls that may have been billed and whose picture nothing has used.")
     ] = False,
     generation: Annotated[UUID | None, typer.Option(help="Only calls of one generation.")] = None,
     limit: Annotated[int, typer.Option(help="How many of the newest.", min=1, max=100_000)] = 50,
@@ -45,7 +45,7 @@ def calls(
         console.say("No such calls.")
         return
     console.table(
-        ["planned (UTC)", "call", "generation", "pose", "backend", "state", "seconds", "USD", "error"],
+        ["planned (UTC)", "call", "generation", "pose", "purpose", "backend", "state", "seconds", "USD", "error"],
         [_row(call) for call in found],
         right=("pose", "seconds", "USD"),
     )
@@ -60,6 +60,7 @@ def _row(call: ListedCall) -> list[str]:
         str(call.id),
         str(call.generation_id),
         str(call.position + 1),
+        call.purpose,
         call.backend,
         call.state,
         "" if call.seconds is None else f"{call.seconds:.1f}",

@@ -9,6 +9,7 @@ from uuid import UUID
 import typer
 
 from posegen.cli import console
+from posegen.cli.calls import usd
 from posegen.cli.commands import AS_JSON
 from posegen.cli.session import open_session
 from posegen.generations.reading.replay import Likeness, Replay
@@ -23,14 +24,18 @@ def replay(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Also write the new picture here, as a PNG, to look at it.")
     ] = None,
-    billed: Annotated[bool, typer.Option("--billed", help="Also when the picture's backend bills each call.")] = False,
+    billed: Annotated[
+        bool, typer.Option("--billed", help="Also when the picture's backend bills each call: one is paid for.")
+    ] = False,
     as_json: AS_JSON = False,
 ) -> None:
     """Render a pose again from its recipe, and compare the pictures.
 
-    Nothing is stored and nothing is charged. Exit code 1 when the pictures differ.
+    The customer has no file and no charge of it. Exit code 1 when the pictures differ.
 
-    With the same lock file on the same family of processors the mannequin gives the same bytes.
+    With the same lock file on the same family of processors the mannequin gives the same bytes. A picture of a hosted
+    backend is made in a call of its own, which is paid for: `posegen calls` lists it. After an interruption the same
+    command goes on with that call.
 
     Example: `posegen replay POSE -o again.png`
     """
@@ -53,11 +58,25 @@ def _say(found: Replay) -> None:
         Likeness.DIFFERENT: "Different: " + _how_far(found),
     }
     console.say(verdicts[found.likeness])
+    if found.call is not None:
+        _say_call(found)
     console.say(f"Recipe {found.recipe_hash}, made with {found.backend} {found.made_with}.")
     if found.made_with != found.replayed_with:
         console.say(f"Rendered now with {found.backend} {found.replayed_with}: another version may draw otherwise.")
     if not found.recipe_is_whole:
         console.say("The stored recipe has another hash than was recorded: it was changed afterwards.")
+
+
+def _say_call(found: Replay) -> None:
+    if found.likeness is Likeness.DIFFERENT:
+        console.say(
+            "That is expected: a hosted model need not give the same picture, because its machines and its revision "
+            "may be others by now."
+            if found.seeds
+            else f"That is expected: {found.backend} takes no seed, so every call gives another picture."
+        )
+    cost = "nothing says what it cost" if found.billed_usd is None else f"{usd(found.billed_usd)} USD"
+    console.say(f"Call {found.call}: {cost}.")
 
 
 def _how_far(found: Replay) -> str:

@@ -43,7 +43,7 @@ class ForeignUrl:
     @property
     def shown(self) -> str:
         """The URL for messages, without its query."""
-        return _shown(str(self))
+        return shown(str(self))
 
     def __str__(self) -> str:
         port = "" if self.written_port is None else f":{self.written_port}"
@@ -85,9 +85,7 @@ def parse(url: str) -> ForeignUrl:
 
 
 def same_origin(url: str, base: str) -> bool:
-    """Whether scheme, host and port of two URLs are equal: a wire asks before it sends its key to `url`.
-
-    False as well for URLs that `parse` refuses, such as one with a user name.
+    """Whether scheme, host and port of two URLs are equal; False as well for URLs that `parse` refuses.
 
     >>> same_origin("https://queue.fal.run/requests/1/status", "https://queue.fal.run")
     True
@@ -101,12 +99,29 @@ def same_origin(url: str, base: str) -> bool:
     return (one.scheme, one.host, one.port) == (other.scheme, other.host, other.port)
 
 
+def is_of_domain(url: str, domain: str) -> bool:
+    """Whether a URL leads to a host of a domain, or the domain itself, over HTTPS on its usual port.
+
+    >>> is_of_domain("https://api.eu1.bfl.ai/v1/get_result?id=1", "bfl.ai")
+    True
+    >>> is_of_domain("https://notbfl.ai/", "bfl.ai")
+    False
+    """
+    try:
+        target = parse(url)
+    except FetchRefused:
+        return False
+    # No host name has an underscore, which resolvers take all the same.
+    is_under = f".{target.host}".endswith(f".{domain}") and "_" not in target.host
+    return is_under and (target.scheme, target.port) == ("https", 443)
+
+
 def _refused(url: str, reason: str) -> FetchRefused:
-    return FetchRefused(_shown(url), reason)
+    return FetchRefused(shown(url), reason)
 
 
-def _shown(url: str) -> str:
-    """Without user, query and fragment, which may be secrets, and without control characters."""
+def shown(url: str) -> str:
+    """A URL for messages: without user, query and fragment, which may be secrets, and without control characters."""
     plain = re.sub(r"//[^/?#]*@", "//", re.split(r"[?#]", url, maxsplit=1)[0])
     start = plain[: 2 * _LONGEST_SHOWN]
     return shorten("".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in start), _LONGEST_SHOWN)

@@ -291,8 +291,8 @@ COUNTED = Invariant(
 
 CALLED_ONCE = Invariant(
     "I15",
-    "a completed pose of a hosted backend has one used call, whose file is its original; no call outlives its "
-    "generation, or exceeds its budget",
+    "a completed pose of a hosted backend has one used call, whose file is its original; no call for a pose outlives "
+    "its generation, or exceeds its budget",
     "select count(*) from backend_calls where purpose = 'pose'",
     f"""
     select format('pose %s is completed with %s used calls', p.id, count(c.id) filter (where c.state = 'used')) as what
@@ -306,7 +306,7 @@ CALLED_ONCE = Invariant(
     union all
     select format('call %s is %s, and its generation %s is %s', c.id, c.state, g.id, g.status)
     from backend_calls c join generations g on g.id = c.generation_id
-    where c.ended_at is null and g.status in {_TERMINAL}
+    where c.ended_at is null and c.purpose = 'pose' and g.status in {_TERMINAL}
     union all
     select format('pose %s has %s calls that may be billed, and a budget of %s', pose_id, count(*), max(budget))
     from backend_calls where purpose = 'pose' and (state in ('used', 'rejected', 'uncertain') or billed_usd > 0)

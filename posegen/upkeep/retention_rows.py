@@ -144,8 +144,8 @@ def delete_unused_files(connection: Connection, *, age: timedelta, limit: int) -
     files = _forget_calls(
         connection,
         """
-        id in (select id from backend_calls where state <> 'used' and ended_at < now() - %s::interval
-                   and object_id is not null order by ended_at limit %s)
+        id in (select id from backend_calls where (state <> 'used' or purpose = 'replay')
+                   and ended_at < now() - %s::interval and object_id is not null order by ended_at limit %s)
         """,
         [age, limit],
     )

@@ -21,7 +21,7 @@ DISPATCHED = "dispatched"
 """The status of a claimed row, in every table of work."""
 
 _MOST_AT_ONCE = 1000
-_PROGRESS: LiteralString = "id, user_id, status, dispatch, batch, token, run_id, attempts, lost_leases"
+_PROGRESS: LiteralString = "id, user_id, status, dispatch, batch, token, run_id, worker_home, attempts, lost_leases"
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,11 @@ class Lease:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a row stands. `attempts`: attempts that ended with an error; `lost_leases`: workers that were lost."""
+    """Where a row stands.
+
+    `worker_home`: the folder in which the run holds its file lock; `attempts`: attempts that ended with an error;
+    `lost_leases`: workers that were lost.
+    """
 
     id: UUID
     user_id: UUID
@@ -56,6 +60,7 @@ class Progress:
     batch: UUID | None
     token: int
     run_id: str | None
+    worker_home: UUID | None
     attempts: int
     lost_leases: int
 

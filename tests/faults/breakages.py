@@ -18,8 +18,8 @@ from posegen.database.connection import Connection, Database
 from posegen.generations.asking import claims
 from posegen.generations.calling import keeping
 from posegen.generations.calling import rows as calling
-from posegen.generations.calling.caller import HostedCaller
 from posegen.generations.calling.rows import Call
+from posegen.generations.calling.sending import Sender
 from posegen.generations.making import checkpoint, recovery
 from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.making.poses import PosesMade
@@ -232,14 +232,14 @@ def _any_picture_will_do() -> None:
 
 
 def _sent_again_after_a_timeout() -> None:
-    def search(worker: HostedCaller, call: Call, order: Order) -> None:
-        worker._send(call, order, again_after=call.token)
+    def search(sender: Sender, call: Call, order: Order) -> None:
+        sender.send(call, order, again_after=call.token)
 
-    _put_in_place_of(HostedCaller, "_search", search)
+    _put_in_place_of(Sender, "search", search)
 
 
 def _absence_proves_that_a_stopped_sender_is_dead() -> None:
-    _put_in_place_of(HostedCaller, "_sender_is_dead", lambda *_: True)
+    _put_in_place_of(Sender, "_sender_is_dead", lambda *_: True)
 
 
 def _the_gate_comes_before_the_flag() -> None:

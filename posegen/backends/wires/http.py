@@ -6,7 +6,6 @@ Nothing is repeated and no redirect is followed here. httpx2 is imported with th
 from __future__ import annotations
 
 import json
-import re
 import socket
 import ssl
 import threading
@@ -16,7 +15,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpcore2
 import httpx2
@@ -29,10 +27,14 @@ from posegen.errors import (
     CallUnknown,
     ResponseTooLong,
 )
+from posegen.fetching.urls import is_of_domain, same_origin, shown
 from posegen.graphemes import shorten
 from posegen.proxies import proxy_for
 
 CONNECT_SECONDS = 5.0
+LOOK_SECONDS = 30.0
+# What a response that has begun is given beyond that, however slowly it comes: a whole picture may be in it.
+_BODY_SECONDS = 60.0
 _KEPT_OPEN = 8
 # After requests were broken off: a thread that was about to send another one has seen by then that it must not.
 _REFUSING_SECONDS = 5.0
@@ -95,7 +97,8 @@ class WireClient:
         base_url: of the wire.
         origins: further ones of its own.
         domain: of the provider, such as `bfl.ai`: its hosts over HTTPS are the wire's own, too.
-        seconds: how long one request may take without a byte.
+        seconds: how long a submit may take without a byte. Any other request takes `LOOK_SECONDS` at most: a far end
+            that hangs must not hold up a deadline.
     """
 
     def __init__(
@@ -110,21 +113,21 @@ class WireClient:
     ) -> None:
         self._auth = auth
         self._variable = variable
-        self._origins = frozenset(map(origin_of, (base_url, *origins)))
-        self._domain = None if domain is None else re.compile(rf"https://(?:[a-z0-9-]+\.)*{re.escape(domain)}:443")
+        self._own = (base_url, *origins)
+        self._domain = domain
         self._network = _Network()
-        timeout = httpx2.Timeout(seconds, connect=CONNECT_SECONDS)
+        self._seconds = seconds
         # A fresh connection for what must be sent once, which on one that is just being closed may be lost or not, and
         # for results: a response too many on a kept one would be taken for that of the next request.
         self._once, self._again = (
-            httpx2.Client(transport=_Transport(_pool(self._network, base_url, kept_open=kept)), timeout=timeout)
+            httpx2.Client(transport=_Transport(_pool(self._network, base_url, kept_open=kept)))
             for kept in (0, _KEPT_OPEN)
         )
 
     def is_own(self, url: str) -> bool:
         """Whether a URL that the far end has named leads to the wire's own origin: only there our key is sent."""
-        origin = origin_of(url)
-        return origin in self._origins or (self._domain is not None and self._domain.fullmatch(origin) is not None)
+        is_of_provider = self._domain is not None and is_of_domain(url, self._domain)
+        return is_of_provider or any(same_origin(url, own) for own in self._own)
 
     def send(
         self,
@@ -155,22 +158,27 @@ class WireClient:
             CallUnknown: the request may have reached it.
         """
         if not self.is_own(url):
-            raise CallUnknown(
-                f"The far end names {origin_of(url)}, which is not this wire's: the key is not sent there."
-            )
+            raise CallUnknown(f"The far end names {shown(url)}, which is not this wire's: the key is not sent there.")
         client = self._once if once else self._again
+        seconds = self._seconds if method == "POST" else min(self._seconds, LOOK_SECONDS)
+        timeout = httpx2.Timeout(seconds, connect=CONNECT_SECONDS)
+        ends = time.monotonic() + seconds + _BODY_SECONDS
         received = bytearray()
         try:
-            with client.stream(method, url, headers={**self._auth, **(headers or {})}, **body) as response:
+            with client.stream(
+                method, url, headers={**self._auth, **(headers or {})}, timeout=timeout, **body
+            ) as response:
                 for chunk in response.iter_bytes():
                     received += chunk
+                    if time.monotonic() > ends:
+                        raise CallUnknown(f"The response of {shown(url)} has not ended after {seconds:g} s.")
                     if len(received) > most_bytes:
-                        raise ResponseTooLong(f"The response of {origin_of(url)} is longer than {most_bytes:,} bytes.")
+                        raise ResponseTooLong(f"The response of {shown(url)} is longer than {most_bytes:,} bytes.")
                 return Response(response.status_code, dict(response.headers), bytes(received))
         except _NOT_SENT as failed:
-            raise CallNotSent(f"No connection to {origin_of(url)}: {_reason(failed)}") from failed
+            raise CallNotSent(f"No connection to {shown(url)}: {_reason(failed)}") from failed
         except _UNKNOWN as failed:
-            raise CallUnknown(f"No response from {origin_of(url)}: {_reason(failed)}") from failed
+            raise CallUnknown(f"No response from {shown(url)}: {_reason(failed)}") from failed
 
     def raise_for_status(self, response: Response) -> None:
         """Raise what a status other than 2xx means for a call.
@@ -206,22 +214,6 @@ class WireClient:
         """Close the connections."""
         self._once.close()
         self._again.close()
-
-
-def origin_of(url: str) -> str:
-    """Scheme, host and port.
-
-    >>> origin_of("https://queue.fal.run/fal-ai/flux?x=1")
-    'https://queue.fal.run:443'
-    """
-    try:
-        parts = urlsplit(url)
-        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
-    except ValueError:
-        return "an unreadable URL"
-    if parts.username is not None or parts.password is not None:
-        return "a URL with credentials"
-    return f"{parts.scheme}://{(parts.hostname or '').rstrip('.')}:{port}"
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -151,7 +151,7 @@ def resume_work(database: Database, generation_id: UUID, *, run_id: str) -> Leas
 # --- statements -------------------------------------------------------------------------------------------------------
 
 
-_COLLECTING: LiteralString = "from backend_calls c where c.state in ('accepted', 'delivered')"
+_COLLECTING: LiteralString = "from backend_calls c where c.purpose = 'pose' and c.state in ('accepted', 'delivered')"
 
 
 def any_waiting(connection: Connection) -> bool:
@@ -172,7 +172,7 @@ def any_under_way(connection: Connection, backend: str) -> bool:
 
 
 def any_to_collect(connection: Connection) -> bool:
-    """Whether a call of a hosted backend is accepted or delivered."""
+    """Whether a call for a pose is accepted or delivered."""
     return bool(value(connection, f"select exists (select {_COLLECTING})"))
 
 

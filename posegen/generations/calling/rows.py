@@ -6,9 +6,10 @@ the far end are written once and only forward, by whichever worker learns them, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal, LiteralString
 from uuid import UUID, uuid4
@@ -16,11 +17,11 @@ from uuid import UUID, uuid4
 from psycopg.types.json import Jsonb
 
 from posegen.backends.hosted import Accepted, AcceptedCall, Bill
+from posegen.backends.protocol import Recipe
 from posegen.database.connection import Connection
 from posegen.database.rows import changed, column, existing, many, one, value
 from posegen.database.texts import storable
 from posegen.error_codes import ErrorCode
-from posegen.work.queue import Lease
 
 Purpose = Literal["pose", "background", "replay"]
 
@@ -45,7 +46,7 @@ class Call:
     """A call as its row has it.
 
     `age`: seconds since it was sent, None while it is planned; `failures`: submits that certainly had no effect;
-    `object_*`: the delivered file.
+    `object_*`: the delivered file; `error`: what went wrong last.
     """
 
     id: UUID
@@ -69,6 +70,7 @@ class Call:
     object_store: str | None
     object_key: str | None
     object_sha256: str | None
+    error: str | None
 
     @property
     def file(self) -> tuple[str, str, str]:
@@ -85,12 +87,21 @@ class Call:
         return AcceptedCall(self.id, self.far_id, self.urls)
 
 
+@dataclass(frozen=True)
+class SentBy:
+    """Who sends an order. `token`: tells one send from others; `run`: whose file lock, in `home`, proves its death."""
+
+    token: int
+    run: str | None
+    home: UUID | None
+
+
 _OPEN: LiteralString = "('planned', 'sent', 'accepted', 'delivered')"
 _CALL: LiteralString = """
     c.id, c.pose_id, c.generation_id, c.attempt, c.backend, c.recipe, c.seed, c.state, c.token, c.sender_run,
     c.sender_home, c.failures, c.far_id, c.urls, c.sent_at,
     extract(epoch from clock_timestamp() - c.sent_at)::double precision as age,
-    c.facts, c.object_id, o.store as object_store, o.key as object_key, o.sha256 as object_sha256
+    c.facts, c.object_id, o.store as object_store, o.key as object_key, o.sha256 as object_sha256, c.error
 """
 
 
@@ -149,25 +160,25 @@ def take_place(connection: Connection, backend: str, *, most: int) -> bool:
 
 def plan(
     connection: Connection,
-    lease: Lease,
     pose: UUID,
+    recipe: Recipe,
     *,
+    generation: UUID,
+    token: int,
     attempt: int,
     budget: int,
-    recipe: Mapping[str, Any],
-    recipe_hash: str,
     purpose: Purpose = "pose",
 ) -> UUID:
     """Insert a call of which nothing has left yet; returns its id.
 
     Args:
         connection: in a transaction that holds the fence, and a place among the backend's calls.
-        lease: on the generation.
         pose: that it is for.
+        recipe: what is ordered.
+        generation: of the pose.
+        token: under which it is planned.
         attempt: which call of the pose it is, from 1.
         budget: how many calls of the pose may be billed.
-        recipe: as JSON.
-        recipe_hash: its digest.
         purpose: what the picture is for.
     """
     call_id = uuid4()
@@ -182,34 +193,33 @@ def plan(
             "id": call_id,
             "purpose": purpose,
             "pose": pose,
-            "generation": lease.id,
+            "generation": generation,
             "budget": budget,
             "attempt": attempt,
-            "backend": recipe["backend"],
-            "model": recipe["model"],
-            "recipe": Jsonb(recipe),
-            "recipe_hash": recipe_hash,
-            "seed": recipe["seed"],
-            "token": lease.token,
+            "backend": recipe.backend,
+            "model": recipe.model,
+            "recipe": Jsonb(recipe.to_json()),
+            "recipe_hash": recipe.digest(),
+            "seed": recipe.seed,
+            "token": token,
         },
     )
     return call_id
 
 
-def mark_sent(connection: Connection, call_id: UUID, lease: Lease, *, again_after: int | None = None) -> bool:
-    """Note that the request is about to leave, and which run sends it; of two workers only one can.
+def mark_sent(connection: Connection, call_id: UUID, sender: SentBy, *, again_after: int | None = None) -> bool:
+    """Note that the request is about to leave, and who sends it; of two senders only one can.
 
     `again_after`: the token under which it was sent before, for a call that certainly did not reach the far end.
     """
     statement = """
-        update backend_calls c set state = 'sent', sent_at = clock_timestamp(), token = g.token, sender_run = g.run_id,
-            sender_home = g.worker_home
-        from generations g
-        where c.id = %(id)s and g.id = c.generation_id and g.token = %(token)s
-            and (c.state = 'planned' and %(again_after)s::bigint is null
-                or c.state = 'sent' and c.far_id is null and c.token = %(again_after)s::bigint)
+        update backend_calls set state = 'sent', sent_at = clock_timestamp(), token = %(token)s, sender_run = %(run)s,
+            sender_home = %(home)s
+        where id = %(id)s
+            and (state = 'planned' and %(again_after)s::bigint is null
+                or state = 'sent' and far_id is null and token = %(again_after)s::bigint)
     """
-    return changed(connection, statement, {"id": call_id, "token": lease.token, "again_after": again_after}) == 1
+    return changed(connection, statement, {**vars(sender), "id": call_id, "again_after": again_after}) == 1
 
 
 # --- facts: written once, by any worker -------------------------------------------------------------------------------
@@ -218,11 +228,15 @@ def mark_sent(connection: Connection, call_id: UUID, lease: Lease, *, again_afte
 def unsend(connection: Connection, call_id: UUID, *, token: int, error: str) -> bool:
     """Note that nothing of a request has reached the far end; False when another worker has sent it since.
 
-    `token`: under which it was sent.
+    One that was cancelled meanwhile is settled by that. `token`: under which it was sent.
     """
     statement = """
-        update backend_calls set state = 'planned', sent_at = null, error = %s
-        where id = %s and state = 'sent' and token = %s and far_id is null
+        update backend_calls set error = %s,
+            state = case state when 'sent' then 'planned' else state end,
+            sent_at = case state when 'sent' then null else sent_at end,
+            settled_at = case state when 'sent' then null else clock_timestamp() end
+        where id = %s and token = %s and far_id is null
+            and (state = 'sent' or state = 'cancelled' and settled_at is null)
     """
     return changed(connection, statement, [storable(error), call_id, token]) == 1
 
@@ -288,6 +302,12 @@ def recorded_ids(connection: Connection, backend: str) -> frozenset[str]:
     return frozenset(column(connection, statement, [backend]))
 
 
+def billed(connection: Connection, call_id: UUID) -> Decimal | None:
+    """What a call has cost in US dollars; None when nothing says so."""
+    found: Decimal | None = value(connection, "select billed_usd from backend_calls where id = %s", [call_id])
+    return found
+
+
 def count_failure(connection: Connection, call_id: UUID) -> int:
     """Count a submit that had no effect; returns how many there were."""
     statement = "update backend_calls set failures = failures + 1 where id = %s returning failures"
@@ -349,14 +369,16 @@ def use(connection: Connection, call_id: UUID) -> int | None:
 
 def end_open(connection: Connection, pose: UUID) -> None:
     """Cancel the open call of a pose that has failed; what the far end may still be making is to be settled."""
-    connection.execute(
-        f"""
+    _cancel(connection, f"pose_id = %s and state in {_OPEN}", [pose])
+
+
+def _cancel(connection: Connection, which: LiteralString, values: Sequence[object]) -> int:
+    statement = f"""
         update backend_calls set state = 'cancelled', ended_at = clock_timestamp(),
             settled_at = case when state in ('planned', 'delivered') then clock_timestamp() end
-        where pose_id = %s and state in {_OPEN}
-        """,
-        [pose],
-    )
+        where {which}
+    """
+    return changed(connection, statement, values)
 
 
 # --- what no worker holds ---------------------------------------------------------------------------------------------
@@ -367,11 +389,19 @@ _UNATTENDED: LiteralString = """
             or c.state = 'accepted' and (g.status <> 'running' or g.lease_expires_at < now()))
         and (c.looked_at is null or c.looked_at < now() - interval '30 seconds')
 """
+_LEFT: LiteralString = f"purpose = 'replay' and state in {_OPEN} and planned_at < now() - interval '2 hours'"
+"""A replay that no process has gone on with for longer than any call may take."""
 
 
 def any_unattended(connection: Connection) -> bool:
     """Whether a call is to be settled, or may be finished at the far end while no worker holds its generation."""
-    return bool(value(connection, f"select exists (select {_UNATTENDED})"))
+    left = f"select from backend_calls where {_LEFT}"
+    return bool(value(connection, f"select exists (select {_UNATTENDED}) or exists ({left})"))
+
+
+def end_left_replays(connection: Connection) -> int:
+    """Cancel the calls of replays that no process goes on with; returns how many. Each would keep a place for ever."""
+    return _cancel(connection, _LEFT, [])
 
 
 def take_unattended(connection: Connection, *, limit: int) -> list[Call]:
@@ -387,13 +417,22 @@ def take_unattended(connection: Connection, *, limit: int) -> list[Call]:
     return many(connection, Call, statement, [limit])
 
 
-def settle(connection: Connection, call_id: UUID) -> None:
-    """Note that nothing more can be learned of an ended call."""
+def settle(connection: Connection, call_id: UUID, *, bill: Bill | None = None) -> None:
+    """Note that nothing more can be learned of an ended call. `bill`: what it has cost; what is known first counts."""
+    _bill(connection, call_id, bill)
     connection.execute(
-        "update backend_calls set settled_at = clock_timestamp() where id = %s and ended_at is not null", [call_id]
+        """
+        update backend_calls set settled_at = clock_timestamp()
+        where id = %s and ended_at is not null and settled_at is null
+        """,
+        [call_id],
     )
 
 
-def bill(connection: Connection, call_id: UUID, billed: Bill | None) -> None:
-    """Note what a call has cost; only what is known first counts."""
-    _bill(connection, call_id, billed)
+def doubt(connection: Connection, call_id: UUID, *, error: str) -> bool:
+    """Make a cancelled call uncertain that was sent and has no bill; False for any other."""
+    statement = """
+        update backend_calls set state = 'uncertain', error_code = %s, error = %s
+        where id = %s and state = 'cancelled' and sent_at is not null and billed_usd is null
+    """
+    return changed(connection, statement, [ErrorCode.BACKEND_UNCERTAIN, storable(error), call_id]) == 1

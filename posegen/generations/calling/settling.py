@@ -10,13 +10,16 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from posegen.backends.hosted import Accepted, Delivered, Failed, HostedBackend, Order, Refused
+from posegen.backends.hosted import Accepted, Delivered, Failed, HostedBackend, NotThere, Order, Refused, Waiting
 from posegen.backends.protocol import Recipe
-from posegen.errors import BackendError, BackendRejected, PosegenError, UnknownName
+from posegen.errors import BackendUnavailable, PosegenError, UnknownName
 from posegen.generations.calling import rows
-from posegen.generations.calling.control import control_map
+from posegen.generations.calling.collecting import look_at, try_to_cancel
+from posegen.generations.calling.control import control_of
 from posegen.generations.calling.keeping import keep_file, record_delivery
 from posegen.generations.calling.rows import Call
+from posegen.generations.calling.sending import sender_is_dead
+from posegen.generations.calling.worker import note_uncertain
 from posegen.studio import Studio
 from posegen.work.steps import Apart
 
@@ -25,6 +28,8 @@ log = structlog.get_logger(__name__)
 MOST_CALLS = 200
 # After which nothing more is learned of a call: providers forget requests within days.
 _LONGEST_SECONDS = 86_400.0
+# After which a far end that does not know a call is believed.
+_GONE_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ def settle_calls(studio: Studio, *, limit: int = MOST_CALLS) -> Settled:
     """
     done, apart = Settled(), Apart()
     with studio.database.transaction() as connection:
+        rows.end_left_replays(connection)
         calls = rows.take_unattended(connection, limit=limit)
     for call in calls:
         with apart.each():
@@ -62,53 +68,72 @@ def _settle_one(studio: Studio, call: Call) -> str:
         backend = studio.open_hosted(call.backend)
     except UnknownName:
         return _leave(studio, call)
-    ended = call.state not in ("sent", "accepted")
     if call.far_id is None:
         return _search(studio, backend, call)
-    cancelled = False
+    ended = call.state not in ("sent", "accepted")
+    removed = try_to_cancel(backend, call) if ended else None
     try:
-        cancelled = ended and backend.cancel(call.accepted)
-        seen = backend.look(call.accepted)
-    except BackendRejected as refused:
-        seen = Refused(refused.code, str(refused))
-    except BackendError as silent:
+        seen = look_at(backend, call)
+    except BackendUnavailable as silent:
         log.info("no word of a call", call=str(call.id), reason=str(silent))
-        return _leave(studio, call)
+        seen = Waiting()
     if isinstance(seen, Delivered):
         stored = keep_file(studio, call, seen.data)
         with studio.database.transaction() as connection:
             record_delivery(connection, studio, backend.description, call, stored, seen)
         return "collected"
-    if isinstance(seen, Refused | Failed) or cancelled:
-        if ended:
-            with studio.database.transaction() as connection:
-                rows.bill(connection, call.id, seen.bill if isinstance(seen, Refused) else None)
-                rows.settle(connection, call.id)
-        return "cancelled" if cancelled else "left"
-    return _leave(studio, call)
+    if not ended:
+        return "left"
+    if removed or isinstance(seen, Refused) or (isinstance(seen, Failed) and not seen.billed):
+        with studio.database.transaction() as connection:
+            rows.settle(connection, call.id, bill=seen.bill if isinstance(seen, Refused) else None)
+        return "cancelled" if removed else "left"
+    # A far end that has lost sight of a call for a moment says so only at first.
+    is_gone = isinstance(seen, Failed) and (call.age or 0) >= _GONE_SECONDS
+    return _give_up(studio, call) if is_gone else _leave(studio, call)
 
 
 def _search(studio: Studio, backend: HostedBackend, call: Call) -> str:
     """An ended call without the far end's id: it may have reached the far end all the same."""
     try:
         recipe = Recipe.from_json(call.recipe or {})
-        control = None if recipe.control_kind is None else control_map(studio, recipe.pose, recipe.control_kind)
-        order = Order(call.id, recipe, control, call.sent_at, call.age or 0.0)
+        order = Order(call.id, recipe, control_of(studio, recipe), call.sent_at, call.age or 0.0)
         with studio.database.transaction() as connection:
             recorded = rows.recorded_ids(connection, call.backend)
         found = backend.find(order, recorded)
     except (PosegenError, KeyError, TypeError, ValueError) as failure:
         log.info("call not found", call=str(call.id), reason=str(failure))
         return _leave(studio, call)
-    if not isinstance(found, Accepted):
-        return _leave(studio, call)
-    with studio.database.transaction() as connection:
-        rows.accept(connection, call.id, found)
-    return "left"
+    if isinstance(found, Accepted):
+        with studio.database.transaction() as connection:
+            rows.accept(connection, call.id, found)
+        return "left"
+    if isinstance(found, NotThere):
+        if sender_is_dead(studio, call) or _is_old(call):
+            with studio.database.transaction() as connection:
+                rows.settle(connection, call.id)
+        return "left"
+    # A submit may take as long as a call, and its worker notes the response also after the call has ended.
+    cannot_tell = (call.age or 0) >= 2 * studio.backend_rule.call_seconds
+    return _give_up(studio, call) if cannot_tell else _leave(studio, call)
 
 
 def _leave(studio: Studio, call: Call) -> str:
-    if (call.age or _LONGEST_SECONDS) >= _LONGEST_SECONDS:
-        with studio.database.transaction() as connection:
-            rows.settle(connection, call.id)
+    return _give_up(studio, call) if _is_old(call) else "left"
+
+
+def _is_old(call: Call) -> bool:
+    return (call.age or _LONGEST_SECONDS) >= _LONGEST_SECONDS
+
+
+def _give_up(studio: Studio, call: Call) -> str:
+    """Nothing more can be learned of a call; one that the provider may have made is uncertain, and not forgotten."""
+    why = (
+        f"Call {call.id} of backend {call.backend} was cancelled after it had been sent, and whether it was made "
+        "cannot be told. Look it up at the provider."
+    )
+    with studio.database.transaction() as connection:
+        rows.settle(connection, call.id)
+        if rows.doubt(connection, call.id, error=why):
+            note_uncertain(connection, call, why)
     return "left"

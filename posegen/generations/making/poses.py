@@ -96,11 +96,13 @@ def make_poses(studio: Studio, lease: Lease, keeper: LeaseKeeper) -> PosesMade:
             try:
                 begun = [threads.submit(copy_context().run, make, pose) for pose in todo]
                 wait(begun, return_when=FIRST_EXCEPTION)
-            finally:
-                # An interrupt in the main thread or an error in one pose: poses in hand are finished, no other begins.
+                # An error in one pose: poses in hand are finished, because what a provider makes is paid for.
                 stop.set()
-                if len(begun) < len(todo) or not all(each.done() for each in begun):
-                    maker.break_off()
+                wait(begun)
+            except BaseException:  # the process is asked to stop
+                stop.set()
+                maker.break_off()
+                raise
         return _summary(begun)
 
 

@@ -1,6 +1,7 @@
-"""Rendering a picture again from its recipe, to see whether it is the same. Nothing is stored and nothing charged.
+"""Rendering a picture again from its recipe, to see whether it is the same. No customer has or pays for the result.
 
 The same lock file on the same family of processors gives the same bytes; elsewhere the last bit of a number may differ.
+A hosted backend makes it in a call of its own, which the operator pays for: `posegen.generations.calling.replaying`.
 """
 
 from __future__ import annotations
@@ -8,14 +9,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 
+from posegen.backends.description import Description
 from posegen.backends.protocol import Backend, Recipe
 from posegen.errors import InvalidPose, PoseUnknown, ReplayRefused, UnknownName
+from posegen.generations.calling import rows as calls
+from posegen.generations.calling.control import control_of
+from posegen.generations.calling.replaying import call_again, end_replay
 from posegen.generations.rows import recipes
 from posegen.generations.rows.recipes import StoredRecipe
 from posegen.images.pixels import Pixels
@@ -39,7 +45,8 @@ class Replay:
 
     `made_with`, `replayed_with`: versions of the backend; `recipe_is_whole`: whether the stored recipe still has the
     hash that was recorded; `psnr`: dB over all channels, None unless the pixels differ; `largest_difference`: levels
-    of 255; `changed`: the share of pixels that differ, 0 to 1; `pixels`: the picture of today.
+    of 255; `changed`: the share of pixels that differ, 0 to 1; `pixels`: the picture of today; `seeds`: whether the
+    backend gives the same picture for the same seed; `call`: of a hosted backend, with `billed_usd`.
     """
 
     pose_id: UUID
@@ -53,13 +60,28 @@ class Replay:
     largest_difference: int
     changed: float
     pixels: Pixels
+    seeds: bool = True
+    call: UUID | None = None
+    billed_usd: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class _Rendered:
+    """A picture of today. `version`: of the backend that made it."""
+
+    pixels: Pixels
+    version: str
+    seeds: bool
+    call: UUID | None = None
+    billed_usd: Decimal | None = None
 
 
 def replay(studio: Studio, pose_id: UUID, *, billed: bool = False) -> Replay:
     """Render a completed pose again and compare it with its stored image.
 
-    `billed`: whether a backend that bills each call may be called. A backend of another version renders all the same,
-    as that version. Raises `PoseUnknown`, `ReplayRefused`, `BackendError`, and `StorageError` for the stored image.
+    `billed`: whether a backend that bills each call may be called. A backend of another version renders all the same:
+    a drawing one as that version, a hosted one is sent the recipe as it is. Raises `PoseUnknown`, `ReplayRefused`,
+    `BackendError`, `ReplayHeldBack`, `ImageInvalid`, and `StorageError` for the stored image.
     """
     with studio.database.transaction() as connection:
         stored = recipes.stored_recipe(connection, pose_id)
@@ -68,25 +90,31 @@ def replay(studio: Studio, pose_id: UUID, *, billed: bool = False) -> Replay:
     if stored.recipe is None or stored.recipe_hash is None or stored.image is None:
         raise ReplayRefused(f"Pose {pose_id} is {stored.status}: there is no picture of it yet that could be compared.")
     recipe = _recipe(pose_id, stored.recipe)
-    backend = _backend(studio, pose_id, recipe, billed=billed)
-    file = studio.read(*stored.image)
-    pixels = backend.render(replace(recipe, backend_version=backend.version)).pixels
-    check_pixels(pixels, recipe.width, recipe.height)
-    before = open_image(file)
-    likeness = _likeness(stored, recipe, before, pixels)
-    psnr, largest, changed = (None, 0, 0.0) if likeness is not Likeness.DIFFERENT else differences(before, pixels)
+    before = open_image(studio.read(*stored.image))
+    if recipe.model is None:
+        rendered = _drawn(_backend(studio, pose_id, recipe, billed=billed), recipe)
+    else:
+        rendered = _called(studio, stored, recipe, billed=billed)
+    likeness = _likeness(stored, recipe, before, rendered.pixels)
+    is_different = likeness is Likeness.DIFFERENT
+    psnr, largest, changed = differences(before, rendered.pixels) if is_different else (None, 0, 0.0)
+    if rendered.call is not None:
+        end_replay(studio, rendered.call)
     return Replay(
         pose_id=pose_id,
         recipe_hash=stored.recipe_hash,
         backend=recipe.backend,
         made_with=recipe.backend_version,
-        replayed_with=backend.version,
+        replayed_with=rendered.version,
         recipe_is_whole=recipe.digest() == stored.recipe_hash,
         likeness=likeness,
         psnr=psnr,
         largest_difference=largest,
         changed=changed,
-        pixels=pixels,
+        pixels=rendered.pixels,
+        seeds=rendered.seeds,
+        call=rendered.call,
+        billed_usd=rendered.billed_usd,
     )
 
 
@@ -113,6 +141,12 @@ def _recipe(pose_id: UUID, values: Mapping[str, Any]) -> Recipe:
         ) from unreadable
 
 
+def _drawn(backend: Backend, recipe: Recipe) -> _Rendered:
+    pixels = backend.render(replace(recipe, backend_version=backend.version)).pixels
+    check_pixels(pixels, recipe.width, recipe.height)
+    return _Rendered(pixels, backend.version, backend.capabilities.seeds)
+
+
 def _backend(studio: Studio, pose_id: UUID, recipe: Recipe, *, billed: bool) -> Backend:
     backend = studio.open_backend(recipe.backend)
     if backend.capabilities.costs_money and not billed:
@@ -120,6 +154,36 @@ def _backend(studio: Studio, pose_id: UUID, recipe: Recipe, *, billed: bool) -> 
             f"Pose {pose_id} was made by {recipe.backend}, which bills every picture: say --billed to pay for it again."
         )
     return backend
+
+
+def _called(studio: Studio, stored: StoredRecipe, recipe: Recipe, *, billed: bool) -> _Rendered:
+    backend = studio.open_hosted(recipe.backend)
+    description = backend.description
+    if not stored.has_ended:
+        raise ReplayRefused(
+            f"Generation {stored.generation_id} of pose {stored.pose_id} is at work: replay when it has ended."
+        )
+    if recipe.model != description.model:
+        raise ReplayRefused(
+            f"Pose {stored.pose_id} was made with the model {recipe.model}; backend {recipe.backend} has "
+            f"{description.model} now. Configure the model of then to replay the pose."
+        )
+    if description.capabilities.costs_money and not billed:
+        raise ReplayRefused(
+            f"Pose {stored.pose_id} was made by {recipe.backend}, which bills every picture{_price(description)}: say "
+            "--billed to pay for it again."
+        )
+    control = control_of(studio, recipe)
+    replayed = call_again(studio, backend, recipe, control, pose=stored.pose_id, generation=stored.generation_id)
+    with studio.database.transaction() as connection:
+        billed_usd = calls.billed(connection, replayed.call)
+    return _Rendered(replayed.pixels, description.version, description.capabilities.seeds, replayed.call, billed_usd)
+
+
+def _price(description: Description) -> str:
+    if description.price is None:
+        return ", at a price that is on no list"
+    return f" ({description.price:f} USD by the price list of {description.price_date})"
 
 
 def _likeness(stored: StoredRecipe, recipe: Recipe, before: Pixels, after: Pixels) -> Likeness:

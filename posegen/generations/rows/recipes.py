@@ -13,9 +13,14 @@ from posegen.database.rows import many, one
 
 @dataclass(frozen=True)
 class StoredRecipe:
-    """A pose and its recipe, as far as it came. `asked_at`: when its generation was asked for."""
+    """A pose and its recipe, as far as it came.
+
+    `has_ended`: whether its generation has; `asked_at`: when that was asked for.
+    """
 
     pose_id: UUID
+    generation_id: UUID
+    has_ended: bool
     status: str
     recipe: dict[str, Any] | None
     recipe_hash: str | None
@@ -56,9 +61,11 @@ class KnownFile:
 def stored_recipe(connection: Connection, pose_id: UUID) -> StoredRecipe | None:
     """The recipe of a pose, or None when there is no such pose."""
     statement = """
-        select p.id as pose_id, p.status, p.recipe, p.recipe_hash, o.store as image_store, o.key as image_key,
-               o.sha256 as image_sha256, r.created_at as asked_at
+        select p.id as pose_id, p.generation_id, g.finished_at is not null as has_ended, p.status, p.recipe,
+               p.recipe_hash, o.store as image_store, o.key as image_key, o.sha256 as image_sha256,
+               r.created_at as asked_at
         from generated_poses p
+        join generations g on g.id = p.generation_id
         join generation_requests r on r.id = p.generation_id
         left join objects o on o.id = p.image_object
         where p.id = %s

@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 
 from posegen.backends.mannequin import Mannequin
+from posegen.backends.registry import Backends
 from posegen.generations.rows.poses import pose_id
 from posegen.images.validation import open_image
-from tests.builders import execute, finished
+from posegen.settings import load_settings
+from posegen.work.commit_points import KILLED, CommitPoint
+from tests.builders import execute, finished, rows
+from tests.forked_commands import forked_commands
+from tests.wires.far_end import FarEnd
 
 
 @pytest.fixture
@@ -57,3 +62,76 @@ def test_a_pose_that_does_not_exist_is_a_mistake(posegen, studio):
 
     assert answer.code == 1
     assert f"There is no generated pose {unknown}" in answer.err
+
+
+@pytest.fixture
+def far_end(monkeypatch):
+    """Of the wire `fal`; the settings lead there."""
+    with FarEnd.fal(seconds=0.1) as far_end:
+        monkeypatch.setenv("FAL_KEY", far_end.key)
+        monkeypatch.setenv("FAL_BASE_URL", far_end.base_url)
+        yield far_end
+
+
+@pytest.fixture
+def photograph(studio, far_end):
+    """A pose that the far end was paid for."""
+    backends = Backends.of(load_settings())
+    photographing = replace(studio, open_hosted=backends.open_hosted, describe=backends.descriptions.get)
+    pose = pose_id(finished(photographing, seed=9, backend="fal"), 0)
+    backends.close()
+    return pose
+
+
+def test_a_photograph_is_paid_for_again_only_when_told_so(posegen, far_end, photograph):
+    refused = posegen("replay", photograph, width=300)
+
+    assert refused.code == 1
+    assert "bills every picture (0.075 USD by the price list of 2026-11-29): say --billed" in refused.err
+    assert len(far_end.ledger.submissions()) == 1
+
+    again = posegen("replay", photograph, "--billed", width=300)
+
+    assert (again.code, len(far_end.ledger.submissions())) == (0, 2)
+    assert again.out.startswith("Identical")
+    assert ": 0.075 USD.\n" in again.out
+    calls = posegen("calls", "--json").json
+    assert [(call["purpose"], call["state"]) for call in calls] == [("replay", "used"), ("pose", "used")]
+    assert "replay" in posegen("calls", width=250).out
+
+
+def test_another_photograph_is_said_to_be_expected(posegen, studio, photograph):
+    execute(studio.database, "update generated_poses set recipe = jsonb_set(recipe, '{seed}', '10')")
+
+    answer, as_json = (posegen("replay", photograph, "--billed", *options) for options in ((), ("--json",)))
+
+    assert answer.code == as_json.code == 1
+    assert "That is expected: a hosted model need not give the same picture" in " ".join(answer.out.split())
+    assert (as_json.json["likeness"], as_json.json["billed_usd"], as_json.json["seeds"]) == (
+        "different",
+        "0.075000",
+        True,
+    )
+
+
+@pytest.fixture
+def process(database, home, far_end):
+    """The command in a process of its own, which can be killed."""
+    variables = {"DATABASE_URL": database.url, "POSEGEN_HOME": str(home), "POSEGEN_BACKEND_SECONDS": "5"}
+    with forked_commands(variables) as forked:
+        yield forked
+
+
+@pytest.mark.parametrize("point", [CommitPoint.AFTER_MARK, CommitPoint.AFTER_SUBMIT, CommitPoint.WHILE_WAITING])
+def test_after_a_kill_the_same_command_goes_on_with_the_call_and_pays_once(
+    process, database, far_end, photograph, point
+):
+    killed = process("replay", photograph, "--billed", POSEGEN_KILL_AT=point)
+    assert killed.code == KILLED
+
+    again = process("replay", photograph, "--billed")
+
+    assert again.code == 0, again.err
+    assert len(far_end.ledger.submissions()) == 2, "the pose, and its replay"
+    calls = rows(database, "select state, attempt, sent_at from backend_calls where purpose = 'replay'")
+    assert [(call["state"], call["attempt"]) for call in calls] == [("used", 1)]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posegen.errors import FetchRefused
-from posegen.fetching.urls import ForeignUrl, parse, same_origin
+from posegen.fetching.urls import ForeignUrl, is_of_domain, parse, same_origin
 
 
 @pytest.mark.parametrize(
@@ -130,3 +130,21 @@ def test_urls_of_other_origins(url: str) -> None:
 def test_a_private_base_has_an_origin_with_its_port() -> None:
     assert same_origin("http://127.0.0.1:9000/requests/1", "http://127.0.0.1:9000")
     assert not same_origin("http://127.0.0.1:9001/requests/1", "http://127.0.0.1:9000")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://bfl.ai/", "https://api.eu1.bfl.ai/v1/get_result?id=1", "https://API.BFL.AI./"]
+)
+def test_hosts_of_a_domain(url: str) -> None:
+    assert is_of_domain(url, "bfl.ai")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("https://notbfl.ai/", "https://bfl.ai.evil.example/", "http://api.bfl.ai/", "https://api.bfl.ai:444/"),
+        *("https://bfl.ai@evil.example/", "https://user@api.bfl.ai/", "https://evil.example/bfl.ai", ""),
+    ],
+)
+def test_hosts_of_other_domains(url: str) -> None:
+    assert not is_of_domain(url, "bfl.ai")

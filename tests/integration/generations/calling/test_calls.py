@@ -24,7 +24,7 @@ from posegen.errors import (
     StoreFull,
 )
 from posegen.generations.asking import claims
-from posegen.generations.calling import caller
+from posegen.generations.calling import caller, collecting, sending, worker
 from posegen.generations.calling import rows as calling
 from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.making.poses import make_poses
@@ -59,8 +59,10 @@ class Killed(BaseException):
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch):
-    for name in ("_STEP_SECONDS", "_FIRST_LOOK", "_LONGEST_LOOK", "_SEARCH_SECONDS"):
-        monkeypatch.setattr(caller, name, 0.02)
+    monkeypatch.setattr(worker, "STEP_SECONDS", 0.02)
+    monkeypatch.setattr(sending, "_SEARCH_SECONDS", 0.02)
+    for name in ("_FIRST_LOOK", "_LONGEST_LOOK"):
+        monkeypatch.setattr(collecting, name, 0.02)
 
 
 @pytest.fixture
@@ -169,11 +171,11 @@ def test_as_many_calls_are_out_as_the_backend_takes_over_all_workers(studio, far
 
     far_end.before, far_end.looks = note, 3
     leases = [asked(studio, poses=4), asked(studio, poses=4)]
-    workers = [threading.Thread(target=make, args=(studio, lease)) for lease in leases]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    threads = [threading.Thread(target=make, args=(studio, lease)) for lease in leases]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
     assert states(studio) == ["used"] * 8
     assert most[0] == 3
@@ -202,8 +204,12 @@ def kill_at(monkeypatch, point):
         if here == point:
             raise Killed
 
-    monkeypatch.setattr(caller, "reached", reached)
-    return lambda: monkeypatch.setattr(caller, "reached", lambda _: None)
+    def put(replacement):
+        for module in (caller, sending, collecting):
+            monkeypatch.setattr(module, "reached", replacement)
+
+    put(reached)
+    return lambda: put(lambda _: None)
 
 
 @pytest.mark.parametrize(
