@@ -29,6 +29,11 @@ class Description:
         on_uncertain: what follows when it cannot be told whether a call was made: the pose fails, or another call.
         resend_is_safe: the far end knows our id of a call, and makes it once however often it is sent.
         recommended_scale: the control scale that the model's maker recommends, which a control weight of 1 stands for.
+        largest_scale: the largest one that the model takes; None for one that takes every scale of a control weight.
+        prompt_family: whose template prompts follow: `flux`, `gpt-image`, `sdxl` or `other`.
+        revision: of the model, for recipes; empty where its maker names none.
+        steps: that the model is asked for; None for its default.
+        guidance: that the model is asked for; None for its default.
     """
 
     name: str
@@ -43,6 +48,11 @@ class Description:
     on_uncertain: OnUncertain = "fail"
     resend_is_safe: bool = False
     recommended_scale: float = 1.0
+    largest_scale: float | None = None
+    prompt_family: str = "other"
+    revision: str = ""
+    steps: int | None = None
+    guidance: float | None = None
 
     @property
     def is_hosted(self) -> bool:

@@ -48,10 +48,13 @@ def _configured(settings: Settings) -> Iterator[tuple[Description, _Open]]:
     if settings.huggingface_api_key is not None:
         yield HUGGINGFACE, _open_router
         if settings.huggingface_endpoint_url is not None:
-            yield _endpoint(settings.huggingface_endpoint_url), _open_endpoint
+            yield _endpoint(settings.huggingface_endpoint_url, settings.huggingface_endpoint_control), _open_endpoint
     if settings.openai_api_key is not None:
         yield _openai(settings), _open_openai
 
+
+AS_INPUT = "inputs"
+"""The control map is an endpoint's input picture, and the prompt a parameter: the task image-to-image."""
 
 # --- descriptions -----------------------------------------------------------------------------------------------------
 
@@ -64,11 +67,18 @@ FAL = Description(
     wire="fal",
     model="fal-ai/flux-general",
     version="flux-general-1",
-    capabilities=_HOSTED(largest_side=2048, control_kinds=("openpose", "depth"), negative_prompt=True),
+    capabilities=_HOSTED(
+        largest_side=2048,
+        control_kinds=("openpose", "depth"),
+        control_weight=True,
+        control_span=True,
+        negative_prompt=True,
+    ),
     licence="flux-1-dev",
     price=Decimal("0.075"),
     price_date="2026-11-29",
     recommended_scale=0.7,
+    prompt_family="flux",
 )
 
 BFL = Description(
@@ -76,13 +86,14 @@ BFL = Description(
     wire="bfl",
     model="flux-2-pro",
     version="flux-2-pro-1",
-    capabilities=_HOSTED(largest_side=2048, control_kinds=("openpose", "depth")),
+    capabilities=_HOSTED(largest_side=2048, control_kinds=("openpose", "depth"), references=8),
     licence="bfl-api-terms",
     # The first megapixel, and one of the reference image.
     price=Decimal("0.045"),
     price_date="2026-11-29",
     # As many as BFL runs at once for one account.
     concurrency=24,
+    prompt_family="flux",
 )
 
 HUGGINGFACE = Description(
@@ -90,21 +101,34 @@ HUGGINGFACE = Description(
     wire="fal",
     model="fal-ai/flux-kontext/dev",
     version="flux-kontext-dev-1",
-    capabilities=_HOSTED(largest_side=1024, control_kinds=("openpose", "depth")),
+    capabilities=_HOSTED(largest_side=1024, control_kinds=("openpose", "depth"), references=1),
     licence="flux-1-kontext-dev",
     price=Decimal("0.025"),
     price_date="2026-11-29",
+    prompt_family="flux",
 )
 
 
-def _endpoint(url: str) -> Description:
-    """An endpoint is rented by the hour: a call costs nothing more, so that a lost one is made again."""
+def _endpoint(url: str, control: str) -> Description:
+    """An endpoint is rented by the hour: a call costs nothing more, so that a lost one is made again.
+
+    `control`: the parameter that its handler takes the control map in, or `AS_INPUT`.
+    """
+    guided = control != AS_INPUT
     return Description(
         name="huggingface-endpoint",
         wire="huggingface-endpoint",
         model=url.partition("://")[2].rstrip("/"),
         version="endpoint-1",
-        capabilities=_HOSTED(largest_side=2048, costs_money=False, control_kinds=("openpose",), negative_prompt=True),
+        capabilities=_HOSTED(
+            largest_side=2048,
+            costs_money=False,
+            control_kinds=("openpose",),
+            control_weight=guided,
+            control_span=guided,
+            references=0 if guided else 1,
+            negative_prompt=True,
+        ),
         on_uncertain="call_again",
     )
 
@@ -126,13 +150,16 @@ def _openai(settings: Settings) -> Description:
     )
     if not _is_of_openai(model):
         return described(
-            capabilities=_HOSTED(largest_side=2048, control_kinds=("openpose", "depth"), negative_prompt=True)
+            capabilities=_HOSTED(
+                largest_side=2048, control_kinds=("openpose", "depth"), references=1, negative_prompt=True
+            )
         )
     return described(
         capabilities=_HOSTED(
-            largest_side=1536, control_kinds=("openpose", "depth"), seeds=False, longest_prompt=32_000
+            largest_side=1536, control_kinds=("openpose", "depth"), references=16, seeds=False, longest_prompt=32_000
         ),
         licence="openai-api-terms",
+        prompt_family="gpt-image",
         # 1,056 tokens of a square picture of medium quality, at 40 dollars a million.
         price=Decimal("0.042"),
         price_date="2026-11-29",

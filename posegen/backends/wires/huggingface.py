@@ -17,6 +17,7 @@ from typing import Any
 
 from posegen.backends.description import Description
 from posegen.backends.hosted import Delivered, Order
+from posegen.backends.wires.catalogue import AS_INPUT
 from posegen.backends.wires.fal import Fal
 from posegen.backends.wires.files import LONGEST_FILE
 from posegen.backends.wires.http import WireClient
@@ -25,8 +26,6 @@ from posegen.errors import BackendRejected, CallUnknown, ResponseTooLong
 from posegen.fetching.fetcher import Fetcher
 
 ROUTER_URL = "https://router.huggingface.co"
-AS_INPUT = "inputs"
-"""The control map is the endpoint's input picture, and the prompt a parameter: the task image-to-image."""
 
 _DOOR = "/fal-ai"
 _QUEUE = "?_subdomain=queue"
