@@ -266,6 +266,12 @@ class BackendRefusedContent(BackendRejected):
     code = ErrorCode.INAPPROPRIATE_PROMPT
 
 
+class ControlUnusable(BackendRejected):
+    """The map that has to show the pose cannot be read, or shows none."""
+
+    code = ErrorCode.CONTROL_UNUSABLE
+
+
 class BackendRetriesExceeded(BackendError):
     """The backend serves other recipes, but fails on this one every time."""
 

@@ -234,6 +234,10 @@ class Settings(BaseSettings):
         le=10,
         description="Further pictures of a hosted backend that may be paid for when one did not pass.",
     )
+    posegen_control_missing: Literal["fail", "drop"] = Field(
+        default="fail",
+        description="What follows when a control map cannot be read: its poses fail, or it is left out and named.",
+    )
     posegen_thumbnails: str = Field(
         default="400.webp",
         max_length=200,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 from uuid import UUID
 
 from posegen.accounts import quota
@@ -14,6 +15,7 @@ from posegen.backends.protocol import Backend
 from posegen.backends.registry import Backends, open_backend
 from posegen.database.connection import Connection, Database
 from posegen.errors import ObjectCorrupt, ObjectExists, StoreUnknown, UnknownName
+from posegen.fetching.fetcher import Fetcher
 from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize, thumbnail_sizes
 from posegen.objects import rows as objects
 from posegen.objects import stores as store_rows
@@ -51,6 +53,8 @@ class Studio:
         backend_rule: how backends are called.
         quality_retries: pictures with another seed after one that did not pass.
         paid_retries: the same for a hosted backend, which bills each.
+        control_missing: what follows when a control map cannot be read: `fail`, or `drop` to leave it out.
+        fetcher: reads the URLs of customers.
         worker_home: where its runs prove that they live.
         thumbnails: of each pose, the first one is that of its row.
     """
@@ -67,6 +71,8 @@ class Studio:
     backend_rule: BackendRule = field(default_factory=BackendRule)
     quality_retries: int = 2
     paid_retries: int = 1
+    control_missing: Literal["fail", "drop"] = "fail"
+    fetcher: Fetcher = field(default_factory=Fetcher)
     worker_home: WorkerHome | None = None
     thumbnails: tuple[ThumbnailSize, ...] = (STANDARD,)
 
@@ -97,6 +103,8 @@ class Studio:
             backend_rule=BackendRule.of(settings),
             quality_retries=settings.posegen_quality_retries,
             paid_retries=settings.posegen_paid_retries,
+            control_missing=settings.posegen_control_missing,
+            fetcher=Fetcher.of(settings),
             worker_home=WorkerHome(settings.workers_path),
             thumbnails=thumbnail_sizes(settings.posegen_thumbnails),
         )

@@ -40,6 +40,7 @@ DESCRIPTION = Description(
         costs_money=True,
         photographic=True,
         control_kinds=("openpose",),
+        control_weight=True,
     ),
     licence="test",
     price=PRICE,

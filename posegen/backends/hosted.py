@@ -20,6 +20,8 @@ from posegen.errors import CallUnknown
 from posegen.poses.control_maps import MapKind
 
 _LONGEST_TEXT = 2_000
+UNREADABLE_SEED = "unreadable_seed"
+"""The fact that holds a seed which is no whole number, or one that JSON does not carry exactly."""
 BillSource = Literal["response", "invoice", "price_list"]
 
 

@@ -53,19 +53,21 @@ def flux_general(order: Order, scale: float) -> dict[str, Any]:
             "control_image_url": _data_uri(order.control.data),
             "control_mode": "pose" if order.control.kind == "openpose" else order.control.kind,
             "conditioning_scale": scale,
+            **_given(start_percentage=order.recipe.control_start, end_percentage=order.recipe.control_end),
         }
         given["controlnet_unions"] = [{"path": _CONTROL_UNION, "controls": [control]}]
     if order.recipe.negative_prompt is not None:
         given |= {"negative_prompt": order.recipe.negative_prompt, "use_real_cfg": True}
-    return given
+    return given | _given(num_inference_steps=order.recipe.steps, guidance_scale=order.recipe.guidance)
 
 
 def z_image(order: Order, scale: float) -> dict[str, Any]:
     """Z-Image-Turbo with a ControlNet, as `fal-ai/z-image/turbo/controlnet` takes it."""
     given = _common(order)
     if order.control is not None:
-        given |= {"image_url": _data_uri(order.control.data), "preprocess": "none", "control_scale": min(scale, 1.0)}
-    return given
+        given |= {"image_url": _data_uri(order.control.data), "preprocess": "none", "control_scale": scale}
+        given |= _given(control_start=order.recipe.control_start, control_end=order.recipe.control_end)
+    return given | _given(num_inference_steps=order.recipe.steps)
 
 
 def kontext(order: Order, scale: float) -> dict[str, Any]:  # noqa: ARG001 - a reference image has no scale
@@ -73,7 +75,12 @@ def kontext(order: Order, scale: float) -> dict[str, Any]:  # noqa: ARG001 - a r
     given = _unsized(order)
     if order.control is not None:
         given |= {"image_url": _data_uri(order.control.data), "resolution_mode": "match_input"}
-    return given
+    return given | _given(num_inference_steps=order.recipe.steps, guidance_scale=order.recipe.guidance)
+
+
+def _given(**fields: float | None) -> dict[str, float]:
+    """The fields that have a value; without one the model has its own."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _common(order: Order) -> dict[str, Any]:

@@ -78,6 +78,11 @@ class Endpoint(Synchronous):
         parameters: dict[str, Any] = {"seed": recipe.seed}
         if recipe.negative_prompt is not None:
             parameters["negative_prompt"] = recipe.negative_prompt
+        # The names of diffusers' pipelines, which handlers pass on.
+        optional = {"num_inference_steps": recipe.steps, "guidance_scale": recipe.guidance}
+        if order.control is not None and self.control != AS_INPUT:
+            optional |= {"control_guidance_start": recipe.control_start, "control_guidance_end": recipe.control_end}
+        parameters |= {name: value for name, value in optional.items() if value is not None}
         if order.control is None:
             return {"inputs": recipe.prompt, "parameters": parameters | size}
         control = base64.b64encode(order.control.data).decode()

@@ -90,6 +90,12 @@ class OpenAI(Synchronous):
             fields["seed"] = recipe.seed
         if can.negative_prompt and recipe.negative_prompt is not None:
             fields["negative_prompt"] = recipe.negative_prompt
+        # OpenAI's own models take neither, and their description names none.
+        fields |= {
+            name: value
+            for name, value in (("num_inference_steps", recipe.steps), ("guidance_scale", recipe.guidance))
+            if value is not None
+        }
         return fields
 
     def _refusal(self, response: Response) -> Refused | None:

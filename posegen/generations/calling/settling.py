@@ -14,7 +14,7 @@ from posegen.backends.hosted import Accepted, Delivered, Failed, HostedBackend, 
 from posegen.backends.protocol import Recipe
 from posegen.errors import BackendError, BackendRejected, PosegenError, UnknownName
 from posegen.generations.calling import rows
-from posegen.generations.calling.control import control_map
+from posegen.generations.calling.control import control_of
 from posegen.generations.calling.keeping import keep_file, record_delivery
 from posegen.generations.calling.rows import Call
 from posegen.studio import Studio
@@ -92,8 +92,7 @@ def _search(studio: Studio, backend: HostedBackend, call: Call) -> str:
     """An ended call without the far end's id: it may have reached the far end all the same."""
     try:
         recipe = Recipe.from_json(call.recipe or {})
-        control = None if recipe.control_kind is None else control_map(studio, recipe.pose, recipe.control_kind)
-        order = Order(call.id, recipe, control, call.sent_at, call.age or 0.0)
+        order = Order(call.id, recipe, control_of(studio, recipe), call.sent_at, call.age or 0.0)
         with studio.database.transaction() as connection:
             recorded = rows.recorded_ids(connection, call.backend)
         found = backend.find(order, recorded)
