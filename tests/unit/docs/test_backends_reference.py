@@ -6,6 +6,7 @@ import pytest
 
 from posegen.backends.description import Description
 from posegen.backends.registry import Backends
+from posegen.poses.prompt_families import FAMILIES
 from posegen.settings import Settings
 from tests.documents import page
 
@@ -60,3 +61,34 @@ def test_a_backend_costs_what_the_page_says_under_its_licence(description: Descr
     assert row["US dollars a megapixel"] == ("" if description.price is None else str(description.price))
     assert row["price list read on"] == description.price_date
     assert row["licence"] == description.licence
+
+
+FOLLOWED = {row["backend"]: row for row in PAGE.rows("backend") if "negative_prompt" in row}
+FAMILY_ROWS = {row["family"]: row for row in PAGE.rows("family")}
+
+
+@pytest.mark.parametrize("description", BACKENDS.values(), ids=BACKENDS)
+def test_a_backend_follows_what_the_page_says(description: Description) -> None:
+    row, can = FOLLOWED[description.name], description.capabilities
+    assert row["negative_prompt"] == yes(can.negative_prompt)
+    weight = "any: it draws the pose exactly" if description.wire == "drawing" else yes(can.control_weight)
+    assert row["control_weight"] == ("1 only" if weight == "no" else weight)
+    assert row["control_kind"] == (", ".join(can.control_kinds) or "no")
+    assert row["control_image"] == yes(bool(can.control_kinds))
+    assert row["control_start, control_end"] == yes(can.control_span)
+
+
+def test_every_family_is_on_the_page_with_its_length_and_its_negative_prompt() -> None:
+    assert list(FAMILY_ROWS) == list(FAMILIES)
+    for name, family in FAMILIES.items():
+        row = FAMILY_ROWS[name]
+        longest = row["longest prompt, in characters"].partition(" (")[0]
+        assert longest == ("no limit but ours" if family.longest is None else f"{family.longest:,}")
+        said = row["negative prompt of ours"]
+        assert (said == family.negative) or said.startswith("none" if not family.negative else "the same")
+
+
+@pytest.mark.parametrize("description", BACKENDS.values(), ids=BACKENDS)
+def test_a_backend_is_of_the_family_that_the_page_says(description: Description) -> None:
+    (row,) = [row for row in FAMILY_ROWS.values() if description.name in row["backends"].split(", ")]
+    assert row["family"] == description.prompt_family

@@ -12,6 +12,7 @@ import pytest
 
 from posegen.backends.breaker import BackendRule
 from posegen.backends.hosted import Accepted, Delivered, Failed, Refused
+from posegen.backends.wires.files import seed_in
 from posegen.error_codes import ErrorCode
 from posegen.errors import (
     AccountRefused,
@@ -98,6 +99,40 @@ def states(studio):
 
 def error_codes(studio):
     return [each["error_code"] for each in rows(studio.database, "select error_code from generated_poses order by id")]
+
+
+# --- seeds --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", ["7", 7.0, 7.5, 2**53 + 1, -(2**60), True, [7], {"seed": 7}, "x" * 500])
+def test_a_seed_that_is_no_whole_number_up_to_2_to_the_53_is_an_error_of_the_picture(studio, far_end, seed):
+    read, facts = seed_in({"seed": seed})
+    far_end.facts = {"seed": read, "facts": facts}
+
+    assert work(studio, asked(studio)) == "failed"
+
+    assert states(studio) == ["rejected", "rejected"]
+    (pose,) = rows(studio.database, "select error_code, error_detail from generated_poses")
+    assert pose["error_code"] == "image_invalid"
+    assert "no whole number up to 2^53" in pose["error_detail"]
+    assert repr(seed)[:20] in pose["error_detail"]
+    assert len(pose["error_detail"]) < 300
+
+
+def test_a_seed_that_never_comes_back_is_named_in_the_row(studio, far_end):
+    far_end.facts = {"seed": None}
+
+    assert work(studio, asked(studio)) == "completed"
+
+    assert value(studio.database, "select degraded from pose_results") == [
+        f"seed: {NAME} does not say which seed the picture was made with"
+    ]
+
+
+def test_a_seed_that_comes_back_as_asked_is_not_worth_a_word(studio):
+    assert work(studio, asked(studio)) == "completed"
+
+    assert value(studio.database, "select degraded from pose_results") == []
 
 
 # --- the way of a call --------------------------------------------------------------------------------------------
