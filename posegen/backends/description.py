@@ -22,7 +22,7 @@ class Description:
         model: as the provider names it.
         version: of recipes: changes whenever the same recipe would give another picture.
         capabilities: what it can do.
-        licence: of the model, as the licence list names it.
+        licence: the entry of the licence list for this model; empty where none is recorded.
         price: US dollars for one picture by the provider's price list; None when nothing is billed or it is on no list.
         price_date: when that list was read, as YYYY-MM-DD.
         concurrency: calls that may be out at once, over all workers.

@@ -74,7 +74,7 @@ FAL = Description(
         control_span=True,
         negative_prompt=True,
     ),
-    licence="flux-1-dev",
+    licence="FLUX.1-dev",
     price=Decimal("0.075"),
     price_date="2026-11-29",
     recommended_scale=0.7,
@@ -87,7 +87,7 @@ BFL = Description(
     model="flux-2-pro",
     version="flux-2-pro-1",
     capabilities=_HOSTED(largest_side=2048, control_kinds=("openpose", "depth"), references=8),
-    licence="bfl-api-terms",
+    licence="flux-2-pro",
     # The first megapixel, and one of the reference image.
     price=Decimal("0.045"),
     price_date="2026-11-29",
@@ -102,7 +102,7 @@ HUGGINGFACE = Description(
     model="fal-ai/flux-kontext/dev",
     version="flux-kontext-dev-1",
     capabilities=_HOSTED(largest_side=1024, control_kinds=("openpose", "depth"), references=1),
-    licence="flux-1-kontext-dev",
+    licence="FLUX.1-Kontext-dev",
     price=Decimal("0.025"),
     price_date="2026-11-29",
     prompt_family="flux",
@@ -158,7 +158,7 @@ def _openai(settings: Settings) -> Description:
         capabilities=_HOSTED(
             largest_side=1536, control_kinds=("openpose", "depth"), references=16, seeds=False, longest_prompt=32_000
         ),
-        licence="openai-api-terms",
+        licence=model,
         prompt_family="gpt-image",
         # 1,056 tokens of a square picture of medium quality, at 40 dollars a million.
         price=Decimal("0.042"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from posegen.backends.description import Description
+from posegen.backends.licences import LicenceClass, licences
 from posegen.backends.registry import Backends
 from posegen.poses.prompt_families import FAMILIES
 from posegen.settings import Settings
@@ -23,6 +24,10 @@ WIRES = {
     "huggingface-endpoint": "inference endpoint",
     "openai": "OpenAI's images",
 }
+
+
+def shown(licence_class: LicenceClass) -> str:
+    return licence_class.replace("_", "-")
 
 
 def yes(true: bool) -> str:
@@ -60,7 +65,17 @@ def test_a_backend_costs_what_the_page_says_under_its_licence(description: Descr
     row = PRICES[description.name]
     assert row["US dollars a megapixel"] == ("" if description.price is None else str(description.price))
     assert row["price list read on"] == description.price_date
-    assert row["licence"] == description.licence
+    assert row["model in the list of licences"] == description.licence
+    if description.licence:
+        licence = licences()[description.licence]
+        assert (row["licence"], row["its class"]) == (licence.name, shown(licence.licence_class))
+
+
+def test_the_page_has_the_list_of_licences() -> None:
+    assert [tuple(row.values()) for row in PAGE.rows("licensed model")] == [
+        (each.model, each.name, shown(each.licence_class), each.source, str(each.read_on))
+        for each in licences().values()
+    ]
 
 
 FOLLOWED = {row["backend"]: row for row in PAGE.rows("backend") if "negative_prompt" in row}
