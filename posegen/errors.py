@@ -254,6 +254,14 @@ class AccountRefused(BackendUnavailable):
         super().__init__(message)
 
 
+class BackendNotConfigured(BackendUnavailable):
+    """A backend that cannot be used under these settings. `backend`: its name."""
+
+    def __init__(self, backend: str, why: str) -> None:
+        self.backend = backend
+        super().__init__(f"There is no backend {backend!r}{why}.")
+
+
 class CallUncertain(BackendError):
     """It will never be known whether a call was made and billed: it is not made again."""
 

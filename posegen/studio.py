@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
@@ -14,7 +14,7 @@ from posegen.backends.hosted import HostedBackend
 from posegen.backends.protocol import Backend
 from posegen.backends.registry import Backends, open_backend
 from posegen.database.connection import Connection, Database
-from posegen.errors import ObjectCorrupt, ObjectExists, StoreUnknown, UnknownName
+from posegen.errors import BackendNotConfigured, ObjectCorrupt, ObjectExists, StoreUnknown
 from posegen.fetching.fetcher import Fetcher
 from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize, thumbnail_sizes
 from posegen.objects import rows as objects
@@ -33,7 +33,7 @@ POSE_SIDE = 1024
 
 
 def _not_configured(name: str) -> HostedBackend:
-    raise UnknownName("hosted backend", name, [])
+    raise BackendNotConfigured(name, "")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class Studio:
         store: takes what is new.
         open_backend: returns the drawing backend of a name.
         open_hosted: returns the hosted backend of a name.
-        describe: returns what a backend is, None for one that these settings do not have.
+        describe: returns what a backend is, None for one that draws; raises `BackendNotConfigured`.
+        hosted: the hosted backends that can be used; None for any.
         open_store: returns another store that rows name, or raises `StoreUnknown`.
         render_threads: poses at once.
         lease_seconds: how long a worker may be silent.
@@ -64,6 +65,7 @@ class Studio:
     open_backend: Callable[[str], Backend]
     open_hosted: Callable[[str], HostedBackend] = _not_configured
     describe: Callable[[str], Description | None] = lambda _: None
+    hosted: Collection[str] | None = None
     open_store: Callable[[str], ObjectStore] | None = None
     render_threads: int = 2
     lease_seconds: float = 60.0
@@ -96,7 +98,8 @@ class Studio:
             open_store=stores.named,
             open_backend=open_backend,
             open_hosted=backends.open_hosted,
-            describe=backends.descriptions.get,
+            describe=backends.describe,
+            hosted=backends.hosted,
             render_threads=settings.posegen_render_threads,
             lease_seconds=settings.posegen_lease_seconds,
             retry_rule=RetryRule.of(settings),

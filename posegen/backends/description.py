@@ -22,6 +22,7 @@ class Description:
         model: as the provider names it.
         version: of recipes: changes whenever the same recipe would give another picture.
         capabilities: what it can do.
+        sold_by_provider: a provider sells the use of its pictures, whatever the licence of the weights.
         licence: the entry of the licence list for this model; empty where none is recorded.
         price: US dollars for one picture by the provider's price list; None when nothing is billed or it is on no list.
         price_date: when that list was read, as YYYY-MM-DD.
@@ -42,6 +43,7 @@ class Description:
     version: str
     capabilities: Capabilities
     licence: str = ""
+    sold_by_provider: bool = False
     price: Decimal | None = None
     price_date: str = ""
     concurrency: int = 8

@@ -162,6 +162,7 @@ class Capabilities:
         references: reference images that the model takes, with the control map where it takes that as one.
         negative_prompt: it follows a negative prompt.
         seeds: the same seed gives the same picture.
+        side_multiple: pixels: width and height are multiples of it.
         longest_prompt: characters; None for no limit but that of its family.
         photographic: its pictures look like photographs of people.
     """
@@ -178,6 +179,7 @@ class Capabilities:
     references: int = 0
     negative_prompt: bool = False
     seeds: bool = True
+    side_multiple: int = 1
     longest_prompt: int | None = None
 
 

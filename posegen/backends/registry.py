@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from posegen.backends import mannequin
 from posegen.backends.description import Description
 from posegen.backends.hosted import HostedBackend
+from posegen.backends.licences import licence_of, reason_to_refuse
 from posegen.backends.protocol import Backend
-from posegen.backends.wires.catalogue import Wire, wires_of
-from posegen.errors import UnknownName
+from posegen.backends.wires.catalogue import Access, built_in, open_wire
+from posegen.errors import BackendNotConfigured, UnknownName
 from posegen.settings import Settings
 
 BACKENDS = {mannequin.NAME: mannequin.Mannequin}
@@ -25,55 +27,80 @@ def open_backend(name: str) -> Backend:
     return BACKENDS[name]()
 
 
+@dataclass(frozen=True)
+class Hosted:
+    """A hosted backend that settings describe. `why_not`: why it cannot be used, with the fix; empty when it can."""
+
+    description: Description
+    access: Access
+    why_not: str
+
+
 class Backends:
-    """The backends that the settings of a deployment configure. Threads share it; what was opened is closed with it.
+    """The backends that the settings of a deployment describe. Threads share it; what was opened is closed with it."""
 
-    Args:
-        wires: the hosted ones, by name.
-        offered: the names that requests may give, besides the drawing ones.
-    """
-
-    def __init__(self, wires: Mapping[str, Wire], offered: Collection[str]) -> None:
-        self._wires = dict(wires)
-        self._offered = frozenset(offered)
+    def __init__(self, settings: Settings, hosted: Iterable[Hosted]) -> None:
+        self._settings = settings
+        self._named = (
+            settings.posegen_backend,
+            *(name.strip() for name in settings.posegen_backends_offered.split(",") if name.strip()),
+        )
+        self._hosted = {each.description.name: each for each in hosted}
         self._opened: dict[str, HostedBackend] = {}
         self._lock = threading.Lock()
 
     @classmethod
     def of(cls, settings: Settings) -> Backends:
-        """Those of these settings: the drawing ones, and every hosted one whose key is set. Nothing is opened.
+        """Those of these settings. Nothing is opened, and nothing is refused: see `check`."""
+        return cls(settings, _hosted(settings))
 
-        Raises `UnknownName` when a setting names a backend that is not there.
-        """
-        named = [each.strip() for each in settings.posegen_backends_offered.split(",") if each.strip()]
-        backends = cls(wires_of(settings), [settings.posegen_backend, *named])
-        for name in (settings.posegen_backend, *named):
-            backends.describe(name)
-        return backends
+    @property
+    def described(self) -> Mapping[str, Description]:
+        """Every backend's description by its name, also of those that cannot be used now."""
+        return {**BUILT_IN, **{name: each.description for name, each in self._hosted.items()}}
 
     @property
     def descriptions(self) -> Mapping[str, Description]:
-        """Each backend's description by its name."""
-        return {**BUILT_IN, **{name: wire.description for name, wire in self._wires.items()}}
+        """Those that can be used: the drawing ones, and every hosted one whose key is set."""
+        return {name: each for name, each in self.described.items() if not self._why_not(name)}
+
+    @property
+    def hosted(self) -> Collection[str]:
+        """The names of the hosted ones that can be used."""
+        return [name for name, each in self._hosted.items() if not each.why_not]
 
     @property
     def offered(self) -> Mapping[str, Description]:
-        """Those that a request may name: a key that is set must not sell pictures by itself."""
-        return {name: each for name, each in self.descriptions.items() if name in BUILT_IN or name in self._offered}
+        """Those that a request may name: a key that is set must not sell pictures by itself.
+
+        One that cannot be used now is among them: its generations wait.
+        """
+        named = (*BUILT_IN, *self._named)
+        return {name: each for name, each in self.described.items() if name in named}
+
+    def check(self, *, keys: bool = True) -> None:
+        """Check that every backend that the settings name can be used. Raises `BackendNotConfigured`.
+
+        `keys`: whether one that only lacks its key is refused, too.
+        """
+        for name in self._named:
+            if keys or name not in self.described:
+                self.describe(name)
 
     def describe(self, name: str) -> Description:
-        """The description of a backend. Raises `UnknownName`."""
-        if name not in self.descriptions:
-            raise UnknownName("backend", name, sorted(self.descriptions))
-        return self.descriptions[name]
+        """The description of a backend that can be used. Raises `BackendNotConfigured`."""
+        if name not in self.described:
+            raise BackendNotConfigured(name, f"; known: {', '.join(sorted(self.descriptions))}")
+        if why_not := self._why_not(name):
+            raise BackendNotConfigured(name, f" here: {why_not}")
+        return self.described[name]
 
     def open_hosted(self, name: str) -> HostedBackend:
-        """The hosted backend with this name, opened once in this process. Raises `UnknownName`."""
-        if name not in self._wires:
-            raise UnknownName("hosted backend", name, sorted(self._wires))
+        """The hosted backend with this name, opened once in this process. Raises `BackendNotConfigured`."""
+        description = self.describe(name)
         with self._lock:
             if name not in self._opened:
-                self._opened[name] = self._wires[name].open()
+                self._opened[name] = open_wire(description, self._hosted[name].access, self._settings)
             return self._opened[name]
 
     def close(self) -> None:
@@ -81,3 +108,28 @@ class Backends:
         with self._lock:
             while self._opened:
                 self._opened.popitem()[1].close()
+
+    def _why_not(self, name: str) -> str:
+        return self._hosted[name].why_not if name in self._hosted else ""
+
+
+def _hosted(settings: Settings) -> Iterator[Hosted]:
+    for description, access in built_in(settings):
+        cost = settings.posegen_backend_costs.get(description.name)
+        if cost is not None:
+            description = replace(description, price=cost, price_date="")
+        yield Hosted(description, access, _why_not(description, access))
+
+
+def _why_not(description: Description, access: Access) -> str:
+    """Why a backend cannot be used, with the fix; empty when it can."""
+    if access.key is None:
+        return f"{access.variable} is not set"
+    key = access.key.get_secret_value()
+    if not (key.isascii() and key.isprintable()):
+        return f"{access.variable} holds a line break or another character that no key has"
+    if not description.licence:
+        return ""
+    sold = description.sold_by_provider
+    refused = reason_to_refuse(licence_of(description.licence), is_sold_by_provider=sold) or ""
+    return refused.rstrip(".")

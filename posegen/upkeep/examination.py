@@ -154,6 +154,7 @@ def _store(settings: Settings) -> str:
 def _backends(settings: Settings) -> Finding:
     try:
         backends = Backends.of(settings)
+        backends.check()
     except PosegenError as unknown:
         fix = "Set POSEGEN_BACKEND and POSEGEN_BACKENDS_OFFERED to backends that are configured, or set their keys."
         return Finding(Part.BACKEND, False, str(unknown), fix)

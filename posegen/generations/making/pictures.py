@@ -15,9 +15,10 @@ from uuid import UUID
 
 import structlog
 
+from posegen.backends.breaker import Breaker
 from posegen.backends.hosted import UNREADABLE_SEED, ControlMap
 from posegen.backends.protocol import Backend, Recipe, Rendering
-from posegen.errors import ControlUnusable, ImageInvalid
+from posegen.errors import BackendNotConfigured, ControlUnusable, ImageInvalid
 from posegen.generations.calling.caller import Delivery, HostedCaller, Wanted
 from posegen.generations.calling.control import control_map
 from posegen.generations.calling.control_images import StoredControl, prepared_control
@@ -83,8 +84,15 @@ def maker_for(
         gate: that they have to pass.
         stop: set when nothing more is to be begun.
         backend: of the generation.
+
+    Raises:
+        BackendHeldBack: the backend cannot be used under these settings; its breaker is open now, until it can be.
     """
-    description = studio.describe(backend)
+    try:
+        description = studio.describe(backend)
+    except BackendNotConfigured as missing:
+        Breaker(studio.database, backend, studio.backend_rule).failed(missing, at_once=True)
+        raise
     if description is None or not description.is_hosted:
         yield Drawer(Caller(studio, lease, keeper, stop), gate, studio.render_threads)
         return

@@ -20,6 +20,7 @@ BACKENDS = Backends.of(Settings(**KEYS, huggingface_endpoint_url="https://e.exam
 WIRES = {
     "drawing": "drawing",
     "fal": "fal's queue",
+    "huggingface": "fal's queue",
     "bfl": "BFL's API",
     "huggingface-endpoint": "inference endpoint",
     "openai": "OpenAI's images",

@@ -17,6 +17,7 @@ from posegen.error_codes import ErrorCode
 from posegen.errors import (
     AccountRefused,
     BackendHeldBack,
+    BackendNotConfigured,
     BackendRejected,
     CallNotAccepted,
     CallNotSent,
@@ -594,3 +595,49 @@ def test_a_worker_that_is_asked_to_stop_only_stops_waiting(studio, far_end):
     assert far_end.aborted
     assert pose_statuses(studio.database, lease.id) == ["running"] * 3
     assert len(far_end.orders) == 3
+
+
+# --- a key that is taken away -----------------------------------------------------------------------------------------
+
+
+def without_its_key(studio):
+    def missing(name):
+        raise BackendNotConfigured(name, " here: STUDIO_KEY is not set")
+
+    return replace(studio, describe=missing, open_hosted=missing)
+
+
+def test_a_generation_waits_for_the_key_of_its_backend_and_names_its_variable(studio):
+    lease = asked(studio)
+
+    with pytest.raises(BackendHeldBack, match="STUDIO_KEY is not set"):
+        make(without_its_key(studio), lease)
+
+    assert pose_statuses(studio.database, lease.id) == ["pending"]
+    (breaker,) = rows(studio.database, "select * from backend_breakers")
+    assert breaker["opened_at"] is not None
+    assert "STUDIO_KEY is not set" in breaker["last_error"]
+
+
+def test_a_call_that_is_out_while_the_key_is_away_brings_its_picture_when_it_is_back(studio, far_end):
+    def killed(step, _):
+        if step == "look":
+            raise Killed
+
+    far_end.before = killed
+    lease = asked(studio)
+    with pytest.raises(Killed):
+        make(studio, lease)
+    far_end.before = lambda *_: None
+
+    lease = taken_over(studio.database, lease.id)
+    for _ in range(3):
+        with pytest.raises(BackendHeldBack):
+            make(without_its_key(studio), lease)
+    assert states(studio) == ["accepted"]
+
+    execute(studio.database, "update backend_calls set sent_at = now() - interval '1 hour'")
+    execute(studio.database, "update backend_breakers set retry_at = now()")
+    make(studio, lease)
+    assert states(studio) == ["used"]
+    assert set(far_end.paid().values()) == {1}
