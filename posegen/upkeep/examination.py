@@ -24,7 +24,7 @@ from posegen.database.migrate import current_revision, newest_revision
 from posegen.database.rows import column
 from posegen.database.server import DatabaseUrls, open_server
 from posegen.error_codes import ErrorCode
-from posegen.errors import PosegenError, StorageError
+from posegen.errors import PosegenError, SettingsInvalid, StorageError
 from posegen.library.rows import stored_poses
 from posegen.library.validation import usable_poses
 from posegen.objects import stores
@@ -155,6 +155,8 @@ def _backends(settings: Settings) -> Finding:
     try:
         backends = Backends.of(settings)
         backends.check()
+    except SettingsInvalid as wrong:
+        return Finding(Part.BACKEND, False, " ".join(wrong.problems), "Correct the file of POSEGEN_BACKENDS_FILE.")
     except PosegenError as unknown:
         fix = "Set POSEGEN_BACKEND and POSEGEN_BACKENDS_OFFERED to backends that are configured, or set their keys."
         return Finding(Part.BACKEND, False, str(unknown), fix)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from posegen.backends.description import Description
+from posegen.backends.file import _Abilities, _Table
 from posegen.backends.licences import LicenceClass, licences
 from posegen.backends.registry import Backends
+from posegen.errors import SettingsInvalid
 from posegen.poses.prompt_families import FAMILIES
 from posegen.settings import Settings
 from tests.documents import page
@@ -70,6 +74,47 @@ def test_a_backend_costs_what_the_page_says_under_its_licence(description: Descr
     if description.licence:
         licence = licences()[description.licence]
         assert (row["licence"], row["its class"]) == (licence.name, shown(licence.licence_class))
+
+
+def test_the_file_of_the_page_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (text,) = [block.text for block in PAGE.blocks() if block.note == "the file is read"]
+    file = tmp_path / "backends.toml"
+    file.write_text(text, encoding="utf-8")
+    monkeypatch.setenv("STUDIO_KEY", "a key")
+    backends = Backends.of(Settings(**KEYS, posegen_backends_file=file, posegen_backends_offered="studio,max,fal"))
+
+    backends.check()
+    assert {backends.file_of(name) for name in ("studio", "max", "fal")} == {str(file)}
+    assert backends.describe("studio").on_uncertain == "call_again"
+    assert str(backends.describe("max").price) == "0.07"
+    assert backends.describe("fal").concurrency == 2
+
+
+def test_the_page_has_every_field_of_the_file() -> None:
+    named = [name for row in PAGE.rows("field") for name in row["field"].split(", ")]
+    assert sorted(named) == sorted(_Table.model_fields)
+    (capabilities,) = [row["values"] for row in PAGE.rows("field") if row["field"] == "capabilities"]
+    assert capabilities.removeprefix("a table with ").split(", ") == list(_Abilities.model_fields)
+
+
+def test_the_refusals_of_the_page_are_those_of_the_file(tmp_path: Path) -> None:
+    text = """
+        [studio]
+        wire = "openai"
+        address = "http://api.example.com/v1"
+        key_variable = "STUDIO_KEY"
+        [max]
+        wire = "bfl"
+        price = 0
+        price_date = 2026-11-29
+    """
+    file = tmp_path / "backends.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsInvalid) as refused:
+        Backends.of(Settings(posegen_backends_file=file)).check()
+    (shown,) = [block.text for block in PAGE.blocks() if "error: " in block.text]
+    said = str(refused.value).replace(str(file), "/etc/posegen/backends.toml")
+    assert shown.partition("error: ")[2].rstrip() == said
 
 
 def test_the_page_has_the_list_of_licences() -> None:
