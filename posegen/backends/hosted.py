@@ -186,6 +186,9 @@ class HostedBackend(Protocol):
         Otherwise `look` tells what becomes of it.
         """
 
+    def check_key(self) -> bool:
+        """Ask for something that needs the key and costs nothing; False where the far end has nothing of the kind."""
+
     def abort(self) -> None:
         """Break off all requests under way: each raises `CallUnknown` in its own thread within moments."""
 

@@ -37,6 +37,7 @@ from posegen.storage.protocol import ObjectStore
 from posegen.storage.stores import Stores
 from posegen.upkeep import diagnosis_rows as condition
 from posegen.upkeep import http_checks as outside
+from posegen.upkeep.far_ends import look_at_far_ends
 from posegen.upkeep.finding import Finding, Part, checked
 from posegen.upkeep.invariants import SPACE
 from posegen.work import failing_steps as steps
@@ -85,6 +86,7 @@ def examine(clock: Callable[[], datetime] = utc_now) -> list[Finding]:
         _disk(settings),
         checked(Part.STORE, lambda: _store(settings), STORE_FIXES[settings.storage_mode]),
         _backends(settings),
+        *look_at_far_ends(settings),
     ]
     if not findings[2].good and settings.database_url is None:
         return findings  # the embedded server would only say the same

@@ -1,6 +1,7 @@
 """The wire of Black Forest Labs: an order is submitted and polled, and its file is read from a URL that soon expires.
 
-Source: BFL's API reference of each model and of `get_result`, its page on errors and states, and its integration guide.
+Source: BFL's API reference of each model, of `get_result` and of the credits, its page on errors and states, and its
+integration guide.
 There is no list of requests, no cancelling and no idempotency key.
 """
 
@@ -101,6 +102,10 @@ class Bfl:
 
     def cancel(self, call: AcceptedCall) -> bool:  # noqa: ARG002 - there is no cancelling
         return False
+
+    def check_key(self) -> bool:
+        self.client.check_key(f"{self.base_url}/v1/credits")
+        return True
 
     def abort(self) -> None:
         self.client.abort()

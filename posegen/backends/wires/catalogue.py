@@ -212,8 +212,10 @@ def _open_router(description: Description, access: Access, settings: Settings) -
 
     router_url = access.address.rstrip("/")
     files = _files(settings, fal.MEDIA_HOSTS, router_url, huggingface.ROUTER_URL)
-    client = _client(access, settings)
-    return huggingface.behind_router(description, client, files, router_url, settings.posegen_backend_seconds)
+    # An address of the operator's serves both; the maker has them on two hosts.
+    hub_url = huggingface.HUB_URL if router_url == huggingface.ROUTER_URL else router_url
+    client = _client(access, settings, origins=[hub_url])
+    return huggingface.behind_router(description, client, files, router_url, hub_url, settings.posegen_backend_seconds)
 
 
 def _open_endpoint(description: Description, access: Access, settings: Settings) -> HostedBackend:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit
+from uuid import uuid4
 
 from posegen.backends.description import Description
 from posegen.backends.hosted import (
@@ -43,6 +44,7 @@ _ENDED_BEFORE = timedelta(days=2)
 _PAGE = 100
 _CANCELLED = 499
 _MOST_PAGES = 20
+_NO_SUCH_REQUEST = (400, 404, 422)
 
 
 def flux_general(order: Order, scale: float) -> dict[str, Any]:
@@ -118,6 +120,7 @@ class Fal:
         list_url: where the list of ended requests is; None where our key does not read it.
         call_seconds: after which a call is overdue. A call may wait for 0.4 of it to be started, and run for 0.4.
         query: that every URL of the queue ends in, such as `?_subdomain=queue`.
+        account_url: a free page that needs the key; None where the queue itself tells a wrong key from an unknown id.
     """
 
     description: Description
@@ -127,6 +130,7 @@ class Fal:
     list_url: str | None
     call_seconds: float
     query: str = ""
+    account_url: str | None = None
 
     def submit(self, order: Order) -> Accepted:
         response = self.client.send(
@@ -200,6 +204,13 @@ class Fal:
         if response.status in (202, 400, 404):
             return False
         self.client.raise_for_status(response)
+        return True
+
+    def check_key(self) -> bool:
+        if self.account_url is None:
+            self.client.check_key(self._urls(str(uuid4()))["status"], good=_NO_SUCH_REQUEST)
+        else:
+            self.client.check_key(self.account_url)
         return True
 
     def abort(self) -> None:

@@ -6,7 +6,7 @@ before it, so a lost response is never found again. The two are separate backend
 `huggingface-endpoint`: an operator may have both.
 
 Source: huggingface_hub's client of fal, the only place where `?_subdomain=queue` is written down; Hugging Face's pages
-on testing an endpoint, and on the tasks text-to-image and image-to-image.
+on testing an endpoint, on the tasks text-to-image and image-to-image, and on `whoami-v2`.
 """
 
 from __future__ import annotations
@@ -26,16 +26,18 @@ from posegen.errors import BackendRejected, CallUnknown, ResponseTooLong
 from posegen.fetching.fetcher import Fetcher
 
 ROUTER_URL = "https://router.huggingface.co"
+HUB_URL = "https://huggingface.co"
 
 _DOOR = "/fal-ai"
 _QUEUE = "?_subdomain=queue"
 
 
 def behind_router(
-    description: Description, client: WireClient, files: Fetcher, router_url: str, call_seconds: float
+    description: Description, client: WireClient, files: Fetcher, router_url: str, hub_url: str, call_seconds: float
 ) -> Fal:
     """One model of fal's behind the router. fal's list of ended requests needs a key of fal's, so nothing is found."""
-    return Fal(description, client, files, f"{router_url}{_DOOR}", None, call_seconds, _QUEUE)
+    account_url = f"{hub_url}/api/whoami-v2"
+    return Fal(description, client, files, f"{router_url}{_DOOR}", None, call_seconds, _QUEUE, account_url)
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,10 @@ class Endpoint(Synchronous):
         if not content_type.startswith("image/"):
             raise CallUnknown(f"The response is {content_type or 'of no type'} instead of a picture.")
         return Delivered(response.body, facts={"content_type": content_type})
+
+    def check_key(self) -> bool:
+        """Any request may wake the endpoint, which is billed by the hour."""
+        return False
 
     def _input(self, order: Order) -> dict[str, Any]:
         recipe = order.recipe

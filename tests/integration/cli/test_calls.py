@@ -93,6 +93,7 @@ def test_an_offered_backend_without_a_key_is_named(database, posegen, monkeypatc
 
 def test_doctor_warns_of_pictures_that_are_billed_and_cost_no_more_credits(database, posegen, monkeypatch):
     monkeypatch.setenv("FAL_KEY", "a-key")
+    monkeypatch.setenv("FAL_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("POSEGEN_BACKENDS_OFFERED", "fal")
 
     def finding():
