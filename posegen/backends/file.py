@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ from posegen.errors import SettingsInvalid
 from posegen.fetching.addresses import literal
 from posegen.operator_files import read_tables, sentences
 from posegen.poses.control_maps import MapKind
+from posegen.poses.prompt_families import FAMILIES
 from posegen.settings import Settings, secret_in
 
 _MOST_BACKENDS = 100
@@ -99,9 +101,9 @@ class _Table(BaseModel):
     )
     recommended_scale: float | None = Field(None, gt=0, le=2, description="What a control weight of 1 is, up to 2.")
     largest_scale: float | None = Field(None, gt=0, le=10, description="The largest control scale, up to 10.")
-    prompt_family: Literal["flux", "gpt-image", "sdxl", "other"] | None = Field(
-        None, description="Whose prompts it reads."
-    )
+    steps: int | None = Field(None, ge=1, le=200, description="That the model is asked for, 1 to 200.")
+    guidance: float | None = Field(None, ge=0, le=30, description="That the model is asked for, 0 to 30.")
+    prompt_family: str | None = Field(None, max_length=100, description="Whose template prompts follow.")
     capabilities: _Abilities | None = Field(None, description="A table with what differs.")
 
 
@@ -158,7 +160,13 @@ def _add(backends: list[OwnBackend], name: str, values: dict[str, Any], settings
         table = _Table.model_validate(values)
     except ValidationError as invalid:
         return list(sentences(invalid, _Table))
-    if found := [*_problems_of_fields(table), *_problems_of_access(table, settings)]:
+    judged = (
+        _problems_of_price,
+        _problems_of_model,
+        _problems_of_wire,
+        partial(_problems_of_access, settings=settings),
+    )
+    if found := [problem for judge in judged for problem in judge(table)]:
         return found
     own = _own_backend(name, table, settings)
     found = list(_problems_of_abilities(table, own.description))
@@ -221,7 +229,7 @@ def _is_own_host(host: str) -> bool:
     return address.is_loopback or (address.is_private and not address.is_link_local and not address.is_unspecified)
 
 
-def _problems_of_fields(table: _Table) -> Iterator[str]:
+def _problems_of_price(table: _Table) -> Iterator[str]:
     if (table.price is None) != (table.price_date is None):
         missing = "price_date" if table.price_date is None else "price"
         yield f"{missing} is missing: a price and the day on which it was read belong together."
@@ -230,18 +238,39 @@ def _problems_of_fields(table: _Table) -> Iterator[str]:
             date.fromisoformat(table.price_date)
         except ValueError:
             yield f"price_date = {table.price_date[:100]!r}: write a day, such as 2026-11-30."
+
+
+def _problems_of_model(table: _Table) -> Iterator[str]:
     if table.licence is not None and table.licence not in licences():
         yield f"licence = {table.licence[:100]!r} is not in the list: {', '.join(licences())}."
+    if table.prompt_family is not None and table.prompt_family not in FAMILIES:
+        yield f"prompt_family = {table.prompt_family!r}: known are {', '.join(FAMILIES)}."
+    if table.wire in ("fal", "huggingface"):
+        known = [each.model for each in WIRES[table.wire].models]
+        if table.model is not None and table.model not in known:
+            yield f"model = {table.model!r}: its input is not known to this wire. Known: {', '.join(known)}."
+    for name in sorted(_not_asked_for(table) & table.model_fields_set):
+        yield f"{name}: the model has no such field. Leave it out."
+
+
+def _problems_of_wire(table: _Table) -> Iterator[str]:
     if table.honours_idempotency and table.wire != "openai":
         yield 'honours_idempotency: only the wire "openai" sends an Idempotency-Key. Leave it out.'
     if table.control_parameter is not None and table.wire != "huggingface-endpoint":
         yield 'control_parameter: only the wire "huggingface-endpoint" has one. Leave it out.'
     if table.sold_by_provider is False and table.wire not in _OF_OPERATORS:
         yield f'sold_by_provider: the provider of the wire "{table.wire}" sells the use. Leave it out.'
-    if table.wire in ("fal", "huggingface"):
-        known = [each.model for each in WIRES[table.wire].models]
-        if table.model is not None and table.model not in known:
-            yield f"model = {table.model!r}: its input is not known to this wire. Known: {', '.join(known)}."
+
+
+def _not_asked_for(table: _Table) -> set[str]:
+    """What the model of a table does not take beside a prompt."""
+    if table.wire == "bfl" or (table.wire == "openai" and _is_of_openai(table.model)):
+        return {"steps", "guidance"}
+    return {"guidance"} if table.model == "fal-ai/z-image/turbo/controlnet" else set()
+
+
+def _is_of_openai(model: str | None) -> bool:
+    return model is None or model.startswith("gpt-image-")
 
 
 def _problems_of_access(table: _Table, settings: Settings) -> Iterator[str]:
@@ -263,7 +292,7 @@ def _problems_of_abilities(table: _Table, described: Description) -> Iterator[st
     if 1024 % can.side_multiple:
         yield f"capabilities.side_multiple = {can.side_multiple}: pictures have 1024 pixels a side, which is none."
     usual = describe(table.wire, table.model, _NOWHERE).capabilities
-    if table.wire in _OF_OPERATORS and not described.model.startswith("gpt-image-"):
+    if table.wire == "huggingface-endpoint" or (table.wire == "openai" and not _is_of_openai(table.model)):
         return
     for name, value in given.items():
         most = getattr(usual, name)

@@ -71,7 +71,7 @@ _FAL = (
     _fal(
         model="fal-ai/z-image/turbo/controlnet",
         version="z-image-turbo-controlnet-1",
-        capabilities=_hosted(largest_side=2048, control_weight=True),
+        capabilities=_hosted(largest_side=2048, control_weight=True, control_span=True),
         licence="Z-Image-Turbo",
         price=Decimal("0.0065"),
         recommended_scale=0.75,

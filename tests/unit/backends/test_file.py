@@ -128,7 +128,7 @@ def test_every_capability_and_every_field_of_a_description_is_one_of_the_file_or
     fixed = {"pose_control", "free_prompt", "ground_truth", "photographic"}
     assert set(_Abilities.model_fields) | fixed == {each.name for each in fields(Capabilities)}
     # Of the file under another name, or of the wire.
-    other = {"name", "resend_is_safe", "steps", "guidance"}
+    other = {"name", "resend_is_safe"}
     assert {each.name for each in fields(Description)} - other <= set(_Table.model_fields)
 
 
@@ -187,7 +187,9 @@ def test_a_model_needs_a_licence_for_pictures_that_are_sold(backends, model, mor
         ("recommended_scale = 3.0", "recommended_scale = 3.0"),
         ("recommended_scale = nan", "recommended_scale = nan"),
         ('model = "two words"', "model = 'two words'"),
-        ('prompt_family = "poems"', "prompt_family = 'poems'"),
+        ('prompt_family = "poems"', "prompt_family = 'poems': known are flux, gpt-image,"),
+        ("steps = 0", "steps = 0"),
+        ("guidance = 31.0", "guidance = 31.0"),
         ("capabilities.largest_side = 512", "capabilities.largest_side = 512: Input should be greater than or equal"),
         ("capabilities.side_multiple = 100", "capabilities.side_multiple = 100: pictures have 1024 pixels a side"),
         ('capabilities.control_kinds = ["canny"]', "Input should be 'openpose' or 'depth'"),
@@ -297,6 +299,8 @@ def test_the_usual_key_is_not_sent_to_another_server(backends):
         ('[m]\nwire = "bfl"\n[m.capabilities]\nnegative_prompt = true\n', "negative_prompt = True: the wire has False"),
         ('[m]\nwire = "fal"\ncapabilities.costs_money = false\n', "costs_money = False: the wire has True"),
         ('[m]\nwire = "bfl"\ncapabilities.side_multiple = 8\n', "side_multiple = 8: the wire has 16"),
+        ('[m]\nwire = "bfl"\nsteps = 8\n', "steps: the model has no such field. Leave it out."),
+        ('[m]\nwire = "openai"\nguidance = 2.0\n', "guidance: the model has no such field"),
         ('[m]\nwire = "openai"\ncapabilities.seeds = true\n', "seeds = True: the wire has False"),
     ],
 )

@@ -56,6 +56,9 @@ def test_a_backend_can_do_what_the_page_says(description: Description) -> None:
     assert row["negative prompt"] == yes(can.negative_prompt)
     assert row["same seed, same picture"] == yes(can.seeds)
     assert row["longest side"] == str(can.largest_side)
+    assert row["multiples of"] == ("any" if can.side_multiple == 1 else str(can.side_multiple))
+    assert row["references"] == str(can.references)
+    assert row["longest prompt"] == ("any" if can.longest_prompt is None else f"{can.longest_prompt:,}")
 
 
 @pytest.mark.parametrize("description", BACKENDS.values(), ids=BACKENDS)
