@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from posegen.backends.description import Description, OnUncertain
 from posegen.backends.licences import licences
-from posegen.backends.wires.catalogue import WIRES, Access, describe
+from posegen.backends.wires.catalogue import WIRES, Access, describe, is_of_openai, models_of
 from posegen.errors import SettingsInvalid
 from posegen.fetching.addresses import literal
 from posegen.operator_files import read_tables, sentences
@@ -246,7 +246,7 @@ def _problems_of_model(table: _Table) -> Iterator[str]:
     if table.prompt_family is not None and table.prompt_family not in FAMILIES:
         yield f"prompt_family = {table.prompt_family!r}: known are {', '.join(FAMILIES)}."
     if table.wire in ("fal", "huggingface"):
-        known = [each.model for each in WIRES[table.wire].models]
+        known = [each.model for each in models_of(table.wire)]
         if table.model is not None and table.model not in known:
             yield f"model = {table.model!r}: its input is not known to this wire. Known: {', '.join(known)}."
     for name in sorted(_not_asked_for(table) & table.model_fields_set):
@@ -264,13 +264,9 @@ def _problems_of_wire(table: _Table) -> Iterator[str]:
 
 def _not_asked_for(table: _Table) -> set[str]:
     """What the model of a table does not take beside a prompt."""
-    if table.wire == "bfl" or (table.wire == "openai" and _is_of_openai(table.model)):
+    if table.wire == "bfl" or (table.wire == "openai" and (table.model is None or is_of_openai(table.model))):
         return {"steps", "guidance"}
     return {"guidance"} if table.model == "fal-ai/z-image/turbo/controlnet" else set()
-
-
-def _is_of_openai(model: str | None) -> bool:
-    return model is None or model.startswith("gpt-image-")
 
 
 def _problems_of_access(table: _Table, settings: Settings) -> Iterator[str]:
@@ -292,7 +288,7 @@ def _problems_of_abilities(table: _Table, described: Description) -> Iterator[st
     if 1024 % can.side_multiple:
         yield f"capabilities.side_multiple = {can.side_multiple}: pictures have 1024 pixels a side, which is none."
     usual = describe(table.wire, table.model, _NOWHERE).capabilities
-    if table.wire == "huggingface-endpoint" or (table.wire == "openai" and not _is_of_openai(table.model)):
+    if table.wire == "huggingface-endpoint" or (table.wire == "openai" and not is_of_openai(described.model)):
         return
     for name, value in given.items():
         most = getattr(usual, name)

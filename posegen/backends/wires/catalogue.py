@@ -1,14 +1,17 @@
 """The wires: what a backend of each is unless its operator says otherwise, and how it is opened.
 
-Opening a wire imports its HTTP client; describing it does not. The backends of a deployment are in `registry`.
+The models are in `models.toml`, the backends of a deployment in `registry`. Opening a wire imports its HTTP client;
+describing it does not.
 """
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
@@ -46,118 +49,56 @@ class Access:
 
 # --- what the models can do -------------------------------------------------------------------------------------------
 
-_hosted = partial(
-    Capabilities,
-    pose_control=True,
-    free_prompt=True,
-    ground_truth=False,
-    costs_money=True,
-    photographic=True,
-    control_kinds=("openpose", "depth"),
-)
-_sold = partial(Description, sold_by_provider=True, price_date="2026-11-29")
-_fal = partial(_sold, name="fal", wire="fal")
+_PHOTOGRAPHS = {"pose_control": True, "free_prompt": True, "ground_truth": False, "photographic": True}
 
-_FAL = (
-    _fal(
-        model="fal-ai/flux-general",
-        version="flux-general-1",
-        capabilities=_hosted(largest_side=2048, control_weight=True, control_span=True, negative_prompt=True),
-        licence="FLUX.1-dev",
-        price=Decimal("0.075"),
-        recommended_scale=0.7,
-        prompt_family="flux",
-    ),
-    _fal(
-        model="fal-ai/z-image/turbo/controlnet",
-        version="z-image-turbo-controlnet-1",
-        capabilities=_hosted(largest_side=2048, control_weight=True, control_span=True),
-        licence="Z-Image-Turbo",
-        price=Decimal("0.0065"),
-        recommended_scale=0.75,
-        largest_scale=1.0,
-    ),
-    _fal(
-        model="fal-ai/flux-kontext/dev",
-        version="flux-kontext-dev-1",
-        capabilities=_hosted(largest_side=1024, references=1),
-        licence="FLUX.1-Kontext-dev",
-        price=Decimal("0.025"),
-        prompt_family="flux",
-    ),
-)
-_ROUTER = tuple(replace(each, name="huggingface", wire="huggingface") for each in reversed(_FAL))
-_BFL = _sold(
-    name="bfl",
-    wire="bfl",
-    model="flux-2-pro",
-    version="flux-2-pro-1",
-    capabilities=_hosted(largest_side=2048, side_multiple=16, references=8),
-    licence="flux-2-pro",
-    # The first megapixel, and one of the reference image.
-    price=Decimal("0.045"),
-    # As many as BFL runs at once for one account.
-    concurrency=24,
-    prompt_family="flux",
-)
-# Rented by the hour: a call costs nothing more, so that a lost one is made again.
-_ENDPOINT = Description(
-    name="huggingface-endpoint",
-    wire="huggingface-endpoint",
-    model="",
-    version="endpoint-1",
-    capabilities=_hosted(
-        largest_side=2048, costs_money=False, control_kinds=("openpose",), references=1, negative_prompt=True
-    ),
-    on_uncertain="call_again",
-)
-_OPENAI = _sold(
-    name="openai",
-    wire="openai",
-    model="gpt-image-2",
-    version="gpt-image-2-1",
-    capabilities=_hosted(largest_side=1536, side_multiple=16, references=16, seeds=False, longest_prompt=32_000),
-    licence="gpt-image-2",
-    # 1,056 tokens of a square picture of medium quality, at 40 dollars a million.
-    price=Decimal("0.042"),
-    prompt_family="gpt-image",
-)
-# Whether a compatible server is a gateway that bills each picture, or runs on machines of the operator's, cannot be
-# told from its address: its calls count as billed.
-_COMPATIBLE = Description(
-    name="openai",
-    wire="openai",
-    model="",
-    version="",
-    capabilities=_hosted(largest_side=2048, side_multiple=16, references=1, negative_prompt=True),
-)
+
+@cache
+def models_of(wire: str) -> tuple[Description, ...]:
+    """What is known of the models of a wire, the usual one first; one without a name stands for all others."""
+    text = (resources.files("posegen.backends.wires") / "models.toml").read_text(encoding="utf-8")
+    return tuple(_described(wire, entry) for entry in tomllib.loads(text)["model"] if wire in entry.pop("wires"))
+
+
+def _described(wire: str, entry: dict[str, Any]) -> Description:
+    can = {**_PHOTOGRAPHS, "costs_money": True, "control_kinds": ("openpose", "depth"), **entry.pop("capabilities")}
+    can["control_kinds"] = tuple(can["control_kinds"])
+    price = None if "price" not in entry else Decimal(entry.pop("price"))
+    given = {"sold_by_provider": True, "price": price, **entry}
+    return Description(name=wire, wire=wire, capabilities=Capabilities(**can), **given)
 
 
 def describe(wire: str, model: str | None, access: Access) -> Description:
-    """What a backend of a wire is unless its operator says otherwise; None as the model stands for the usual one."""
+    """What a backend of a wire is unless its operator says otherwise.
+
+    Args:
+        wire: its name.
+        model: as the provider names it; None for the usual one.
+        access: of the backend.
+    """
+    usual, *others = models_of(wire)
     if wire == "huggingface-endpoint":
-        return _endpoint(model or access.address.partition("://")[2].rstrip("/"), access.control)
-    usual, *others = WIRES[wire].models
-    known = next((each for each in (usual, *others) if each.model == (model or usual.model)), None)
-    if known is not None:
-        return known
-    assert model is not None, "the usual model is known"
+        return _endpoint(replace(usual, model=model or access.address.partition("://")[2].rstrip("/")), access)
+    if model is None or model == usual.model:
+        return usual
+    for known in others:
+        if known.model == model:
+            return known
     name = model.rpartition("/")[2]
-    another = partial(replace, model=model, version=f"{name}-1", licence=name if name in licences() else "")
+    another = partial(replace, model=model, version=f"{model}-1", licence=name if name in licences() else "")
     if wire == "openai":
-        return another(usual) if _is_of_openai(model) else another(_COMPATIBLE)
+        return another(usual if is_of_openai(model) else others[-1])
     return another(usual, price=None, price_date="")
 
 
-def _endpoint(model: str, control: str) -> Description:
-    """A handler that takes the control map in a parameter is a ControlNet; see `Access.control`."""
-    if control == AS_INPUT:
-        return replace(_ENDPOINT, model=model)
-    can = replace(_ENDPOINT.capabilities, control_weight=True, control_span=True, references=0)
-    return replace(_ENDPOINT, model=model, capabilities=can)
+def _endpoint(usual: Description, access: Access) -> Description:
+    """A handler that takes the control map in a parameter is a ControlNet; any other edits an image."""
+    if access.control != AS_INPUT:
+        return usual
+    can = replace(usual.capabilities, control_weight=False, control_span=False, references=1)
+    return replace(usual, capabilities=can)
 
 
-def _is_of_openai(model: str) -> bool:
+def is_of_openai(model: str) -> bool:
     """Whether this is a model of OpenAI's, which takes neither a seed nor a negative prompt.
 
     Models of compatible servers have other names than `gpt-image-…`.
@@ -227,7 +168,7 @@ def _open_endpoint(description: Description, access: Access, settings: Settings)
 def _open_openai(description: Description, access: Access, settings: Settings) -> HostedBackend:
     from posegen.backends.wires.openai import OF_OPENAI, OF_SERVERS, OpenAI
 
-    told = OF_OPENAI if _is_of_openai(description.model) else OF_SERVERS
+    told = OF_OPENAI if is_of_openai(description.model) else OF_SERVERS
     return OpenAI(description, _client(access, settings), access.address.rstrip("/"), told)
 
 
@@ -256,19 +197,18 @@ def _files(settings: Settings, hosts: Iterable[str], base_url: str, makers_url: 
 
 @dataclass(frozen=True)
 class _Wire:
-    """A wire. `key`, `address`: fields of `Settings`; `models`: those that are known, the usual one first."""
+    """A wire. `key`, `address`: fields of `Settings`."""
 
     key: str
     address: str
-    models: tuple[Description, ...]
     open: Callable[[Description, Access, Settings], HostedBackend]
 
 
 WIRES: Mapping[str, _Wire] = {
-    "fal": _Wire("fal_key", "fal_base_url", _FAL, _open_fal),
-    "bfl": _Wire("bfl_api_key", "bfl_base_url", (_BFL,), _open_bfl),
-    "huggingface": _Wire("huggingface_api_key", "huggingface_base_url", _ROUTER, _open_router),
-    "huggingface-endpoint": _Wire("huggingface_api_key", "huggingface_endpoint_url", (_ENDPOINT,), _open_endpoint),
-    "openai": _Wire("openai_api_key", "openai_base_url", (_OPENAI,), _open_openai),
+    "fal": _Wire("fal_key", "fal_base_url", _open_fal),
+    "bfl": _Wire("bfl_api_key", "bfl_base_url", _open_bfl),
+    "huggingface": _Wire("huggingface_api_key", "huggingface_base_url", _open_router),
+    "huggingface-endpoint": _Wire("huggingface_api_key", "huggingface_endpoint_url", _open_endpoint),
+    "openai": _Wire("openai_api_key", "openai_base_url", _open_openai),
 }
 """By name; the backend of a wire that exists without a file has the same one."""

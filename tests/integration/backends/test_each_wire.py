@@ -17,7 +17,7 @@ from posegen.backends.hosted import AcceptedCall, ControlMap, Delivered, HostedB
 from posegen.backends.protocol import Recipe
 from posegen.backends.registry import Backends
 from posegen.backends.wires import fal, http
-from posegen.backends.wires.catalogue import WIRES
+from posegen.backends.wires.catalogue import models_of
 from posegen.backends.wires.http import Response
 from posegen.error_codes import ErrorCode
 from posegen.errors import AccountRefused, BackendRejected, CallUnknown
@@ -364,4 +364,4 @@ def test_every_model_of_fals_queue_has_its_input():
     keys = dict.fromkeys(["fal_key", "bfl_api_key", "huggingface_api_key", "openai_api_key"], "x")
     descriptions = Backends.of(Settings(**keys)).descriptions.values()
     assert {each.model for each in descriptions if each.wire in ("fal", "huggingface")} <= set(fal.INPUTS)
-    assert {each.model for each in WIRES["fal"].models} == set(fal.INPUTS)
+    assert {each.model for each in models_of("fal")} == set(fal.INPUTS)

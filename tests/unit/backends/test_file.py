@@ -65,7 +65,12 @@ def test_a_table_is_the_usual_backend_of_its_wire_with_what_differs(backends):
     found.check()
     mine = found.describe("mine")
 
-    assert (mine.name, mine.wire, mine.model, mine.version) == ("mine", "openai", "Qwen/Qwen-Image", "Qwen-Image-1")
+    assert (mine.name, mine.wire, mine.model, mine.version) == (
+        "mine",
+        "openai",
+        "Qwen/Qwen-Image",
+        "Qwen/Qwen-Image-1",
+    )
     assert (mine.price, mine.price_date, mine.concurrency) == (Decimal("0.004"), "2026-11-30", 2)
     assert (mine.on_uncertain, mine.resend_is_safe, mine.licence) == ("call_again", True, "Qwen-Image")
     can = mine.capabilities
