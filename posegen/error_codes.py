@@ -18,6 +18,7 @@ class ErrorCode(StrEnum):
     QUOTA_EXCEEDED = "quota_exceeded"
     TOO_MANY_REQUESTS = "too_many_requests"
     QUEUE_FULL = "queue_full"
+    CONTROL_UNUSABLE = "control_unusable"
     BACKEND_REJECTED = "backend_rejected"
     BACKEND_UNAVAILABLE = "backend_unavailable"
     BACKEND_RETRIES_EXCEEDED = "backend_retries_exceeded"
@@ -35,6 +36,7 @@ NOT_OURS = (
     ErrorCode.INSUFFICIENT_CREDITS,
     ErrorCode.QUOTA_EXCEEDED,
     ErrorCode.TOO_MANY_REQUESTS,
+    ErrorCode.CONTROL_UNUSABLE,
     ErrorCode.CANCELLED,
 )
 """Failures that only the customer can do something about: they say nothing of how this installation is."""
@@ -74,6 +76,11 @@ ERROR_TEXTS: dict[ErrorCode, ErrorText] = {
     ErrorCode.QUEUE_FULL: ErrorText(
         "There is too much to do at the moment; please try again later.",
         "POSEGEN_MAX_QUEUED generations wait already; nothing was held.",
+    ),
+    ErrorCode.CONTROL_UNUSABLE: ErrorText(
+        "The control image could not be used; please check it, and ask again. Its credits were returned.",
+        "The control image, or the map of the library pose, could not be read or shows no pose; `error_detail` says "
+        "why. No call was made. POSEGEN_CONTROL_MISSING=drop leaves it out instead.",
     ),
     ErrorCode.BACKEND_REJECTED: ErrorText(
         "This picture could not be made; its credits were returned.",

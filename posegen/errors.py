@@ -254,6 +254,14 @@ class AccountRefused(BackendUnavailable):
         super().__init__(message)
 
 
+class BackendNotConfigured(BackendUnavailable):
+    """A backend that cannot be used under these settings. `backend`: its name."""
+
+    def __init__(self, backend: str, why: str) -> None:
+        self.backend = backend
+        super().__init__(f"There is no backend {backend!r}{why}.")
+
+
 class CallUncertain(BackendError):
     """It will never be known whether a call was made and billed: it is not made again."""
 
@@ -264,6 +272,12 @@ class BackendRefusedContent(BackendRejected):
     """The provider's own policy refuses the prompt or the picture."""
 
     code = ErrorCode.INAPPROPRIATE_PROMPT
+
+
+class ControlUnusable(BackendRejected):
+    """The map that has to show the pose cannot be read, or shows none."""
+
+    code = ErrorCode.CONTROL_UNUSABLE
 
 
 class BackendRetriesExceeded(BackendError):

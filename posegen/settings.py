@@ -47,6 +47,7 @@ _NEEDED = {
     "r2": ("r2_account_id", "r2_access_key_id", "r2_secret_access_key", "r2_bucket_name"),
     "s3": ("s3_bucket",),
 }
+_FILES = ("posegen_platforms_file", "posegen_backends_file", "posegen_policy_file")
 # What a variable's name holds whose value is never shown.
 _SECRETS = ("DATABASE_URL", "SECRET", "KEY", "TOKEN", "WEBHOOK", "PROXY")
 
@@ -110,6 +111,10 @@ class Settings(BaseSettings):
 
     posegen_platforms_file: Path | None = Field(
         default=None, description="A TOML file with platforms of your own; docs/reference/platforms.md shows one."
+    )
+    posegen_backends_file: Path | None = Field(
+        default=None,
+        description="A TOML file with hosted backends of your own; docs/reference/backends.md shows one.",
     )
     posegen_policy_file: Path | None = Field(
         default=None,
@@ -239,6 +244,10 @@ class Settings(BaseSettings):
         ge=0,
         le=10,
         description="Further pictures of a hosted backend that may be paid for when one did not pass.",
+    )
+    posegen_control_missing: Literal["fail", "drop"] = Field(
+        default="fail",
+        description="What follows when a control map cannot be read: its poses fail, or it is left out and named.",
     )
     posegen_thumbnails: str = Field(
         default="400.webp",
@@ -450,7 +459,7 @@ class Settings(BaseSettings):
                 raise ValueError(f"{origin.strip()!r} is no origin such as https://app.example.com")
         return value
 
-    @field_validator("posegen_home", "storage_local_path", "posegen_platforms_file", "posegen_policy_file")
+    @field_validator("posegen_home", "storage_local_path", *_FILES)
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         if path is None:
@@ -511,6 +520,12 @@ def variable_of(field: str) -> str:
     """The environment variable that a field's value comes from: for code that passes a secret on by its name only."""
     name = name_in_use(field.upper(), _environment())
     return next((written for written in os.environ if written.upper() == name), name)
+
+
+def secret_in(variable: str) -> SecretStr | None:
+    """The secret in a variable that an operator's file names; None where it is not set, or empty."""
+    secret = _environment().get(variable)
+    return SecretStr(secret) if secret else None
 
 
 def is_secret(variable: str) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from typing import Literal
 from uuid import UUID
 
 from posegen.accounts import quota
@@ -13,7 +14,8 @@ from posegen.backends.hosted import HostedBackend
 from posegen.backends.protocol import Backend
 from posegen.backends.registry import Backends, open_backend
 from posegen.database.connection import Connection, Database
-from posegen.errors import ObjectCorrupt, ObjectExists, StoreUnknown, UnknownName
+from posegen.errors import BackendNotConfigured, ObjectCorrupt, ObjectExists, StoreUnknown
+from posegen.fetching.fetcher import Fetcher
 from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize, thumbnail_sizes
 from posegen.objects import rows as objects
 from posegen.objects import stores as store_rows
@@ -31,7 +33,7 @@ POSE_SIDE = 1024
 
 
 def _not_configured(name: str) -> HostedBackend:
-    raise UnknownName("hosted backend", name, [])
+    raise BackendNotConfigured(name, "")
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class Studio:
         store: takes what is new.
         open_backend: returns the drawing backend of a name.
         open_hosted: returns the hosted backend of a name.
-        describe: returns what a backend is, None for one that these settings do not have.
+        describe: returns what a backend is, None for one that draws; raises `BackendNotConfigured`.
+        hosted: the hosted backends that can be used; None for any.
         open_store: returns another store that rows name, or raises `StoreUnknown`.
         render_threads: poses at once.
         lease_seconds: how long a worker may be silent.
@@ -51,6 +54,8 @@ class Studio:
         backend_rule: how backends are called.
         quality_retries: pictures with another seed after one that did not pass.
         paid_retries: the same for a hosted backend, which bills each.
+        control_missing: what follows when a control map cannot be read: `fail`, or `drop` to leave it out.
+        fetcher: reads the URLs of customers.
         worker_home: where its runs prove that they live.
         thumbnails: of each pose, the first one is that of its row.
     """
@@ -60,6 +65,7 @@ class Studio:
     open_backend: Callable[[str], Backend]
     open_hosted: Callable[[str], HostedBackend] = _not_configured
     describe: Callable[[str], Description | None] = lambda _: None
+    hosted: Collection[str] | None = None
     open_store: Callable[[str], ObjectStore] | None = None
     render_threads: int = 2
     lease_seconds: float = 60.0
@@ -67,6 +73,8 @@ class Studio:
     backend_rule: BackendRule = field(default_factory=BackendRule)
     quality_retries: int = 2
     paid_retries: int = 1
+    control_missing: Literal["fail", "drop"] = "fail"
+    fetcher: Fetcher = field(default_factory=Fetcher)
     worker_home: WorkerHome | None = None
     thumbnails: tuple[ThumbnailSize, ...] = (STANDARD,)
 
@@ -90,13 +98,16 @@ class Studio:
             open_store=stores.named,
             open_backend=open_backend,
             open_hosted=backends.open_hosted,
-            describe=backends.descriptions.get,
+            describe=backends.describe,
+            hosted=backends.hosted,
             render_threads=settings.posegen_render_threads,
             lease_seconds=settings.posegen_lease_seconds,
             retry_rule=RetryRule.of(settings),
             backend_rule=BackendRule.of(settings),
             quality_retries=settings.posegen_quality_retries,
             paid_retries=settings.posegen_paid_retries,
+            control_missing=settings.posegen_control_missing,
+            fetcher=Fetcher.of(settings),
             worker_home=WorkerHome(settings.workers_path),
             thumbnails=thumbnail_sizes(settings.posegen_thumbnails),
         )

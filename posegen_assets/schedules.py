@@ -3,7 +3,9 @@
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from posegen.backends.registry import Backends
 from posegen.generations.calling.rows import any_unattended
+from posegen.settings import Settings
 from posegen_assets.jobs import (
     clean_up_images,
     reconcile_storage,
@@ -43,10 +45,12 @@ recover_often = _schedule(
     description="Looks for calls of hosted backends that no worker holds; without any, no run starts.",
 )
 @skipped_without_database
-def settle_calls_often(database: dg.ResourceParam[DatabaseResource]) -> dg.RunRequest | dg.SkipReason:
+def settle_calls_often(
+    database: dg.ResourceParam[DatabaseResource], settings: dg.ResourceParam[Settings]
+) -> dg.RunRequest | dg.SkipReason:
     """A run only where it finds something."""
     with database.open_for_a_tick() as opened, opened.transaction() as connection:
-        if not any_unattended(connection):
+        if not any_unattended(connection, backends=Backends.of(settings).hosted):
             return dg.SkipReason("Every call of a hosted backend has a worker, or is settled.")
     return dg.RunRequest()
 

@@ -40,6 +40,7 @@ DESCRIPTION = Description(
         costs_money=True,
         photographic=True,
         control_kinds=("openpose",),
+        control_weight=True,
     ),
     licence="test",
     price=PRICE,
@@ -115,6 +116,10 @@ class FarEndInProcess:
         self.before("cancel", call.call)
         self.cancelled.append(call.far_id)
         return self._left[call.far_id] > 0
+
+    def check_key(self) -> bool:
+        self.before("check_key", None)
+        return True
 
     def abort(self) -> None:
         self.aborted = True

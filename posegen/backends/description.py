@@ -22,13 +22,19 @@ class Description:
         model: as the provider names it.
         version: of recipes: changes whenever the same recipe would give another picture.
         capabilities: what it can do.
-        licence: of the model, as the licence list names it.
+        sold_by_provider: a provider sells the use of its pictures, whatever the licence of the weights.
+        licence: the entry of the licence list for this model; empty where none is recorded.
         price: US dollars for one picture by the provider's price list; None when nothing is billed or it is on no list.
         price_date: when that list was read, as YYYY-MM-DD.
         concurrency: calls that may be out at once, over all workers.
         on_uncertain: what follows when it cannot be told whether a call was made: the pose fails, or another call.
         resend_is_safe: the far end knows our id of a call, and makes it once however often it is sent.
         recommended_scale: the control scale that the model's maker recommends, which a control weight of 1 stands for.
+        largest_scale: the largest one that the model takes; None for one that takes every scale of a control weight.
+        prompt_family: whose template prompts follow: `flux`, `gpt-image`, `sdxl` or `other`.
+        revision: of the model, for recipes; empty where its maker names none.
+        steps: that the model is asked for; None for its default.
+        guidance: that the model is asked for; None for its default.
     """
 
     name: str
@@ -37,12 +43,18 @@ class Description:
     version: str
     capabilities: Capabilities
     licence: str = ""
+    sold_by_provider: bool = False
     price: Decimal | None = None
     price_date: str = ""
     concurrency: int = 8
     on_uncertain: OnUncertain = "fail"
     resend_is_safe: bool = False
     recommended_scale: float = 1.0
+    largest_scale: float | None = None
+    prompt_family: str = "other"
+    revision: str = ""
+    steps: int | None = None
+    guidance: float | None = None
 
     @property
     def is_hosted(self) -> bool:

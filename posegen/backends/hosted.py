@@ -20,6 +20,8 @@ from posegen.errors import CallUnknown
 from posegen.poses.control_maps import MapKind
 
 _LONGEST_TEXT = 2_000
+UNREADABLE_SEED = "unreadable_seed"
+"""The fact that holds a seed which is no whole number, or one that JSON does not carry exactly."""
 BillSource = Literal["response", "invoice", "price_list"]
 
 
@@ -183,6 +185,9 @@ class HostedBackend(Protocol):
 
         Otherwise `look` tells what becomes of it.
         """
+
+    def check_key(self) -> bool:
+        """Ask for something that needs the key and costs nothing; False where the far end has nothing of the kind."""
 
     def abort(self) -> None:
         """Break off all requests under way: each raises `CallUnknown` in its own thread within moments."""

@@ -15,6 +15,8 @@ CAPABILITIES = Capabilities(
     ground_truth=True,
     costs_money=False,
     photographic=False,
+    # It draws the pose exactly, which is as strict as any weight.
+    control_weight=True,
 )
 DESCRIPTION = Description(NAME, DRAWING, model="figure", version=VERSION, capabilities=CAPABILITIES)
 

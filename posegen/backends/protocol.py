@@ -20,7 +20,10 @@ from posegen.poses.keypoints import Keypoints
 from posegen.poses.specification import PoseSpecification
 
 LARGEST_SEED = 2**32 - 1
-_OF_HOSTED_MODELS = ("model", "control_kind", "control_sha256", "negative_prompt", "licence")
+_OF_HOSTED_MODELS = (
+    *("model", "revision", "negative_prompt", "control_kind", "control_sha256", "control_start", "control_end"),
+    *("references", "steps", "guidance", "licence"),
+)
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,15 @@ class Recipe:
         height: pixels.
         control_weight: how strictly a model must follow the pose, 0 to 2; 1 is what its maker recommends.
         model: as the provider names it.
+        revision: of the model, where its maker names one.
+        negative_prompt: what the picture must not show.
         control_kind: `openpose` or `depth`.
         control_sha256: of the control map's bytes.
-        negative_prompt: what the picture must not show.
+        control_start: the part of the steps after which the control map counts, 0 to 1; None for the model's default.
+        control_end: the part of the steps up to which it counts, above `control_start`; None for the model's default.
+        references: SHA-256 of the reference images in their order, without the control map.
+        steps: of the model; None for its default.
+        guidance: how strictly it follows the prompt; None for its default.
         licence: of the model.
     """
 
@@ -59,9 +68,15 @@ class Recipe:
     height: int = 1024
     control_weight: float = 1.0
     model: str | None = None
+    revision: str | None = None
+    negative_prompt: str | None = None
     control_kind: MapKind | None = None
     control_sha256: str | None = None
-    negative_prompt: str | None = None
+    control_start: float | None = None
+    control_end: float | None = None
+    references: tuple[str, ...] | None = None
+    steps: int | None = None
+    guidance: float | None = None
     licence: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -78,7 +93,7 @@ class Recipe:
             "width": self.width,
             "height": self.height,
             "control_weight": self.control_weight,
-            **{name: value for name, value in hosted.items() if value is not None},
+            **{name: _listed(value) for name, value in hosted.items() if value is not None},
         }
 
     @classmethod
@@ -88,7 +103,8 @@ class Recipe:
             "specification": PoseSpecification.from_json(values["specification"]),
             "avatar": Avatar.from_json(values["avatar"]),
         }
-        return cls(**{**values, **parts})
+        references = values.get("references")
+        return cls(**{**values, **parts, "references": None if references is None else tuple(references)})
 
     def canonical(self) -> str:
         """The same text for equal recipes, independent of the order of keys and of how numbers are written."""
@@ -97,6 +113,10 @@ class Recipe:
     def digest(self) -> str:
         """SHA-256 of the canonical text, 64 hexadecimal digits."""
         return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _plain(value: Any) -> Any:
@@ -137,9 +157,13 @@ class Capabilities:
         ground_truth: renderings carry keypoints, depth and part mask.
         costs_money: each call is billed by a provider.
         control_kinds: the control maps that the model takes, `openpose` or `depth`, the preferred one first.
+        control_weight: how strictly it follows the pose can be chosen, or it follows it fully at every weight.
+        control_span: the part of its steps in which the control map counts can be chosen.
+        references: reference images that the model takes, with the control map where it takes that as one.
         negative_prompt: it follows a negative prompt.
         seeds: the same seed gives the same picture.
-        longest_prompt: characters; None for no limit but ours.
+        side_multiple: pixels: width and height are multiples of it.
+        longest_prompt: characters; None for no limit but that of its family.
         photographic: its pictures look like photographs of people.
     """
 
@@ -150,8 +174,12 @@ class Capabilities:
     costs_money: bool
     photographic: bool
     control_kinds: tuple[MapKind, ...] = ()
+    control_weight: bool = False
+    control_span: bool = False
+    references: int = 0
     negative_prompt: bool = False
     seeds: bool = True
+    side_multiple: int = 1
     longest_prompt: int | None = None
 
 

@@ -34,6 +34,12 @@ OTHER_SPELLINGS = {
     "--colour": ["--color"],
     "--since": ["--from"],
     "--control-weight": ["--control_weight"],
+    "--negative-prompt": ["--negative_prompt"],
+    "--allow-degraded": ["--allow_degraded"],
+    "--control-kind": ["--control_kind"],
+    "--control-image": ["--control_image"],
+    "--control-start": ["--control_start"],
+    "--control-end": ["--control_end"],
 }
 """What every option of a name is also called. The help shows the first name only."""
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import psycopg
 import typer
 
+from posegen.backends.licences import licence_of
 from posegen.cli import console
 from posegen.cli.commands import AS_JSON
 from posegen.cli.session import open_session
@@ -101,10 +102,15 @@ def _say_what_is_known(said: Said, known: Known) -> None:
         console.say(f"The recipe of pose {made.pose_id}, number {made.number} of generation {made.generation_id}")
     for name, value in known.made[0].recipe.items():
         if name != "specification":
-            _line(name, _plain(value))
+            _line(name, _licence(str(value)) if name == "licence" else _plain(value))
     console.say(
         f"`posegen replay {known.made[0].pose_id}` renders it again; --json has the recipe with all its angles."
     )
+
+
+def _licence(model: str) -> str:
+    licence = licence_of(model)
+    return f"{model}: {licence.name} ({licence.licence_class.replace('_', '-')})"
 
 
 def _plain(value: object) -> str:

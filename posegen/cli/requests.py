@@ -63,6 +63,23 @@ def submit(
     control_weight: Annotated[
         float | None, typer.Option(help="How closely a model keeps to the pose, 0 to 2; 1 without it.")
     ] = None,
+    negative_prompt: Annotated[
+        str | None, typer.Option(help="What the picture does not show, up to 2,000 characters.")
+    ] = None,
+    control_kind: Annotated[
+        str | None,
+        typer.Option(help="openpose or depth: how a model is shown the pose; without it the backend decides."),
+    ] = None,
+    control_image: Annotated[
+        str | None, typer.Option(help="A map of your own that shows the pose: an upload's id, or a URL.")
+    ] = None,
+    control_start: Annotated[
+        float | None, typer.Option(help="Part of the steps after which the map counts, 0 to 1.")
+    ] = None,
+    control_end: Annotated[float | None, typer.Option(help="Part of the steps up to which it counts, 0 to 1.")] = None,
+    allow_degraded: Annotated[
+        bool, typer.Option("--allow-degraded", help="Leave out what the backend cannot follow, instead of a refusal.")
+    ] = False,
     priority: Annotated[
         int | None, typer.Option(help="-10 to 10, higher ones first; 0 without it. Ahead of fairness among users.")
     ] = None,
@@ -92,6 +109,12 @@ def submit(
         seed=seed,
         backend=backend,
         control_weight=control_weight,
+        negative_prompt=negative_prompt,
+        allow_degraded=allow_degraded or None,
+        control_kind=control_kind,
+        control_image=control_image,
+        control_start=control_start,
+        control_end=control_end,
         priority=priority,
         project_id=project,
     )

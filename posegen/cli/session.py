@@ -81,6 +81,7 @@ def open_session(*, upgrade: bool = False) -> Iterator[Session]:
     configure_logging(settings)
     # Every request would fail by it: better now, with the names that are known.
     backends = Backends.of(settings)
+    backends.check()
     own = own_platforms(settings.posegen_platforms_file)
     if settings.posegen_policy_file is not None:
         read_lists(settings.posegen_policy_file)

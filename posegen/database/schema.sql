@@ -254,6 +254,40 @@ ALTER TABLE ONLY backend_outages
 ALTER TABLE ONLY backend_outages
     ADD CONSTRAINT backend_outages_backend_fkey FOREIGN KEY (backend) REFERENCES backend_breakers(backend);
 
+-- table control_images ------------------------------------------------------------------------------------------------
+
+CREATE TABLE control_images (
+    generation_id uuid NOT NULL,
+    source text NOT NULL,
+    source_sha256 text,
+    object_id bigint,
+    is_left_out boolean DEFAULT false NOT NULL,
+    CONSTRAINT a_stored_image_has_its_source CHECK (((object_id IS NULL) OR (source_sha256 IS NOT NULL)))
+);
+
+COMMENT ON TABLE control_images IS 'control images of customers that are used for a generation';
+
+COMMENT ON COLUMN control_images.source IS 'the id of an upload, or a URL';
+
+COMMENT ON COLUMN control_images.source_sha256 IS 'of the file as it came';
+
+COMMENT ON COLUMN control_images.object_id IS 'the map that was made of it, in the size of a pose; null until it is first needed';
+
+COMMENT ON COLUMN control_images.is_left_out IS 'its poses follow the maps of their library poses, because it could not be used';
+
+ALTER TABLE ONLY control_images
+    ADD CONSTRAINT control_images_pkey PRIMARY KEY (generation_id);
+
+CREATE INDEX control_images_by_object ON control_images USING btree (object_id) WHERE (object_id IS NOT NULL);
+
+CREATE INDEX control_images_by_source ON control_images USING btree (source_sha256) WHERE (object_id IS NOT NULL);
+
+ALTER TABLE ONLY control_images
+    ADD CONSTRAINT control_images_generation_id_fkey FOREIGN KEY (generation_id) REFERENCES generations(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY control_images
+    ADD CONSTRAINT control_images_object_id_fkey FOREIGN KEY (object_id) REFERENCES objects(id);
+
 -- table control_maps --------------------------------------------------------------------------------------------------
 
 CREATE TABLE control_maps (
@@ -649,6 +683,11 @@ CREATE TABLE generated_poses (
     delete_reason text,
     images_deleted_at timestamp with time zone,
     expires boolean DEFAULT true NOT NULL,
+    negative_prompt text,
+    control_kind text,
+    control_start double precision,
+    control_end double precision,
+    degraded text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT a_completed_pose_has_its_objects CHECK (((status <> 'completed'::text) OR ((recipe_hash IS NOT NULL) AND (completed_at IS NOT NULL) AND ((images_deleted_at IS NOT NULL) OR ((image_object IS NOT NULL) AND (original_object IS NOT NULL) AND (thumbnail_object IS NOT NULL)))))),
     CONSTRAINT a_failed_pose_has_its_code CHECK (((status <> 'failed'::text) OR (error_code IS NOT NULL))),
     CONSTRAINT a_measured_figure_is_measured_whole CHECK ((num_nulls(figure_share, figure_on_keypoints, figure_outline) = ANY (ARRAY[0, 3]))),
@@ -695,6 +734,10 @@ COMMENT ON COLUMN generated_poses.delete_after IS 'the images are hidden, and ar
 COMMENT ON COLUMN generated_poses.images_deleted_at IS 'from then on the row is what is left of the pose: no image, recipe or keypoints';
 
 COMMENT ON COLUMN generated_poses.expires IS 'false: the clean-up of unused images passes over it, as over adopted work';
+
+COMMENT ON COLUMN generated_poses.negative_prompt IS 'that the backend is given';
+
+COMMENT ON COLUMN generated_poses.degraded IS 'what was left out or cut, each as the name of its column and the reason';
 
 ALTER TABLE ONLY generated_poses
     ADD CONSTRAINT generated_poses_generation_id_position_key UNIQUE (generation_id, "position");
@@ -760,14 +803,26 @@ CREATE TABLE generation_requests (
     priority smallint DEFAULT 0 NOT NULL,
     idempotency_key text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    negative_prompt text,
+    allow_degraded boolean DEFAULT false NOT NULL,
+    control_kind text,
+    control_image text,
+    control_start double precision,
+    control_end double precision,
     CONSTRAINT avatar_is_an_object CHECK ((jsonb_typeof(avatar) = 'object'::text)),
     CONSTRAINT backend_length CHECK (((length(backend) >= 1) AND (length(backend) <= 100))),
     CONSTRAINT categories_length CHECK ((cardinality(categories) <= 1000)),
+    CONSTRAINT control_end_in_range CHECK (((control_end > (0)::double precision) AND (control_end <= (1)::double precision))),
+    CONSTRAINT control_image_length CHECK (((length(control_image) >= 1) AND (length(control_image) <= 2000))),
+    CONSTRAINT control_kind_known CHECK ((control_kind = ANY (ARRAY['openpose'::text, 'depth'::text]))),
+    CONSTRAINT control_span_in_order CHECK ((control_start < control_end)),
+    CONSTRAINT control_start_in_range CHECK (((control_start >= (0)::double precision) AND (control_start < (1)::double precision))),
     CONSTRAINT control_weight_in_range CHECK (((control_weight >= (0)::double precision) AND (control_weight <= (2)::double precision))),
     CONSTRAINT created_at_in_range CHECK (((created_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (created_at <= '3000-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT fit_known CHECK ((fit = ANY (ARRAY['cover'::text, 'contain'::text]))),
     CONSTRAINT formats_length CHECK ((cardinality(formats) <= 1000)),
     CONSTRAINT idempotency_key_length CHECK (((length(idempotency_key) >= 1) AND (length(idempotency_key) <= 200))),
+    CONSTRAINT negative_prompt_storable CHECK ((length(negative_prompt) <= 100000)),
     CONSTRAINT poses_length CHECK ((cardinality(poses) <= 1000)),
     CONSTRAINT priority_in_range CHECK (((priority >= '-10'::integer) AND (priority <= 10))),
     CONSTRAINT project_id_length CHECK (((length(project_id) >= 1) AND (length(project_id) <= 200))),
@@ -777,6 +832,10 @@ CREATE TABLE generation_requests (
 );
 
 COMMENT ON TABLE generation_requests IS 'INSERT here to get pictures; docs/reference/database.md. A row never changes.';
+
+COMMENT ON COLUMN generation_requests.allow_degraded IS 'what the backend cannot follow is left out and named in pose_results.degraded, instead of a refusal';
+
+COMMENT ON COLUMN generation_requests.control_image IS 'the id of an upload, or a URL; shows every pose of the request';
 
 ALTER TABLE generation_requests
     ADD CONSTRAINT avatar_bounded CHECK (
@@ -1752,6 +1811,16 @@ UNION ALL
      JOIN generated_poses p ON ((p.id = e.pose_id)))
   WHERE (e.object_id IS NOT NULL)
 UNION ALL
+ SELECT c.object_id,
+    p.id AS pose_id,
+    NULL::uuid AS design_id,
+    NULL::uuid AS upload_id,
+    NULL::uuid AS variant_id,
+    (p.delete_after IS NULL) AS is_shown
+   FROM (control_images c
+     JOIN generated_poses p ON (((p.generation_id = c.generation_id) AND (p."position" = 0))))
+  WHERE (c.object_id IS NOT NULL)
+UNION ALL
  SELECT designs.preview_object AS object_id,
     NULL::uuid AS pose_id,
     designs.id AS design_id,
@@ -1898,7 +1967,12 @@ CREATE VIEW pose_results AS
     COALESCE(( SELECT jsonb_object_agg(t.size, u.url) AS jsonb_object_agg
            FROM (thumbnails t
              JOIN object_urls u ON ((u.id = t.object_id)))
-          WHERE ((t.pose_id = p.id) AND (p.delete_after IS NULL))), '{}'::jsonb) AS thumbnails
+          WHERE ((t.pose_id = p.id) AND (p.delete_after IS NULL))), '{}'::jsonb) AS thumbnails,
+    p.negative_prompt AS negative_prompt_used,
+    p.control_kind,
+    p.control_start,
+    p.control_end,
+    p.degraded
    FROM ((((((generated_poses p
      JOIN generations g ON ((g.id = p.generation_id)))
      JOIN library_poses l ON ((l.slug = p.library_pose)))
@@ -2714,7 +2788,7 @@ COMMENT ON FUNCTION set_favourite(pose uuid, favourite boolean) IS 'returns true
 
 -- function submit_generation ------------------------------------------------------------------------------------------
 
-CREATE FUNCTION submit_generation(user_id uuid, idempotency_key text, poses text[] DEFAULT '{}'::text[], prompt text DEFAULT NULL::text, categories text[] DEFAULT '{}'::text[], avatar jsonb DEFAULT '{}'::jsonb, variations integer DEFAULT 1, seed bigint DEFAULT NULL::bigint, formats text[] DEFAULT '{}'::text[], project_id text DEFAULT NULL::text, backend text DEFAULT NULL::text, control_weight double precision DEFAULT 1.0, priority integer DEFAULT 0, fit text DEFAULT NULL::text) RETURNS TABLE(generation_id uuid, status text, replayed boolean)
+CREATE FUNCTION submit_generation(user_id uuid, idempotency_key text, poses text[] DEFAULT '{}'::text[], prompt text DEFAULT NULL::text, categories text[] DEFAULT '{}'::text[], avatar jsonb DEFAULT '{}'::jsonb, variations integer DEFAULT 1, seed bigint DEFAULT NULL::bigint, formats text[] DEFAULT '{}'::text[], project_id text DEFAULT NULL::text, backend text DEFAULT NULL::text, control_weight double precision DEFAULT 1.0, priority integer DEFAULT 0, fit text DEFAULT NULL::text, negative_prompt text DEFAULT NULL::text, allow_degraded boolean DEFAULT false, control_kind text DEFAULT NULL::text, control_image text DEFAULT NULL::text, control_start double precision DEFAULT NULL::double precision, control_end double precision DEFAULT NULL::double precision) RETURNS TABLE(generation_id uuid, status text, replayed boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
     AS $$
@@ -2724,9 +2798,11 @@ declare
 begin
     insert into generation_requests as fresh
         (user_id, idempotency_key, poses, prompt, categories, avatar, variations, seed, formats, project_id, backend,
-         control_weight, priority, fit)
+         control_weight, priority, fit, negative_prompt, allow_degraded, control_kind, control_image, control_start,
+         control_end)
     values (user_id, idempotency_key, poses, prompt, categories, avatar, variations, seed, formats, project_id, backend,
-            control_weight, priority, fit)
+            control_weight, priority, fit, negative_prompt, allow_degraded, control_kind, control_image, control_start,
+            control_end)
     on conflict on constraint one_request_per_idempotency_key do nothing
     returning fresh.id into generation_id;
     if found then
@@ -2738,9 +2814,12 @@ begin
     select * into earlier from generation_requests r
         where r.user_id = user_id and r.idempotency_key = idempotency_key;
     if (earlier.poses, earlier.prompt, earlier.categories, earlier.avatar, earlier.variations, earlier.seed, earlier.formats,
-        earlier.project_id, earlier.backend, earlier.control_weight, earlier.priority::integer, earlier.fit)
+        earlier.project_id, earlier.backend, earlier.control_weight, earlier.priority::integer, earlier.fit,
+        earlier.negative_prompt, earlier.allow_degraded, earlier.control_kind, earlier.control_image, earlier.control_start,
+        earlier.control_end)
        is distinct from
-       (poses, prompt, categories, avatar, variations, seed, formats, project_id, backend, control_weight, priority, fit) then
+       (poses, prompt, categories, avatar, variations, seed, formats, project_id, backend, control_weight, priority, fit,
+        negative_prompt, allow_degraded, control_kind, control_image, control_start, control_end) then
         raise exception 'idempotency key % was used for another request, generation %', quote_literal(idempotency_key), earlier.id
             using errcode = 'PG409', hint = 'Send the same body again, or choose a new key for a new request.';
     end if;
@@ -2750,7 +2829,7 @@ begin
     return next;
 end $$;
 
-COMMENT ON FUNCTION submit_generation(user_id uuid, idempotency_key text, poses text[], prompt text, categories text[], avatar jsonb, variations integer, seed bigint, formats text[], project_id text, backend text, control_weight double precision, priority integer, fit text) IS 'inserts a request with an idempotency key; the same key and request return the same generation';
+COMMENT ON FUNCTION submit_generation(user_id uuid, idempotency_key text, poses text[], prompt text, categories text[], avatar jsonb, variations integer, seed bigint, formats text[], project_id text, backend text, control_weight double precision, priority integer, fit text, negative_prompt text, allow_degraded boolean, control_kind text, control_image text, control_start double precision, control_end double precision) IS 'inserts a request with an idempotency key; the same key and request return the same generation';
 
 -- function unused_among -----------------------------------------------------------------------------------------------
 

@@ -96,6 +96,10 @@ class Fetcher:
             target = response
         raise FetchRefused(target.shown, f"more than {MOST_REDIRECTS} redirects led to it: give the final URL")
 
+    def check(self, url: str) -> None:
+        """Judge what needs no resolver and no request. Raises `FetchRefused` for a URL that `fetch` would refuse."""
+        self._judge(parse(url))
+
     @cached_property
     def _tls(self) -> ssl.SSLContext:
         import httpcore2

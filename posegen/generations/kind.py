@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 
+from posegen.backends.description import Description
 from posegen.backends.registry import Backends
 from posegen.generations.asking.claims import claim_next
 from posegen.generations.asking.intake import IntakeLimits, take_in
@@ -19,6 +21,17 @@ from posegen.work.slots import most_claimed
 from posegen.work.tick import WorkKind
 
 _INTAKE_PER_TICK = 500
+
+
+def _offered(settings: Settings) -> Mapping[str, Description]:
+    """The backends that requests may name; their generations wait for one whose key is missing.
+
+    Raises `BackendNotConfigured` when nothing describes one that the settings name: then no request is judged, so that
+    none is refused by a mistake in the settings.
+    """
+    backends = Backends.of(settings)
+    backends.check(keys=False)
+    return backends.offered
 
 
 def kind(settings: Settings) -> WorkKind:
@@ -45,7 +58,7 @@ def kind(settings: Settings) -> WorkKind:
             draw_seed=lambda: secrets.randbelow(LARGEST_SEED + 1),
             limit=_INTAKE_PER_TICK,
             limits=IntakeLimits.of(settings),
-            backends=backends.offered,
+            backends=_offered(settings),
             thumbnails=thumbnail_sizes(settings.posegen_thumbnails),
         ),
         recover=lambda database, worker_home: recover(database, rule, limits, worker_home=worker_home),

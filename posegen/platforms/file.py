@@ -6,8 +6,6 @@ The built-in platforms live in `platform`, the statements on the table in `rows`
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from posegen.errors import SettingsInvalid
 from posegen.images.validation import OF_OUR_OWN
+from posegen.operator_files import read_tables, sentences
 from posegen.platforms.platform import EXTEND, PLATFORMS, Platform
 
 MOST_PIXELS = OF_OUR_OWN.max_pixels
@@ -55,11 +54,11 @@ def own_platforms(file: Path | None) -> list[Platform] | None:
         return None
     problems: list[str] = []
     own: list[Platform] = []
-    for name, values in _tables(file).items():
+    for name, values in read_tables(file, variable="POSEGEN_PLATFORMS_FILE").items():
         try:
             own.append(_platform(name, values))
         except ValidationError as invalid:
-            problems += [f"{file}, platform {name}{problem}" for problem in _sentences(invalid)]
+            problems += [f"{file}, platform {name}: {problem}" for problem in sentences(invalid, _Rules)]
         except ValueError as wrong:
             problems.append(f"{file}, platform {name}: {wrong}")
     if problems:
@@ -74,28 +73,13 @@ def problem_of(platform: Platform) -> str | None:
         _check_name(platform.name)
         _check_rules(values)
     except ValidationError as invalid:
-        return "; ".join(sentence.removeprefix(": ") for sentence in _sentences(invalid))[:1000]
+        return "; ".join(sentences(invalid, _Rules))[:1000]
     except ValueError as wrong:
         return str(wrong)
     low, high = RESERVES
     if not low <= platform.reserve_bytes <= high:
         return f"reserve_bytes is {platform.reserve_bytes:,}; {low:,} to {high:,} can be set aside."
     return None
-
-
-def _tables(file: Path) -> dict[str, Any]:
-    """The file as TOML has it."""
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as unreadable:
-        problem = f"cannot be read: {unreadable.strerror}. Correct POSEGEN_PLATFORMS_FILE, or unset it."
-    except UnicodeDecodeError:
-        problem = "is no UTF-8 text. Save it as UTF-8."
-    except RecursionError:
-        problem = "is no TOML that can be read: its tables or lists lie too deep in each other."
-    except ValueError as broken:  # TOMLDecodeError, or a number that is too long
-        problem = f"is no TOML: {broken}."
-    raise SettingsInvalid([f"{file} {problem}"])
 
 
 def _platform(name: str, values: object) -> Platform:
@@ -124,14 +108,3 @@ def _check_rules(values: dict[str, Any]) -> _Rules:
     if longer > shorter * MOST_ASPECT:
         raise ValueError(f"{rules.width}x{rules.height}: one side may be {MOST_ASPECT} times the other at most.")
     return rules
-
-
-def _sentences(invalid: ValidationError) -> Iterator[str]:
-    for error in invalid.errors():
-        field = str(error["loc"][0])
-        if error["type"] == "missing":
-            yield f": {field} is missing. {_Rules.model_fields[field].description}"
-        elif error["type"] == "extra_forbidden":
-            yield f": there is no field {field!r}; known: {', '.join(_Rules.model_fields)}."
-        else:
-            yield f": {field} = {error['input']!r}: {error['msg']}. {_Rules.model_fields[field].description}"

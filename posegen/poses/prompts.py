@@ -1,6 +1,6 @@
-"""Words and poses: the library pose that fits a prompt, and the prompt that a backend gets for a pose.
+"""Words and poses: the library pose that fits a prompt, and the words for a pose and an avatar.
 
-Both use deterministic word matching, not a language model.
+Deterministic word matching, not a language model. The prompts that backends are given are in `prompt_families`.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from posegen.poses.avatar import Avatar
 from posegen.poses.library import LibraryPose, category_name
@@ -43,14 +44,27 @@ def choose_pose(prompt: str, library: Sequence[LibraryPose]) -> LibraryPose:
     return next((pose for pose in library if pose.slug == DEFAULT_POSE), library[0])
 
 
-def describe(pose: LibraryPose, avatar: Avatar, prompt: str = "") -> str:
-    """The prompt for a backend: the customer's words, then the pose, the person, their clothes and the setting."""
-    age, gender = _words(avatar.age_group), avatar.gender_expression
-    person = f"{_article(age)} {age} {gender} person, {_words(avatar.body_type)} build"
-    looks = f"{avatar.skin} skin, {_hair(avatar.hair)}"
-    clothes = f"{avatar.style} style, wearing {_words(avatar.clothing)}"
-    parts = [prompt.strip(), person, pose.description.rstrip("."), looks, clothes, f"in {_place(avatar.setting)}"]
-    return ", ".join(part for part in parts if part)
+@dataclass(frozen=True)
+class PoseWords:
+    """A pose and an avatar in words, each a phrase without a full stop."""
+
+    person: str
+    pose: str
+    looks: str
+    clothes: str
+    place: str
+
+
+def describe_in_words(pose: LibraryPose, avatar: Avatar) -> PoseWords:
+    """The person, what they do, how they look, their clothes and the setting."""
+    age = _words(avatar.age_group)
+    return PoseWords(
+        person=f"{_article(age)} {age} {avatar.gender_expression} person, {_words(avatar.body_type)} build",
+        pose=pose.description.rstrip("."),
+        looks=f"{avatar.skin} skin, {_hair(avatar.hair)}",
+        clothes=f"{avatar.style} style, wearing {_words(avatar.clothing)}",
+        place=f"in {_place(avatar.setting)}",
+    )
 
 
 def stems(text: str) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ MAX_SEGMENTS = 16
 PUBLIC_FOLDERS = frozenset({"poses", "originals", "thumbnails", "exports", "variants", "controlnet", "designs"})
 """First parts of the keys that a web page may show to anybody who has the URL."""
 
-PRIVATE_FOLDERS = frozenset({"prints", "uploads"})
+PRIVATE_FOLDERS = frozenset({"prints", "uploads", "controls"})
 """First parts of the keys of objects that only a signed URL shows."""
 
 STORE_MARKER_KEY = "posegen-store.json"
@@ -105,6 +105,11 @@ def variant_key(tool: str, user_id: UUID | str, request_id: UUID | str, sha256: 
 def control_map_key(pose_slug: str, kind: str, width: int, height: int, sha256: str) -> str:
     """A control map of a library pose. `width`, `height`: pixels; `kind`: such as `openpose` or `depth`."""
     return _key("controlnet", pose_slug, f"{kind}-{width}x{height}-{_short(sha256)}.png")
+
+
+def control_image_key(user_id: UUID | str, sha256: str) -> str:
+    """The map that was made of a control image, once for each file of a user."""
+    return _key("controls", str(user_id), f"map-{_short(sha256)}.png")
 
 
 def library_sheet_key(sha256: str) -> str:

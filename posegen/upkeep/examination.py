@@ -18,14 +18,13 @@ import psycopg
 from posegen.accounts.replay import audit
 from posegen.backends import breaker_rows as breakers
 from posegen.backends.registry import Backends
-from posegen.backends.wires.catalogue import wires_of
 from posegen.database.connection import Connection, Database
 from posegen.database.failures import describe
 from posegen.database.migrate import current_revision, newest_revision
 from posegen.database.rows import column
 from posegen.database.server import DatabaseUrls, open_server
 from posegen.error_codes import ErrorCode
-from posegen.errors import PosegenError, StorageError
+from posegen.errors import PosegenError, SettingsInvalid, StorageError
 from posegen.library.rows import stored_poses
 from posegen.library.validation import usable_poses
 from posegen.objects import stores
@@ -38,6 +37,7 @@ from posegen.storage.protocol import ObjectStore
 from posegen.storage.stores import Stores
 from posegen.upkeep import diagnosis_rows as condition
 from posegen.upkeep import http_checks as outside
+from posegen.upkeep.far_ends import look_at_far_ends
 from posegen.upkeep.finding import Finding, Part, checked
 from posegen.upkeep.invariants import SPACE
 from posegen.work import failing_steps as steps
@@ -86,6 +86,7 @@ def examine(clock: Callable[[], datetime] = utc_now) -> list[Finding]:
         _disk(settings),
         checked(Part.STORE, lambda: _store(settings), STORE_FIXES[settings.storage_mode]),
         _backends(settings),
+        *look_at_far_ends(settings),
     ]
     if not findings[2].good and settings.database_url is None:
         return findings  # the embedded server would only say the same
@@ -155,6 +156,9 @@ def _store(settings: Settings) -> str:
 def _backends(settings: Settings) -> Finding:
     try:
         backends = Backends.of(settings)
+        backends.check()
+    except SettingsInvalid as wrong:
+        return Finding(Part.BACKEND, False, " ".join(wrong.problems), "Correct the file of POSEGEN_BACKENDS_FILE.")
     except PosegenError as unknown:
         fix = "Set POSEGEN_BACKEND and POSEGEN_BACKENDS_OFFERED to backends that are configured, or set their keys."
         return Finding(Part.BACKEND, False, str(unknown), fix)
@@ -237,7 +241,7 @@ def _objects(store: ObjectStore, keys: list[str]) -> Finding:
 
 
 def _work(connection: Connection, settings: Settings, platform: RunningPlatform | None, now: datetime) -> list[Finding]:
-    moved = condition.movement(connection, hosted=wires_of(settings))
+    moved = condition.movement(connection, hosted=Backends.of(settings).hosted)
     detail = f"{moved.waiting} waiting, {moved.under_way} under way"
     findings = outside.look_at_platform(platform, detail, is_needed=moved.waiting + moved.under_way > 0, now=now)
     return [

@@ -104,6 +104,7 @@ def _delete_leftovers(database: Database, rule: RetentionRule, page: int) -> Del
     for delete in (
         partial(retention.delete_leftover_variants, limit=page),
         partial(retention.delete_unused_files, age=rule.traces, limit=page),
+        partial(retention.delete_unused_controls, age=rule.traces, limit=page),
     ):
         gone = Deleted(objects=1)
         while gone.objects:

@@ -111,7 +111,9 @@ def delete_hidden(connection: Connection, *, limit: int) -> Deleted:
         [poses],
     )
     named.update(_forget_calls(connection, "pose_id = any(%s)", [poses]))
-    named.update(_take_sheets(connection, sorted({each.generation_id for each in hidden})))
+    generations = sorted({each.generation_id for each in hidden})
+    named.update(_take_sheets(connection, generations))
+    named.update(_forget_controls(connection, "g.id = any(%s)", [generations]))
     sizes = _drop_variants(connection, "pose_id = any(%s)", [poses])
     sizes += column(connection, "select size from drop_objects(%s)", [sorted(each for each in named if each)])
     return Deleted(len(poses), len(sizes), sum(sizes))
@@ -151,6 +153,36 @@ def delete_unused_files(connection: Connection, *, age: timedelta, limit: int) -
     )
     sizes = column(connection, "select size from drop_objects(%s)", [sorted(each for each in files if each)])
     return Deleted(0, len(sizes), sum(sizes))
+
+
+def delete_unused_controls(connection: Connection, *, age: timedelta, limit: int) -> Deleted:
+    """Delete one page of maps made of control images, of generations without a picture that ended so long ago."""
+    of_old = """
+        g.id in (select o.id from generations o join control_images i on i.generation_id = o.id
+                 where i.object_id is not null and o.finished_at < now() - %s::interval and not exists (
+                     select from generated_poses p where p.generation_id = o.id and p.image_object is not null)
+                 order by o.finished_at limit %s)
+    """
+    maps = _forget_controls(connection, of_old, [age, limit])
+    sizes = column(connection, "select size from drop_objects(%s)", [sorted(each for each in maps if each)])
+    # Generations share a map, so that a page may free no object; it counts as one with the rows that it has changed.
+    return Deleted(0, max(len(sizes), len(maps)), sum(sizes))
+
+
+def _forget_controls(connection: Connection, which: LiteralString, values: list[object]) -> list[int | None]:
+    """Take the maps from control images of generations without any picture; returns their objects."""
+    statement = f"""
+        with before as (
+            select c.generation_id, c.object_id from control_images c join generations g on g.id = c.generation_id
+            where {which} and c.object_id is not null and not exists (
+                select from generated_poses p where p.generation_id = g.id and p.image_object is not null)
+            for update of c
+        ), forgotten as (
+            update control_images c set object_id = null from before where c.generation_id = before.generation_id
+        )
+        select object_id from before
+    """
+    return column(connection, statement, values)
 
 
 def _forget_calls(connection: Connection, which: LiteralString, values: list[object]) -> list[int | None]:

@@ -69,6 +69,7 @@ class Has:
         flags: whether a flagged picture is delivered with its flag; a far end without flags refuses it.
         policy: how the far end can refuse content; none where the wire has no words for it.
         bills: whether the response to the submit has the price.
+        checks: whether the key can be checked for nothing.
         map_side: of the control map, in pixels; as large as the picture where its size follows the map.
         further: variables besides those of the far end.
     """
@@ -83,6 +84,7 @@ class Has:
     flags: bool = False
     policy: tuple[str, ...] = ()
     bills: bool = False
+    checks: bool = True
     map_side: int = 256
     further: Callable[[FarEnd], dict[str, str]] = lambda far_end: {}  # noqa: ARG005
 
@@ -113,7 +115,9 @@ WIRES: dict[str, Has] = {
     ),
     "openai": Has(FarEnd.openai, foreign=("link_local",), policy=("policy", "moderated", "flagged")),
     "huggingface-endpoint": Has(
-        FarEnd.huggingface, further=lambda far_end: {"HUGGINGFACE_ENDPOINT_URL": f"{far_end.base_url}/endpoint"}
+        FarEnd.huggingface,
+        checks=False,
+        further=lambda far_end: {"HUGGINGFACE_ENDPOINT_URL": f"{far_end.base_url}/endpoint"},
     ),
 }
 
@@ -249,6 +253,28 @@ def test_the_same_order_can_be_sent_from_several_threads(wire):
     for thread in threads:
         thread.join()
     assert [type(outcome) for outcome in outcomes] == [Delivered] * 6
+
+
+# --- the key ------------------------------------------------------------------------------------------------------
+
+
+def test_a_key_is_checked_and_nothing_is_paid(wire):
+    assert wire.backend.check_key() is wire.has.checks
+    assert wire.far_end.ledger.submissions() == []
+
+
+@on(lambda has: has.checks)
+def test_a_wrong_key_names_its_variable(wire):
+    wire.far_end.wire.key = "another"
+    with pytest.raises(AccountRefused) as refused:
+        wire.backend.check_key()
+    assert refused.value.variable == wire.far_end.wire.key_variable
+
+
+@on(lambda has: has.checks)
+def test_a_far_end_that_is_away_says_nothing_of_the_key(wire):
+    with wire.far_end.away(), pytest.raises(CallNotSent):
+        wire.backend.check_key()
 
 
 # --- a submit without a usable response ---------------------------------------------------------------------------

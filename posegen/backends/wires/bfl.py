@@ -1,6 +1,7 @@
 """The wire of Black Forest Labs: an order is submitted and polled, and its file is read from a URL that soon expires.
 
-Source: BFL's API reference of each model and of `get_result`, its page on errors and states, and its integration guide.
+Source: BFL's API reference of each model, of `get_result` and of the credits, its page on errors and states, and its
+integration guide.
 There is no list of requests, no cancelling and no idempotency key.
 """
 
@@ -36,7 +37,6 @@ DOMAIN = "bfl.ai"
 """Polling URLs and files lie on regional hosts of it."""
 
 _FILE_SECONDS = 600
-_SIDE_MULTIPLE = 16
 _CREDITS_A_DOLLAR = 100
 _MOST_CREDITS = 10_000
 # These two rewrite the prompt unless that is turned off; the others do not have the field.
@@ -102,6 +102,10 @@ class Bfl:
     def cancel(self, call: AcceptedCall) -> bool:  # noqa: ARG002 - there is no cancelling
         return False
 
+    def check_key(self) -> bool:
+        self.client.check_key(f"{self.base_url}/v1/credits")
+        return True
+
     def abort(self) -> None:
         self.client.abort()
 
@@ -109,10 +113,10 @@ class Bfl:
         self.client.close()
 
     def _input(self, order: Order) -> dict[str, Any]:
-        recipe = order.recipe
-        if recipe.width % _SIDE_MULTIPLE or recipe.height % _SIDE_MULTIPLE:
+        recipe, multiple = order.recipe, self.description.capabilities.side_multiple
+        if recipe.width % multiple or recipe.height % multiple:
             raise BackendRejected(
-                f"{self.description.model} makes sides in multiples of {_SIDE_MULTIPLE} pixels, not "
+                f"{self.description.model} makes sides in multiples of {multiple} pixels, not "
                 f"{recipe.width}x{recipe.height}: ask for another size."
             )
         given = {

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit
+from uuid import uuid4
 
 from posegen.backends.description import Description
 from posegen.backends.hosted import (
@@ -43,6 +44,7 @@ _ENDED_BEFORE = timedelta(days=2)
 _PAGE = 100
 _CANCELLED = 499
 _MOST_PAGES = 20
+_NO_SUCH_REQUEST = (400, 404, 422)
 
 
 def flux_general(order: Order, scale: float) -> dict[str, Any]:
@@ -53,19 +55,21 @@ def flux_general(order: Order, scale: float) -> dict[str, Any]:
             "control_image_url": _data_uri(order.control.data),
             "control_mode": "pose" if order.control.kind == "openpose" else order.control.kind,
             "conditioning_scale": scale,
+            **_given(start_percentage=order.recipe.control_start, end_percentage=order.recipe.control_end),
         }
         given["controlnet_unions"] = [{"path": _CONTROL_UNION, "controls": [control]}]
     if order.recipe.negative_prompt is not None:
         given |= {"negative_prompt": order.recipe.negative_prompt, "use_real_cfg": True}
-    return given
+    return given | _given(num_inference_steps=order.recipe.steps, guidance_scale=order.recipe.guidance)
 
 
 def z_image(order: Order, scale: float) -> dict[str, Any]:
     """Z-Image-Turbo with a ControlNet, as `fal-ai/z-image/turbo/controlnet` takes it."""
     given = _common(order)
     if order.control is not None:
-        given |= {"image_url": _data_uri(order.control.data), "preprocess": "none", "control_scale": min(scale, 1.0)}
-    return given
+        given |= {"image_url": _data_uri(order.control.data), "preprocess": "none", "control_scale": scale}
+        given |= _given(control_start=order.recipe.control_start, control_end=order.recipe.control_end)
+    return given | _given(num_inference_steps=order.recipe.steps)
 
 
 def kontext(order: Order, scale: float) -> dict[str, Any]:  # noqa: ARG001 - a reference image has no scale
@@ -73,7 +77,12 @@ def kontext(order: Order, scale: float) -> dict[str, Any]:  # noqa: ARG001 - a r
     given = _unsized(order)
     if order.control is not None:
         given |= {"image_url": _data_uri(order.control.data), "resolution_mode": "match_input"}
-    return given
+    return given | _given(num_inference_steps=order.recipe.steps, guidance_scale=order.recipe.guidance)
+
+
+def _given(**fields: float | None) -> dict[str, float]:
+    """The fields that have a value; without one the model has its own."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _common(order: Order) -> dict[str, Any]:
@@ -111,6 +120,7 @@ class Fal:
         list_url: where the list of ended requests is; None where our key does not read it.
         call_seconds: after which a call is overdue. A call may wait for 0.4 of it to be started, and run for 0.4.
         query: that every URL of the queue ends in, such as `?_subdomain=queue`.
+        account_url: a free page that needs the key; None where the queue itself tells a wrong key from an unknown id.
     """
 
     description: Description
@@ -120,6 +130,7 @@ class Fal:
     list_url: str | None
     call_seconds: float
     query: str = ""
+    account_url: str | None = None
 
     def submit(self, order: Order) -> Accepted:
         response = self.client.send(
@@ -193,6 +204,13 @@ class Fal:
         if response.status in (202, 400, 404):
             return False
         self.client.raise_for_status(response)
+        return True
+
+    def check_key(self) -> bool:
+        if self.account_url is None:
+            self.client.check_key(self._urls(str(uuid4()))["status"], good=_NO_SUCH_REQUEST)
+        else:
+            self.client.check_key(self.account_url)
         return True
 
     def abort(self) -> None:

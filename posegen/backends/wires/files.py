@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from posegen.backends.hosted import UNREADABLE_SEED
 from posegen.errors import BackendRejected, CallUnknown, FetchFailed, FetchRefused
 from posegen.fetching.fetcher import Fetcher
 
 LONGEST_FILE = 30_000_000
 FILE_SECONDS = 60.0
+_LONGEST_SEED = 100
 _GONE = (403, 404, 410)
 
 
@@ -38,13 +40,16 @@ def read_file(files: Fetcher, url: str) -> bytes:
     return fetched.data
 
 
+_LARGEST_EXACT = 2**53
+
+
 def seed_in(result: Mapping[str, Any]) -> tuple[int | None, dict[str, str]]:
-    """The seed of a result; None for one that is no whole number, which is then in the facts of the second value.
+    """The seed of a result; None for one that is no whole number up to 2^53, which is then in the second value.
 
     >>> seed_in({"seed": 7}), seed_in({"seed": "7"}), seed_in({})
-    ((7, {}), (None, {'unreadable_seed': '7'}), (None, {}))
+    ((7, {}), (None, {'unreadable_seed': "'7'"}), (None, {}))
     """
     seed = result.get("seed")
-    if isinstance(seed, int) and not isinstance(seed, bool):
+    if isinstance(seed, int) and not isinstance(seed, bool) and abs(seed) <= _LARGEST_EXACT:
         return seed, {}
-    return None, {} if seed is None else {"unreadable_seed": str(seed)}
+    return None, {} if seed is None else {UNREADABLE_SEED: repr(seed)[:_LONGEST_SEED]}

@@ -10,7 +10,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -200,6 +200,16 @@ class WireClient:
         if 400 <= status < 500 and status not in (404, 408):
             raise BackendRejected(said)
         raise CallUnknown(said)
+
+    def check_key(self, url: str, *, good: Collection[int] = ()) -> None:
+        """Read a URL that needs the key. Raises what `send` and `raise_for_status` raise.
+
+        `good`: the statuses that only a request with the right key gets; by default 2xx with a JSON object.
+        """
+        response = self.send("GET", url)
+        if response.status not in good:
+            self.raise_for_status(response)
+            response.json()
 
     def account_refused(self, response: Response) -> AccountRefused:
         """The error for a response that refuses our key, or says that the account has no money."""

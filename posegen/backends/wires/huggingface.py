@@ -6,7 +6,7 @@ before it, so a lost response is never found again. The two are separate backend
 `huggingface-endpoint`: an operator may have both.
 
 Source: huggingface_hub's client of fal, the only place where `?_subdomain=queue` is written down; Hugging Face's pages
-on testing an endpoint, and on the tasks text-to-image and image-to-image.
+on testing an endpoint, on the tasks text-to-image and image-to-image, and on `whoami-v2`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 from posegen.backends.description import Description
 from posegen.backends.hosted import Delivered, Order
+from posegen.backends.wires.catalogue import AS_INPUT
 from posegen.backends.wires.fal import Fal
 from posegen.backends.wires.files import LONGEST_FILE
 from posegen.backends.wires.http import WireClient
@@ -25,18 +26,18 @@ from posegen.errors import BackendRejected, CallUnknown, ResponseTooLong
 from posegen.fetching.fetcher import Fetcher
 
 ROUTER_URL = "https://router.huggingface.co"
-AS_INPUT = "inputs"
-"""The control map is the endpoint's input picture, and the prompt a parameter: the task image-to-image."""
+HUB_URL = "https://huggingface.co"
 
 _DOOR = "/fal-ai"
 _QUEUE = "?_subdomain=queue"
 
 
 def behind_router(
-    description: Description, client: WireClient, files: Fetcher, router_url: str, call_seconds: float
+    description: Description, client: WireClient, files: Fetcher, router_url: str, hub_url: str, call_seconds: float
 ) -> Fal:
     """One model of fal's behind the router. fal's list of ended requests needs a key of fal's, so nothing is found."""
-    return Fal(description, client, files, f"{router_url}{_DOOR}", None, call_seconds, _QUEUE)
+    account_url = f"{hub_url}/api/whoami-v2"
+    return Fal(description, client, files, f"{router_url}{_DOOR}", None, call_seconds, _QUEUE, account_url)
 
 
 @dataclass(frozen=True)
@@ -73,12 +74,21 @@ class Endpoint(Synchronous):
             raise CallUnknown(f"The response is {content_type or 'of no type'} instead of a picture.")
         return Delivered(response.body, facts={"content_type": content_type})
 
+    def check_key(self) -> bool:
+        """Any request may wake the endpoint, which is billed by the hour."""
+        return False
+
     def _input(self, order: Order) -> dict[str, Any]:
         recipe = order.recipe
         size = {"width": recipe.width, "height": recipe.height}
         parameters: dict[str, Any] = {"seed": recipe.seed}
         if recipe.negative_prompt is not None:
             parameters["negative_prompt"] = recipe.negative_prompt
+        # The names of diffusers' pipelines, which handlers pass on.
+        optional = {"num_inference_steps": recipe.steps, "guidance_scale": recipe.guidance}
+        if order.control is not None and self.control != AS_INPUT:
+            optional |= {"control_guidance_start": recipe.control_start, "control_guidance_end": recipe.control_end}
+        parameters |= {name: value for name, value in optional.items() if value is not None}
         if order.control is None:
             return {"inputs": recipe.prompt, "parameters": parameters | size}
         control = base64.b64encode(order.control.data).decode()

@@ -3,7 +3,8 @@
 Without a control map an order goes to `/images/generations`; with one to `/images/edits`, as a form whose picture is
 the map: all three servers take that form. There is no id before the picture, so a lost response is never found again.
 
-Source: OpenAI's API reference of both routes and its page on errors; vLLM-Omni's and SGLang's pages on their image API.
+Source: OpenAI's API reference of both routes and of the list of models, and its page on errors; vLLM-Omni's and
+SGLang's pages on their image API.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ _POLICY = ("moderation_blocked", "content_policy_violation")
 # OpenAI sends them with 400 and 429, which otherwise mean something else.
 _NO_MONEY = ("insufficient_quota", "billing_hard_limit_reached")
 _NO_MODEL = "model_not_found"
+# A compatible server need not list its models.
+_NO_LIST = (404, 405, 501)
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,14 @@ class OpenAI(Synchronous):
         self.client.raise_for_status(response)
         return _delivered(response)
 
+    def check_key(self) -> bool:
+        response = self.client.send("GET", f"{self.base_url}/models")
+        if response.status in _NO_LIST:
+            return False
+        self.client.raise_for_status(response)
+        response.json()
+        return True
+
     def _fields(self, order: Order) -> dict[str, Any]:
         recipe, can = order.recipe, self.description.capabilities
         fields: dict[str, Any] = {
@@ -90,6 +101,12 @@ class OpenAI(Synchronous):
             fields["seed"] = recipe.seed
         if can.negative_prompt and recipe.negative_prompt is not None:
             fields["negative_prompt"] = recipe.negative_prompt
+        # OpenAI's own models take neither, and their description names none.
+        fields |= {
+            name: value
+            for name, value in (("num_inference_steps", recipe.steps), ("guidance_scale", recipe.guidance))
+            if value is not None
+        }
         return fields
 
     def _refusal(self, response: Response) -> Refused | None:

@@ -21,8 +21,9 @@ from posegen.database.failures import may_pass
 from posegen.database.rows import existing, many, value
 from posegen.error_codes import ErrorCode
 from posegen.errors import RequestRefused
+from posegen.generations.asking.control_images import check_source
 from posegen.generations.asking.judging import Catalogue, Plan, Prices, Submission, invalid, judge
-from posegen.generations.rows import events, generations, poses
+from posegen.generations.rows import controls, events, generations, poses
 from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize
 from posegen.policy.policy import Policy
 from posegen.settings import Settings
@@ -137,6 +138,8 @@ class _Intake:
                 ErrorCode.QUEUE_FULL,
                 f"{self._limits.most_queued:,} generations wait already: ask again when some of them are done.",
             )
+        if plan.control_image is not None:
+            check_source(connection, submission.user_id, plan.control_image)
         _accept(connection, submission, plan, self._limits)
         if self._room is not None:
             self._room -= 1
@@ -172,6 +175,8 @@ def _accept(connection: Connection, submission: Submission, plan: Plan, limits: 
     credits.hold(connection, submission.user_id, submission.id, plan.price)
     enqueue(connection, submission, poses=len(plan.poses), backend=plan.backend, reserved=plan.reserve)
     poses.plan_poses(connection, submission.id, plan.poses)
+    if plan.control_image is not None:
+        controls.plan(connection, submission.id, plan.control_image)
     events.record(connection, submission.id, "queued", poses=len(plan.poses), credits_held=plan.price)
 
 
@@ -222,7 +227,8 @@ def lock_submitted(connection: Connection, generation_id: UUID) -> bool:
 def submission_of(connection: Connection, generation_id: UUID) -> Submission:
     """The request behind a generation. What a client has sent may make this raise."""
     statement = """
-        select id, user_id, poses, categories, prompt, avatar, variations, seed, formats, backend, control_weight
+        select id, user_id, poses, categories, prompt, avatar, variations, seed, formats, backend, control_weight,
+               negative_prompt, allow_degraded, control_kind, control_image, control_start, control_end
         from generation_requests where id = %s
     """
     return existing(connection, Submission, statement, [generation_id])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +18,8 @@ from posegen.database.json_documents import UnreadableJson
 from posegen.database.texts import LONGEST_DETAIL
 from posegen.error_codes import ErrorCode
 from posegen.errors import RequestRefused, UnknownName
+from posegen.generations.asking.guidance import Guidance, followed
+from posegen.generations.asking.writing import PromptWriter
 from posegen.generations.rows.poses import PlannedPose
 from posegen.graphemes import shorten
 from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize
@@ -25,14 +27,16 @@ from posegen.library import rows as library
 from posegen.library.validation import usable_poses
 from posegen.platforms import rows as platforms
 from posegen.platforms.platform import Platform, reserved_bytes
-from posegen.policy.policy import Policy, refusal_detail
+from posegen.policy.policy import Policy, phrases_of, refusal_detail
 from posegen.poses.avatar import Avatar
+from posegen.poses.control_maps import MapKind
 from posegen.poses.library import LibraryPose
-from posegen.poses.prompts import choose_pose, describe
+from posegen.poses.prompts import choose_pose
 from posegen.settings import Settings
 
 MOST_POSES = 50
 LONGEST_PROMPT = 2_000
+MOST_EXCLUDED = 100
 LARGEST_SEED = 2**32 - 1
 # Upper bound of one 1024x1024 original with its thumbnail, in bytes: a PNG of noise stays below it.
 POSE_RESERVE_BYTES = 4_000_000
@@ -88,6 +92,12 @@ class Submission:
     formats: list[str]
     backend: str | None
     control_weight: float
+    negative_prompt: str | None = None
+    allow_degraded: bool = False
+    control_kind: MapKind | None = None
+    control_image: str | None = None
+    control_start: float | None = None
+    control_end: float | None = None
 
 
 @dataclass(frozen=True)
@@ -141,12 +151,16 @@ class Catalogue:
 
 @dataclass(frozen=True)
 class Plan:
-    """What an accepted request comes to. `reserve`: bytes, an upper bound."""
+    """What an accepted request comes to. `reserve`: bytes, an upper bound.
+
+    `control_image`: that all its poses follow; None for the maps of their library poses.
+    """
 
     poses: list[PlannedPose]
     backend: str
     price: int
     reserve: int
+    control_image: str | None = None
 
 
 def judge(submission: Submission, catalogue: Catalogue, policy: Policy, *, fresh_seed: int) -> Plan:
@@ -155,11 +169,21 @@ def judge(submission: Submission, catalogue: Catalogue, policy: Policy, *, fresh
     Raises `RequestRefused`: `invalid_request` names the value and the fix, `inappropriate_prompt` the category of the
     content policy.
     """
-    prompt = _clean_prompt(submission.prompt)
+    prompt, negative = _clean_prompt(submission.prompt), _clean_prompt(submission.negative_prompt, "negative prompt")
     avatar = _known_avatar(submission.avatar)
     backend = submission.backend or catalogue.default_backend
     _check_known("backend", [backend], catalogue.backends, "leave it out for the default")
-    _check_policy(prompt, avatar, policy, photographic=catalogue.backends[backend].capabilities.photographic)
+    description = catalogue.backends[backend]
+    _check_policy(prompt, negative, avatar, policy, photographic=description.capabilities.photographic)
+    given, degraded = followed(
+        Guidance(
+            **{each.name: getattr(submission, each.name) for each in fields(Guidance)} | {"negative_prompt": negative}
+        ),
+        description,
+        allow_degraded=submission.allow_degraded,
+    )
+    writer = PromptWriter.of(description)
+    writer.check(prompt, given.negative_prompt)
     _check_formats(submission.formats, catalogue)
     chosen = _chosen_poses(submission, catalogue, prompt)
     count = len(chosen) * submission.variations
@@ -169,11 +193,10 @@ def judge(submission: Submission, catalogue: Catalogue, policy: Policy, *, fresh
             f"1 to {MOST_POSES} can be made in one generation. Ask for fewer, or send several requests."
         )
     seed = fresh_seed if submission.seed is None else submission.seed
-    description = catalogue.backends[backend]
     price = catalogue.prices.of_a_pose(
         hosted=description.capabilities.costs_money,
         print_formats=sum(catalogue.platforms[name].is_print for name in set(submission.formats)),
-        control_weight=submission.control_weight,
+        control_weight=given.control_weight,
     )
     planned = [
         PlannedPose(
@@ -181,12 +204,18 @@ def judge(submission: Submission, catalogue: Catalogue, policy: Policy, *, fresh
             library_pose=pose.slug,
             variation=variation,
             seed=(seed + variation) % (LARGEST_SEED + 1),
-            prompt_used=describe(pose, avatar, prompt or ""),
-            control_weight=submission.control_weight,
+            prompt_used=written.text,
+            control_weight=given.control_weight,
             backend=backend,
             price=price,
+            negative_prompt=writer.negative(given.negative_prompt),
+            control_kind=given.control_kind or next(iter(description.capabilities.control_kinds), None),
+            control_start=given.control_start,
+            control_end=given.control_end,
+            degraded=[*degraded, *writer.notes(written)],
         )
         for index, pose in enumerate(chosen)
+        for written in [writer.write(pose, avatar, prompt or "")]
         for variation in range(submission.variations)
     ]
     return Plan(
@@ -200,19 +229,20 @@ def judge(submission: Submission, catalogue: Catalogue, policy: Policy, *, fresh
             + catalogue.more_bytes
             + reserved_bytes(submission.formats, catalogue.platforms)
         ),
+        control_image=given.control_image,
     )
 
 
-def _clean_prompt(prompt: str | None) -> str | None:
+def _clean_prompt(prompt: str | None, name: str = "prompt") -> str | None:
     if prompt is None:
         return None
     if not prompt.strip():
-        raise invalid("The prompt is empty: leave it out, or describe the picture.")
+        raise invalid(f"The {name} is empty: leave it out, or describe the picture.")
     if len(prompt) > LONGEST_PROMPT:
-        raise invalid(f"The prompt has {len(prompt):,} characters; {LONGEST_PROMPT:,} are the most.")
+        raise invalid(f"The {name} has {len(prompt):,} characters; {LONGEST_PROMPT:,} are the most.")
     for place, character in enumerate(prompt):
         if unicodedata.category(character) in {"Cc", "Cs", "Co"} and character not in "\r\n\t":
-            raise invalid(f"The prompt has the control character U+{ord(character):04X} at {place}: remove it.")
+            raise invalid(f"The {name} has the control character U+{ord(character):04X} at {place}: remove it.")
     return prompt.strip()
 
 
@@ -225,8 +255,14 @@ def _known_avatar(attributes: dict[str, object] | UnreadableJson) -> Avatar:
         raise invalid(str(unknown)) from unknown
 
 
-def _check_policy(prompt: str | None, avatar: Avatar, policy: Policy, *, photographic: bool) -> None:
-    category = policy.category_of(prompt or "", is_minor=avatar.is_minor, photographic=photographic)
+def _check_policy(
+    prompt: str | None, negative: str | None, avatar: Avatar, policy: Policy, *, photographic: bool
+) -> None:
+    if (phrases := len(phrases_of(negative or ""))) > MOST_EXCLUDED:
+        raise invalid(f"The negative prompt has {phrases} phrases; {MOST_EXCLUDED} are the most.")
+    category = policy.category_of(
+        prompt or "", excluded=negative or "", is_minor=avatar.is_minor, photographic=photographic
+    )
     if category is not None:
         raise RequestRefused(ErrorCode.INAPPROPRIATE_PROMPT, refusal_detail(category))
 

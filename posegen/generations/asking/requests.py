@@ -34,6 +34,13 @@ _RANGES = {
     "fit_known": "the fit must be cover or contain; without one the platform and the figure decide",
     "backend_length": "the backend's name must be 1 to 100 characters long",
     "control_weight_in_range": "the control weight must be 0 to 2",
+    "negative_prompt_storable": "the negative prompt must be at most 100,000 characters long to be stored, and 2,000 "
+    "to be accepted",
+    "control_kind_known": "the control kind must be openpose or depth; without one the backend decides",
+    "control_image_length": "the control image must be the id of an upload or a URL of 1 to 2,000 characters",
+    "control_start_in_range": "the control start must be at least 0, and below 1",
+    "control_end_in_range": "the control end must be above 0, and at most 1",
+    "control_span_in_order": "the control start must be below the control end",
     "priority_in_range": "the priority must be -10 to 10",
     "idempotency_key_length": "the idempotency key must be 1 to 200 characters long",
 }
@@ -57,6 +64,12 @@ class GenerationRequest:
     seed: int | None = None
     backend: str | None = None
     control_weight: float | None = None
+    negative_prompt: str | None = None
+    allow_degraded: bool | None = None
+    control_kind: str | None = None
+    control_image: str | None = None
+    control_start: float | None = None
+    control_end: float | None = None
     priority: int | None = None
     project_id: str | None = None
 

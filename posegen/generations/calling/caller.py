@@ -66,7 +66,7 @@ class HostedCaller:
     ) -> None:
         self.studio = studio
         self.backend = backend
-        self._lease = lease
+        self.lease = lease
         self._worker = Worker(studio, backend, LeaseFence(lease, keeper), stop)
         self._collector = Collector(self._worker)
         self._sender = Sender(self._worker, self._collector)
@@ -118,8 +118,8 @@ class HostedCaller:
                         connection,
                         pose.id,
                         wanted.compose(seed_of(pose.seed, past.rejected)),
-                        generation=self._lease.id,
-                        token=self._lease.token,
+                        generation=self.lease.id,
+                        token=self.lease.token,
                         attempt=past.number + 1,
                         budget=1 + self.studio.paid_retries,
                     )

@@ -10,6 +10,7 @@ from typing import LiteralString
 from uuid import UUID
 
 from posegen.backends.breaker_rows import open_breakers
+from posegen.backends.licences import licence_of
 from posegen.backends.registry import Backends
 from posegen.database.connection import Database
 from posegen.database.rows import many
@@ -81,12 +82,25 @@ def list_calls(
 
 @dataclass(frozen=True)
 class ListedBackend:
-    """A configured backend. `offered`: a request may name it; `open_calls`: under way now, over all workers."""
+    """A backend that settings describe.
+
+    Attributes:
+        licence: the licensed model; empty where none is recorded.
+        licence_name: of its licence.
+        licence_class: what that means for pictures that are sold.
+        price_date: when the price was read; empty for one of POSEGEN_BACKEND_COSTS.
+        offered: a request may name it.
+        open_calls: under way now, over all workers.
+        file: that describes it; None for one that is built in.
+        why_not: why it cannot be used, with the fix; empty when it can.
+    """
 
     name: str
     wire: str
     model: str
     licence: str
+    licence_name: str
+    licence_class: str
     price_usd: Decimal | None
     price_date: str
     concurrency: int
@@ -96,10 +110,12 @@ class ListedBackend:
     control_kinds: tuple[str, ...]
     negative_prompt: bool
     seeds: bool
+    file: str | None
+    why_not: str
 
 
 def list_backends(database: Database, backends: Backends) -> list[ListedBackend]:
-    """Every backend of these settings, with what the database knows of it."""
+    """Every backend that can be used, or that a file describes, with what the database knows of it."""
     with database.transaction() as connection:
         broken = {row.backend for row in open_breakers(connection)}
         counted = "select backend, count(*) as calls from backend_calls where ended_at is null group by backend"
@@ -110,6 +126,8 @@ def list_backends(database: Database, backends: Backends) -> list[ListedBackend]
             wire=each.wire,
             model=each.model,
             licence=each.licence,
+            licence_name=licence_of(each.licence).name if each.licence else "",
+            licence_class=licence_of(each.licence).licence_class if each.licence else "",
             price_usd=each.price,
             price_date=each.price_date,
             concurrency=each.concurrency,
@@ -119,6 +137,9 @@ def list_backends(database: Database, backends: Backends) -> list[ListedBackend]
             control_kinds=each.capabilities.control_kinds,
             negative_prompt=each.capabilities.negative_prompt,
             seeds=each.capabilities.seeds,
+            file=backends.file_of(name),
+            why_not=backends.why_not(name),
         )
-        for name, each in backends.descriptions.items()
+        for name, each in backends.described.items()
+        if name in backends.descriptions or backends.file_of(name) is not None
     ]

@@ -6,7 +6,7 @@ the far end are written once and only forward, by whichever worker learns them, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -388,15 +388,20 @@ _UNATTENDED: LiteralString = """
     where (c.ended_at is not null and c.settled_at is null
             or c.state = 'accepted' and (g.status <> 'running' or g.lease_expires_at < now()))
         and (c.looked_at is null or c.looked_at < now() - interval '30 seconds')
+        and (%(backends)s::text[] is null or c.backend = any(%(backends)s))
 """
 _LEFT: LiteralString = f"purpose = 'replay' and state in {_OPEN} and planned_at < now() - interval '2 hours'"
 """A replay that no process has gone on with for longer than any call may take."""
 
 
-def any_unattended(connection: Connection) -> bool:
-    """Whether a call is to be settled, or may be finished at the far end while no worker holds its generation."""
+def any_unattended(connection: Connection, *, backends: Collection[str] | None = None) -> bool:
+    """Whether a call is to be settled, or may be finished at the far end while no worker holds its generation.
+
+    `backends`: whose calls; None for any.
+    """
     left = f"select from backend_calls where {_LEFT}"
-    return bool(value(connection, f"select exists (select {_UNATTENDED}) or exists ({left})"))
+    statement = f"select exists (select {_UNATTENDED}) or exists ({left})"
+    return bool(value(connection, statement, {"backends": _listed(backends)}))
 
 
 def end_left_replays(connection: Connection) -> int:
@@ -404,17 +409,21 @@ def end_left_replays(connection: Connection) -> int:
     return _cancel(connection, _LEFT, [])
 
 
-def take_unattended(connection: Connection, *, limit: int) -> list[Call]:
+def take_unattended(connection: Connection, *, backends: Collection[str] | None = None, limit: int) -> list[Call]:
     """The calls that `any_unattended` means, the oldest first; no other pass looks at them for half a minute."""
     statement = f"""
         with taken as (
-            select c.id {_UNATTENDED} order by c.planned_at limit %s for update of c skip locked
+            select c.id {_UNATTENDED} order by c.planned_at limit %(limit)s for update of c skip locked
         ), looked as (
             update backend_calls c set looked_at = now() from taken where c.id = taken.id
         )
         select {_CALL} from taken join backend_calls c on c.id = taken.id left join objects o on o.id = c.object_id
     """
-    return many(connection, Call, statement, [limit])
+    return many(connection, Call, statement, {"backends": _listed(backends), "limit": limit})
+
+
+def _listed(names: Collection[str] | None) -> list[str] | None:
+    return None if names is None else list(names)
 
 
 def settle(connection: Connection, call_id: UUID, *, bill: Bill | None = None) -> None:

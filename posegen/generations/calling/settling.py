@@ -1,7 +1,7 @@
 """Settling calls that no worker holds: finished ones are collected, cancelled ones are cancelled at the far end.
 
 What is finished there is paid for: its file and its bill are kept, also where nothing needs the picture any more.
-Passes share the calls among them, and send nothing.
+Passes share the calls among them, and send nothing. Calls of a backend whose key was taken away wait for its return.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import structlog
 
 from posegen.backends.hosted import Accepted, Delivered, Failed, HostedBackend, NotThere, Order, Refused, Waiting
 from posegen.backends.protocol import Recipe
-from posegen.errors import BackendUnavailable, PosegenError, UnknownName
+from posegen.errors import BackendUnavailable, PosegenError
 from posegen.generations.calling import rows
 from posegen.generations.calling.collecting import look_at, try_to_cancel
 from posegen.generations.calling.control import control_of
@@ -54,7 +54,7 @@ def settle_calls(studio: Studio, *, limit: int = MOST_CALLS) -> Settled:
     done, apart = Settled(), Apart()
     with studio.database.transaction() as connection:
         rows.end_left_replays(connection)
-        calls = rows.take_unattended(connection, limit=limit)
+        calls = rows.take_unattended(connection, backends=studio.hosted, limit=limit)
     for call in calls:
         with apart.each():
             outcome = _settle_one(studio, call)
@@ -64,10 +64,7 @@ def settle_calls(studio: Studio, *, limit: int = MOST_CALLS) -> Settled:
 
 def _settle_one(studio: Studio, call: Call) -> str:
     """The field of `Settled` that it counts for."""
-    try:
-        backend = studio.open_hosted(call.backend)
-    except UnknownName:
-        return _leave(studio, call)
+    backend = studio.open_hosted(call.backend)
     if call.far_id is None:
         return _search(studio, backend, call)
     ended = call.state not in ("sent", "accepted")

@@ -104,6 +104,14 @@ def fail_pose(database: Database, lease: Lease, pose: OpenPose, code: ErrorCode,
 
 
 @again_after_conflict
+def leave_out_map(database: Database, lease: Lease, pose: UUID, reason: str) -> None:
+    """Note that a pose is made without a map, in this attempt and all later ones. Raises `LeaseLost`."""
+    with database.transaction() as connection:
+        _fence(connection, lease)
+        poses.leave_out_map(connection, pose, f"control_kind: left out, the picture may show another pose: {reason}")
+
+
+@again_after_conflict
 def record_exports(
     database: Database,
     generation_id: UUID,

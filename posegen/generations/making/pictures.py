@@ -5,24 +5,30 @@ What is stored and charged follows in `poses`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Event, Semaphore
-from typing import Protocol
+from threading import Event, Lock, Semaphore
+from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 import structlog
 
-from posegen.backends.hosted import ControlMap
+from posegen.backends.breaker import Breaker
+from posegen.backends.hosted import UNREADABLE_SEED, ControlMap
 from posegen.backends.protocol import Backend, Recipe, Rendering
-from posegen.errors import ImageInvalid
+from posegen.errors import BackendNotConfigured, ControlUnusable, ImageInvalid
 from posegen.generations.calling.caller import Delivery, HostedCaller, Wanted
 from posegen.generations.calling.control import control_map
+from posegen.generations.calling.control_images import StoredControl, prepared_control
+from posegen.generations.calling.rows import Call
 from posegen.generations.making.calls import Caller
+from posegen.generations.making.checkpoint import leave_out_map
 from posegen.generations.making.keypoints import keypoints_to_json
 from posegen.generations.making.quality import Gate
 from posegen.generations.rows.poses import OpenPose
+from posegen.graphemes import shorten
 from posegen.images.decoding.pool import DecoderPool
 from posegen.images.measures import Passed
 from posegen.images.quality import seed_of
@@ -34,17 +40,22 @@ from posegen.work.keeper import LeaseKeeper
 from posegen.work.queue import Lease
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture that has passed. `call`: that a hosted backend made it in, and `original`: the row of its file."""
+    """A picture that has passed. `call`: that a hosted backend made it in, and `original`: the row of its file.
+
+    `notes`: what cannot be told of it, each as the name of its column and the reason.
+    """
 
     recipe: Recipe
     rendering: Rendering
     passed: Passed
     call: UUID | None = None
     original: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Maker(Protocol):
@@ -73,8 +84,15 @@ def maker_for(
         gate: that they have to pass.
         stop: set when nothing more is to be begun.
         backend: of the generation.
+
+    Raises:
+        BackendHeldBack: the backend cannot be used under these settings; its breaker is open now, until it can be.
     """
-    description = studio.describe(backend)
+    try:
+        description = studio.describe(backend)
+    except BackendNotConfigured as missing:
+        Breaker(studio.database, backend, studio.backend_rule).failed(missing, at_once=True)
+        raise
     if description is None or not description.is_hosted:
         yield Drawer(Caller(studio, lease, keeper, stop), gate, studio.render_threads)
         return
@@ -86,6 +104,7 @@ def maker_for(
             decoders,
             Semaphore(studio.render_threads),
             description.concurrency,
+            Once(lambda: prepared_control(studio, lease, keeper, decoders.decode)),
         )
 
 
@@ -132,11 +151,31 @@ def _recipe(pose: OpenPose, backend: Backend, seed: int) -> Recipe:
     )
 
 
+class Once(Generic[T]):
+    """What is made when it is first needed, once for all threads; what making it raises is raised each time."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._lock = Lock()
+        self._made: Future[T] = Future()
+
+    def result(self) -> T:
+        """What was made."""
+        with self._lock:
+            if not self._made.done():
+                try:
+                    self._made.set_result(self._make())
+                except BaseException as error:  # noqa: BLE001 - raised below, in every thread
+                    self._made.set_exception(error)
+        return self._made.result()
+
+
 @dataclass(frozen=True)
 class Photographer:
     """Has pictures made by a hosted backend: each further one is paid for.
 
     `at_work`: pictures that are decoded and measured at once; a thread that waits for the far end holds no place.
+    `control`: the map that all poses follow, read when the first of them needs it; None for those of the library poses.
     """
 
     caller: HostedCaller
@@ -144,6 +183,7 @@ class Photographer:
     decoders: DecoderPool
     at_work: Semaphore
     poses_at_once: int
+    control: Once[StoredControl | None]
 
     def picture(self, pose: OpenPose) -> Picture:
         """Raises what `HostedCaller.fetch` raises; its `ImageInvalid` says why the last picture did not pass."""
@@ -165,15 +205,28 @@ class Photographer:
 
     def _checked(self, pose: OpenPose, wanted: Wanted, delivery: Delivery) -> Picture:
         call, recipe = delivery.call, wanted.compose(delivery.call.seed)
-        returned = call.facts.get("seed")
-        if returned is not None and returned != call.seed:
-            raise ImageInvalid(f"The picture was made with the seed {returned}; {call.seed} was asked for.")
+        notes = self._check_seed(call)
         with self.at_work:
             pixels = self.decoders.decode(delivery.data)
             check_pixels(pixels, recipe.width, recipe.height)
             rendering = Rendering(pixels)
             passed = Passed(call.seed, call.attempt - 1, self.gate.admit(pose.position, rendering))
-        return Picture(recipe, rendering, passed, call.id, call.object_id)
+        return Picture(recipe, rendering, passed, call.id, call.object_id, notes)
+
+    def _check_seed(self, call: Call) -> tuple[str, ...]:
+        """A note when the far end does not say which seed it used. Raises `ImageInvalid` for another one."""
+        unreadable = call.facts.get(UNREADABLE_SEED)
+        if unreadable is not None:
+            raise ImageInvalid(
+                f"The picture came with the seed {shorten(str(unreadable), 40)}, which is no whole number up to 2^53; "
+                f"{call.seed} was asked for."
+            )
+        returned = call.facts.get("seed")
+        if returned is None:
+            return (f"seed: {call.backend} does not say which seed the picture was made with",)
+        if returned != call.seed:
+            raise ImageInvalid(f"The picture was made with the seed {returned}; {call.seed} was asked for.")
+        return ()
 
     def _wanted(self, pose: OpenPose) -> Wanted:
         description, control = self.caller.backend.description, self._control(pose)
@@ -192,13 +245,32 @@ class Photographer:
                 height=POSE_SIDE,
                 control_weight=pose.control_weight,
                 model=description.model,
+                revision=description.revision or None,
+                negative_prompt=pose.negative_prompt,
                 control_kind=None if control is None else control.kind,
                 control_sha256=None if control is None else control.sha256,
+                control_start=None if control is None else pose.control_start,
+                control_end=None if control is None else pose.control_end,
+                steps=description.steps,
+                guidance=description.guidance,
                 licence=description.licence or None,
             )
 
         return Wanted(pose, compose, control)
 
     def _control(self, pose: OpenPose) -> ControlMap | None:
-        kinds = self.caller.backend.description.capabilities.control_kinds
-        return control_map(self.caller.studio, pose.library_pose, kinds[0]) if kinds else None
+        """The map that shows the pose. Raises what `prepared_control` raises."""
+        if pose.control_kind is None:
+            return None
+        image = self.control.result()
+        if image is not None:
+            return ControlMap(image.data, pose.control_kind, image.sha256)
+        studio = self.caller.studio
+        try:
+            return control_map(studio, pose.library_pose, pose.control_kind)
+        except ControlUnusable as unusable:
+            if studio.control_missing != "drop":
+                raise
+            log.warning("pose made without its map", pose=str(pose.id), reason=str(unusable))
+            leave_out_map(studio.database, self.caller.lease, pose.id, str(unusable))
+            return None

@@ -170,6 +170,7 @@ def _store_one(worker: _Worker, pose: OpenPose, picture: Picture, *, began: floa
         store_ms=_ms(stored - encoded),
         generation_ms=_ms(stored - began),
         call=picture.call,
+        notes=picture.notes,
     )
     try:
         checkpoint.complete_pose(studio.database, lease, pose, made, store=studio.store.name)
@@ -192,6 +193,8 @@ def _reason(error: Exception) -> tuple[ErrorCode, str]:
     """Code and words for a pose that cannot be made."""
     if isinstance(error, BackendError):
         return error.code, str(error)
+    if isinstance(error, RequestRefused):
+        return error.code, error.detail
     if isinstance(error, ImageInvalid):
         return ErrorCode.IMAGE_INVALID, str(error)
     if isinstance(error, PosegenError):

@@ -84,6 +84,11 @@ class PoseResult:
     delete_after: datetime | None
     images_deleted_at: datetime | None
     thumbnails: dict[str, str]
+    negative_prompt_used: str | None
+    control_kind: str | None
+    control_start: float | None
+    control_end: float | None
+    degraded: list[str]
     effective_ppi: dict[str, float] = field(default_factory=dict)
 
     @property

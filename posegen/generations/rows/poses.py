@@ -18,6 +18,7 @@ from posegen.database.rows import changed, column, many, one, value
 from posegen.database.texts import storable
 from posegen.errors import PoseNumberUnknown
 from posegen.images.measures import Passed
+from posegen.poses.control_maps import MapKind
 from posegen.storage.protocol import ObjectInfo
 
 T = TypeVar("T")
@@ -25,7 +26,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PlannedPose:
-    """One image that intake decided on. `price`: credits; `seed`: 0 to 2**32 - 1."""
+    """One image that intake decided on. `price`: credits; `seed`: 0 to 2**32 - 1.
+
+    `degraded`: what was left out or cut, each as the name of its column and the reason.
+    """
 
     position: int
     library_pose: str
@@ -35,6 +39,11 @@ class PlannedPose:
     control_weight: float
     backend: str
     price: int
+    negative_prompt: str | None = None
+    control_kind: MapKind | None = None
+    control_start: float | None = None
+    control_end: float | None = None
+    degraded: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,10 @@ class OpenPose:
     backend: str
     price: int
     asked_at: datetime
+    negative_prompt: str | None = None
+    control_kind: MapKind | None = None
+    control_start: float | None = None
+    control_end: float | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +110,8 @@ class FinishedPose:
 class MadePose:
     """A pose whose files are stored and verified. Durations in milliseconds.
 
-    `call`: the call of a hosted backend that made it, whose file is its original; None for a drawn one.
+    `call`: the call of a hosted backend that made it, whose file is its original; None for a drawn one. `notes`: what
+    cannot be told of it, for `degraded`.
     """
 
     recipe: dict[str, object]
@@ -111,6 +125,7 @@ class MadePose:
     generation_ms: int
     more_thumbnails: Mapping[str, ObjectInfo] = field(default_factory=dict)
     call: UUID | None = None
+    notes: Sequence[str] = ()
 
 
 class PoseError(NamedTuple):
@@ -138,9 +153,10 @@ def plan_poses(connection: Connection, generation_id: UUID, planned: Sequence[Pl
     """Insert the poses that intake planned."""
     statement = """
         insert into generated_poses (id, generation_id, position, library_pose, variation, seed, prompt_used,
-            control_weight, backend, price)
+            control_weight, backend, price, negative_prompt, control_kind, control_start, control_end, degraded)
         values (%(id)s, %(generation_id)s, %(position)s, %(library_pose)s, %(variation)s, %(seed)s, %(prompt_used)s,
-            %(control_weight)s, %(backend)s, %(price)s)
+            %(control_weight)s, %(backend)s, %(price)s, %(negative_prompt)s, %(control_kind)s, %(control_start)s,
+            %(control_end)s, %(degraded)s)
     """
     named = {"generation_id": generation_id}
     rows = [{**vars(pose), **named, "id": pose_id(generation_id, pose.position)} for pose in planned]
@@ -152,7 +168,8 @@ def open_poses(connection: Connection, generation_id: UUID) -> list[OpenPose]:
     """The poses that still have to be made, by position."""
     statement = """
         select p.id, p.position, p.library_pose, l.specification, r.avatar, p.prompt_used, p.seed, p.control_weight,
-               p.backend, p.price, r.created_at as asked_at
+               p.backend, p.price, r.created_at as asked_at, p.negative_prompt, p.control_kind, p.control_start,
+               p.control_end
         from generated_poses p
         join library_poses l on l.slug = p.library_pose
         join generation_requests r on r.id = p.generation_id
@@ -219,7 +236,8 @@ def complete(
         update generated_poses set status = 'completed', completed_at = now(), recipe = %(recipe)s,
             recipe_hash = %(recipe_hash)s, keypoints = %(keypoints)s, image_object = %(image)s,
             original_object = %(original)s, thumbnail_object = %(thumbnail)s, render_ms = %(render_ms)s,
-            store_ms = %(store_ms)s, generation_ms = %(generation_ms)s, error_code = null, error_detail = null
+            store_ms = %(store_ms)s, generation_ms = %(generation_ms)s, error_code = null, error_detail = null,
+            degraded = degraded || %(notes)s::text[]
         where id = %(id)s and status in ('pending', 'running')
     """
     values = {
@@ -233,6 +251,7 @@ def complete(
         "render_ms": made.render_ms,
         "store_ms": made.store_ms,
         "generation_ms": made.generation_ms,
+        "notes": [storable(note) for note in made.notes],
     }
     return changed(connection, statement, values) == 1
 
@@ -269,6 +288,23 @@ def put_thumbnail(connection: Connection, pose: UUID, name: str, object_id: int)
 def drop_thumbnails(connection: Connection, pose: UUID, *, but: Sequence[str]) -> None:
     """Delete the further sizes of a pose, except these."""
     connection.execute("delete from thumbnails where pose_id = %s and not size = any(%s)", [pose, list(but)])
+
+
+def leave_out_image(connection: Connection, generation_id: UUID, note: str) -> None:
+    """Add to the open poses of a generation that they do not follow its control image."""
+    connection.execute(
+        "update generated_poses set degraded = degraded || %s::text"
+        " where generation_id = %s and status in ('pending', 'running')",
+        [storable(note), generation_id],
+    )
+
+
+def leave_out_map(connection: Connection, pose: UUID, note: str) -> None:
+    """Take the map from a pose, and say so."""
+    connection.execute(
+        "update generated_poses set control_kind = null, degraded = degraded || %s::text where id = %s",
+        [storable(note), pose],
+    )
 
 
 def first_error(connection: Connection, generation_id: UUID) -> PoseError | None:

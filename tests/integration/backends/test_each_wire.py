@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -16,13 +17,15 @@ from posegen.backends.hosted import AcceptedCall, ControlMap, Delivered, HostedB
 from posegen.backends.protocol import Recipe
 from posegen.backends.registry import Backends
 from posegen.backends.wires import fal, http
+from posegen.backends.wires.catalogue import models_of
 from posegen.backends.wires.http import Response
 from posegen.error_codes import ErrorCode
 from posegen.errors import AccountRefused, BackendRejected, CallUnknown
+from posegen.images.validation import open_image
 from posegen.poses.avatar import Avatar
 from posegen.poses.library import LIBRARY
 from posegen.settings import Settings
-from tests.control_map_files import map_file
+from tests.control_map_files import data_uri, map_file
 from tests.wires.far_end import FarEnd
 
 SIDE = 256
@@ -53,6 +56,14 @@ def order_for(backend: HostedBackend, *, control: bool = True, **recipe: object)
     return Order(uuid4(), made, ControlMap(map_file(), "openpose", "0" * 64) if control else None)
 
 
+def map_uri() -> str:
+    return data_uri(map_file())
+
+
+def pixels_at(uri: str) -> bytes:
+    return open_image(base64.b64decode(uri.partition(",")[2])).tobytes()
+
+
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     """The bodies of all requests."""
@@ -65,6 +76,56 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
 
     monkeypatch.setattr(http.WireClient, "send", noted)
     return bodies
+
+
+# --- fal --------------------------------------------------------------------------------------------------------------
+
+
+def test_flux_is_sent_the_negative_prompt_the_scale_and_the_span(sent):
+    with FarEnd.fal(seconds=0) as far_end, opened(far_end, "fal") as backend:
+        order = order_for(
+            backend,
+            negative_prompt="hats",
+            control_weight=0.5,
+            control_start=0.1,
+            control_end=0.6,
+            steps=12,
+            guidance=3.0,
+        )
+        backend.submit(order)
+
+        given = sent[0]["json"]
+        (control,) = given["controlnet_unions"][0]["controls"]
+        assert (control["conditioning_scale"], control["control_mode"]) == (0.35, "pose")
+        assert (control["start_percentage"], control["end_percentage"]) == (0.1, 0.6)
+        assert (given["negative_prompt"], given["use_real_cfg"]) == ("hats", True)
+        assert (given["num_inference_steps"], given["guidance_scale"]) == (12, 3.0)
+        assert pixels_at(control["control_image_url"]) == pixels_at(map_uri())
+        # The far end refuses what the maker does not document.
+        assert len(far_end.ledger.submissions()) == 1
+
+
+def test_flux_is_sent_nothing_that_was_not_asked_for(sent):
+    with FarEnd.fal(seconds=0) as far_end, opened(far_end, "fal") as backend:
+        backend.submit(order_for(backend))
+
+        given = sent[0]["json"]
+        assert {"negative_prompt", "use_real_cfg", "num_inference_steps", "guidance_scale"}.isdisjoint(given)
+        assert {"start_percentage", "end_percentage"}.isdisjoint(given["controlnet_unions"][0]["controls"][0])
+        assert far_end.ledger.submissions()[0].control != ""
+
+
+def test_z_image_has_its_own_names_for_the_span(sent):
+    with FarEnd.fal(seconds=0) as far_end, opened(far_end, "fal") as backend:
+        model = "fal-ai/z-image/turbo/controlnet"
+        backend = replace(backend, description=replace(backend.description, model=model, recommended_scale=0.75))
+        backend.submit(order_for(backend, control_weight=0.5, control_start=0.1, control_end=0.6, steps=8))
+
+        given = sent[0]["json"]
+        assert (given["control_scale"], given["control_start"], given["control_end"]) == (0.375, 0.1, 0.6)
+        assert given["num_inference_steps"] == 8
+        assert pixels_at(given["image_url"]) == pixels_at(map_uri())
+        assert len(far_end.ledger.submissions()) == 1
 
 
 # --- Black Forest Labs ------------------------------------------------------------------------------------------------
@@ -136,11 +197,17 @@ def test_an_endpoint_takes_the_map_where_its_handler_wants_it(sent):
             with opened(
                 far_end, "huggingface-endpoint", huggingface_endpoint_url=url, huggingface_endpoint_control=control
             ) as backend:
-                delivered = backend.submit(order_for(backend, negative_prompt="blurred", control_weight=0.5))
+                order = order_for(
+                    backend, negative_prompt="blurred", control_weight=0.5, control_start=0.1, control_end=0.6
+                )
+                delivered = backend.submit(order)
                 assert isinstance(delivered, Delivered)
 
         as_parameter, as_input = (each["json"] for each in sent)
         assert as_parameter["parameters"]["controlnet_conditioning_scale"] == 0.5
+        assert as_parameter["parameters"]["control_guidance_start"] == 0.1
+        assert as_parameter["parameters"]["control_guidance_end"] == 0.6
+        assert not [name for name in as_input["parameters"] if name.startswith("control")]
         assert as_parameter["inputs"] == as_input["parameters"]["prompt"] == "a woman in a red coat"
         assert as_input["inputs"] == as_parameter["parameters"]["control_image"]
         assert as_input["parameters"]["target_size"] == {"width": SIDE, "height": SIDE}
@@ -296,4 +363,5 @@ def test_reading_the_descriptions_imports_no_http_client():
 def test_every_model_of_fals_queue_has_its_input():
     keys = dict.fromkeys(["fal_key", "bfl_api_key", "huggingface_api_key", "openai_api_key"], "x")
     descriptions = Backends.of(Settings(**keys)).descriptions.values()
-    assert {each.model for each in descriptions if each.wire == "fal"} <= set(fal.INPUTS)
+    assert {each.model for each in descriptions if each.wire in ("fal", "huggingface")} <= set(fal.INPUTS)
+    assert {each.model for each in models_of("fal")} == set(fal.INPUTS)

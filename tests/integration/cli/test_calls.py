@@ -93,6 +93,7 @@ def test_an_offered_backend_without_a_key_is_named(database, posegen, monkeypatc
 
 def test_doctor_warns_of_pictures_that_are_billed_and_cost_no_more_credits(database, posegen, monkeypatch):
     monkeypatch.setenv("FAL_KEY", "a-key")
+    monkeypatch.setenv("FAL_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("POSEGEN_BACKENDS_OFFERED", "fal")
 
     def finding():
@@ -102,3 +103,50 @@ def test_doctor_warns_of_pictures_that_are_billed_and_cost_no_more_credits(datab
     assert "POSEGEN_CREDITS_HOSTED_BACKEND" in finding().fix
     monkeypatch.setenv("POSEGEN_CREDITS_HOSTED_BACKEND", "60")
     assert finding().good
+
+
+# --- backends of a file -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def backends_file(tmp_path, monkeypatch):
+    file = tmp_path / "backends.toml"
+    file.write_text(
+        '[studio]\nwire = "openai"\nmodel = "Qwen/Qwen-Image"\n'
+        'address = "http://127.0.0.1:9/v1"\nkey_variable = "STUDIO_KEY"\nprice = 0.004\nprice_date = 2026-11-30\n'
+    )
+    monkeypatch.setenv("POSEGEN_BACKENDS_FILE", str(file))
+    return file
+
+
+def test_a_backend_of_a_file_is_listed_with_the_reason_why_it_cannot_be_used(
+    database, posegen, backends_file, monkeypatch
+):
+    shown = posegen("backends", width=200).out
+    assert "no: STUDIO_KEY is not set" in shown
+    assert "backends.toml" in shown
+
+    monkeypatch.setenv("STUDIO_KEY", "a-secret-key")
+    monkeypatch.setenv("POSEGEN_BACKENDS_OFFERED", "studio")
+    monkeypatch.setenv("POSEGEN_BACKEND_COSTS", '{"studio": 0.005}')
+    mannequin, studio = posegen("backends", "--json").json
+    assert mannequin["file"] is None
+    assert studio["file"] == str(backends_file)
+    assert (studio["offered"], studio["why_not"], studio["breaker_open"], studio["open_calls"]) == (True, "", False, 0)
+    assert (studio["licence"], studio["licence_name"], studio["licence_class"]) == ("Qwen-Image", "Apache-2.0", "free")
+    assert (float(studio["price_usd"]), studio["price_date"]) == (0.005, "")
+    shown = posegen("backends", width=200).out
+    assert "0.005 (POSEGEN_BACKEND_COSTS)" in shown
+    assert "a-secret-key" not in shown
+
+
+def test_a_file_that_cannot_be_used_stops_every_command_and_doctor_names_it(database, posegen, backends_file):
+    backends_file.write_text(backends_file.read_text().replace("0.004", "-1"))
+
+    refused = posegen("db", "upgrade", width=300)
+    assert refused.code == 1
+    assert f"{backends_file}, backend studio: price = -1: Input should be greater than 0." in refused.err
+    finding = next(each for each in examine() if each.part == Part.BACKEND)
+    assert not finding.good
+    assert f"{backends_file}, backend studio: price = -1" in finding.detail
+    assert "POSEGEN_BACKENDS_FILE" in finding.fix

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 
+from posegen.generations.rows import recipes
 from tests.backends import painted
 from tests.builders import SLUGS, finished, row
 
@@ -110,3 +112,15 @@ def test_what_is_no_regular_file_is_a_matter_of_usage(posegen, tmp_path):
 
     for path in (tmp_path / "missing.png", tmp_path, tmp_path / "pipe"):
         assert posegen("inspect", path).code == 2
+
+
+def test_the_licence_of_the_model_is_shown(posegen, studio, exported, monkeypatch):
+    recipe = dict(posegen("inspect", exported, "--json").json["recipe"], licence="FLUX.1-dev")
+    known = recipes.poses_of_recipe
+    monkeypatch.setattr(
+        recipes, "poses_of_recipe", lambda *asked: [replace(each, recipe=recipe) for each in known(*asked)]
+    )
+
+    shown = posegen("inspect", exported, width=200).out
+
+    assert "licence         FLUX.1-dev: FLUX non-commercial licence (non-commercial)" in shown

@@ -58,6 +58,8 @@ def test_every_number_has_a_lower_and_an_upper_bound() -> None:
         (("submit",), "variations"),
         (("submit",), "seed"),
         (("submit",), "control_weight"),
+        (("submit",), "control_start"),
+        (("submit",), "control_end"),
         (("submit",), "priority"),
         (("design", "submit"), "size"),
         (("upload", "begin"), "size"),

@@ -67,6 +67,30 @@ def test_what_can_be_asked_with_sql_can_be_asked_with_the_command(database, comm
     assert asked <= {names.get(option, option) for option in options}
 
 
+def test_what_guides_a_model_reaches_the_row(database, posegen):
+    answer = posegen(
+        *("submit", A_POSE, "--negative-prompt", "hats", "--control-kind", "depth", "--control-start", "0.1"),
+        *("--control-end", "0.9", "--control-image", "https://maps.example/a.png", "--allow-degraded"),
+    )
+
+    assert answer.code == 0
+    assert row(
+        database,
+        "select negative_prompt, control_kind, control_start, control_end, control_image, allow_degraded"
+        " from generation_requests",
+    ) == {
+        "negative_prompt": "hats", "control_kind": "depth", "control_start": 0.1, "control_end": 0.9,
+        "control_image": "https://maps.example/a.png", "allow_degraded": True,
+    }  # fmt: skip
+
+
+def test_a_span_that_ends_before_it_begins_is_refused_in_a_sentence(database, posegen):
+    answer = posegen("submit", A_POSE, "--control-start", "0.6", "--control-end", "0.5")
+
+    assert answer.code == 1
+    assert "the control start must be below the control end" in answer.err
+
+
 def test_backend_control_weight_and_priority_reach_the_row(database, posegen):
     for key in ([], ["--key", "order-1"]):
         given = ["--backend", "mannequin", "--control-weight", 0.5, "--priority", -3, *key]

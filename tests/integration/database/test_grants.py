@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from posegen.database.migrate import upgrade_schema
+from tests.migrations import upgrade_to
 
 _RIGHTS = """
 select has_table_privilege(%(role)s, 'pose_results', 'select'),
@@ -77,3 +78,23 @@ def test_a_grant_on_a_column_goes_with_the_column_and_the_others_stay(empty_data
         assert connection.execute("select has_table_privilege(%s, 'pose_results', 'select')", [role]).fetchone() == (
             True,
         )
+
+
+def test_a_grant_on_submit_generation_survives_its_further_arguments(empty_database_url):
+    """As an operator of version 0012 granted it: docs/how-to/database-roles.md names no arguments."""
+    upgrade_to(empty_database_url, "0012")
+    with psycopg.connect(empty_database_url, autocommit=True) as owner:
+        name = f"web_{secrets.token_hex(4)}"
+        owner.execute(f"create role {name}".encode())
+        owner.execute(f"grant execute on function submit_generation to {name} with grant option".encode())
+
+        upgrade_schema(empty_database_url)
+
+        found = owner.execute(
+            "select pronargs, has_function_privilege(%s, oid, 'execute with grant option'),"
+            " has_function_privilege('public', oid, 'execute') from pg_proc where proname = 'submit_generation'",
+            [name],
+        ).fetchall()
+        owner.execute(f"drop owned by {name}".encode())
+        owner.execute(f"drop role {name}".encode())
+    assert found == [(20, True, False)]

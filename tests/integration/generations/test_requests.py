@@ -90,6 +90,19 @@ def test_a_client_that_uses_sql_text_only_can_ask_as_well(database):
         ("variations_in_range", {"variations": 51}),
         ("control_weight_in_range", {"control_weight": 2.1}),
         ("control_weight_in_range", {"control_weight": float("nan")}),
+        ("negative_prompt_storable", {"negative_prompt": "x" * 100_001}),
+        ("control_kind_known", {"control_kind": "canny"}),
+        ("control_kind_known", {"control_kind": ""}),
+        ("control_image_length", {"control_image": ""}),
+        ("control_image_length", {"control_image": "x" * 2001}),
+        ("control_start_in_range", {"control_start": -0.01}),
+        ("control_start_in_range", {"control_start": 1}),
+        ("control_start_in_range", {"control_start": float("nan")}),
+        ("control_end_in_range", {"control_end": 0}),
+        ("control_end_in_range", {"control_end": 1.01}),
+        ("control_end_in_range", {"control_end": float("nan")}),
+        ("control_span_in_order", {"control_start": 0.5, "control_end": 0.5}),
+        ("control_span_in_order", {"control_start": 0.6, "control_end": 0.5}),
         ("priority_in_range", {"priority": 11}),
         ("priority_in_range", {"priority": -11}),
         ("poses_length", {"poses": ["x"] * 1001}),
@@ -126,6 +139,9 @@ def test_a_value_out_of_range_is_refused_at_once_by_a_constraint_that_names_it(d
         ("avatar = '\"olive\"'", errors.CheckViolation),
         ("avatar = null", errors.NotNullViolation),
         ("poses = null", errors.NotNullViolation),
+        ("allow_degraded = null", errors.NotNullViolation),
+        ("allow_degraded = 'perhaps'", errors.InvalidTextRepresentation),
+        ("control_start = 'soon'", errors.InvalidTextRepresentation),
         ("user_id = null", errors.NotNullViolation),
     ],
 )
@@ -145,7 +161,16 @@ def test_a_wrong_type_or_malformed_json_is_refused_at_once(database, assignment,
 def test_the_largest_and_the_smallest_values_are_accepted(database):
     user = a_user(database)
 
-    for columns in ({"seed": 0}, {"seed": 2**32 - 1}, {"variations": 50}, {"control_weight": 0}, {"priority": -10}):
+    for columns in (
+        {"seed": 0},
+        {"seed": 2**32 - 1},
+        {"variations": 50},
+        {"control_weight": 0},
+        {"priority": -10},
+        {"control_start": 0, "control_end": 1},
+        {"control_image": "x" * 2000},
+        {"negative_prompt": "x" * 100_000},
+    ):
         assert status(database, a_request(database, user, **columns)) == "submitted"
 
 

@@ -21,6 +21,12 @@ BODY = {
     "project_id": "summer",
     "backend": "mannequin",
     "control_weight": 0.8,
+    "negative_prompt": "blurred",
+    "allow_degraded": True,
+    "control_kind": "depth",
+    "control_image": "https://maps.example/pose.png",
+    "control_start": 0.1,
+    "control_end": 0.9,
     "priority": 1,
 }
 
@@ -77,6 +83,17 @@ def test_the_same_key_and_body_give_the_same_generation_and_where_it_stands_now(
         {"backend": None},
         {"control_weight": 0.81},
         {"priority": 0},
+        {"negative_prompt": None},
+        {"negative_prompt": "Blurred"},
+        {"allow_degraded": False},
+        {"control_kind": "openpose"},
+        {"control_kind": None},
+        {"control_image": "https://maps.example/pose2.png"},
+        {"control_image": None},
+        {"control_start": 0.11},
+        {"control_start": None},
+        {"control_end": 0.91},
+        {"control_end": None},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -91,6 +108,26 @@ def test_the_same_key_with_another_body_is_a_conflict(database, change):
     assert str(first["generation_id"]) in str(conflict.value)
     assert "new key" in conflict.value.diag.message_hint
     assert value(database, "select count(*) from generations") == 1
+
+
+def test_calls_by_position_of_earlier_versions_still_mean_the_same(database):
+    user = a_user(database)
+    call = """
+        select * from submit_generation(%s, 'order-1', array[%s], 'in the park', '{}', '{}', 2, 5, '{tiktok}', 'summer',
+            'mannequin', 0.8, 1, 'cover')
+    """
+
+    first, again = row(database, call, user, A_POSE), row(database, call, user, A_POSE)
+
+    assert (first["replayed"], again["replayed"]) == (False, True)
+    assert row(
+        database,
+        "select fit, negative_prompt, allow_degraded, control_kind, control_image, control_start, control_end"
+        " from generation_requests",
+    ) == {
+        "fit": "cover", "negative_prompt": None, "allow_degraded": False, "control_kind": None, "control_image": None,
+        "control_start": None, "control_end": None,
+    }  # fmt: skip
 
 
 def test_a_key_belongs_to_its_user(database):

@@ -106,7 +106,7 @@ def world(database: Database, studio: Studio, store) -> World:
     )
     batch = a_batch(database)
     make_variants(studio, batch, lambda file, _: open_image(file), run_id="run")
-    _make_photograph(studio, user)
+    _make_photograph(studio, user, first)
     files = fill(store._root)
     assert adopt(studio, store._root, user).files_kept == len(files)
     for key in (
@@ -119,15 +119,15 @@ def world(database: Database, studio: Studio, store) -> World:
     return World(studio, user, generation, lease.id, first, second, request)
 
 
-def _make_photograph(studio: Studio, user: UUID) -> None:
-    """A pose of a hosted backend whose first picture did not pass."""
+def _make_photograph(studio: Studio, user: UUID, image: UUID) -> None:
+    """A pose of a hosted backend whose first picture did not pass. `image`: the upload that shows it the pose."""
     far_end = hosted.FarEndInProcess(picture=lambda order: PNG if order == far_end.orders[0] else hosted.drawn(order))
     photographing = replace(
         studio,
         open_hosted=lambda _: far_end,
         describe=lambda name: far_end.description if name == hosted.NAME else None,
     )
-    finished(photographing, user, poses=SLUGS[:1], formats=[], backend=hosted.NAME)
+    finished(photographing, user, poses=SLUGS[:1], formats=[], backend=hosted.NAME, control_image=str(image))
     assert len(far_end.orders) == 2
 
 
@@ -308,6 +308,7 @@ DELETIONS: dict[str, Callable[[World], None]] = {
     "print of a design": _delete_design,
     "upload": _delete_uploads,
     "upload on its way": _expire_uploads,
+    "map made of a control image": _delete_poses,
     "control map": _delete_library_poses,
     "sheet of the library": _draw_another_library_sheet,
     "manifest": _delete_poses,

@@ -27,6 +27,38 @@ def test_the_digest_is_the_same_wherever_and_whenever_it_is_taken():
     assert RECIPE.digest() == "7cf2d9aa0dc398d62fe2dc68ada3daff3f89c084639a2793f9abfbece68b8b46"
 
 
+HOSTED = replace(RECIPE, backend="fal", model="fal-ai/flux-general", control_kind="depth", control_sha256="5" * 64)
+HOSTED = replace(HOSTED, licence="flux-1-dev", prompt="at dusk", seed=7, control_weight=0.5)
+
+
+def test_recipes_of_hosted_backends_keep_their_hash_as_fields_are_added():
+    assert HOSTED.digest() == "1794e08ad923a4e509662ca5ce09ec6ed73d8c690fb8be8f86ff916280cca2e0"
+    assert (
+        replace(HOSTED, negative_prompt="blurred").digest()
+        == "3f5fe97d2ff8a927796f394d12be19c7f2bd1b08d13cd6de5036684b5e4a6d65"
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"revision": "2"},
+        {"negative_prompt": "blurred"},
+        {"control_start": 0.0},
+        {"control_end": 0.5},
+        {"references": ("6" * 64,)},
+        {"steps": 8},
+        {"guidance": 3.5},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_field_of_hosted_models_counts_once_it_is_there(change):
+    changed = replace(HOSTED, **change)
+
+    assert changed.digest() != HOSTED.digest()
+    assert Recipe.from_json(json.loads(json.dumps(changed.to_json()))) == changed
+
+
 def test_the_order_of_keys_does_not_change_the_digest():
     def reversed_keys(value):
         if isinstance(value, dict):

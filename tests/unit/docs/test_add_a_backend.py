@@ -13,7 +13,7 @@ import pytest
 
 from posegen.backends.hosted import AcceptedCall, CannotTell, ControlMap, Failed, NotThere, Order, Refused, Waiting
 from posegen.backends.protocol import Recipe
-from posegen.backends.wires.catalogue import FAL
+from posegen.backends.wires.catalogue import models_of
 from posegen.backends.wires.http import Response, WireClient
 from posegen.errors import CallUnknown
 from posegen.poses.avatar import Avatar
@@ -51,7 +51,7 @@ def said(**body: Any) -> Response:
 
 
 def wire(*responses: Response) -> Any:
-    return MODULE.Replicate(replace(FAL, model="owner/model"), Client(list(responses)), None, URL)
+    return MODULE.Replicate(replace(models_of("fal")[0], model="owner/model"), Client(list(responses)), None, URL)
 
 
 @pytest.fixture

@@ -54,8 +54,8 @@ def test_every_layer_of_the_contract_is_on_the_page() -> None:
     }
     assert on_page <= layers
     assert layers - on_page <= {
-        "running_platform", "logs", "file_locks", "folders", "graphemes", "proxies", "redaction", "states",
-        "errors", "error_codes", "setting_names",
+        "running_platform", "logs", "file_locks", "folders", "graphemes", "operator_files", "proxies", "redaction",
+        "states", "errors", "error_codes", "setting_names",
     }  # fmt: skip
 
 

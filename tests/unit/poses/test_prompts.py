@@ -6,7 +6,8 @@ import pytest
 
 from posegen.poses.avatar import AVATAR_ATTRIBUTES, Avatar
 from posegen.poses.library import LIBRARY
-from posegen.poses.prompts import DEFAULT_POSE, choose_pose, describe, stem
+from posegen.poses.prompt_families import FAMILIES, compose
+from posegen.poses.prompts import DEFAULT_POSE, choose_pose, stem
 
 
 @pytest.mark.parametrize(
@@ -59,9 +60,13 @@ def test_words_of_one_family_have_one_stem(family):
     assert len({stem(word) for word in family}) == 1
 
 
+def prompt(avatar, words=""):
+    return compose(FAMILIES["other"], LIBRARY[0], avatar, words, longest=None, by_reference=False).text
+
+
 def test_the_prompt_used_has_the_customers_words_the_pose_and_the_avatar():
     avatar = Avatar(clothing="suit", setting="city", hair="hijab")
-    used = describe(LIBRARY[0], avatar, " at dawn ")
+    used = prompt(avatar, " at dawn ")
 
     assert used.startswith("at dawn, ")
     for words in (LIBRARY[0].description, "suit", "in the city", "wearing a hijab", "young adult"):
@@ -70,7 +75,7 @@ def test_the_prompt_used_has_the_customers_words_the_pose_and_the_avatar():
 
 @pytest.mark.parametrize("setting", AVATAR_ATTRIBUTES["setting"])
 def test_every_setting_reads_as_a_place(setting):
-    used = describe(LIBRARY[0], Avatar(setting=setting))
+    used = prompt(Avatar(setting=setting))
 
     assert used.endswith(setting.replace("_", " "))
     assert "_" not in used

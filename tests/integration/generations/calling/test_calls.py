@@ -12,10 +12,12 @@ import pytest
 
 from posegen.backends.breaker import BackendRule
 from posegen.backends.hosted import Accepted, Delivered, Failed, Refused
+from posegen.backends.wires.files import seed_in
 from posegen.error_codes import ErrorCode
 from posegen.errors import (
     AccountRefused,
     BackendHeldBack,
+    BackendNotConfigured,
     BackendRejected,
     CallNotAccepted,
     CallNotSent,
@@ -100,6 +102,40 @@ def states(studio):
 
 def error_codes(studio):
     return [each["error_code"] for each in rows(studio.database, "select error_code from generated_poses order by id")]
+
+
+# --- seeds --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", ["7", 7.0, 7.5, 2**53 + 1, -(2**60), True, [7], {"seed": 7}, "x" * 500])
+def test_a_seed_that_is_no_whole_number_up_to_2_to_the_53_is_an_error_of_the_picture(studio, far_end, seed):
+    read, facts = seed_in({"seed": seed})
+    far_end.facts = {"seed": read, "facts": facts}
+
+    assert work(studio, asked(studio)) == "failed"
+
+    assert states(studio) == ["rejected", "rejected"]
+    (pose,) = rows(studio.database, "select error_code, error_detail from generated_poses")
+    assert pose["error_code"] == "image_invalid"
+    assert "no whole number up to 2^53" in pose["error_detail"]
+    assert repr(seed)[:20] in pose["error_detail"]
+    assert len(pose["error_detail"]) < 300
+
+
+def test_a_seed_that_never_comes_back_is_named_in_the_row(studio, far_end):
+    far_end.facts = {"seed": None}
+
+    assert work(studio, asked(studio)) == "completed"
+
+    assert value(studio.database, "select degraded from pose_results") == [
+        f"seed: {NAME} does not say which seed the picture was made with"
+    ]
+
+
+def test_a_seed_that_comes_back_as_asked_is_not_worth_a_word(studio):
+    assert work(studio, asked(studio)) == "completed"
+
+    assert value(studio.database, "select degraded from pose_results") == []
 
 
 # --- the way of a call --------------------------------------------------------------------------------------------
@@ -565,3 +601,49 @@ def test_a_worker_that_is_asked_to_stop_only_stops_waiting(studio, far_end):
     assert far_end.aborted
     assert pose_statuses(studio.database, lease.id) == ["running"] * 3
     assert len(far_end.orders) == 3
+
+
+# --- a key that is taken away -----------------------------------------------------------------------------------------
+
+
+def without_its_key(studio):
+    def missing(name):
+        raise BackendNotConfigured(name, " here: STUDIO_KEY is not set")
+
+    return replace(studio, describe=missing, open_hosted=missing)
+
+
+def test_a_generation_waits_for_the_key_of_its_backend_and_names_its_variable(studio):
+    lease = asked(studio)
+
+    with pytest.raises(BackendHeldBack, match="STUDIO_KEY is not set"):
+        make(without_its_key(studio), lease)
+
+    assert pose_statuses(studio.database, lease.id) == ["pending"]
+    (breaker,) = rows(studio.database, "select * from backend_breakers")
+    assert breaker["opened_at"] is not None
+    assert "STUDIO_KEY is not set" in breaker["last_error"]
+
+
+def test_a_call_that_is_out_while_the_key_is_away_brings_its_picture_when_it_is_back(studio, far_end):
+    def killed(step, _):
+        if step == "look":
+            raise Killed
+
+    far_end.before = killed
+    lease = asked(studio)
+    with pytest.raises(Killed):
+        make(studio, lease)
+    far_end.before = lambda *_: None
+
+    lease = taken_over(studio.database, lease.id)
+    for _ in range(3):
+        with pytest.raises(BackendHeldBack):
+            make(without_its_key(studio), lease)
+    assert states(studio) == ["accepted"]
+
+    execute(studio.database, "update backend_calls set sent_at = now() - interval '1 hour'")
+    execute(studio.database, "update backend_breakers set retry_at = now()")
+    make(studio, lease)
+    assert states(studio) == ["used"]
+    assert set(far_end.paid().values()) == {1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -159,3 +160,15 @@ def test_a_generation_with_an_accepted_call_is_claimed_first_and_although_the_br
 
     assert [claim.id for claim in claims.claim_next(studio.database, most_running=1)] == [waiting.id]
     assert [claim.id for claim in claims.claim_next(studio.database, most_running=9)] == [others[1]]
+
+
+def test_calls_of_a_backend_that_cannot_be_used_wait_for_it(studio, waiting):
+    cancel_generation(studio.database, waiting.id, actor="customer")
+    execute(studio.database, "update backend_calls set sent_at = now() - interval '2 days'")
+
+    assert settle_calls(replace(studio, hosted=["another"])) == Settled()
+    assert call(studio)["settled_at"] is None
+    with studio.database.transaction() as connection:
+        assert not calling.any_unattended(connection, backends=["another"])
+        assert calling.any_unattended(connection, backends=[NAME])
+    assert settle_calls(replace(studio, hosted=[NAME])) == Settled(cancelled=1)

@@ -223,6 +223,109 @@ def test_prompts_that_people_write_are_accepted(prompt):
     assert prompt in plan(poses=[FIRST], prompt=prompt).poses[0].prompt_used
 
 
+# --- beside the prompt --------------------------------------------------------------------------------------------
+
+
+CAN = hosted.DESCRIPTION.capabilities
+
+
+def test_what_the_backend_cannot_follow_is_named_for_every_pose_and_not_priced():
+    submission = a_submission(
+        poses=[FIRST, SECOND], backend="bfl", control_weight=1.5, negative_prompt="hats", allow_degraded=True
+    )
+    by_reference = replace(hosted.DESCRIPTION, name="bfl", capabilities=replace(CAN, control_weight=False))
+
+    made = judge(submission, replace(DEAR, backends={"bfl": by_reference}), POLICY, fresh_seed=0)
+
+    for pose in made.poses:
+        assert [note.partition(":")[0] for note in pose.degraded] == ["negative_prompt", "control_weight"]
+        assert (pose.control_weight, pose.negative_prompt, pose.price) == (1.0, None, 130)
+
+
+GUIDED = replace(
+    DEAR,
+    backends={
+        hosted.NAME: replace(
+            hosted.DESCRIPTION,
+            prompt_family="sdxl",
+            capabilities=replace(CAN, negative_prompt=True, control_span=True, control_kinds=("openpose", "depth")),
+        )
+    },
+)
+
+
+def test_what_the_backend_follows_reaches_every_pose():
+    submission = a_submission(
+        poses=[FIRST], variations=2, backend=hosted.NAME, negative_prompt=" hats ", control_kind="depth",
+        control_image="https://maps.example/a.png", control_start=0.1, control_end=0.9,
+    )  # fmt: skip
+
+    made = judge(submission, GUIDED, POLICY, fresh_seed=0)
+
+    assert made.control_image == "https://maps.example/a.png"
+    for pose in made.poses:
+        assert pose.negative_prompt.startswith("hats, blurred, ")
+        assert (pose.control_kind, pose.control_start, pose.control_end) == ("depth", 0.1, 0.9)
+        assert pose.degraded == []
+
+
+def test_without_a_wish_a_pose_has_the_map_and_the_negative_prompt_of_its_model():
+    (pose,) = judge(a_submission(poses=[FIRST], backend=hosted.NAME), GUIDED, POLICY, fresh_seed=0).poses
+    (drawn,) = plan(poses=[FIRST]).poses
+
+    assert (pose.control_kind, pose.negative_prompt.split(", ")[0]) == ("openpose", "blurred")
+    assert (drawn.control_kind, drawn.negative_prompt) == (None, None)
+
+
+def test_a_prompt_that_leaves_no_room_says_what_was_left_out():
+    words = "a red bicycle " * 20
+
+    (pose,) = judge(a_submission(poses=[FIRST], backend=hosted.NAME, prompt=words), GUIDED, POLICY, fresh_seed=0).poses
+
+    assert pose.prompt_used == words.strip()
+    (note,) = pose.degraded
+    assert note.startswith("prompt: 'photo of a young adult feminine person")
+    assert "left out to stay within the 300 characters that studio reads" in note
+
+
+@pytest.mark.parametrize("column", ["prompt", "negative_prompt"])
+def test_words_that_the_model_would_cut_off_are_refused(column):
+    submission = a_submission(poses=[FIRST], backend=hosted.NAME, **{column: "x" * 301})
+
+    with pytest.raises(RequestRefused, match="has 301 characters; 300 are the most that the backend 'studio' reads"):
+        judge(submission, GUIDED, POLICY, fresh_seed=0)
+
+
+@pytest.mark.parametrize(
+    ("negative", "words"),
+    [
+        ("", "The negative prompt is empty"),
+        ("  ", "The negative prompt is empty"),
+        ("x" * 2001, "The negative prompt has 2,001 characters; 2,000 are the most"),
+        (", ".join(f"hat {n}" for n in range(101)), "The negative prompt has 101 phrases; 100 are the most"),
+        ("bell \x07", "The negative prompt has the control character U+0007 at 5"),
+    ],
+)
+def test_a_negative_prompt_is_bounded_as_a_prompt_is(negative, words):
+    assert words in refusal(poses=[FIRST], negative_prompt=negative)
+
+
+@pytest.mark.parametrize("negative", ["nude, naked", "gore, blood, guns", "child", "hats, extra fingers", "no clothes"])
+def test_what_is_kept_out_of_a_picture_is_harmless(negative):
+    submission = a_submission(poses=[FIRST], backend=hosted.NAME, negative_prompt=negative)
+
+    assert judge(submission, GUIDED, POLICY, fresh_seed=0).poses
+
+
+@pytest.mark.parametrize("negative", ["clothes", "hats, any clothes", "blurred; Clothing", "her clothes\nhats"])
+def test_what_asks_for_nudity_by_exclusion_is_refused(negative):
+    submission = a_submission(poses=[FIRST], backend=hosted.NAME, negative_prompt=negative)
+
+    with pytest.raises(RequestRefused, match="Category: sexual") as refused:
+        judge(submission, GUIDED, POLICY, fresh_seed=0)
+    assert refused.value.code is ErrorCode.INAPPROPRIATE_PROMPT
+
+
 # --- what is refused ----------------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,13 @@ create or replace function submit_generation(
     backend text default null,
     control_weight double precision default 1.0,
     priority integer default 0,
-    fit text default null
+    fit text default null,
+    negative_prompt text default null,
+    allow_degraded boolean default false,
+    control_kind text default null,
+    control_image text default null,
+    control_start double precision default null,
+    control_end double precision default null
 ) returns table (generation_id uuid, status text, replayed boolean) language plpgsql
 security definer set search_path = public, pg_temp as $$
 #variable_conflict use_variable
@@ -21,9 +27,11 @@ declare
 begin
     insert into generation_requests as fresh
         (user_id, idempotency_key, poses, prompt, categories, avatar, variations, seed, formats, project_id, backend,
-         control_weight, priority, fit)
+         control_weight, priority, fit, negative_prompt, allow_degraded, control_kind, control_image, control_start,
+         control_end)
     values (user_id, idempotency_key, poses, prompt, categories, avatar, variations, seed, formats, project_id, backend,
-            control_weight, priority, fit)
+            control_weight, priority, fit, negative_prompt, allow_degraded, control_kind, control_image, control_start,
+            control_end)
     on conflict on constraint one_request_per_idempotency_key do nothing
     returning fresh.id into generation_id;
     if found then
@@ -35,9 +43,12 @@ begin
     select * into earlier from generation_requests r
         where r.user_id = user_id and r.idempotency_key = idempotency_key;
     if (earlier.poses, earlier.prompt, earlier.categories, earlier.avatar, earlier.variations, earlier.seed, earlier.formats,
-        earlier.project_id, earlier.backend, earlier.control_weight, earlier.priority::integer, earlier.fit)
+        earlier.project_id, earlier.backend, earlier.control_weight, earlier.priority::integer, earlier.fit,
+        earlier.negative_prompt, earlier.allow_degraded, earlier.control_kind, earlier.control_image, earlier.control_start,
+        earlier.control_end)
        is distinct from
-       (poses, prompt, categories, avatar, variations, seed, formats, project_id, backend, control_weight, priority, fit) then
+       (poses, prompt, categories, avatar, variations, seed, formats, project_id, backend, control_weight, priority, fit,
+        negative_prompt, allow_degraded, control_kind, control_image, control_start, control_end) then
         raise exception 'idempotency key % was used for another request, generation %', quote_literal(idempotency_key), earlier.id
             using errcode = 'PG409', hint = 'Send the same body again, or choose a new key for a new request.';
     end if;

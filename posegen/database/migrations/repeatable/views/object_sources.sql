@@ -12,6 +12,10 @@ create or replace view object_sources as
     select e.object_id, p.id, null, null, null, p.delete_after is null
     from exports e join generated_poses p on p.id = e.pose_id where e.object_id is not null
     union all
+    select c.object_id, p.id, null, null, null, p.delete_after is null
+    from control_images c join generated_poses p on p.generation_id = c.generation_id and p.position = 0
+    where c.object_id is not null
+    union all
     select preview_object, null, id, null, null, true from designs where preview_object is not null
     union all
     select thumbnail_object, null, id, null, null, true from designs where thumbnail_object is not null

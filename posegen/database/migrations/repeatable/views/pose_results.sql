@@ -10,7 +10,8 @@ create or replace view pose_results as
            g.poses_completed, g.poses_total, p.price as credits, p.is_favourite, p.download_count,
            p.created_at, p.completed_at, p.delete_after, p.images_deleted_at,
            coalesce((select jsonb_object_agg(t.size, u.url) from thumbnails t join object_urls u on u.id = t.object_id
-                     where t.pose_id = p.id and p.delete_after is null), '{}') as thumbnails
+                     where t.pose_id = p.id and p.delete_after is null), '{}') as thumbnails,
+           p.negative_prompt as negative_prompt_used, p.control_kind, p.control_start, p.control_end, p.degraded
     from generated_poses p
     join generations g on g.id = p.generation_id
     join library_poses l on l.slug = p.library_pose
