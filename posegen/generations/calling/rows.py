@@ -20,6 +20,7 @@ from posegen.database.connection import Connection
 from posegen.database.rows import changed, column, existing, many, one, value
 from posegen.database.texts import storable
 from posegen.error_codes import ErrorCode
+from posegen.generations.calling import telling
 from posegen.work.queue import Lease
 
 Purpose = Literal["pose", "background", "replay"]
@@ -209,7 +210,10 @@ def mark_sent(connection: Connection, call_id: UUID, lease: Lease, *, again_afte
             and (c.state = 'planned' and %(again_after)s::bigint is null
                 or c.state = 'sent' and c.far_id is null and c.token = %(again_after)s::bigint)
     """
-    return changed(connection, statement, {"id": call_id, "token": lease.token, "again_after": again_after}) == 1
+    if not changed(connection, statement, {"id": call_id, "token": lease.token, "again_after": again_after}):
+        return False
+    telling.decided(connection, call_id)
+    return True
 
 
 # --- facts: written once, by any worker -------------------------------------------------------------------------------
@@ -232,11 +236,12 @@ def accept(connection: Connection, call_id: UUID, accepted: Accepted) -> bool:
 
     The earliest time at which the file may expire is noted, too: that of a picture that is made at once.
     """
+    telling.lock_generation(connection, call_id)
     statement = """
         update backend_calls set far_id = %(far_id)s, urls = %(urls)s, accepted_at = clock_timestamp(),
             expires_at = clock_timestamp() + make_interval(secs => %(kept)s::float8),
             state = case when state in ('planned', 'sent') then 'accepted' else state end
-        where id = %(id)s and far_id is null
+        where id = %(id)s and far_id is null returning state
     """
     values = {
         "id": call_id,
@@ -244,25 +249,34 @@ def accept(connection: Connection, call_id: UUID, accepted: Accepted) -> bool:
         "urls": Jsonb(dict(accepted.urls)),
         "kept": accepted.kept_seconds,
     }
-    if not changed(connection, statement, values):
+    state = value(connection, statement, values)
+    if state is None:
         return False
     _bill(connection, call_id, accepted.bill)
+    if state == CallState.ACCEPTED:
+        telling.learned(connection, call_id)
     return True
 
 
 def deliver(
     connection: Connection, call_id: UUID, *, object_id: int, facts: Mapping[str, Any], bill: Bill | None
 ) -> bool:
-    """Note the delivered file; False when one was delivered before."""
+    """Note the delivered file; False when one was delivered before.
+
+    `connection`: in a transaction that has locked the generation.
+    """
     statement = """
         update backend_calls set object_id = %(object)s, facts = %(facts)s, delivered_at = clock_timestamp(),
             state = case when state in ('sent', 'accepted') then 'delivered' else state end,
             settled_at = case when ended_at is null then settled_at else clock_timestamp() end
-        where id = %(id)s and delivered_at is null
+        where id = %(id)s and delivered_at is null returning state
     """
-    if not changed(connection, statement, {"id": call_id, "object": object_id, "facts": Jsonb(dict(facts))}):
+    state = value(connection, statement, {"id": call_id, "object": object_id, "facts": Jsonb(dict(facts))})
+    if state is None:
         return False
     _bill(connection, call_id, bill)
+    if state == CallState.DELIVERED:
+        telling.learned(connection, call_id)
     return True
 
 
@@ -334,6 +348,7 @@ def end(
     if not changed(connection, statement, values):
         return False
     _bill(connection, call_id, bill)
+    telling.decided(connection, call_id, code=code, error=error)
     return True
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from posegen.upkeep.examination import examine
@@ -15,12 +13,7 @@ from tests.builders import SLUGS, execute, finished, rows
 @pytest.fixture
 def photographed(studio):
     """A generation of two poses by a hosted backend."""
-    far_end = hosted.FarEndInProcess()
-    photographing = replace(
-        studio,
-        open_hosted=lambda _: far_end,
-        describe=lambda name: far_end.description if name == hosted.NAME else None,
-    )
+    photographing = hosted.photographing(studio, hosted.FarEndInProcess())
     return finished(photographing, poses=SLUGS[:2], backend=hosted.NAME)
 
 
