@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
@@ -11,7 +12,9 @@ import typer
 from posegen.cli import console
 from posegen.cli.commands import AS_JSON
 from posegen.cli.session import open_session
-from posegen.generations.calling.listing import ListedCall, Which, list_calls
+from posegen.generations import service
+from posegen.generations.calling.listing import ListedCall, Which
+from posegen.generations.reading.waiting import Waits
 
 
 def calls(
@@ -37,7 +40,8 @@ def calls(
     if len(chosen) > 1:
         raise typer.BadParameter(f"--{chosen[0]} and --{chosen[1]} cannot be combined; name one.")
     with open_session() as session:
-        found = list_calls(session.database, chosen[0] if chosen else Which.ALL, generation=generation, limit=limit)
+        which = chosen[0] if chosen else Which.ALL
+        found = service.calls(session.database, which, generation_id=generation, limit=limit)
     if as_json:
         console.print_json([vars(call) for call in found])
         return
@@ -51,6 +55,39 @@ def calls(
     )
 
 
+def say_calls(calls: Sequence[ListedCall], waits: Waits) -> None:
+    """Print the calls of one generation, with what open ones wait for; nothing where there are none."""
+    if not calls:
+        return
+    billed = sum((call.billed_usd for call in calls if call.billed_usd is not None), Decimal(0))
+    console.say(f"\nCalls of {calls[0].backend}, model {calls[0].model}: {len(calls)}, {usd(billed)} USD")
+    rows = [
+        [
+            str(call.position + 1),
+            str(call.id)[:_SHORT_ID],
+            call.state,
+            "" if call.sent_at is None else console.utc(call.sent_at, "%m-%d %H:%M:%S"),
+            "" if call.seconds is None else f"{call.seconds:.1f}",
+            "" if call.billed_usd is None else usd(call.billed_usd),
+            _remarks(call, waits),
+        ]
+        for call in calls
+    ]
+    console.table(["#", "call", "state", "sent", "s", "USD", "remarks"], rows, right=["#", "s", "USD"])
+
+
+def _remarks(call: ListedCall, waits: Waits) -> str:
+    said = [] if call.purpose == "pose" else [f"for a {call.purpose}"]
+    if call.far_id is not None:
+        said.append(f"id there {call.far_id}")
+    if call.is_open:
+        said.append(waits.of_call(call))
+    elif call.error is not None:
+        said.append(f"{call.error_code}: {call.error}" if call.error_code else call.error)
+    return "; ".join(said)
+
+
+_SHORT_ID = 8
 _FLAGS = (Which.OPEN, Which.UNCERTAIN, Which.UNUSED)
 
 

@@ -319,6 +319,7 @@ class HostedCaller:
         """
         limit = self.studio.backend_rule.call_seconds
         sent, pause, gone, asked = time.monotonic() - (call.age or 0.0), _FIRST_LOOK, 0, False
+        silent = call.error is not None
         while True:
             reached(CommitPoint.WHILE_WAITING)
             self._pause(pause)
@@ -328,9 +329,11 @@ class HostedCaller:
                 seen = self._look(call, cancel=age >= limit and not asked)
             except BackendUnavailable as error:
                 log.info("no word of a call", call=str(call.id), reason=str(error))
+                silent = silent or self._note_silence(call, str(error))
                 if age >= limit:
                     raise BackendHeldBack(call.backend, _SILENT_SECONDS, f"{_overdue(limit)} {error}") from error
                 continue
+            silent = silent and self._note_silence(call, None)
             asked = age >= limit
             # Said three times, or a far end that has not heard of its own call yet would cost a picture.
             gone = gone + 1 if isinstance(seen, Failed) and seen.billed else 0
@@ -341,6 +344,11 @@ class HostedCaller:
                 why = f"{_overdue(limit)} The far end still works on it."
                 self._end_uncertain(call, why, settled=False)
                 return
+
+    def _note_silence(self, call: Call, why: str | None) -> bool:
+        """Note why the far end says nothing, None once it does again; returns whether it is silent."""
+        self._note(lambda connection: rows.note_error(connection, call.id, why))
+        return why is not None
 
     def _look(self, call: Call, *, cancel: bool) -> Waiting | Delivered | Refused | Failed | Cancelled:
         try:

@@ -46,7 +46,7 @@ class Call:
     """A call as its row has it.
 
     `age`: seconds since it was sent, None while it is planned; `failures`: submits that certainly had no effect;
-    `object_*`: the delivered file.
+    `error`: why the far end says nothing of it; `object_*`: the delivered file.
     """
 
     id: UUID
@@ -66,6 +66,7 @@ class Call:
     sent_at: datetime | None
     age: float | None
     facts: dict[str, Any]
+    error: str | None
     object_id: int | None
     object_store: str | None
     object_key: str | None
@@ -86,12 +87,13 @@ class Call:
         return AcceptedCall(self.id, self.far_id, self.urls)
 
 
-_OPEN: LiteralString = "('planned', 'sent', 'accepted', 'delivered')"
+OPEN: LiteralString = "('planned', 'sent', 'accepted', 'delivered')"
+"""The states of a call that has not ended, as a list of SQL: indexes have it as their condition."""
 _CALL: LiteralString = """
     c.id, c.pose_id, c.generation_id, c.attempt, c.backend, c.recipe, c.seed, c.state, c.token, c.sender_run,
     c.sender_home, c.failures, c.far_id, c.urls, c.sent_at,
     extract(epoch from clock_timestamp() - c.sent_at)::double precision as age,
-    c.facts, c.object_id, o.store as object_store, o.key as object_key, o.sha256 as object_sha256
+    c.facts, c.error, c.object_id, o.store as object_store, o.key as object_key, o.sha256 as object_sha256
 """
 
 
@@ -99,7 +101,7 @@ def open_call(connection: Connection, pose: UUID, purpose: Purpose = "pose") -> 
     """The call of a pose that has not ended; there is one at most."""
     statement = f"""
         select {_CALL} from backend_calls c left join objects o on o.id = c.object_id
-        where c.pose_id = %s and c.purpose = %s and c.state in {_OPEN}
+        where c.pose_id = %s and c.purpose = %s and c.state in {OPEN}
     """
     return one(connection, Call, statement, [pose, purpose])
 
@@ -144,8 +146,13 @@ def history(connection: Connection, pose: UUID, purpose: Purpose = "pose") -> Hi
 def take_place(connection: Connection, backend: str, *, most: int) -> bool:
     """Whether one more call of this backend may be out; until the transaction ends, no other worker plans one."""
     connection.execute("select pg_advisory_xact_lock(hashtextextended('posegen calls of ' || %s, 0))", [backend])
+    return places_taken(connection, backend) < most
+
+
+def places_taken(connection: Connection, backend: str) -> int:
+    """How many calls of this backend are out or about to leave, over all workers."""
     statement = "select count(*) from backend_calls where backend = %s and state in ('planned', 'sent', 'accepted')"
-    return int(value(connection, statement, [backend])) < most
+    return int(value(connection, statement, [backend]))
 
 
 def plan(
@@ -239,7 +246,7 @@ def accept(connection: Connection, call_id: UUID, accepted: Accepted) -> bool:
     telling.lock_generation(connection, call_id)
     statement = """
         update backend_calls set far_id = %(far_id)s, urls = %(urls)s, accepted_at = clock_timestamp(),
-            expires_at = clock_timestamp() + make_interval(secs => %(kept)s::float8),
+            expires_at = clock_timestamp() + make_interval(secs => %(kept)s::float8), error = null,
             state = case when state in ('planned', 'sent') then 'accepted' else state end
         where id = %(id)s and far_id is null returning state
     """
@@ -288,9 +295,10 @@ def _bill(connection: Connection, call_id: UUID, bill: Bill | None) -> None:
         )
 
 
-def note_error(connection: Connection, call_id: UUID, error: str) -> None:
-    """Keep what went wrong last."""
-    connection.execute("update backend_calls set error = %s where id = %s", [storable(error), call_id])
+def note_error(connection: Connection, call_id: UUID, error: str | None) -> None:
+    """Keep why the far end says nothing of a call; None once it does again."""
+    clean = None if error is None else storable(error)
+    connection.execute("update backend_calls set error = %s where id = %s and ended_at is null", [clean, call_id])
 
 
 def recorded_ids(connection: Connection, backend: str) -> frozenset[str]:
@@ -336,7 +344,7 @@ def end(
         update backend_calls set state = %(state)s, error_code = %(code)s, error = coalesce(%(error)s, error),
             ended_at = clock_timestamp(),
             settled_at = case when %(settled)s then clock_timestamp() end
-        where id = %(id)s and state in {_OPEN}
+        where id = %(id)s and state in {OPEN}
     """
     values = {
         "id": call_id,
@@ -368,7 +376,7 @@ def end_open(connection: Connection, pose: UUID) -> None:
         f"""
         update backend_calls set state = 'cancelled', ended_at = clock_timestamp(),
             settled_at = case when state in ('planned', 'delivered') then clock_timestamp() end
-        where pose_id = %s and state in {_OPEN}
+        where pose_id = %s and state in {OPEN}
         """,
         [pose],
     )
