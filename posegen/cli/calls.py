@@ -64,7 +64,6 @@ def say_calls(calls: Sequence[ListedCall], waits: Waits) -> None:
     rows = [
         [
             str(call.position + 1),
-            str(call.id)[:_SHORT_ID],
             call.state,
             "" if call.sent_at is None else console.utc(call.sent_at, "%m-%d %H:%M:%S"),
             "" if call.seconds is None else f"{call.seconds:.1f}",
@@ -73,7 +72,7 @@ def say_calls(calls: Sequence[ListedCall], waits: Waits) -> None:
         ]
         for call in calls
     ]
-    console.table(["#", "call", "state", "sent", "s", "USD", "remarks"], rows, right=["#", "s", "USD"])
+    console.table(["#", "state", "sent", "s", "USD", "remarks"], rows, right=["#", "s", "USD"])
 
 
 def _remarks(call: ListedCall, waits: Waits) -> str:
@@ -87,7 +86,6 @@ def _remarks(call: ListedCall, waits: Waits) -> str:
     return "; ".join(said)
 
 
-_SHORT_ID = 8
 _FLAGS = (Which.OPEN, Which.UNCERTAIN, Which.UNUSED)
 
 
