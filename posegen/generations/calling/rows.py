@@ -40,6 +40,11 @@ class CallState(StrEnum):
     CANCELLED = "cancelled"
     UNCERTAIN = "uncertain"
 
+    @property
+    def is_final(self) -> bool:
+        """Whether a call in this state has ended."""
+        return self not in (CallState.PLANNED, CallState.SENT, CallState.ACCEPTED, CallState.DELIVERED)
+
 
 @dataclass(frozen=True)
 class Call:
