@@ -78,7 +78,7 @@ def say_calls(calls: Sequence[ListedCall], waits: Waits) -> None:
 def _remarks(call: ListedCall, waits: Waits) -> str:
     said = [] if call.purpose == "pose" else [f"for a {call.purpose}"]
     if call.far_id is not None:
-        said.append(f"id there {call.far_id}")
+        said.append(call.far_id)
     if call.is_open:
         said.append(waits.of_call(call))
     elif call.error is not None:

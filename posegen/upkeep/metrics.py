@@ -160,11 +160,11 @@ _SINCE: LiteralString = """
         ) before on true
         where e.kind = 'requeued' and e.created_at >= %(begin)s and e.created_at < %(end)s
     ), calls as materialized (
-        select backend, state, ended_at, bill_source, billed_usd, delivered_at, sent_at
+        select backend, state, settled_at, bill_source, billed_usd, delivered_at, sent_at
         from backend_calls where planned_at >= %(begin)s and planned_at < %(end)s
     ), since as (
         select 'calls' as name, backend || ' ' || state as label, count(*) as number
-        from calls where ended_at is not null group by backend, state
+        from calls where settled_at is not null group by backend, state
         union all
         select 'calls_micro_usd', backend || ' ' || bill_source, sum(billed_usd * 1000000)::bigint
         from calls where billed_usd is not null group by backend, bill_source

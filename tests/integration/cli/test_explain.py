@@ -130,8 +130,8 @@ def test_calls_of_a_hosted_backend_are_told_with_what_they_cost(studio, posegen)
     answer = posegen("explain", generation, width=200)
 
     assert f"Calls of {NAME}, model test/photographs: 2, 0.15 USD" in answer.out
-    told = [line.split() for line in answer.out.splitlines() if "id there far-" in line]
-    assert [(line[0], line[1], line[-4]) for line in told] == [("1", "used", "0.075"), ("2", "used", "0.075")]
+    told = [line.split() for line in answer.out.splitlines() if " far-" in line]
+    assert [(line[0], line[1], line[-2]) for line in told] == [("1", "used", "0.075"), ("2", "used", "0.075")]
     assert "call_sent" not in answer.out
     document = posegen("explain", generation, "--json").json
     assert [(call["state"], call["billed_usd"], call["waits"]) for call in document["calls"]] == [
