@@ -55,6 +55,18 @@ def calls(
     )
 
 
+def in_words(call: ListedCall) -> list[str]:
+    """What one call was, as lines: how it ended and what it cost, then its seed and its licence."""
+    cost = "no bill" if call.billed_usd is None else f"{usd(call.billed_usd)} USD ({call.bill_source})"
+    returned = "no seed came back" if call.seed_returned is None else f"{call.seed_returned} came back"
+    seed = "came back" if call.seed_returned == call.seed else f"was asked for, {returned}"
+    licence = "" if call.licence is None else f", licence {call.licence}"
+    return [
+        f"call {call.id} of {call.backend}: {call.state}, {cost}",
+        f"model {call.model}{licence}, seed {call.seed} {seed}",
+    ]
+
+
 def say_calls(calls: Sequence[ListedCall], waits: Waits) -> None:
     """Print the calls of one generation, with what open ones wait for; nothing where there are none."""
     if not calls:

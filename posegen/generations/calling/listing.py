@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -98,6 +99,15 @@ def calls_of(connection: Connection, generation_id: UUID) -> list[ListedCall]:
     """The calls of a generation, by the position of their pose and in their order."""
     statement = f"{_LISTED} where c.generation_id = %s order by p.position, c.planned_at, c.attempt"
     return many(connection, ListedCall, statement, [generation_id])
+
+
+def calls_behind(connection: Connection, poses: Collection[UUID], sha256: str, *, limit: int = 20) -> list[ListedCall]:
+    """The calls for these poses, and those that have delivered a file with this hash; the oldest first."""
+    statement = f"""
+        {_LISTED} where c.pose_id = any(%s) or c.object_id = any(array(select id from objects where sha256 = %s))
+        order by c.planned_at, c.attempt limit %s
+    """
+    return many(connection, ListedCall, statement, [list(poses), sha256, limit])
 
 
 @dataclass(frozen=True)
