@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from decimal import Decimal
 from uuid import UUID
 
 import dagster as dg
@@ -71,11 +72,11 @@ def _calls(calls: Sequence[ListedCall]) -> Metadata:
         return {}
     states = Counter(call.state for call in calls)
     rows = [
-        f"| {call.position + 1} | {call.state} | {call.seconds or 0:.1f} | {call.billed_usd or 0:f} | "
-        f"{call.bill_source or ''} | {call.far_id or ''} |"
+        f"| {call.position + 1} | {call.state} | {call.seconds or 0:.1f} "
+        f"| {(call.billed_usd or Decimal(0)).normalize():f} | {call.bill_source or ''} | {call.far_id or ''} |"
         for call in sorted(calls, key=lambda call: (call.position, call.planned_at))
     ]
-    head = ["| pose | state | far end's s | USD | by | id there |", "|---:|---|---:|---:|---|---|"]
+    head = ["| pose | state | seconds | USD | by | provider's id |", "|---:|---|---:|---:|---|---|"]
     return {
         "backend": dg.MetadataValue.text(f"{calls[0].backend}, model {calls[0].model}"),
         "licence": dg.MetadataValue.text(", ".join(sorted({call.licence for call in calls if call.licence})) or "none"),
