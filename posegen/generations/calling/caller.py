@@ -346,7 +346,7 @@ class HostedCaller:
                 return
 
     def _note_silence(self, call: Call, why: str | None) -> bool:
-        """Note why the far end says nothing, None once it does again; returns whether it is silent."""
+        """Note why the far end does not respond, None once it does again; returns whether it is silent."""
         self._note(lambda connection: rows.note_error(connection, call.id, why))
         return why is not None
 

@@ -51,7 +51,7 @@ class Call:
     """A call as its row has it.
 
     `age`: seconds since it was sent, None while it is planned; `failures`: submits that certainly had no effect;
-    `error`: why the far end says nothing of it; `object_*`: the delivered file.
+    `error`: why the far end does not respond to looks at it; `object_*`: the delivered file.
     """
 
     id: UUID
@@ -301,7 +301,7 @@ def _bill(connection: Connection, call_id: UUID, bill: Bill | None) -> None:
 
 
 def note_error(connection: Connection, call_id: UUID, error: str | None) -> None:
-    """Keep why the far end says nothing of a call; None once it does again."""
+    """Note why the far end does not respond to looks at a call; None once it does again."""
     clean = None if error is None else storable(error)
     connection.execute("update backend_calls set error = %s where id = %s and ended_at is null", [clean, call_id])
 

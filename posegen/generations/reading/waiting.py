@@ -49,7 +49,7 @@ class Waits:
         if call.state == CallState.SENT:
             return self._until_it_is_found(call)
         if call.state == CallState.ACCEPTED:
-            said = f"the far end says nothing: {call.error}" if call.error else "waits for the far end"
+            said = f"the far end does not respond: {call.error}" if call.error else "waits for the far end"
             return said if is_held else f"{said}; no worker holds it, and the settling pass looks every minute"
         return "waits for the check of its file"
 

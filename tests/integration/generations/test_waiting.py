@@ -150,11 +150,11 @@ def test_a_far_end_that_is_silent_is_named_until_it_speaks_again(studio, lease, 
 
     far_end.before = look
     killed_at(studio, lease, monkeypatch, None)
-    assert of_the_call(studio, lease) == "the far end says nothing: 503"
+    assert of_the_call(studio, lease) == "the far end does not respond: 503"
 
     expire_lease(studio.database, lease.id)
     assert of_the_call(studio, lease) == (
-        "the far end says nothing: 503; no worker holds it, and the settling pass looks every minute"
+        "the far end does not respond: 503; no worker holds it, and the settling pass looks every minute"
     )
     far_end.before = lambda *_: None
     killed_at(studio, taken_over(studio.database, lease.id), monkeypatch, CommitPoint.BEFORE_STORE)
