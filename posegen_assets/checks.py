@@ -18,6 +18,7 @@ from posegen.generations.reading.inspection import (
     inspect_quality,
 )
 from posegen.studio import Studio
+from posegen.upkeep.verification import inspect_calls
 from posegen_assets.refusals import refusals_in_words, row_of
 from resources.studio import StudioResource
 
@@ -83,6 +84,10 @@ CHECKS = [
     _check(
         "quality", "generated_poses", inspect_quality, _WARN,
         description="Every pose is sharp, bright and different enough, with its figure in place.",
+    ),
+    _check(
+        "poses_are_paid_once", "generated_poses", inspect_calls, _ERROR,
+        description="Every pose of a hosted backend has one used call, whose file is its original.",
     ),
     _check(
         "exports_are_whole", "exports", inspect_exports, _ERROR,

@@ -24,7 +24,7 @@ DAYS = dg.DailyPartitionsDefinition(start_date=BEGIN)
 WEEKS = dg.WeeklyPartitionsDefinition(start_date=BEGIN, day_offset=1)
 MONTHS = dg.MonthlyPartitionsDefinition(start_date=BEGIN)
 LATE_DAYS = 7
-_SHOWN = ("totals", "phases", "errors", "backends")
+_SHOWN = ("totals", "phases", "errors", "backends", "calls")
 
 
 def _report(
@@ -40,7 +40,7 @@ def _report(
         owners=OWNERS,
         code_version=CODE_VERSION,
         freshness_policy=dg.FreshnessPolicy.cron(deadline_cron=due, lower_bound_delta=timedelta(hours=3)),
-        description="Generations, poses, credits, durations, errors, users, formats, backends and storage.",
+        description="Generations, poses, credits, durations, errors, users, formats, backends, calls and storage.",
     )
     def report(context: dg.AssetExecutionContext, studio: dg.ResourceParam[StudioResource]) -> dg.MaterializeResult:  # type: ignore[type-arg]
         """Count a period and write what was counted."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+from posegen.backends.breaker import BackendRule
 from posegen.backends.description import Description
 from posegen.backends.hosted import (
     Accepted,
@@ -23,6 +24,7 @@ from posegen.backends.hosted import (
 )
 from posegen.backends.protocol import Capabilities
 from posegen.images.png import encode_png
+from posegen.studio import Studio
 from tests.backends import painted
 
 NAME = "studio"
@@ -126,3 +128,15 @@ class FarEndInProcess:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def photographing(studio: Studio, far_end: FarEndInProcess, *, call_seconds: float = 1.0) -> Studio:
+    """The studio with this far end as its hosted backend, which it waits so long for."""
+    return replace(
+        studio,
+        open_hosted=lambda _: far_end,
+        describe=lambda name: far_end.description if name == NAME else None,
+        backend_rule=BackendRule(
+            attempts=3, call_seconds=call_seconds, first_pause=0.02, longest_pause=0.05, failures=1000
+        ),
+    )

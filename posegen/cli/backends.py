@@ -9,7 +9,8 @@ from posegen.cli import console
 from posegen.cli.calls import usd
 from posegen.cli.commands import AS_JSON
 from posegen.cli.session import open_session
-from posegen.generations.calling.listing import ListedBackend, list_backends
+from posegen.generations import service
+from posegen.generations.calling.listing import ListedBackend
 
 
 def backends(as_json: AS_JSON = False) -> None:
@@ -21,7 +22,7 @@ def backends(as_json: AS_JSON = False) -> None:
     Example: `posegen backends`
     """
     with open_session() as session:
-        found = list_backends(session.database, session.backends)
+        found = service.backends(session.database, session.backends)
     if as_json:
         console.print_json([vars(each) for each in found])
         return

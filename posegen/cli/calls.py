@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
@@ -11,7 +12,9 @@ import typer
 from posegen.cli import console
 from posegen.cli.commands import AS_JSON
 from posegen.cli.session import open_session
-from posegen.generations.calling.listing import ListedCall, Which, list_calls
+from posegen.generations import service
+from posegen.generations.calling.listing import ListedCall, Which
+from posegen.generations.reading.waiting import Waits
 
 
 def calls(
@@ -37,7 +40,8 @@ def calls(
     if len(chosen) > 1:
         raise typer.BadParameter(f"--{chosen[0]} and --{chosen[1]} cannot be combined; name one.")
     with open_session() as session:
-        found = list_calls(session.database, chosen[0] if chosen else Which.ALL, generation=generation, limit=limit)
+        which = chosen[0] if chosen else Which.ALL
+        found = service.calls(session.database, which, generation_id=generation, limit=limit)
     if as_json:
         console.print_json([vars(call) for call in found])
         return
@@ -49,6 +53,49 @@ def calls(
         [_row(call) for call in found],
         right=("pose", "seconds", "USD"),
     )
+
+
+def in_words(call: ListedCall) -> list[str]:
+    """What one call was, as lines: how it ended and what it cost, then its seed and its licence."""
+    cost = "no bill" if call.billed_usd is None else f"{usd(call.billed_usd)} USD ({call.bill_source})"
+    returned = "no seed came back" if call.seed_returned is None else f"{call.seed_returned} came back"
+    seed = "came back" if call.seed_returned == call.seed else f"was asked for, {returned}"
+    licence = "" if call.licence is None else f", licence {call.licence}"
+    return [
+        f"call {call.id} of {call.backend}: {call.state}, {cost}",
+        f"model {call.model}{licence}, seed {call.seed} {seed}",
+    ]
+
+
+def say_calls(calls: Sequence[ListedCall], waits: Waits) -> None:
+    """Print the calls of one generation, with what open ones wait for; nothing where there are none."""
+    if not calls:
+        return
+    billed = sum((call.billed_usd for call in calls if call.billed_usd is not None), Decimal(0))
+    console.say(f"\nCalls of {calls[0].backend}, model {calls[0].model}: {len(calls)}, {usd(billed)} USD")
+    rows = [
+        [
+            str(call.position + 1),
+            call.state,
+            "" if call.sent_at is None else console.utc(call.sent_at, "%m-%d %H:%M:%S"),
+            "" if call.seconds is None else f"{call.seconds:.1f}",
+            "" if call.billed_usd is None else usd(call.billed_usd),
+            _remarks(call, waits),
+        ]
+        for call in calls
+    ]
+    console.table(["#", "state", "sent", "s", "USD", "remarks"], rows, right=["#", "s", "USD"])
+
+
+def _remarks(call: ListedCall, waits: Waits) -> str:
+    said = [] if call.purpose == "pose" else [f"for a {call.purpose}"]
+    if call.far_id is not None:
+        said.append(call.far_id)
+    if call.is_open:
+        said.append(waits.of_call(call))
+    elif call.error is not None:
+        said.append(f"{call.error_code}: {call.error}" if call.error_code else call.error)
+    return "; ".join(said)
 
 
 _FLAGS = (Which.OPEN, Which.UNCERTAIN, Which.UNUSED)

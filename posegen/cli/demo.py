@@ -25,7 +25,6 @@ from posegen.cli.up import platform_for
 from posegen.errors import PosegenError
 from posegen.generations import service
 from posegen.generations.asking.requests import GenerationRequest
-from posegen.generations.calling.listing import list_calls
 from posegen.generations.reading.gathering import GatheredFile, gather_files
 from posegen.generations.reading.results import GenerationResult
 from posegen.images.contact_sheet import Tile, contact_sheet
@@ -187,7 +186,7 @@ def _demonstrate(
 
 def _say_calls(session: Session, generations: Collection[UUID]) -> None:
     """What hosted backends were asked for, and what that has cost."""
-    calls = [call for each in generations for call in list_calls(session.database, generation=each, limit=1000)]
+    calls = [call for each in generations for call in service.calls(session.database, generation_id=each, limit=1000)]
     if calls:
         cost = sum((call.billed_usd for call in calls if call.billed_usd is not None), Decimal(0))
         console.say(

@@ -11,12 +11,14 @@ from typing import Annotated, Any
 import typer
 
 from posegen.cli import console
+from posegen.cli.calls import say_calls
 from posegen.cli.commands import AS_JSON
 from posegen.cli.session import open_session
 from posegen.database.json_documents import UnreadableJson
 from posegen.generations.reading.history import History, PastClaim, Presence, look_for, stretches_of
 from posegen.generations.reading.history import explain as everything_about
 from posegen.generations.reading.history_rows import EntryRow, ExportRow, GenerationRow, PoseRow
+from posegen.generations.reading.waiting import Waits
 from posegen.running_platform import find_platform
 from posegen.storage.stores import Stores
 
@@ -29,8 +31,8 @@ def explain(
 ) -> None:
     """Tell a generation's whole history, to look into a complaint.
 
-    Request, runs, poses, exports, credits, objects and events. Works as well when the traces of the work are gone, and
-    when the images are deleted: then it says so. Times are UTC.
+    Request, runs, poses, calls, exports, credits, objects and events. Works as well when the traces of the work are
+    gone, and when the images are deleted: then it says so. Times are UTC.
 
     Example: `posegen explain eefe1f06`
     """
@@ -38,13 +40,17 @@ def explain(
         history = everything_about(session.database, generation)
         presence = look_for(history.objects, Stores.of(session.settings, quick=True).named)
         platform = find_platform(session.settings.posegen_home)
+        hosted = session.backends.descriptions.get(history.generation.backend or "")
+        most = hosted.concurrency if hosted is not None and hosted.is_hosted else None
+        waits = Waits(history, most, session.settings.posegen_backend_seconds)
     ui = None if platform is None else platform.url
     if as_json:
-        console.print_json(_document(history, presence, ui))
+        console.print_json(_document(history, waits, presence, ui))
         return
     _say_request(history.generation)
     _say_runs(history, ui)
-    _say_poses(history.poses)
+    _say_poses(history.poses, waits)
+    say_calls(history.calls, waits)
     _say_exports(history.exports)
     _say_credits(history)
     _say_objects(history, presence)
@@ -129,7 +135,7 @@ def _claim(claim: PastClaim) -> str:
     return f"{claimed}{begun}, {claim.ending} {_at(claim.ended_at)}{why}"
 
 
-def _say_poses(poses: Sequence[PoseRow]) -> None:
+def _say_poses(poses: Sequence[PoseRow], waits: Waits) -> None:
     if not poses:
         return
     _heading("Poses, times in milliseconds")
@@ -140,7 +146,7 @@ def _say_poses(poses: Sequence[PoseRow]) -> None:
             pose.status,
             *(_number(each) for each in (pose.render_ms, pose.store_ms, pose.generation_ms)),
             _clock(pose.completed_at),
-            _remarks(pose),
+            _remarks(pose, waits.of_pose(pose)),
         ]
         for pose in poses
     ]
@@ -148,8 +154,8 @@ def _say_poses(poses: Sequence[PoseRow]) -> None:
     console.table(headings, rows, right=["#", "render", "store", "in all"])
 
 
-def _remarks(pose: PoseRow) -> str:
-    said = []
+def _remarks(pose: PoseRow, wait: str | None) -> str:
+    said = [] if wait is None else [wait]
     if pose.error_code is not None:
         said.append(f"{pose.error_code}: {pose.error_detail or ''}")
     if pose.backend_failures:
@@ -231,16 +237,18 @@ def _say_audit(history: History) -> None:
 def _say_events(history: History) -> None:
     if not history.events:
         return
-    _heading("Events")
+    shown = [event for event in history.events if not event.kind.startswith("call_")]
+    of_calls = len(history.events) - len(shown)
+    _heading("Events" + (" (--json also has those of calls)" if of_calls else ""))
     rows = []
-    for stretch, events in stretches_of(history.events):
+    for stretch, events in stretches_of(shown):
         until = "" if stretch.count == 1 else f" to {_clock(stretch.last)}"
         details = _facts(_counted(events[0].detail)) if stretch.count == 1 else ""
         rows.append([f"{_clock(stretch.first)}{until}", _times(stretch.kind, stretch.count), details])
     console.table(["at", "event", "details"], rows)
 
 
-def _document(history: History, presence: Presence, ui: str | None) -> dict[str, Any]:
+def _document(history: History, waits: Waits, presence: Presence, ui: str | None) -> dict[str, Any]:
     linked = ui is not None and history.generation.retired_at is None
     return {
         "generation": vars(history.generation),
@@ -248,7 +256,8 @@ def _document(history: History, presence: Presence, ui: str | None) -> dict[str,
             {**vars(claim), "url": f"{ui}/runs/{claim.run_id}" if linked and claim.run_id else None}
             for claim in history.claims
         ],
-        "poses": _rows(history.poses),
+        "poses": [{**vars(pose), "waits": waits.of_pose(pose)} for pose in history.poses],
+        "calls": [{**vars(call), "waits": waits.of_call(call) if call.is_open else None} for call in history.calls],
         "exports": _rows(history.exports),
         "ledger": _rows(history.entries),
         "objects": _rows(history.objects),

@@ -10,6 +10,7 @@ import typer
 
 from posegen.backends.licences import licence_of
 from posegen.cli import console
+from posegen.cli.calls import in_words
 from posegen.cli.commands import AS_JSON
 from posegen.cli.session import open_session
 from posegen.database.connection_file import read_record
@@ -91,6 +92,9 @@ def _say_what_is_known(said: Said, known: Known) -> None:
     for each in known.files:
         use = "" if each.pose_id is None else f": the {each.role} of pose {each.pose_id}"
         console.say(f"Unchanged since it was stored as {each.store}:{each.key}{use}")
+    for call in known.calls:
+        first, second = in_words(call)
+        console.say(f"Pose {call.pose_id}: {first}\n  {second}")
     if not known.files:
         console.say("Its bytes are none that are stored: it was changed since, deleted, or made elsewhere.")
     if said.provenance is None or said.provenance.recipe_hash is None:
@@ -133,6 +137,7 @@ def _document(file: Path, said: Said, known: Known | None, why_not: str) -> dict
         "says": said.provenance and vars(said.provenance),
         "database": "asked" if known else why_not,
         "stored": [vars(each) for each in known.files] if known else [],
+        "calls": [vars(each) for each in known.calls] if known else [],
         "poses": [{name: value for name, value in vars(each).items() if name != "recipe"} for each in made],
         "recipe": made[0].recipe if made else None,
     }

@@ -43,7 +43,7 @@ def metrics(context: typer.Context, from_: _FROM = None, to: _TO = None, as_json
     with open_session() as session, session.database.transaction() as connection:
         usage = read_usage(connection, period)
     if as_json:
-        tables = {name: _records(table) for name, table in usage.tables.items()}
+        tables = {name: records(table) for name, table in usage.tables.items()}
         console.print_json(
             {"from": period.first, "to": period.last, "headline": vars(usage.headline), "tables": tables}
         )
@@ -51,7 +51,7 @@ def metrics(context: typer.Context, from_: _FROM = None, to: _TO = None, as_json
     console.say(f"{period} (UTC)")
     for name, value in vars(usage.headline).items():
         console.say(f"{name.replace('_', ' ')}: {_shown(name, value)}")
-    for name in ("phases", "formats", "backends", "storage"):
+    for name in ("phases", "formats", "backends", "calls", "storage"):
         if len(usage.tables[name]):
             _print_table(usage.tables[name], title=f"\n{name}")
 
@@ -92,7 +92,7 @@ def _show(name: str, limit: int, from_: str | None, to: str | None, *, as_json: 
     with open_session() as session, session.database.transaction() as connection:
         table = read_table(connection, name, period).head(limit)
     if as_json:
-        console.print_json(_records(table))
+        console.print_json(records(table))
     elif len(table):
         _print_table(table, title=f"{name}, {period} (UTC)")
     else:
@@ -103,9 +103,10 @@ def _period(from_: str | None, to: str | None) -> Period:
     return read_period(from_, to, today=datetime.now(UTC).date(), days=_DAYS)
 
 
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    records: list[dict[str, Any]] = json.loads(table.to_json(orient="records", date_format="iso"))
-    return records
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table, as a JSON document has them."""
+    rows: list[dict[str, Any]] = json.loads(table.to_json(orient="records", date_format="iso"))
+    return rows
 
 
 def _print_table(table: pd.DataFrame, *, title: str) -> None:
@@ -129,6 +130,8 @@ def _shown(name: str, value: object) -> str:
         return ", ".join(map(str, value))
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, float) and name.startswith("usd"):
+        return f"{value:,.4f}"
     if isinstance(value, float):
         return f"{value:,.1f} %" if name.endswith("rate") else f"{value:,.3f}"
     return f"{value:,}" if isinstance(value, int) else str(value)

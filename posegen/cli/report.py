@@ -10,6 +10,7 @@ import typer
 
 from posegen.cli import console
 from posegen.cli.commands import AS_JSON
+from posegen.cli.metrics import records
 from posegen.cli.session import open_session
 from posegen.reports.periods import month as month_of
 from posegen.reports.periods import read_month
@@ -28,13 +29,15 @@ def report(
 ) -> None:
     """Write a month's report as one page of HTML.
 
-    The page needs nothing else: it can be read, printed and sent. What it costs is worked out for every store with the
-    prices in Posegen; POSEGEN_CREDIT_VALUE and POSEGEN_BACKEND_COSTS add the margin.
+    The page needs nothing else: it can be read, printed and sent. Hosted backends cost what their calls were billed.
+    Storage is worked out for every store with the prices in Posegen; POSEGEN_CREDIT_VALUE adds the margin, and
+    POSEGEN_BACKEND_COSTS what other backends ask for a pose.
 
     Example: `posegen report --month 2026-11 -o november.html`
     """
     from posegen.reports.monthly import read_month_report  # pandas and matplotlib: no other command waits for them
     from posegen.reports.page import render
+    from posegen.reports.spending import margin
 
     now = datetime.now(UTC)
     period = read_month(month) if month else month_of(now.date())
@@ -46,7 +49,16 @@ def report(
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
     if as_json:
-        console.print_json({"report": str(target), "month": f"{period.first:%Y-%m}"})
+        spent = margin(told.usage, told.economy)
+        console.print_json(
+            {
+                "report": str(target),
+                "month": f"{period.first:%Y-%m}",
+                "billed_usd": float(spent.billed),
+                "estimated_usd": float(spent.estimated),
+                "calls": records(told.usage.tables["calls"]),
+            }
+        )
     else:
         console.say(f"Report: {target}")
     if open_it:

@@ -11,6 +11,7 @@ import typer
 
 from posegen.accounts import service as accounts
 from posegen.cli import console
+from posegen.cli.calls import in_words
 from posegen.cli.commands import AS_JSON
 from posegen.cli.failures import Progress, told_on_failure
 from posegen.cli.following import follow
@@ -21,9 +22,10 @@ from posegen.error_codes import ErrorCode
 from posegen.errors import RequestRefused
 from posegen.generations import service
 from posegen.generations.asking.requests import GenerationRequest
+from posegen.generations.calling.listing import ListedCall
 from posegen.generations.making.contact_sheets import draw_contact_sheet
 from posegen.generations.reading.gathering import gather_files
-from posegen.generations.reading.results import GenerationResult
+from posegen.generations.reading.results import GenerationResult, PoseResult
 from posegen.generations.service import Submitted
 from posegen.running_platform import find_platform
 from posegen.states import GenerationStatus
@@ -32,6 +34,7 @@ LOCAL_USER = UUID("00000000-0000-4000-8000-000000000001")
 # 1 is a user's mistake, and 2 one of usage.
 GENERATION_FAILED = 3
 LONGEST_WAIT = 7200.0
+_MOST_CALLS = 1000
 NOT_GOOD = {GenerationStatus.FAILED, GenerationStatus.CANCELLED}
 
 
@@ -191,6 +194,7 @@ def show(
         studio = session.studio()
         sheet = draw_contact_sheet(studio, generation, width=1280)
         poses = service.pose_results(session.database, generation)
+        calls = service.calls(session.database, generation_id=generation, limit=_MOST_CALLS)
         (result,) = service.status(session.database, [generation])
         target = output or session.settings.posegen_home / "sheets" / f"{generation}.png"
         if sheet is not None:
@@ -201,15 +205,15 @@ def show(
             {
                 **_document(result),
                 "contact_sheet": None if sheet is None else str(target),
-                "poses": [vars(pose) for pose in poses],
+                "poses": [
+                    {**vars(pose), "calls": [vars(call) for call in calls if call.pose_id == pose.pose_id]}
+                    for pose in poses
+                ],
             }
         )
     else:
         _print([result])
-        for pose in poses:
-            console.say(f"{pose.number:>3} {pose.library_pose:<28} {pose.image_url or pose.status}")
-            for name, ppi in pose.effective_ppi.items():
-                console.say(f"    {name}: {ppi:.0f} pixels of the picture to an inch of paper")
+        _print_poses(poses, calls)
     if sheet is None:
         console.note("No pose is completed, so there is no contact sheet.")
         raise typer.Exit(1)
@@ -219,6 +223,17 @@ def show(
             console.say(f"{len(gathered)} files in {files}")
     if open_it:
         typer.launch(str(target))
+
+
+def _print_poses(poses: list[PoseResult], calls: list[ListedCall]) -> None:
+    """The picture of each pose, with the calls that were made for it, and how its prints come out."""
+    for pose in poses:
+        console.say(f"{pose.number:>3} {pose.library_pose:<28} {pose.image_url or pose.status}")
+        for call in reversed([each for each in calls if each.pose_id == pose.pose_id]):
+            for line in in_words(call):
+                console.say(f"    {line}")
+        for name, ppi in pose.effective_ppi.items():
+            console.say(f"    {name}: {ppi:.0f} pixels of the picture to an inch of paper")
 
 
 def _attributes(given: list[str]) -> dict[str, str]:

@@ -1540,11 +1540,11 @@ CREATE TABLE tallies (
     name text NOT NULL,
     label text NOT NULL,
     total bigint NOT NULL,
-    CONSTRAINT tallies_name_check CHECK ((name = ANY (ARRAY['finished'::text, 'failed'::text, 'requeued'::text]))),
+    CONSTRAINT tallies_name_check CHECK ((name = ANY (ARRAY['finished'::text, 'failed'::text, 'requeued'::text, 'calls'::text, 'calls_micro_usd'::text, 'calls_delivered'::text, 'calls_ms'::text]))),
     CONSTRAINT tallies_total_check CHECK ((total >= 0))
 );
 
-COMMENT ON TABLE tallies IS 'counts up to tally_mark: finished by status, failed by error code, requeued by reason';
+COMMENT ON TABLE tallies IS 'counts up to tally_mark: finished by status, failed by error code, requeued by reason; calls by backend and state, their cost by backend and source, their files and times by backend';
 
 ALTER TABLE ONLY tallies
     ADD CONSTRAINT tallies_pkey PRIMARY KEY (name, label);

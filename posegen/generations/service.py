@@ -13,11 +13,14 @@ from datetime import timedelta
 from uuid import UUID
 
 from posegen.accounts import credits
+from posegen.backends.registry import Backends
 from posegen.database.conflicts import again_after_conflict
 from posegen.database.connection import Connection, Database
 from posegen.errors import GenerationUnknown, NothingToDelete, NothingToRefund, NothingToRestore
 from posegen.generations.asking import requests
 from posegen.generations.asking.requests import GenerationRequest
+from posegen.generations.calling import listing
+from posegen.generations.calling.listing import ListedBackend, ListedCall, Which
 from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.reading import results
 from posegen.generations.reading.results import GenerationResult, PoseResult
@@ -128,6 +131,27 @@ def pose_results(database: Database, generation_id: UUID) -> list[PoseResult]:
     with database.transaction() as connection:
         generations.progress_of(connection, generation_id)
         return results.pose_results(connection, generation_id)
+
+
+def calls(
+    database: Database, which: Which = Which.ALL, *, generation_id: UUID | None = None, limit: int = 50
+) -> list[ListedCall]:
+    """Calls of hosted backends, the newest first.
+
+    Args:
+        database: where they are.
+        which: all, or those of one kind.
+        generation_id: only those of one generation.
+        limit: calls at most.
+    """
+    with database.transaction() as connection:
+        return listing.list_calls(connection, which, generation=generation_id, limit=limit)
+
+
+def backends(database: Database, configured: Backends) -> list[ListedBackend]:
+    """The configured backends, each with its breaker and the number of its open calls."""
+    with database.transaction() as connection:
+        return listing.list_backends(connection, configured)
 
 
 @again_after_conflict

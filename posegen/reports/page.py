@@ -103,6 +103,9 @@ def _cards(month: Month) -> list[Card]:
         Card("in the stores", _bytes(now.stored_bytes), *_change(now.stored_bytes, before.stored_bytes, good=0)),
         Card("users", f"{now.users:,}", *_change(now.users, before.users)),
     ]
+    if earned.spent:
+        before_spent = margin(month.before, month.economy).spent
+        cards.append(Card("paid to backends", f"${earned.spent:,.2f}", *_change(earned.spent, before_spent, good=0)))
     if month.economy.credit_value:
         cards.append(Card("margin after backends", f"${earned.margin:,.2f}"))
     return cards
@@ -192,6 +195,7 @@ def _money(month: Month) -> Pair:
         for cost in costs
     )
     boxes = [
+        *_calls(month),
         Box(
             "What each store asks for this period",
             table=asked,
@@ -199,7 +203,7 @@ def _money(month: Month) -> Pair:
             marked=next((cost.price.name + _IN_USE for cost in costs if cost.is_used), ""),
             is_wide=True,
             note=f"What was made is taken to be sent out {month.economy.downloads} times. Prices compared: {read_on}.",
-        )
+        ),
     ]
     if each is not None:
         boxes.append(
@@ -212,6 +216,33 @@ def _money(month: Month) -> Pair:
             )
         )
     return Pair("What it costs", boxes)
+
+
+def _calls(month: Month) -> list[Box]:
+    """What hosted backends have billed, and what the settings add to it; nothing where neither is."""
+    calls, spent = month.usage.tables["calls"], margin(month.usage, month.economy)
+    estimate = f"By POSEGEN_BACKEND_COSTS other pictures cost ${spent.estimated:,.2f}." if spent.estimated else ""
+    if calls.empty:
+        return [Box("What backends ask for this period", note=estimate, otherwise="")] if estimate else []
+    names = {
+        "used": "used for a pose",
+        "unused": "billed, not used",
+        "usd_response": "by responses",
+        "usd_invoice": "by invoices",
+        "usd_price_list": "by price lists",
+        "usd": "all calls",
+        "usd_a_pose": "a pose",
+    }
+    without = int(calls["without_bill"].sum())
+    notes = [
+        "Sums of the calls that were planned in this period; a pose costs all calls of its backend over those used.",
+        "Uncertain calls may be billed and are in no sum." if calls["uncertain"].sum() else "",
+        f"{without} pictures came without a bill." if without else "",
+        estimate,
+    ]
+    shown = calls[["backend", "calls", "used", "unused", "uncertain", "open", *list(names)[2:]]].rename(columns=names)
+    note = " ".join(filter(None, notes))
+    return [Box("What hosted backends ask for this period", table=shown, is_money=True, is_wide=True, note=note)]
 
 
 def _dollars(amount: Decimal | None) -> float:
@@ -231,15 +262,16 @@ def _text(value: object, name: str, *, money: bool) -> str:
     if "bytes" in name and isinstance(value, (int, float)):
         return _bytes(int(value))
     if isinstance(value, float):
-        digits = 5 if name.startswith(("a ", "an ")) else 2  # of one thing, or of all
+        # Of one thing, of bills in fractions of a cent, or of all.
+        digits = 5 if name.startswith(("a ", "an ")) else 4 if name.startswith(("by ", "all calls")) else 2
         return f"${value:,.{digits}f}" if money else f"{value:,.3f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _change(now: float, before: float, *, good: int = 1) -> tuple[str, str]:
+def _change(now: float | Decimal, before: float | Decimal, *, good: int = 1) -> tuple[str, str]:
     if not before:
         return "", ""
-    change = 100 * (now - before) / before
+    change = 100 * (float(now) - float(before)) / float(before)
     return f"{change:+.0f} %", _way(change, good)
 
 

@@ -46,10 +46,22 @@ class StoreCost:
 
 @dataclass(frozen=True)
 class Margin:
-    """US dollars: what customers paid for credits that were used and not refunded, and what backends asked for."""
+    """US dollars of a period.
+
+    Attributes:
+        earned: what customers paid for credits that were used and not refunded.
+        billed: what the calls of hosted backends have cost, as their rows say.
+        estimated: what the settings say that other poses cost, and pictures of calls without a bill.
+    """
 
     earned: Decimal
-    spent: Decimal
+    billed: Decimal
+    estimated: Decimal
+
+    @property
+    def spent(self) -> Decimal:
+        """What backends asked for."""
+        return self.billed + self.estimated
 
     @property
     def margin(self) -> Decimal:
@@ -118,17 +130,27 @@ def cost_table(
 
 
 def margin(usage: Usage, economy: Economy) -> Margin:
-    """Credits earned against what backends asked for; a failed pose is taken to have been paid for, too."""
+    """Credits earned against what backends asked for.
+
+    A backend that makes calls has asked for what their rows say. Of the others a failed pose is taken to have been paid
+    for, too.
+    """
     costs = economy.backend_cost or {}
-    spent = sum(
-        (
-            costs.get(row.backend, Decimal(0)) * int(row.completed + row.failed)
-            for row in usage.tables["backends"].itertuples()
-        ),
-        Decimal(0),
-    )
+    calls, backends = usage.tables["calls"], usage.tables["backends"]
+    drawn = backends[~backends["backend"].isin(calls["backend"])]
+    pictures = [(row.backend, row.completed + row.failed) for row in drawn.itertuples()]
+    pictures += [(row.backend, row.without_bill) for row in calls.itertuples()]
     kept = usage.headline.credits_used - usage.headline.credits_refunded
-    return Margin(earned=economy.credit_value * kept, spent=spent)
+    return Margin(
+        earned=economy.credit_value * kept,
+        billed=sum((_exact(usd) for usd in calls["usd"]), Decimal(0)),
+        estimated=sum((costs.get(backend, Decimal(0)) * int(number) for backend, number in pictures), Decimal(0)),
+    )
+
+
+def _exact(usd: float) -> Decimal:
+    """The amount that a column of floats holds: bills have six decimals."""
+    return Decimal(usd).quantize(Decimal("0.000001"))
 
 
 def reason_to_move(usage: Usage, economy: Economy) -> str | None:

@@ -25,6 +25,7 @@ TABLES: Mapping[str, counted.Counted] = {
     "poses": counted.POPULAR_POSES,
     "formats": counted.FORMATS,
     "backends": counted.BACKENDS,
+    "calls": counted.CALLS,
     "storage": counted.STORAGE,
     "storage_users": counted.STORAGE_USERS,
     "kept": counted.KEPT,

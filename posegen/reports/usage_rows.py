@@ -1,7 +1,8 @@
 """What reports count: one set-based statement for each table, over a span of time.
 
 A generation belongs to the span in which it ended, together with its poses and exports, because what has ended never
-changes; a ledger entry and an object belong to the span in which they were written.
+changes; a ledger entry and an object belong to the span in which they were written, and a call of a hosted backend to
+the one in which it was planned.
 """
 
 from __future__ import annotations
@@ -187,6 +188,38 @@ BACKENDS = Counted(
            percentile_cont(0.95) within group (order by render_ms / 1000.0) as p95,
            coalesce(sum(price) filter (where status = 'completed'), 0)::bigint as credits_used
     from made group by backend order by completed desc, backend
+    """,
+)
+
+# Also hosted backends of the poses that ended, whose calls belong to an earlier span.
+CALLS = Counted(
+    (
+        *("backend", "calls", "used", "unused", "uncertain", "open", "without_bill"),
+        *("usd", "usd_response", "usd_invoice", "usd_price_list", "usd_a_pose"),
+    ),
+    f"""
+    with {_POSES}, hosted as (
+        select backend from (select distinct backend from made) named
+        where exists (select from backend_calls c where c.backend = named.backend)
+    ), called as (
+        select backend, count(*) as calls, count(*) filter (where state = 'used') as used,
+               count(*) filter (where state <> 'used' and ended_at is not null and billed_usd > 0) as unused,
+               count(*) filter (where state = 'uncertain') as uncertain,
+               count(*) filter (where ended_at is null) as open,
+               count(*) filter (where state in ('used', 'rejected') and billed_usd is null) as without_bill,
+               sum(billed_usd) as usd, sum(billed_usd) filter (where bill_source = 'response') as usd_response,
+               sum(billed_usd) filter (where bill_source = 'invoice') as usd_invoice,
+               sum(billed_usd) filter (where bill_source = 'price_list') as usd_price_list,
+               sum(billed_usd) filter (where purpose = 'pose')
+                   / nullif(count(*) filter (where state = 'used' and purpose = 'pose'), 0) as usd_a_pose
+        from backend_calls where planned_at >= %(begin)s and planned_at < %(end)s group by backend
+    )
+    select backend, coalesce(calls, 0) as calls, coalesce(used, 0) as used, coalesce(unused, 0) as unused,
+           coalesce(uncertain, 0) as uncertain, coalesce(open, 0) as open, coalesce(without_bill, 0) as without_bill,
+           coalesce(usd, 0)::float8 as usd, coalesce(usd_response, 0)::float8 as usd_response,
+           coalesce(usd_invoice, 0)::float8 as usd_invoice, coalesce(usd_price_list, 0)::float8 as usd_price_list,
+           usd_a_pose::float8 as usd_a_pose
+    from called full join hosted using (backend) order by usd desc, backend
     """,
 )
 

@@ -289,30 +289,44 @@ COUNTED = Invariant(
     """,
 )
 
-CALLED_ONCE = Invariant(
-    "I15",
-    "a completed pose of a hosted backend has one used call, whose file is its original; no call for a pose outlives "
-    "its generation, or exceeds its budget",
-    "select count(*) from backend_calls where purpose = 'pose'",
-    f"""
-    select format('pose %s is completed with %s used calls', p.id, count(c.id) filter (where c.state = 'used')) as what
-    from generated_poses p left join backend_calls c on c.pose_id = p.id and c.purpose = 'pose'
-    where p.status = 'completed' and p.images_deleted_at is null group by p.id
-    having count(c.id) filter (where c.state = 'used') <> case when p.recipe ? 'model' then 1 else 0 end
-    union all
-    select format('pose %s has another original than its used call %s', p.id, c.id)
-    from backend_calls c join generated_poses p on p.id = c.pose_id
-    where c.state = 'used' and c.purpose = 'pose' and p.original_object is distinct from c.object_id
-    union all
-    select format('call %s is %s, and its generation %s is %s', c.id, c.state, g.id, g.status)
-    from backend_calls c join generations g on g.id = c.generation_id
-    where c.ended_at is null and c.purpose = 'pose' and g.status in {_TERMINAL}
-    union all
-    select format('pose %s has %s calls that may be billed, and a budget of %s', pose_id, count(*), max(budget))
-    from backend_calls where purpose = 'pose' and (state in ('used', 'rejected', 'uncertain') or billed_usd > 0)
-    group by pose_id having count(*) > max(budget)
-    """,
-)
+
+def _called_once(those: LiteralString) -> Invariant:
+    """`those`: the condition on the generation that poses and calls have to meet."""
+    return Invariant(
+        "I15",
+        "a completed pose of a hosted backend has one used call, whose file is its original; no call for a pose "
+        "outlives its generation, or exceeds its budget",
+        f"select count(*) from backend_calls where purpose = 'pose' and {those}",
+        f"""
+        with poses as not materialized (
+            select * from generated_poses where {those}
+        ), calls as not materialized (
+            select * from backend_calls where purpose = 'pose' and {those}
+        )
+        select format('pose %s is completed with %s used calls', p.id, count(c.id) filter (where c.state = 'used'))
+                   as what
+        from poses p left join calls c on c.pose_id = p.id
+        where p.status = 'completed' and p.images_deleted_at is null group by p.id
+        having count(c.id) filter (where c.state = 'used') <> case when bool_or(p.recipe ? 'model') then 1 else 0 end
+        union all
+        select format('pose %s has another original than its used call %s', p.id, c.id)
+        from calls c join poses p on p.id = c.pose_id
+        where c.state = 'used' and p.original_object is distinct from c.object_id
+        union all
+        select format('call %s is %s, and its generation %s is %s', c.id, c.state, g.id, g.status)
+        from calls c join generations g on g.id = c.generation_id
+        where c.ended_at is null and g.status in {_TERMINAL}
+        union all
+        select format('pose %s has %s calls that may be billed, and a budget of %s', pose_id, count(*), max(budget))
+        from calls where state in ('used', 'rejected', 'uncertain') or billed_usd > 0
+        group by pose_id having count(*) > max(budget)
+        """,
+    )
+
+
+CALLED_ONCE = _called_once("true")
+CALLED_ONCE_IN_ONE = _called_once("generation_id = current_setting('posegen.generation')::uuid")
+"""The same of one generation, whose id is the setting `posegen.generation`."""
 
 DERIVED = Invariant(
     "I16",

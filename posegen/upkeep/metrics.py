@@ -15,13 +15,14 @@ from psycopg.rows import dict_row
 from posegen.database import session
 from posegen.database.connection import Connection
 from posegen.database.rows import existing, many, value
+from posegen.generations.calling.rows import OPEN
 from posegen.policy.policy import CATEGORY_OF_DETAIL, Category
 
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 5
 """What Prometheus waits for is 10 s unless it is told otherwise."""
 LATE_MINUTES = 15
-"""Only what ended longer ago goes into the tallies: no transaction of Posegen's is that long."""
+"""Only what is older goes into the tallies: no transaction of Posegen's is that long."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,26 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Tally:
-    """A number that only grows. `name`: finished, failed or requeued; `label`: status, error code or reason."""
+    """A number that only grows.
+
+    `name`: finished, failed or requeued, with the status, error code or reason as `label`; or one of calls. `calls` has
+    a backend and the state that they ended in as `label`, `calls_micro_usd` a backend and the source of the bill;
+    `calls_delivered` and `calls_ms`, from being sent to the file, have a backend.
+    """
 
     name: str
     label: str
     total: int
+
+
+@dataclass(frozen=True)
+class OpenCalls:
+    """Calls of a hosted backend that have not ended, in one state. `oldest_seconds`: since the oldest was planned."""
+
+    backend: str
+    state: str
+    calls: int
+    oldest_seconds: float
 
 
 @dataclass(frozen=True)
@@ -102,6 +118,7 @@ class Numbers:
     waiting: list[Waiting]
     under_way: dict[str, int]
     tallies: list[Tally]
+    open_calls: list[OpenCalls]
     recoveries: Latencies
     renderings: list[Latencies]
     refusals: dict[str, int]
@@ -128,8 +145,8 @@ _UNDER_WAY: LiteralString = """
     select status, count(*) as number from generations where status in ('dispatched', 'running') group by status
 """
 
-# Indexes `generations_by_end` and `events_of_requeues`. Where a generation was put back because its worker was lost,
-# the number of its lost leases is greater than in the event before.
+# Indexes `generations_by_end`, `events_of_requeues` and `backend_calls_by_planned`. Where a generation was put back
+# because its worker was lost, the number of its lost leases is greater than in the event before.
 _SINCE: LiteralString = """
     ended as materialized (
         select status, error_code from generations where finished_at >= %(begin)s and finished_at < %(end)s
@@ -142,8 +159,22 @@ _SINCE: LiteralString = """
             order by b.sequence desc limit 1
         ) before on true
         where e.kind = 'requeued' and e.created_at >= %(begin)s and e.created_at < %(end)s
+    ), calls as materialized (
+        select backend, state, settled_at, bill_source, billed_usd, delivered_at, sent_at
+        from backend_calls where planned_at >= %(begin)s and planned_at < %(end)s
     ), since as (
-        select 'finished' as name, status as label, count(*) as number from ended group by status
+        select 'calls' as name, backend || ' ' || state as label, count(*) as number
+        from calls where settled_at is not null group by backend, state
+        union all
+        select 'calls_micro_usd', backend || ' ' || bill_source, sum(billed_usd * 1000000)::bigint
+        from calls where billed_usd is not null group by backend, bill_source
+        union all
+        select 'calls_delivered', backend, count(delivered_at) from calls group by backend
+        union all
+        select 'calls_ms', backend, coalesce(sum(extract(epoch from delivered_at - sent_at) * 1000), 0)::bigint
+        from calls group by backend
+        union all
+        select 'finished', status, count(*) from ended group by status
         union all
         select 'failed', error_code, count(*) from ended where status = 'failed' group by error_code
         union all
@@ -162,6 +193,22 @@ _MOVE_MARK: LiteralString = f"""
     with {_SINCE}
     insert into tallies as earlier (name, label, total) select name, label, number from since
     on conflict (name, label) do update set total = earlier.total + excluded.total
+"""
+
+# Index `one_open_call_for_each_pose`, all entries.
+_OPEN_CALLS: LiteralString = f"""
+    select backend, state, count(*) as calls,
+           extract(epoch from now() - min(planned_at))::float8 as oldest_seconds
+    from backend_calls where state in {OPEN} group by backend, state order by backend, state
+"""
+
+# A call counts in the span in which it was planned. The mark stays before the oldest one of which something may still
+# be learned. Indexes `one_open_call_for_each_pose` and `backend_calls_to_settle`.
+_NEXT_MARK: LiteralString = f"""
+    select greatest(%(begin)s, least(
+        now() - interval '{LATE_MINUTES} minutes',
+        (select min(planned_at) from backend_calls where state in {OPEN}),
+        (select min(planned_at) from backend_calls where ended_at is not null and settled_at is null)))
 """
 
 # Index `events_of_requeues`, then the primary key of events.
@@ -242,6 +289,7 @@ def numbers(connection: Connection) -> Numbers:
         waiting=many(connection, Waiting, _WAITING),
         under_way={row["status"]: row["number"] for row in connection.execute(_UNDER_WAY)},
         tallies=many(connection, Tally, _TALLIES, {"begin": _mark(connection), "end": "infinity"}),
+        open_calls=many(connection, OpenCalls, _OPEN_CALLS),
         recoveries=existing(connection, Latencies, _RECOVERIES),
         renderings=many(connection, Latencies, _RENDERINGS),
         refusals=dict.fromkeys(map(str, Category), 0)
@@ -261,9 +309,12 @@ def numbers(connection: Connection) -> Numbers:
 
 
 def move_mark(connection: Connection) -> None:
-    """Take into the tallies what ended up to some minutes ago, so that scrapes need not count it again."""
+    """Take into the tallies what ended up to some minutes ago, so that scrapes need not count it again.
+
+    A call that has not ended, or that upkeep still looks for at the far end, is not passed.
+    """
     begin = _mark(connection, lock=True)
-    end = value(connection, f"select greatest(now() - interval '{LATE_MINUTES} minutes', %s)", [begin])
+    end = value(connection, _NEXT_MARK, {"begin": begin})
     connection.execute(_MOVE_MARK, {"begin": begin, "end": end})
     connection.execute("update tally_mark set counted_to = %s", [end])
 

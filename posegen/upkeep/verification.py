@@ -8,14 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from uuid import UUID
 
 from posegen.database.connection import Connection, Database
-from posegen.database.rows import existing, many, value
+from posegen.database.rows import column, existing, many, value
 from posegen.errors import ObjectCorrupt, ObjectMissing
+from posegen.generations.reading.inspection import Inspection
+from posegen.generations.rows.generations import progress_of
 from posegen.generations.rows.poses import pose_id
 from posegen.storage.protocol import ObjectStore
+from posegen.studio import Studio
 from posegen.upkeep.comparison import DifferenceKind, StoredObject, Walk, differences, has_row
-from posegen.upkeep.invariants import INVARIANTS, MADE_ONCE, Bounds, Invariant
+from posegen.upkeep.invariants import CALLED_ONCE_IN_ONE, INVARIANTS, MADE_ONCE, Bounds, Invariant
 
 MOST_EXAMPLES = 5
 DEFAULT_GRACE = timedelta(hours=24)
@@ -57,8 +61,8 @@ def verify(
     findings = []
     with database.transaction() as connection:
         connection.execute("set transaction isolation level repeatable read read only")
-        for name, value in asdict(bounds).items():
-            connection.execute("select set_config(%s, %s, true)", [f"posegen.{name}", str(value)])
+        for name, bound in asdict(bounds).items():
+            connection.execute("select set_config(%s, %s, true)", [f"posegen.{name}", str(bound)])
         for invariant in INVARIANTS:
             looking_at(invariant.says)
             finding = _ask(connection, invariant)
@@ -70,6 +74,20 @@ def verify(
         looking_at(f"objects of the store {store.name} are read back")
         findings.append(_read_back(database, store, read_back))
     return findings
+
+
+def inspect_calls(studio: Studio, generation_id: UUID) -> Inspection:
+    """Whether every completed pose of a generation that a hosted backend has made was paid for once: invariant I15.
+
+    Raises `GenerationUnknown`.
+    """
+    with studio.database.transaction() as connection:
+        progress_of(connection, generation_id)
+        connection.execute("select set_config('posegen.generation', %s, true)", [str(generation_id)])
+        return Inspection(
+            looked_at=value(connection, CALLED_ONCE_IN_ONE.counted),
+            problems=column(connection, CALLED_ONCE_IN_ONE.broken),
+        )
 
 
 def _ask(connection: Connection, invariant: Invariant) -> RuleResult:

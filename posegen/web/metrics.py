@@ -6,7 +6,9 @@ What they are counted from is `posegen.upkeep.metrics`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
+from typing import get_args
 
 import psycopg
 import structlog
@@ -18,7 +20,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from posegen.backends.hosted import BillSource
 from posegen.error_codes import ErrorCode
+from posegen.generations.calling.rows import CallState
 from posegen.states import GenerationStatus
 from posegen.storage.space import Space, space_of
 from posegen.upkeep.metrics import Latencies, Numbers, StoreTraffic
@@ -53,7 +57,8 @@ def metrics_route(read: Callable[[], Numbers], *, local_store: Path) -> BaseRout
 
 def exposition(numbers: Numbers, space: Space) -> bytes:
     """The numbers as text, in Prometheus's format."""
-    return _text([_up(1), *_of_generations(numbers), *_of_backends(numbers), *_of_stores(numbers, space)])
+    told = (_of_generations(numbers), _of_backends(numbers), _of_calls(numbers), _of_stores(numbers, space))
+    return _text([_up(1), *chain.from_iterable(told)])
 
 
 def _exposition(read: Callable[[], Numbers], local_store: Path) -> Response:
@@ -164,6 +169,59 @@ def _of_backends(numbers: Numbers) -> Iterator[Metric]:
         "Whether the breaker of the backend is open, for backends that have ever failed.",
         [((backend,), int(is_open)) for backend, is_open in numbers.breakers.items()],
         ["backend"],
+    )
+
+
+def _of_calls(numbers: Numbers) -> Iterator[Metric]:
+    """Of each hosted backend that has ever had a call, what has not happened yet as well: 0."""
+    totals = {(each.name, *each.label.rsplit(" ", 1)): each.total for each in numbers.tallies}
+    opened = {(each.backend, each.state): each.calls for each in numbers.open_calls}
+    backends = sorted({labels[0] for name, *labels in totals if name == "calls"} | {name for name, _ in opened})
+
+    def counted(name: str, labels: Iterable[tuple[str, ...]] = ((),), *, per: int = 1) -> list[Sample]:
+        each = [(backend, *label) for label in labels for backend in backends]
+        return [(values, totals.get((name, *values), 0) / per) for values in each]
+
+    yield _counter(
+        "posegen_backend_calls",
+        "Calls of a hosted backend that ended.",
+        counted("calls", ((state,) for state in CallState if state.is_final)),
+        ["backend", "state"],
+    )
+    yield _gauge(
+        "posegen_backend_calls_open",
+        "Calls of a hosted backend that have not ended.",
+        [
+            ((backend, state), opened.get((backend, state), 0))
+            for backend in backends
+            for state in CallState
+            if not state.is_final
+        ],
+        ["backend", "state"],
+    )
+    yield _gauge(
+        "posegen_backend_oldest_open_call_seconds",
+        "How long ago the oldest of these was planned.",
+        [
+            ((name,), max((each.oldest_seconds for each in numbers.open_calls if each.backend == name), default=0))
+            for name in backends
+        ],
+        ["backend"],
+    )
+    yield _counter(
+        "posegen_backend_files", "Files that a hosted backend has delivered.", counted("calls_delivered"), ["backend"]
+    )
+    yield _counter(
+        "posegen_backend_files_seconds",
+        "From sending a call to its file, of all of them together.",
+        counted("calls_ms", per=1000),
+        ["backend"],
+    )
+    yield _counter(
+        "posegen_backend_usd",
+        "US dollars that calls have cost, by what says so.",
+        counted("calls_micro_usd", ((source,) for source in get_args(BillSource)), per=1_000_000),
+        ["backend", "source"],
     )
 
 

@@ -11,6 +11,7 @@ import structlog
 from posegen.backends.hosted import Delivered, Failed, HostedBackend, Refused, Waiting
 from posegen.error_codes import ErrorCode
 from posegen.errors import BackendHeldBack, BackendRejected, BackendUnavailable
+from posegen.generations.calling import rows
 from posegen.generations.calling.keeping import keep_file, record_delivery
 from posegen.generations.calling.rows import Call, CallState
 from posegen.generations.calling.worker import STEP_SECONDS, Worker
@@ -27,7 +28,7 @@ _STORE_SECONDS = 30.0
 _TIMES_GONE = 3
 # Of the time that a call may take: so long it is looked at in all, when it was asked to be cancelled.
 _CANCELLED_AFTER = 1.2
-# How long a generation waits before it looks again at a call that the far end says nothing about.
+# How long a generation waits before it looks again at a call on which the far end does not respond.
 _SILENT_SECONDS = 60.0
 
 
@@ -52,6 +53,7 @@ class Collector:
         """
         limit = self.worker.studio.backend_rule.call_seconds
         sent, pause, gone, removed = time.monotonic() - (call.age or 0.0), _FIRST_LOOK, 0, None
+        silent = call.error is not None
         while True:
             reached(CommitPoint.WHILE_WAITING)
             self.worker.pause(pause)
@@ -63,9 +65,11 @@ class Collector:
                 seen = Cancelled(_overdue(limit)) if removed else look_at(self.worker.backend, call)
             except BackendUnavailable as error:
                 log.info("no word of a call", call=str(call.id), reason=str(error))
+                silent = silent or self._note_silence(call, str(error))
                 if age >= limit:
                     raise BackendHeldBack(call.backend, _SILENT_SECONDS, f"{_overdue(limit)} {error}") from error
                 continue
+            silent = silent and self._note_silence(call, None)
             # Said three times, or a far end that has not heard of its own call yet would cost a picture.
             gone = gone + 1 if isinstance(seen, Failed) and seen.billed else 0
             if not isinstance(seen, Waiting) and gone in (0, _TIMES_GONE):
@@ -75,6 +79,11 @@ class Collector:
                 why = f"{_overdue(limit)} The far end still works on it."
                 self.worker.end_uncertain(call, why, settled=False)
                 return
+
+    def _note_silence(self, call: Call, why: str | None) -> bool:
+        """Note why the far end does not respond, None once it does again; returns whether it is silent."""
+        self.worker.note(lambda connection: rows.note_error(connection, call.id, why))
+        return why is not None
 
     def take(self, call: Call, seen: Delivered | Refused | Failed | Cancelled) -> None:
         """End a call as the far end has ended it, or store the file that it has brought."""

@@ -12,6 +12,7 @@ from posegen.database.connection import Connection
 from posegen.errors import ImageInvalid, StorageError
 from posegen.generations.calling import rows
 from posegen.generations.calling.rows import Call
+from posegen.generations.calling.telling import lock_generation
 from posegen.images.headers import format_of
 from posegen.objects import rows as objects
 from posegen.storage.keys import UNKNOWN_CONTENT_TYPE, original_key
@@ -55,6 +56,7 @@ def record_delivery(
 
     Where no response has said what the call costs, the price list of the backend does.
     """
+    lock_generation(connection, call.id)
     listed = None if description.price is None else Bill(description.price, "price_list")
     object_id, _ = objects.register(connection, studio.store.name, stored, generation_id=None)
     rows.deliver(connection, call.id, object_id=object_id, facts=_facts(delivered), bill=delivered.bill or listed)

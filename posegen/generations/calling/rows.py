@@ -22,6 +22,7 @@ from posegen.database.connection import Connection
 from posegen.database.rows import changed, column, existing, many, one, value
 from posegen.database.texts import storable
 from posegen.error_codes import ErrorCode
+from posegen.generations.calling import telling
 
 Purpose = Literal["pose", "background", "replay"]
 
@@ -40,13 +41,18 @@ class CallState(StrEnum):
     CANCELLED = "cancelled"
     UNCERTAIN = "uncertain"
 
+    @property
+    def is_final(self) -> bool:
+        """Whether a call in this state has ended."""
+        return self not in (CallState.PLANNED, CallState.SENT, CallState.ACCEPTED, CallState.DELIVERED)
+
 
 @dataclass(frozen=True)
 class Call:
     """A call as its row has it.
 
     `age`: seconds since it was sent, None while it is planned; `failures`: submits that certainly had no effect;
-    `object_*`: the delivered file; `error`: what went wrong last.
+    `error`: what went wrong last, such as why the far end does not respond; `object_*`: the delivered file.
     """
 
     id: UUID
@@ -66,11 +72,11 @@ class Call:
     sent_at: datetime | None
     age: float | None
     facts: dict[str, Any]
+    error: str | None
     object_id: int | None
     object_store: str | None
     object_key: str | None
     object_sha256: str | None
-    error: str | None
 
     @property
     def file(self) -> tuple[str, str, str]:
@@ -96,12 +102,13 @@ class SentBy:
     home: UUID | None
 
 
-_OPEN: LiteralString = "('planned', 'sent', 'accepted', 'delivered')"
+OPEN: LiteralString = "('planned', 'sent', 'accepted', 'delivered')"
+"""The states of a call that has not ended, as a list of SQL: indexes have it as their condition."""
 _CALL: LiteralString = """
     c.id, c.pose_id, c.generation_id, c.attempt, c.backend, c.recipe, c.seed, c.state, c.token, c.sender_run,
     c.sender_home, c.failures, c.far_id, c.urls, c.sent_at,
     extract(epoch from clock_timestamp() - c.sent_at)::double precision as age,
-    c.facts, c.object_id, o.store as object_store, o.key as object_key, o.sha256 as object_sha256, c.error
+    c.facts, c.error, c.object_id, o.store as object_store, o.key as object_key, o.sha256 as object_sha256
 """
 
 
@@ -109,7 +116,7 @@ def open_call(connection: Connection, pose: UUID, purpose: Purpose = "pose") -> 
     """The call of a pose that has not ended; there is one at most."""
     statement = f"""
         select {_CALL} from backend_calls c left join objects o on o.id = c.object_id
-        where c.pose_id = %s and c.purpose = %s and c.state in {_OPEN}
+        where c.pose_id = %s and c.purpose = %s and c.state in {OPEN}
     """
     return one(connection, Call, statement, [pose, purpose])
 
@@ -154,8 +161,13 @@ def history(connection: Connection, pose: UUID, purpose: Purpose = "pose") -> Hi
 def take_place(connection: Connection, backend: str, *, most: int) -> bool:
     """Whether one more call of this backend may be out; until the transaction ends, no other worker plans one."""
     connection.execute("select pg_advisory_xact_lock(hashtextextended('posegen calls of ' || %s, 0))", [backend])
+    return places_taken(connection, backend) < most
+
+
+def places_taken(connection: Connection, backend: str) -> int:
+    """How many calls of this backend are out or about to leave, over all workers."""
     statement = "select count(*) from backend_calls where backend = %s and state in ('planned', 'sent', 'accepted')"
-    return int(value(connection, statement, [backend])) < most
+    return int(value(connection, statement, [backend]))
 
 
 def plan(
@@ -219,7 +231,10 @@ def mark_sent(connection: Connection, call_id: UUID, sender: SentBy, *, again_af
             and (state = 'planned' and %(again_after)s::bigint is null
                 or state = 'sent' and far_id is null and token = %(again_after)s::bigint)
     """
-    return changed(connection, statement, {**vars(sender), "id": call_id, "again_after": again_after}) == 1
+    if not changed(connection, statement, {**vars(sender), "id": call_id, "again_after": again_after}):
+        return False
+    telling.decided(connection, call_id)
+    return True
 
 
 # --- facts: written once, by any worker -------------------------------------------------------------------------------
@@ -246,11 +261,12 @@ def accept(connection: Connection, call_id: UUID, accepted: Accepted) -> bool:
 
     The earliest time at which the file may expire is noted, too: that of a picture that is made at once.
     """
+    telling.lock_generation(connection, call_id)
     statement = """
         update backend_calls set far_id = %(far_id)s, urls = %(urls)s, accepted_at = clock_timestamp(),
-            expires_at = clock_timestamp() + make_interval(secs => %(kept)s::float8),
+            expires_at = clock_timestamp() + make_interval(secs => %(kept)s::float8), error = null,
             state = case when state in ('planned', 'sent') then 'accepted' else state end
-        where id = %(id)s and far_id is null
+        where id = %(id)s and far_id is null returning state
     """
     values = {
         "id": call_id,
@@ -258,25 +274,34 @@ def accept(connection: Connection, call_id: UUID, accepted: Accepted) -> bool:
         "urls": Jsonb(dict(accepted.urls)),
         "kept": accepted.kept_seconds,
     }
-    if not changed(connection, statement, values):
+    state = value(connection, statement, values)
+    if state is None:
         return False
     _bill(connection, call_id, accepted.bill)
+    if state == CallState.ACCEPTED:
+        telling.learned(connection, call_id)
     return True
 
 
 def deliver(
     connection: Connection, call_id: UUID, *, object_id: int, facts: Mapping[str, Any], bill: Bill | None
 ) -> bool:
-    """Note the delivered file; False when one was delivered before."""
+    """Note the delivered file; False when one was delivered before.
+
+    `connection`: in a transaction that has locked the generation.
+    """
     statement = """
         update backend_calls set object_id = %(object)s, facts = %(facts)s, delivered_at = clock_timestamp(),
             state = case when state in ('sent', 'accepted') then 'delivered' else state end,
             settled_at = case when ended_at is null then settled_at else clock_timestamp() end
-        where id = %(id)s and delivered_at is null
+        where id = %(id)s and delivered_at is null returning state
     """
-    if not changed(connection, statement, {"id": call_id, "object": object_id, "facts": Jsonb(dict(facts))}):
+    state = value(connection, statement, {"id": call_id, "object": object_id, "facts": Jsonb(dict(facts))})
+    if state is None:
         return False
     _bill(connection, call_id, bill)
+    if state == CallState.DELIVERED:
+        telling.learned(connection, call_id)
     return True
 
 
@@ -288,9 +313,10 @@ def _bill(connection: Connection, call_id: UUID, bill: Bill | None) -> None:
         )
 
 
-def note_error(connection: Connection, call_id: UUID, error: str) -> None:
-    """Keep what went wrong last."""
-    connection.execute("update backend_calls set error = %s where id = %s", [storable(error), call_id])
+def note_error(connection: Connection, call_id: UUID, error: str | None) -> None:
+    """Note why the far end does not respond to looks at a call; None once it does again."""
+    clean = None if error is None else storable(error)
+    connection.execute("update backend_calls set error = %s where id = %s and ended_at is null", [clean, call_id])
 
 
 def recorded_ids(connection: Connection, backend: str) -> frozenset[str]:
@@ -342,7 +368,7 @@ def end(
         update backend_calls set state = %(state)s, error_code = %(code)s, error = coalesce(%(error)s, error),
             ended_at = clock_timestamp(),
             settled_at = case when %(settled)s then clock_timestamp() end
-        where id = %(id)s and state in {_OPEN}
+        where id = %(id)s and state in {OPEN}
     """
     values = {
         "id": call_id,
@@ -354,6 +380,7 @@ def end(
     if not changed(connection, statement, values):
         return False
     _bill(connection, call_id, bill)
+    telling.decided(connection, call_id, code=code, error=error)
     return True
 
 
@@ -369,7 +396,7 @@ def use(connection: Connection, call_id: UUID) -> int | None:
 
 def end_open(connection: Connection, pose: UUID) -> None:
     """Cancel the open call of a pose that has failed; what the far end may still be making is to be settled."""
-    _cancel(connection, f"pose_id = %s and state in {_OPEN}", [pose])
+    _cancel(connection, f"pose_id = %s and state in {OPEN}", [pose])
 
 
 def _cancel(connection: Connection, which: LiteralString, values: Sequence[object]) -> int:
@@ -390,7 +417,7 @@ _UNATTENDED: LiteralString = """
         and (c.looked_at is null or c.looked_at < now() - interval '30 seconds')
         and (%(backends)s::text[] is null or c.backend = any(%(backends)s))
 """
-_LEFT: LiteralString = f"purpose = 'replay' and state in {_OPEN} and planned_at < now() - interval '2 hours'"
+_LEFT: LiteralString = f"purpose = 'replay' and state in {OPEN} and planned_at < now() - interval '2 hours'"
 """A replay that no process has gone on with for longer than any call may take."""
 
 

@@ -11,8 +11,11 @@ from datetime import datetime
 from itertools import groupby
 from uuid import UUID
 
+from posegen.backends.breaker_rows import BreakerRow, breaker_of
 from posegen.database.connection import Connection, Database
 from posegen.errors import GenerationAmbiguous, GenerationUnknown, StorageError
+from posegen.generations.calling.listing import ListedCall, calls_of
+from posegen.generations.calling.rows import places_taken
 from posegen.generations.reading import history_rows as history
 from posegen.generations.reading.history_rows import AuditRow, EntryRow, ExportRow, GenerationRow, ObjectRow, PoseRow
 from posegen.generations.rows import events
@@ -63,10 +66,16 @@ class Presence:
 
 @dataclass(frozen=True)
 class History:
-    """Everything about one generation, on one snapshot of the database."""
+    """Everything about one generation, on one snapshot of the database.
+
+    `breaker`: of its backend, None where no call has ever failed; `places_taken`: calls of that backend that are out.
+    """
 
     generation: GenerationRow
     poses: list[PoseRow]
+    calls: list[ListedCall]
+    breaker: BreakerRow | None
+    places_taken: int
     exports: list[ExportRow]
     entries: list[EntryRow]
     objects: list[ObjectRow]
@@ -101,9 +110,13 @@ def history_of(connection: Connection, beginning: str) -> History:
     generation_id = identify(connection, beginning)
     generation = history.generation_row(connection, generation_id)
     assert generation is not None, "it was just found on this snapshot"
+    backend = generation.backend or ""
     return History(
         generation=generation,
         poses=history.pose_rows(connection, generation_id),
+        calls=calls_of(connection, generation_id),
+        breaker=breaker_of(connection, backend),
+        places_taken=places_taken(connection, backend),
         exports=history.export_rows(connection, generation_id),
         entries=history.entry_rows(connection, generation_id),
         objects=history.object_rows(connection, generation_id),

@@ -22,7 +22,10 @@ _BEGINNING = re.compile(r"[0-9a-f-]+", re.ASCII)
 
 @dataclass(frozen=True)
 class GenerationRow:
-    """A generation with its request, its hold and what its error code says. Credits in whole numbers."""
+    """A generation with its request, its hold and what its error code says. Credits in whole numbers.
+
+    `is_held`: by a worker whose lease has not expired.
+    """
 
     generation_id: UUID
     user_id: UUID
@@ -48,11 +51,13 @@ class GenerationRow:
     poses_completed: int
     poses_failed: int
     dispatch: int
+    token: int
     run_id: str | None
     attempts: int
     lost_leases: int
     not_before: datetime
     lease_expires_at: datetime | None
+    is_held: bool
     submitted_at: datetime
     queued_at: datetime | None
     dispatched_at: datetime | None
@@ -156,7 +161,8 @@ def generation_row(connection: Connection, generation_id: UUID) -> GenerationRow
                r.categories, r.prompt, r.avatar, r.variations, r.seed, g.formats, g.fit,
                coalesce(g.backend, r.backend) as backend, r.control_weight, g.priority, g.status, g.error_code,
                g.error_detail, e.operator_message, g.poses_total, g.poses_completed, g.poses_failed, g.dispatch,
-               g.run_id, g.attempts, g.lost_leases, g.not_before, g.lease_expires_at, g.submitted_at, g.queued_at,
+               g.token, g.run_id, g.attempts, g.lost_leases, g.not_before, g.lease_expires_at,
+               g.status = 'running' and g.lease_expires_at >= now() as is_held, g.submitted_at, g.queued_at,
                g.dispatched_at, g.started_at, g.progressed_at, g.finished_at, g.retired_at,
                coalesce(h.captured, 0) as credits_spent,
                coalesce(h.amount - h.captured - h.released, 0) as credits_held,

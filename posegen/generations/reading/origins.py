@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from posegen.database.connection import Database
 from posegen.errors import ImageInvalid
+from posegen.generations.calling.listing import ListedCall, calls_behind
 from posegen.generations.rows import recipes
 from posegen.generations.rows.recipes import KnownFile, PoseOfRecipe
 from posegen.images.file_bytes import Header
@@ -38,10 +39,15 @@ class Said:
 
 @dataclass(frozen=True)
 class Known:
-    """What the database knows. `files`: objects with exactly these bytes; `made`: poses of the recipe that is named."""
+    """What the database knows.
+
+    `files`: objects with exactly these bytes; `made`: poses of the recipe that is named; `calls`: of hosted backends,
+    for these poses or with this file.
+    """
 
     files: list[KnownFile]
     made: list[PoseOfRecipe]
+    calls: list[ListedCall]
 
 
 def what_it_says(path: Path) -> Said:
@@ -63,10 +69,10 @@ def what_is_known(database: Database, said: Said) -> Known:
     """What the database has on this file."""
     recipe_hash = said.provenance and said.provenance.recipe_hash
     with database.transaction() as connection:
-        return Known(
-            files=recipes.files_with(connection, said.sha256),
-            made=recipes.poses_of_recipe(connection, recipe_hash) if recipe_hash else [],
-        )
+        files = recipes.files_with(connection, said.sha256)
+        made = recipes.poses_of_recipe(connection, recipe_hash) if recipe_hash else []
+        poses = {each.pose_id for each in made} | {each.pose_id for each in files if each.pose_id is not None}
+        return Known(files, made, calls_behind(connection, poses, said.sha256))
 
 
 def _fingerprint(file: BinaryIO) -> tuple[int, str]:

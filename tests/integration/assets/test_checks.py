@@ -5,9 +5,10 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
-from tests.builders import SLUGS, a_user, claimed, execute, finished
+from tests.builders import SLUGS, a_user, claimed, execute, finished, value
+from tests.hosted import NAME, FarEndInProcess, photographing
 
-CHECKS = ["exports_are_whole", "nothing_is_missing", "poses_are_whole", "quality"]
+CHECKS = ["exports_are_whole", "nothing_is_missing", "poses_are_paid_once", "poses_are_whole", "quality"]
 
 
 @pytest.fixture
@@ -41,6 +42,7 @@ def test_a_sound_generation_passes(deployment, generation):
         "exports_are_whole": 4,
         "nothing_is_missing": 2,
         "quality": 2,
+        "poses_are_paid_once": 0,
     }
     assert run.problems("poses_are_whole") == "none"
 
@@ -179,3 +181,60 @@ def test_nothing_is_said_to_be_whole_for_a_partition_that_is_no_generation(deplo
     assert run.refusals == [f"There is no generation {partition}; `posegen status` lists the latest ones."] * len(
         CHECKS
     )
+
+
+# --- a hosted backend ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def photographing_studio(studio):
+    """With a hosted backend."""
+    return photographing(studio, FarEndInProcess())
+
+
+@pytest.fixture
+def photographed(photographing_studio):
+    """Two poses that a hosted backend has made."""
+    return finished(photographing_studio, poses=SLUGS[:2], backend=NAME)
+
+
+def test_the_calls_of_a_generation_are_in_its_metadata_and_pass_their_check(deployment, database, photographed):
+    run = deployment.generate(photographed, exports_config={"again": True})
+
+    assert failed(run) == []
+    assert run.checks["poses_are_paid_once"].metadata["looked at"].value == 2
+    told = run.metadata("generated_poses")
+    assert told["backend"] == f"{NAME}, model test/photographs"
+    assert (told["licence"], told["calls"], told["USD"]) == ("test", "2 used", 0.15)
+    seconds = value(database, "select sum(extract(epoch from delivered_at - sent_at)) from backend_calls")
+    assert told["far end's seconds"] == pytest.approx(float(seconds), abs=0.001)
+    assert told["calls by pose"].count("| used |") == 2
+
+
+def test_a_generation_without_calls_says_nothing_of_them(deployment, generation):
+    run = deployment.generate(generation, exports_config={"again": True})
+
+    assert not {"calls", "USD", "licence"} & set(run.metadata("generated_poses"))
+
+
+@pytest.mark.parametrize(
+    ("harm", "says"),
+    [
+        ("state = 'rejected'", "is completed with 0 used calls"),
+        ("object_id = null", "has another original than its used call"),
+    ],
+)
+def test_a_pose_that_was_not_paid_once_is_an_error_of_its_generation_alone(
+    deployment, database, photographing_studio, photographed, harm, says
+):
+    other = finished(photographing_studio, poses=SLUGS[:1], backend=NAME)
+    chosen = value(database, "select id from backend_calls where generation_id = %s limit 1", photographed)
+    execute(database, f"update backend_calls set {harm} where id = %s", chosen)
+
+    run = deployment.check(photographed)
+
+    assert failed(run) == ["poses_are_paid_once"]
+    assert run.checks["poses_are_paid_once"].severity is dg.AssetCheckSeverity.ERROR
+    assert says in run.problems("poses_are_paid_once")
+    assert run.problems("poses_are_paid_once").count("\n") == 0
+    assert failed(deployment.check(other)) == []

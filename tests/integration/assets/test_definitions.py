@@ -95,6 +95,7 @@ def test_only_the_check_for_corruption_stops_what_follows(facts):
     assert {name: check["asset"] for name, check in facts["checks"].items()} == {
         "poses_are_whole": "generated_poses",
         "quality": "generated_poses",
+        "poses_are_paid_once": "generated_poses",
         "exports_are_whole": "exports",
         "nothing_is_missing": "exports",
         "invariants_hold": "recovery",

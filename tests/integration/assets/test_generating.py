@@ -89,6 +89,7 @@ def test_a_claim_becomes_poses_thumbnails_and_exports(database, store, deploymen
     assert [len(keys(store, folder)) for folder in ("poses", "thumbnails", "exports")] == [3, 3, 6]
     assert {name for name, check in run.checks.items() if check.passed} == {
         "poses_are_whole",
+        "poses_are_paid_once",
         "quality",
         "exports_are_whole",
         "nothing_is_missing",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from posegen.upkeep.examination import examine
@@ -15,12 +13,7 @@ from tests.builders import SLUGS, execute, finished, rows
 @pytest.fixture
 def photographed(studio):
     """A generation of two poses by a hosted backend."""
-    far_end = hosted.FarEndInProcess()
-    photographing = replace(
-        studio,
-        open_hosted=lambda _: far_end,
-        describe=lambda name: far_end.description if name == hosted.NAME else None,
-    )
+    photographing = hosted.photographing(studio, hosted.FarEndInProcess())
     return finished(photographing, poses=SLUGS[:2], backend=hosted.NAME)
 
 
@@ -150,3 +143,62 @@ def test_a_file_that_cannot_be_used_stops_every_command_and_doctor_names_it(data
     assert not finding.good
     assert f"{backends_file}, backend studio: price = -1" in finding.detail
     assert "POSEGEN_BACKENDS_FILE" in finding.fix
+
+
+# --- the calls behind a picture -----------------------------------------------------------------------------------
+
+
+def call_of(database, position=0):
+    (found,) = rows(
+        database,
+        "select c.*, o.key from backend_calls c join generated_poses p on p.id = c.pose_id "
+        "join objects o on o.id = c.object_id where p.position = %s",
+        position,
+    )
+    return found
+
+
+def test_show_names_the_call_of_each_pose_with_its_bill_seed_and_licence(database, photographed, posegen):
+    first, second = call_of(database, 0), call_of(database, 1)
+    execute(database, "update backend_calls set facts = '{\"seed\": null}' where id = %s", second["id"])
+
+    shown = posegen("show", photographed).out
+
+    lines = [line.strip() for line in shown.splitlines()]
+    assert f"call {first['id']} of {hosted.NAME}: used, 0.075 USD (response)" in lines
+    assert f"model test/photographs, licence test, seed {first['seed']} came back" in lines
+    assert f"model test/photographs, licence test, seed {second['seed']} was asked for, no seed came back" in lines
+    document = posegen("show", photographed, "--json").json
+    assert [[call["id"] for call in pose["calls"]] for pose in document["poses"]] == [
+        [str(first["id"])],
+        [str(second["id"])],
+    ]
+
+
+def test_inspect_names_the_call_behind_a_picture_and_behind_a_file_as_it_was_delivered(
+    database, store, photographed, posegen, tmp_path
+):
+    call = call_of(database)
+    image = rows(
+        database,
+        "select o.key from generated_poses p join objects o on o.id = p.image_object where p.id = %s",
+        call["pose_id"],
+    )[0]["key"]
+    for name, key in (("image.png", image), ("original.png", call["key"])):
+        (tmp_path / name).write_bytes(store.get(key))
+
+        out = posegen("inspect", tmp_path / name).out
+        assert f"Pose {call['pose_id']}: call {call['id']} of {hosted.NAME}: used, 0.075 USD (response)" in out
+        assert f"seed {call['seed']} came back" in out
+        document = posegen("inspect", tmp_path / name, "--json").json
+        assert [each["id"] for each in document["calls"]] == [str(call["id"])]
+
+
+def test_inspect_names_the_call_of_a_file_that_no_pose_has_used(database, store, photographed, posegen, tmp_path):
+    call = call_of(database)
+    file = tmp_path / "original.png"
+    file.write_bytes(store.get(call["key"]))
+    execute(database, "update generated_poses set original_object = image_object")
+    execute(database, "update backend_calls set state = 'rejected' where id = %s", call["id"])
+
+    assert f"call {call['id']} of {hosted.NAME}: rejected, 0.075 USD" in posegen("inspect", file).out

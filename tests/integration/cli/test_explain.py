@@ -7,6 +7,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from posegen.backends.hosted import Failed
 from posegen.database.connection import Database
 from posegen.generations.reading.history import history_of
 from posegen.running_platform import hold_home
@@ -27,6 +28,7 @@ from tests.builders import (
     value,
     work,
 )
+from tests.hosted import NAME, FarEndInProcess, photographing
 
 
 @pytest.fixture
@@ -119,6 +121,36 @@ def test_a_pose_that_failed_says_why_and_what_was_given_back(database, studio, b
     assert code in failed
     assert detail in failed
     assert "Credits: 30 spent, 0 held, 30 released, 0 refunded" in answer.out
+
+
+def test_calls_of_a_hosted_backend_are_told_with_what_they_cost(studio, posegen):
+    far_end = FarEndInProcess()
+    generation = finished(photographing(studio, far_end), poses=SLUGS[:2], backend=NAME)
+
+    answer = posegen("explain", generation, width=200)
+
+    assert f"Calls of {NAME}, model test/photographs: 2, 0.15 USD" in answer.out
+    told = [line.split() for line in answer.out.splitlines() if " far-" in line]
+    assert [(line[0], line[1], line[-2]) for line in told] == [("1", "used", "0.075"), ("2", "used", "0.075")]
+    assert "call_sent" not in answer.out
+    document = posegen("explain", generation, "--json").json
+    assert [(call["state"], call["billed_usd"], call["waits"]) for call in document["calls"]] == [
+        ("used", "0.075000", None)
+    ] * 2
+    assert sum(event["kind"] == "call_sent" for event in document["events"]) == 2
+    assert {call["seed"] for call in document["calls"]} == {call["seed_returned"] for call in document["calls"]}
+
+
+def test_a_call_that_ended_without_a_picture_says_why(studio, posegen, monkeypatch):
+    far_end = FarEndInProcess()
+    monkeypatch.setattr(far_end, "look", lambda _: Failed("There is no such request.", billed=True))
+    generation = finished(photographing(studio, far_end), poses=SLUGS[:1], backend=NAME)
+
+    answer = posegen("explain", generation, width=80)
+
+    assert "uncertain" in answer.out
+    assert "backend_uncertain: There is no such request." in " ".join(answer.out.split())
+    assert max(map(len, answer.out.split("Calls of")[1].split("\n\n")[0].splitlines())) <= 80
 
 
 def test_a_refused_request_says_why(database, posegen):
@@ -285,6 +317,15 @@ def test_it_reads_no_rows_of_others(database):
         """,
     )
     execute(database, "insert into audit_entries (actor, action, subject) select 'a', 'b', id::text from generations")
+    execute(
+        database,
+        """
+        insert into backend_calls (id, purpose, pose_id, generation_id, budget, attempt, backend, model, recipe_hash,
+            seed, state, token, ended_at, sent_at)
+        select id, 'pose', id, generation_id, 1, 1, 'mannequin', 'm', 'h', 1, 'used', 1, now(), now()
+        from generated_poses
+        """,
+    )
     generation = value(database, "select id from generations limit 1")
     with psycopg.connect(database.url, autocommit=True) as administrator:
         # The planner looks at the ends of an index, past entries of rows that earlier tests have left dead.
@@ -302,7 +343,10 @@ def test_it_reads_no_rows_of_others(database):
         ).fetchall()
 
     assert len(told.poses) == len(told.exports) == len(told.entries) == len(told.objects) == len(told.audit) == 1
-    assert {each["relname"] for each in read if each["rows"]} >= {"generations", "exports", "ledger_entries", "objects"}
+    assert len(told.calls) == 1
+    assert {each["relname"] for each in read if each["rows"]} >= {
+        *("generations", "exports", "ledger_entries", "objects", "backend_calls")
+    }
     # The planner itself may look at some rows at the end of an index, once autovacuum has been there.
     assert {each["relname"]: each["rows"] for each in read if each["rows"] >= others} == {}
 

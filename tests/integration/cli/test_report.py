@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
-from tests.builders import execute, value
+from tests import hosted
+from tests.builders import SLUGS, execute, finished, rows, value
 from tests.histories import a_history, write
 
 
@@ -101,3 +103,79 @@ def test_a_month_that_is_none_is_named(posegen, month):
 
     assert answer.code == 1
     assert f"{month!r} is no month: write it as 2026-11" in answer.err
+
+
+# --- what hosted backends cost ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def photographed(studio):
+    """Three poses of a hosted backend, and one that was drawn."""
+    finished(hosted.photographing(studio, hosted.FarEndInProcess()), poses=SLUGS[:3], backend=hosted.NAME)
+    return finished(studio)
+
+
+def test_hosted_backends_cost_what_their_calls_were_billed(database, photographed, posegen, home, monkeypatch):
+    monkeypatch.setenv("POSEGEN_BACKEND_COSTS", f'{{"{hosted.NAME}": 1000, "mannequin": 0.5}}')
+    monkeypatch.setenv("POSEGEN_CREDIT_VALUE", "1")
+    first, second, _ = (each["id"] for each in rows(database, "select id from backend_calls order by id"))
+    execute(database, "update backend_calls set bill_source = 'invoice', billed_usd = 0.040001 where id = %s", first)
+    execute(
+        database,
+        "update backend_calls set state = 'uncertain', bill_source = null, billed_usd = null where id = %s",
+        second,
+    )
+
+    told = posegen("report", "--json").json
+
+    (of_backend,) = told["calls"]
+    assert {name: of_backend[name] for name in ("backend", "calls", "used", "unused", "uncertain", "open")} == {
+        "backend": hosted.NAME, "calls": 3, "used": 2, "unused": 0, "uncertain": 1, "open": 0
+    }  # fmt: skip
+    assert (of_backend["usd_response"], of_backend["usd_invoice"], of_backend["usd_price_list"]) == (0.075, 0.040001, 0)
+    assert (told["billed_usd"], told["estimated_usd"]) == (0.115001, 0.5)
+    assert of_backend["usd_a_pose"] == pytest.approx(0.0575005)
+    words = Page(Path(told["report"]).read_text()).words
+    assert words[words.index("paid to backends") - 1] == "$0.62"
+    assert words[words.index("margin after backends") - 1] == f"${4 * 30 - 0.615001:,.2f}"
+    assert any("Uncertain calls may be billed and are in no sum." in word for word in words)
+    assert any("other pictures cost $0.50" in word for word in words)
+
+
+def test_a_call_that_was_paid_for_and_not_used_counts(database, photographed, posegen):
+    execute(
+        database,
+        "update backend_calls set state = 'rejected' where id = (select min(id::text)::uuid from backend_calls)",
+    )
+
+    (of_backend,) = posegen("report", "--json").json["calls"]
+
+    assert (of_backend["used"], of_backend["unused"], of_backend["usd"]) == (2, 1, 0.225)
+    assert of_backend["usd_a_pose"] == pytest.approx(0.225 / 2)
+
+
+def test_a_picture_without_a_bill_costs_what_the_settings_say(database, photographed, posegen, monkeypatch):
+    monkeypatch.setenv("POSEGEN_BACKEND_COSTS", f'{{"{hosted.NAME}": 0.2}}')
+    execute(database, "update backend_calls set billed_usd = null, bill_source = null")
+
+    told = posegen("report", "--json").json
+
+    assert told["billed_usd"] == 0
+    assert told["estimated_usd"] == pytest.approx(0.6)
+
+
+def test_poses_whose_calls_belong_to_the_month_before_are_not_estimated(database, photographed, posegen, monkeypatch):
+    monkeypatch.setenv("POSEGEN_BACKEND_COSTS", f'{{"{hosted.NAME}": 1000}}')
+    execute(database, "update backend_calls set planned_at = planned_at - interval '40 days'")
+
+    told = posegen("report", "--json").json
+
+    assert (told["billed_usd"], told["estimated_usd"]) == (0, 0)
+    assert [(each["backend"], each["calls"]) for each in told["calls"]] == [(hosted.NAME, 0)]
+
+
+def test_metrics_have_the_calls_of_any_dates(photographed, posegen):
+    (of_backend,) = posegen("metrics", "--json").json["tables"]["calls"]
+
+    assert (of_backend["backend"], of_backend["calls"], of_backend["usd"]) == (hosted.NAME, 3, 0.225)
+    assert "\ncalls\n" in posegen("metrics", width=200).out

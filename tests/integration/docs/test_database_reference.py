@@ -14,6 +14,7 @@ from psycopg.rows import dict_row
 from posegen.database.connection import Database
 from posegen.error_codes import ErrorCode
 from posegen.generations.asking import claims
+from posegen.generations.calling.rows import CallState
 from posegen.generations.rows.events import EVENTS_CHANNEL
 from posegen.images.validation import open_image
 from posegen.platforms.platform import PLATFORMS
@@ -366,7 +367,15 @@ def test_the_events_are_those_that_the_code_records() -> None:
         "images_deleted": {"poses", "actor", "until"},
         "images_restored": {"poses", "actor"},
     }
-    by_code = recorded_events() | by_sql
+    of_a_call = {"pose", "position", "call", "attempt", "backend"}
+    by_calls = {
+        "call_sent": {*of_a_call, "token"},
+        "call_accepted": of_a_call,
+        "call_delivered": {*of_a_call, "seconds"},
+    }
+    ends = {CallState.REJECTED, CallState.REFUSED, CallState.FAILED, CallState.CANCELLED, CallState.UNCERTAIN}
+    by_calls |= {f"call_{end}": {*of_a_call, "token", "error_code", "error_detail"} for end in ends}
+    by_code = recorded_events() | by_sql | by_calls
 
     assert documented.keys() == by_code.keys()
     for kind, facts in by_code.items():

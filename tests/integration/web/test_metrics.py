@@ -24,7 +24,20 @@ from posegen.upkeep.metrics import move_mark, note_findings, numbers, read_numbe
 from posegen.web.metrics import exposition, metrics_route
 from posegen.work.outcomes import retry_after_error
 from posegen.work.rules import RetryRule
-from tests.builders import a_request, a_user, claimed, execute, finished, queued, running, take_in, taken_over
+from tests import hosted
+from tests.builders import (
+    SLUGS,
+    a_request,
+    a_user,
+    claimed,
+    execute,
+    finished,
+    queued,
+    running,
+    take_in,
+    taken_over,
+    value,
+)
 from tests.web_server import served
 
 SPACE = Space(free=30 * 10**9, size=100 * 10**9)
@@ -185,6 +198,84 @@ def test_a_breaker_is_told_open_or_closed(database: Database) -> None:
     execute(database, "insert into backend_breakers (backend, opened_at, retry_at) values ('away', now(), now())")
 
     assert named(told(database), "posegen_backend_breaker_open") == {("steady",): 0, ("away",): 1}
+
+
+def of_calls(samples: Samples) -> dict[str, dict[Any, float]]:
+    """What is told of the calls of the hosted backend, by metric and label, without zeros."""
+    told_of: dict[str, dict[Any, float]] = {}
+    for (name, *labels), number in samples.items():
+        if "backend" in name and labels[:1] == [hosted.NAME] and number:
+            told_of.setdefault(name.removeprefix("posegen_backend_"), {})[tuple(labels[1:])] = number
+    return told_of
+
+
+def test_calls_of_a_hosted_backend_are_told_with_what_they_cost(studio: Any) -> None:
+    finished(hosted.photographing(studio, hosted.FarEndInProcess()), poses=SLUGS[:2], backend=hosted.NAME)
+    execute(studio.database, "update backend_calls set sent_at = delivered_at - interval '10 s'")
+
+    samples = told(studio.database)
+
+    assert {name: each for name, each in of_calls(samples).items() if "render" not in name} == {
+        "calls_total": {("used",): 2},
+        "files_total": {(): 2},
+        "files_seconds_total": {(): 20},
+        "usd_total": {("response",): 0.15},
+    }
+    assert samples["posegen_backend_calls_total", hosted.NAME, "uncertain"] == 0
+    assert samples["posegen_backend_usd_total", hosted.NAME, "invoice"] == 0
+    assert samples["posegen_backend_calls_open", hosted.NAME, "accepted"] == 0
+    assert samples["posegen_backend_oldest_open_call_seconds", hosted.NAME] == 0
+
+
+def test_open_calls_are_told_with_the_age_of_the_oldest(studio: Any) -> None:
+    finished(hosted.photographing(studio, hosted.FarEndInProcess()), poses=SLUGS[:2], backend=hosted.NAME)
+    execute(
+        studio.database,
+        """
+        update backend_calls c set state = 'accepted', ended_at = null, settled_at = null, object_id = null,
+            planned_at = now() - p.position * interval '1 hour'
+        from generated_poses p where p.id = c.pose_id
+        """,
+    )
+
+    samples = told(studio.database)
+
+    assert samples["posegen_backend_calls_open", hosted.NAME, "accepted"] == 2
+    assert samples["posegen_backend_calls_open", hosted.NAME, "sent"] == 0
+    assert samples["posegen_backend_oldest_open_call_seconds", hosted.NAME] == pytest.approx(3600, abs=60)
+
+
+@pytest.mark.parametrize(
+    ("state", "when"), [("accepted", "ended_at = null, settled_at = null"), ("cancelled", "settled_at = null")]
+)
+def test_calls_count_once_whatever_is_learned_of_them_and_when(studio: Any, state: str, when: str) -> None:
+    database = studio.database
+    finished(hosted.photographing(studio, hosted.FarEndInProcess()), poses=SLUGS[:2], backend=hosted.NAME)
+    execute(database, "update backend_calls set planned_at = now() - interval '1 hour'")
+    late = value(database, "select id from backend_calls limit 1")
+    execute(
+        database,
+        f"update backend_calls set state = %s, {when}, billed_usd = null, bill_source = null where id = %s",
+        *(state, late),
+    )
+
+    def usd() -> float:
+        with database.transaction() as connection:
+            move_mark(connection)
+        return told(database)["posegen_backend_usd_total", hosted.NAME, "response"]
+
+    assert usd() == usd() == 0.075
+    assert above_zero(told(database), "posegen_backend_calls_total") == {(hosted.NAME, "used"): 1}
+    execute(
+        database,
+        "update backend_calls set state = 'uncertain', ended_at = now(), settled_at = now(), billed_usd = 0.075, "
+        "bill_source = 'response' where id = %s",
+        late,
+    )
+    assert usd() == usd() == 0.15
+    ended = above_zero(told(database), "posegen_backend_calls_total")
+    assert ended == {(hosted.NAME, "used"): 1, (hosted.NAME, "uncertain"): 1}
+    assert value(database, "select count(*) from backend_calls, tally_mark where planned_at >= counted_to") == 0
 
 
 def test_the_traffic_of_stores_is_added_up_over_all_days(database: Database) -> None:

@@ -12,6 +12,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from posegen.error_codes import NOT_OURS, ErrorCode
+from posegen.generations.calling.rows import CallState
 from posegen.states import GenerationStatus
 from posegen.storage.space import Space
 from posegen.upkeep.health import HealthRule, Thresholds
@@ -19,6 +20,7 @@ from posegen.upkeep.metrics import (
     LastLook,
     Latencies,
     Numbers,
+    OpenCalls,
     OpenIncidents,
     StepFailures,
     StoreTraffic,
@@ -39,7 +41,11 @@ LATENCIES = Latencies("mannequin", 1, 0.1, 0.2, 0.3)
 NUMBERS = Numbers(
     waiting=[Waiting("queued", 1, 2.0)],
     under_way={"running": 1},
-    tallies=[Tally("finished", "completed", 1), Tally("failed", "poisoned", 1), Tally("requeued", "lost_lease", 1)],
+    tallies=[
+        *(Tally("finished", "completed", 1), Tally("failed", "poisoned", 1), Tally("requeued", "lost_lease", 1)),
+        Tally("calls", "fal used", 1),
+    ],
+    open_calls=[OpenCalls("fal", "sent", 1, 1.0)],
     recoveries=LATENCIES,
     renderings=[LATENCIES],
     refusals={"sexual": 1},
@@ -94,12 +100,13 @@ def test_every_check_is_on_the_page() -> None:
 
 
 def test_values_of_labels_that_rules_ask_for_are_those_of_the_product() -> None:
-    asked = {name: set() for name in ("code", "status", "reason", "look", "quantile")}  # type: dict[str, set[str]]
+    asked = {name: set() for name in ("code", "status", "reason", "look", "quantile", "state")}  # type: dict[str, set[str]]
     for rule in ALERTS:
         for label, values in re.findall(r'(\w+)(?:=~|!~|!=|=)"([^"]*)"', rule["expr"]):
             asked[label] |= set(values.split("|"))
     assert asked["code"] == set(NOT_OURS) <= set(ErrorCode)
     assert asked["status"] < set(GenerationStatus)
+    assert asked["state"] <= set(CallState)
     assert asked["reason"] <= {"lost_lease", "error"}
     assert asked["look"] <= {"verify", "reconcile"}
     assert asked["quantile"] <= {"0.5", "0.95", "1"}
