@@ -21,7 +21,7 @@ from posegen.poses.control_maps import MapKind
 
 _LONGEST_TEXT = 2_000
 UNREADABLE_SEED = "unreadable_seed"
-"""The fact that holds a seed which is no whole number, or one that JSON does not carry exactly."""
+"""The fact that holds a seed which is no whole number below 2^64."""
 BillSource = Literal["response", "invoice", "price_list"]
 
 

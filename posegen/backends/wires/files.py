@@ -12,6 +12,7 @@ from posegen.fetching.fetcher import Fetcher
 LONGEST_FILE = 30_000_000
 FILE_SECONDS = 60.0
 _LONGEST_SEED = 100
+_NO_SEED = 2**64  # beyond every maker's seeds; a column of JSON cannot keep the largest numbers that JSON has
 _GONE = (403, 404, 410)
 
 
@@ -40,16 +41,13 @@ def read_file(files: Fetcher, url: str) -> bytes:
     return fetched.data
 
 
-_LARGEST_EXACT = 2**53
-
-
 def seed_in(result: Mapping[str, Any]) -> tuple[int | None, dict[str, str]]:
-    """The seed of a result; None for one that is no whole number up to 2^53, which is then in the second value.
+    """The seed of a result; None for one that is no whole number below 2^64, which is then in the second value.
 
     >>> seed_in({"seed": 7}), seed_in({"seed": "7"}), seed_in({})
     ((7, {}), (None, {'unreadable_seed': "'7'"}), (None, {}))
     """
     seed = result.get("seed")
-    if isinstance(seed, int) and not isinstance(seed, bool) and abs(seed) <= _LARGEST_EXACT:
+    if isinstance(seed, int) and not isinstance(seed, bool) and abs(seed) < _NO_SEED:
         return seed, {}
     return None, {} if seed is None else {UNREADABLE_SEED: repr(seed)[:_LONGEST_SEED]}

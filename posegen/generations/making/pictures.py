@@ -218,14 +218,15 @@ class Photographer:
         unreadable = call.facts.get(UNREADABLE_SEED)
         if unreadable is not None:
             raise ImageInvalid(
-                f"The picture came with the seed {shorten(str(unreadable), 40)}, which is no whole number up to 2^53; "
+                f"The picture came with the seed {shorten(str(unreadable), 40)}, which is no whole number below 2^64; "
                 f"{call.seed} was asked for."
             )
         returned = call.facts.get("seed")
         if returned is None:
             return (f"seed: {call.backend} does not say which seed the picture was made with",)
         if returned != call.seed:
-            raise ImageInvalid(f"The picture was made with the seed {returned}; {call.seed} was asked for.")
+            shown = shorten(str(returned), 40)
+            raise ImageInvalid(f"The picture was made with the seed {shown}; {call.seed} was asked for.")
         return ()
 
     def _wanted(self, pose: OpenPose) -> Wanted:

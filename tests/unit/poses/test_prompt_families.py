@@ -71,6 +71,10 @@ def test_words_that_fill_the_limit_stay_whole():
     assert len(fitted.left_out) == 5
 
 
+def test_words_beyond_the_limit_are_not_cut_here_either():
+    assert written("sdxl", "x" * 301, longest=300).text == "x" * 301
+
+
 def test_a_sentence_of_the_customer_keeps_its_full_stop():
     assert written("flux", "It rains.").text.startswith("It rains. A photograph of a young adult")
     assert written("flux", "It rains").text.startswith("It rains. A photograph of a young adult")
