@@ -6,6 +6,7 @@ How a test builds its world is in `builders.py`.
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -41,6 +42,9 @@ hypothesis.settings.load_profile("usual")
 # A shell's `&` leaves SIGINT ignored in all that it starts, and Dagster then ignores SIGTERM, too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The programs that tests start would compile all that they import each time, for seconds.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Tests of one such folder go to one worker: those of the first share a running platform, and those of the second start
 # dozens of processes at once, which two workers would do at the same time.
