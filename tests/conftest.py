@@ -6,6 +6,7 @@ How a test builds its world is in `builders.py`.
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -42,8 +43,12 @@ hypothesis.settings.load_profile("usual")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Tests of one such folder go to one worker: those of the first share a running platform, and those of the second start
-# dozens of processes at once, which two workers would do at the same time.
+# The programs that tests start would compile all that they import each time, for seconds.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Tests of one such folder go to one worker, and begin before all others: those of the first share a running platform,
+# and those of the second start dozens of processes at once, which two workers would do at the same time. Both wait for
+# most of their time, which the other workers use.
 TOGETHER = ("tests/end_to_end/", "tests/faults/")
 # New objects, less freed ones, before the collector looks at them; Python's own 700 takes 5 % of the time of the tests.
 COLLECT_AFTER = 10_000
@@ -62,6 +67,11 @@ class Schedule(LoadFileScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Schedule | None:
     """What xdist asks: its own schedule, unless it is the usual one."""
     return Schedule(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The folders that take longest begin first, so that no worker is left alone with one of them in the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(TOGETHER))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -263,7 +263,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-_LEFT_OUT = {"DATABASE_URL", "PYTHONDONTWRITEBYTECODE", "DAGSTER_HOME"}
+_LEFT_OUT = {"DATABASE_URL", "DAGSTER_HOME"}
 _RUNS = """
 query($partition: String!) {
   runsOrError(filter: {tags: [{key: "dagster/partition", value: $partition}]}) {

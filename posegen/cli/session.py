@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from posegen.backends.registry import Backends
 from posegen.cli import console
 from posegen.database.connection import Database
-from posegen.database.migrate import current_revision, newest_revision
+from posegen.database.migrate import newest_revision, revision_in
 from posegen.database.server import DatabaseUrls, open_server
 from posegen.errors import DatabaseUnusable, StoreUnknown
 from posegen.logs import configure_logging
@@ -89,12 +89,13 @@ def open_session(*, upgrade: bool = False) -> Iterator[Session]:
         if upgrade or urls.embedded:
             prepare_database(database, base_urls=StoresConfig.of(settings).base_urls(), own_platforms=own)
         else:
-            _check_schema(urls.application)
+            _check_schema(database)
         yield Session(settings, urls, database, Stores.of(settings), backends)
 
 
-def _check_schema(url: str) -> None:
-    found, needed = current_revision(url), newest_revision()
+def _check_schema(database: Database) -> None:
+    with database.transaction() as connection:
+        found, needed = revision_in(connection), newest_revision()
     if found != needed:
         raise DatabaseUnusable(
             f"The database is at revision {found or 'none'} and this version needs {needed}: run `posegen db upgrade`."

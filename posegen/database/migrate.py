@@ -5,6 +5,8 @@ The migrations lie in `migrations/versions`, views and functions in `migrations/
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,17 +63,30 @@ def _upgrade(url: str) -> None:
         grants.restore(connection, granted)
 
 
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as refused:
+        raise DatabaseUnusable(f"The revision of the database cannot be read. {describe(refused)}") from refused
+
+
+@_readable()
 def current_revision(url: str) -> str | None:
+    """`revision_in` the database at `url`, read in a connection of its own."""
+    with session.connect(url, application="posegen migrations", row_factory=tuple_row) as connection:
+        return revision_in(connection)
+
+
+@_readable()
+def revision_in(connection: psycopg.Connection[Any]) -> str | None:
     """The revision of the database, or None when it has no schema yet.
 
     Raises `DatabaseUnusable` when the user may not read it.
     """
-    try:
-        with session.connect(url, application="posegen migrations", row_factory=tuple_row) as connection:
-            migration = _only_value(connection, "alembic_version", "version_num")
-            edition = _only_value(connection, "definitions_version", "edition")
-    except psycopg.Error as refused:
-        raise DatabaseUnusable(f"The revision of the database cannot be read. {describe(refused)}") from refused
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        migration = _only_value(cursor, "alembic_version", "version_num")
+        edition = _only_value(cursor, "definitions_version", "edition")
     return None if migration is None else _named(migration, edition)
 
 
@@ -94,13 +109,11 @@ def _repeatable() -> Path:
     return MIGRATIONS / "repeatable"
 
 
-def _only_value(connection: psycopg.Connection[Any], table: str, column: str) -> Any:
+def _only_value(cursor: psycopg.Cursor[tuple[Any, ...]], table: str, column: str) -> Any:
     """The value in a table of at most one row; None where the database has no such table or the table no row."""
-    if connection.execute("select to_regclass(%s)", [table]).fetchone() == (None,):
+    if cursor.execute("select to_regclass(%s)", [table]).fetchone() == (None,):
         return None
-    row = connection.execute(
-        sql.SQL("select {} from {}").format(sql.Identifier(column), sql.Identifier(table))
-    ).fetchone()
+    row = cursor.execute(sql.SQL("select {} from {}").format(sql.Identifier(column), sql.Identifier(table))).fetchone()
     return None if row is None else row[0]
 
 

@@ -12,6 +12,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -131,14 +132,20 @@ def system_resolver(host: str) -> Sequence[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-def pool_of(backend: GuardedBackend, proxy: str | None, tls: ssl.SSLContext) -> httpcore2.ConnectionPool:
+@cache
+def trusted_tls() -> ssl.SSLContext:
+    """TLS with the certificates that this machine trusts, read once in each process: that takes 30 ms."""
+    return httpcore2.default_ssl_context()
+
+
+def pool_of(backend: GuardedBackend, proxy: str | None) -> httpcore2.ConnectionPool:
     """A pool for one request. `proxy`: its URL, which may hold a user name and a password."""
     through = None
     if proxy is not None:
         parts = urlsplit(proxy)
         auth = (unquote(parts.username or ""), unquote(parts.password or "")) if "@" in parts.netloc else None
         through = httpcore2.Proxy(proxy, auth=auth)
-    return httpcore2.ConnectionPool(ssl_context=tls, proxy=through, network_backend=backend)
+    return httpcore2.ConnectionPool(ssl_context=trusted_tls(), proxy=through, network_backend=backend)
 
 
 def reason_of(failure: Exception) -> str:

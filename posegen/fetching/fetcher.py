@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from posegen.errors import FetchFailed, FetchRefused
@@ -17,8 +16,6 @@ from posegen.proxies import proxy_for
 from posegen.settings import Settings
 
 if TYPE_CHECKING:  # importing them takes a tenth of a second, which commands that fetch nothing save
-    import ssl
-
     import httpcore2
 
     from posegen.fetching.connections import Deadline, GuardedBackend, Resolver
@@ -100,12 +97,6 @@ class Fetcher:
         """Judge what needs no resolver and no request. Raises `FetchRefused` for a URL that `fetch` would refuse."""
         self._judge(parse(url))
 
-    @cached_property
-    def _tls(self) -> ssl.SSLContext:
-        import httpcore2
-
-        return httpcore2.default_ssl_context()
-
     def _get(self, url: ForeignUrl, most_bytes: int, deadline: Deadline) -> Fetched | ForeignUrl:
         """The body, or the URL of a redirect."""
         import httpcore2
@@ -115,7 +106,7 @@ class Fetcher:
         backend, proxy = self._way_to(url, deadline)
         address = httpcore2.URL(scheme=url.scheme, host=url.bracketed_host, port=url.written_port, target=url.target)
         with (
-            pool_of(backend, proxy, self._tls) as pool,
+            pool_of(backend, proxy) as pool,
             pool.stream("GET", address, headers=_HEADERS, extensions={"sni_hostname": url.host}) as response,
         ):
             headers = {name.lower(): value.decode("utf-8", "replace") for name, value in response.headers}

@@ -6,6 +6,7 @@ that `up` is gone, however it went: then the guard ends the groups that are stil
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -62,8 +63,6 @@ class Guard:
             return
         self._hang_up()
         self._process = self._start()
-        for group in self._groups:
-            self._tell(f"+{group}")
 
     def close(self) -> None:
         """Let the guard go. It ends what is still in its list."""
@@ -71,26 +70,30 @@ class Guard:
         self._process.wait()
 
     def _hang_up(self) -> None:
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        os.close(self._pipe)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "posegen.supervisor.guard"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            env=self._environment,
-            cwd=self._folder,
-            pass_fds=self._inherited,
-            start_new_session=True,
-            bufsize=0,
-        )
+        """A guard whose input has the groups before it starts: `up` may be killed at any moment afterwards."""
+        reading, self._pipe = os.pipe()
+        try:
+            for group in self._groups:
+                self._tell(f"+{group}")
+            return subprocess.Popen(
+                [sys.executable, "-m", "posegen.supervisor.guard"],
+                stdin=reading,
+                stdout=subprocess.DEVNULL,
+                env=self._environment,
+                cwd=self._folder,
+                pass_fds=self._inherited,
+                start_new_session=True,
+            )
+        finally:
+            os.close(reading)
 
     def _tell(self, line: str) -> None:
         # A broken pipe: the guard is dead, and `keep_running` will tell the next one.
         with suppress(BrokenPipeError):
-            if self._process.stdin is not None:
-                self._process.stdin.write(line.encode() + b"\n")
+            os.write(self._pipe, line.encode() + b"\n")
 
 
 def main() -> None:

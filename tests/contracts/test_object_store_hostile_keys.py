@@ -68,17 +68,26 @@ OPERATIONS: dict[str, Callable[[ObjectStore, str], object]] = {
 }
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("key", HOSTILE.values(), ids=HOSTILE)
-def test_every_operation_refuses_a_hostile_key(store: ObjectStore, key: str, operation: str) -> None:
+def test_every_operation_refuses_a_hostile_key(store: ObjectStore, key: str) -> None:
     put(store)
 
-    with pytest.raises(InvalidKey) as raised:
-        OPERATIONS[operation](store, key)
+    refusals = {name: refusal(operation, store, key) for name, operation in OPERATIONS.items()}
 
-    assert str(raised.value).isprintable()
-    assert raised.value.store == store.name
+    for name, refused in refusals.items():
+        assert refused is not None, name
+        assert str(refused).isprintable(), name
+        assert refused.store == store.name, name
     assert keys_in(store) == [KEY]
+
+
+def refusal(operation: Callable[[ObjectStore, str], object], store: ObjectStore, key: str) -> InvalidKey | None:
+    """The error of an operation that refuses a key; None when it takes it."""
+    try:
+        operation(store, key)
+    except InvalidKey as refused:
+        return refused
+    return None
 
 
 FRAGMENTS = ["..", ".", "/", "\\", "\x00", "\n", "a", "g1", "poses", "-", "_", "~", "%2e", "%2f", "nul", "CON", "com1"]

@@ -46,10 +46,13 @@ from posegen.errors import (
 from posegen.poses.avatar import Avatar
 from posegen.poses.library import LIBRARY
 from posegen.settings import Settings
+from tests.concurrency import until
 from tests.control_map_files import map_file
 from tests.wires.far_end import FarEnd
 
-SECONDS = 2.0
+# How long a client waits for a byte: far longer than any far end takes on a busy machine, unless that is the case.
+SECONDS = 30.0
+SOON = 0.3
 RUNNING = 60.0
 
 
@@ -196,7 +199,7 @@ class Wire:
         outcome: Any = self.submit(order)
         if isinstance(outcome, Accepted):
             call = AcceptedCall(order.call, outcome.far_id, outcome.urls)
-            ends = time.monotonic() + 10
+            ends = time.monotonic() + SECONDS
             while isinstance(outcome := self.backend.look(call), Waiting) and time.monotonic() < ends:
                 time.sleep(0.02)
         return outcome
@@ -232,7 +235,7 @@ def test_an_order_becomes_a_picture_of_its_size_that_shows_its_pose(wire):
         pixels = np.asarray(picture.convert("RGB"))
     assert delivered.seed in (7, None)
     assert not delivered.flagged
-    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 100
+    assert len(np.unique(pixels[::8, ::8].reshape(-1, 3), axis=0)) > 100
     (submission,) = wire.far_end.ledger.submissions()
     assert submission.prompt == "a woman in a red coat"
     assert submission.control, "the far end got the control map"
@@ -313,9 +316,9 @@ def test_a_far_end_that_does_not_respond_in_time_is_unknown(wire):
     wire.far_end.faults.add("hang", "submit", seconds=60)
     began = time.monotonic()
 
-    with pytest.raises(CallUnknown):
-        wire.submit()
-    assert time.monotonic() - began < SECONDS + 3
+    with opened(wire.backend.description.name, seconds=SOON) as hurried, pytest.raises(CallUnknown):
+        hurried.submit(wire.order())
+    assert time.monotonic() - began < SECONDS
 
 
 def test_a_far_end_that_is_away_got_nothing(wire):
@@ -495,9 +498,8 @@ def test_a_broken_file_is_delivered_undecoded(wire, fault):
 
 def test_a_giant_file_is_refused(wire):
     wire.far_end.faults.add("giant")
-    # The far end takes some seconds to write 64 MiB.
-    with opened(wire.backend.description.name, seconds=30.0) as patient, pytest.raises(BackendRejected):
-        replace(wire, backend=patient).run()
+    with pytest.raises(BackendRejected):
+        wire.run()
 
 
 @on_each("fault", lambda has: has.foreign)
@@ -608,12 +610,10 @@ def test_requests_under_way_are_broken_off(wire):
 
     thread = threading.Thread(target=submit)
     thread.start()
-    time.sleep(0.3)
-    began = time.monotonic()
+    until(lambda: wire.far_end.faults.to_json()[0]["happened"])
     wire.backend.abort()
-    thread.join(5)
+    thread.join(SECONDS / 2)
 
-    assert time.monotonic() - began < 0.5
-    assert len(errors) == 1
+    assert len(errors) == 1, "broken off, long before its time"
     with pytest.raises(CallNotSent):
         wire.submit()

@@ -249,8 +249,9 @@ def _say(message: dict[str, Any]) -> None:
 
 def main() -> None:
     """Import what a worker needs, and start workers until our input ends."""
-    from tests.faults.worker import be_a_worker  # the other end has no use for all of it
+    from tests.faults.worker import be_a_worker, read_what_workers_share  # the other end has no use for all of it
 
+    read_what_workers_share()
     _serve(be_a_worker)
 
 

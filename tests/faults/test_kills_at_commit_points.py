@@ -17,11 +17,12 @@ from tests.faults.world import Ground
 # Long enough never to run out here: that the worker is dead is known from its lock.
 LEASE_SECONDS = 10.0
 AT_ONCE = 8
-POSES = 4
 # The service refuses one pose: only a pose that is given up has its credits released by the worker.
 GIVES_UP = {CommitPoint.BEFORE_RELEASE, CommitPoint.AFTER_RELEASE}
 # The worker is asked to stop: only then it gives back what it has.
 STOPS = {CommitPoint.BEFORE_GIVING_BACK, CommitPoint.AFTER_GIVING_BACK}
+# Some have to be left when the signal comes.
+POSES = dict.fromkeys(CommitPoint, 2) | dict.fromkeys(STOPS, 4)
 
 
 # The others are those of hosted calls, see `test_hosted_calls`.
@@ -44,8 +45,8 @@ def _kill(ground: Ground, point: CommitPoint) -> Aftermath:
         world.sensor()
         victim = world.run("victim", point=point, threads=1)
         if point in GIVES_UP:
-            world.far_end.answer_next("wrong size", calls=POSES, seeds={world.coming_seed()})
-        generation = world.submit(poses=POSES)
+            world.far_end.answer_next("wrong size", calls=POSES[point], seeds={world.coming_seed()})
+        generation = world.submit(poses=POSES[point])
         if point in STOPS:
             world.until_at_work(generation, completed=1)
             victim.send(signal.SIGTERM)
@@ -70,7 +71,7 @@ def test_wherever_it_is_killed_every_promise_is_kept(killed, point):
     assert aftermath.code == KILLED, "it died there, and of nothing else"
     assert aftermath.evidence.clean, aftermath.evidence
     assert aftermath.status == ("partial" if point in GIVES_UP else "completed")
-    assert aftermath.evidence.calls <= POSES + 1, "one pose at most was in hand"
+    assert aftermath.evidence.calls <= POSES[point] + 1, "one pose at most was in hand"
 
 
 def _kill_beside(ground: Ground, kind: str, point: CommitPoint) -> tuple[int, Evidence]:

@@ -26,7 +26,7 @@ from tests.builders import a_design, an_image_request, newest_image
 from tests.faults.evidence import Evidence, Scene, look
 from tests.faults.far_end import FarEnd
 from tests.faults.promises import AUDIT
-from tests.faults.world import BOUNDS, LIBRARY_POSE, SEEDS_PER_GENERATION, sentences
+from tests.faults.world import BOUNDS, LIBRARY_POSE, SEEDS_PER_GENERATION, SQUARE, sentences
 from tests.homes import IN_THE_BACKGROUND, START_SECONDS, UP, Home
 from tests.processes import leads_a_group
 from tests.servers import remove_cluster
@@ -125,7 +125,7 @@ class PlatformUnderFaults:
         for _ in range(OPEN_AT_LEAST - open_):
             seed = (len(self.accepted) + 1) * SEEDS_PER_GENERATION
             self.accepted.append(
-                self.home.insert(self.user, poses=[LIBRARY_POSE], variations=POSES, seed=seed, formats=["facebook"])
+                self.home.insert(self.user, poses=[LIBRARY_POSE], variations=POSES, seed=seed, formats=list(SQUARE))
             )
 
     def busy_run(self) -> int:

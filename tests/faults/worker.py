@@ -21,6 +21,7 @@ from uuid import UUID
 
 import psycopg
 import structlog
+from PIL import Image
 
 from posegen.backends import mannequin
 from posegen.backends.breaker import BackendRule
@@ -29,6 +30,7 @@ from posegen.database.connection import Database
 from posegen.designs.making import make_design
 from posegen.designs.work import DESIGNS, claim_designs, start_design
 from posegen.errors import ClaimSuperseded, DatabaseUnusable, PartlyDone
+from posegen.fetching.connections import trusted_tls
 from posegen.generations.asking import claims, intake
 from posegen.generations.asking.judging import Prices
 from posegen.generations.making import outcomes, recovery, work
@@ -65,7 +67,7 @@ from tests.s3_server import CREDENTIALS, REGION
 log = structlog.get_logger(__name__)
 
 PRICE = 30
-PAUSE = 0.05
+PAUSE = 0.15
 # A process that stands still in the middle of a transaction holds its locks for as long as this. On a busy machine a
 # worker that was not stopped stands still for more than a second, too.
 IDLE_SECONDS = 4.0
@@ -127,6 +129,13 @@ class ToldToStop(BaseException):
     """SIGTERM: what Dagster raises in its runs."""
 
 
+def read_what_workers_share() -> None:
+    """Read beforehand what each worker would read after its fork: the policy, codecs and certificates."""
+    read_policy(None)
+    Image.init()
+    trusted_tls()
+
+
 def be_a_worker(orders_given: dict[str, Any]) -> None:
     """Work until somebody ends it."""
     orders = Orders(**orders_given)
@@ -143,7 +152,7 @@ def be_a_worker(orders_given: dict[str, Any]) -> None:
     backends = Backends.of(Settings(posegen_backend_seconds=orders.call_seconds))
     with Database(orders.database, idle_seconds=IDLE_SECONDS) as database:
         if orders.role == "sensor":
-            _sense(database, orders)
+            _sense(database, orders, backends)
         elif orders.role == "cleaner":
             _clean(database, orders)
         else:
@@ -162,7 +171,7 @@ def be_a_worker(orders_given: dict[str, Any]) -> None:
             ), orders.name)  # fmt: skip
 
 
-def _sense(database: Database, orders: Orders) -> NoReturn:
+def _sense(database: Database, orders: Orders, backends: Backends) -> NoReturn:
     """Recover, judge and claim, again and again."""
     home = WorkerHome(Path(orders.machine)) if orders.machine else None
     while True:
@@ -175,7 +184,7 @@ def _sense(database: Database, orders: Orders) -> NoReturn:
                 policy=read_policy(None),
                 draw_seed=lambda: 0,
                 limit=100,
-                backends=Backends.of(Settings()).descriptions,
+                backends=backends.descriptions,
             )
             claims.claim_next(database, most_running=orders.slots)
             for other in (DESIGNS, VARIANTS):

@@ -10,6 +10,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,7 @@ def machine(tmp_path: Path) -> Machine:
     return made
 
 
+@cache
 def python_with_pip() -> str:
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     candidates = [str(Path(sys.base_prefix) / "bin" / version), shutil.which("python3", path="/usr/local/bin:/usr/bin")]

@@ -27,6 +27,8 @@ BOMB_SIDE = 30_000
 _DRAWING = threading.BoundedSemaphore(2)
 """Fifty pictures drawn at once take half a gigabyte."""
 _BLACK = 24  # levels: a map's ground is at most this far from black, and a figure at least this far from its ground
+_QUICKLY: dict[str, dict[str, int]] = {"PNG": {"compress_level": 1}, "WEBP": {"method": 0}, "GIF": {}}
+"""Options of Pillow."""
 _SKIN = ((236, 188, 160), (198, 134, 96), (141, 85, 54), (255, 219, 190))
 
 
@@ -106,9 +108,12 @@ def _encoded(pixels: Pixels, form: str) -> bytes:
 
 
 def _moving(pixels: Pixels, form: str) -> bytes:
-    frames = [Image.fromarray(pixels), Image.fromarray(np.roll(pixels, 16, axis=1))]
+    frames = [Image.fromarray(each) for each in (pixels, np.roll(pixels, 16, axis=1))]
+    if form == "GIF":
+        # To choose the best palette takes half a second.
+        frames = [frame.convert("P") for frame in frames]
     file = io.BytesIO()
-    frames[0].save(file, form, save_all=True, append_images=frames[1:], duration=200)
+    frames[0].save(file, form, save_all=True, append_images=frames[1:], duration=200, **_QUICKLY[form])
     return file.getvalue()
 
 

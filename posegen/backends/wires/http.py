@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -27,6 +26,7 @@ from posegen.errors import (
     CallUnknown,
     ResponseTooLong,
 )
+from posegen.fetching.connections import trusted_tls
 from posegen.fetching.urls import is_of_domain, same_origin, shown
 from posegen.graphemes import shorten
 from posegen.proxies import proxy_for
@@ -342,7 +342,7 @@ class _Stream(httpcore2.NetworkStream):
 def _pool(network: _Network, base_url: str, *, kept_open: int) -> httpcore2.ConnectionPool:
     """Connections to one origin, through the environment's proxy where it names one for this host."""
     options: dict[str, Any] = {
-        "ssl_context": ssl.create_default_context(),
+        "ssl_context": trusted_tls(),
         "max_connections": None,
         "max_keepalive_connections": kept_open,
         "network_backend": network,

@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from posegen.errors import FetchFailed, FetchRefused
+from posegen.fetching.connections import trusted_tls
 from posegen.fetching.fetcher import Fetched, Fetcher
 from posegen.settings import Settings
 from tests.scripted_server import ScriptedServer, response, scripted_server
@@ -334,9 +335,11 @@ def secure_server(certificate: Path, environment: pytest.MonkeyPatch) -> Iterato
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     environment.setenv("SSL_CERT_FILE", str(certificate))
+    trusted_tls.cache_clear()
     with scripted_server(context) as server:
         server.replies["/"] = response(b"ok")
         yield server
+    trusted_tls.cache_clear()
 
 
 @pytest.mark.parametrize("host", ["pictures.example", "pictures.example.", "127.0.0.1"])

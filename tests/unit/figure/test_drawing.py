@@ -48,11 +48,11 @@ def test_the_same_arguments_give_the_same_bytes_again():
 
 
 def test_the_same_arguments_give_the_same_bytes_from_several_threads_at_once():
-    poses, seeds = [pose.slug for pose in LIBRARY[:12]], range(12)
-    alone = [drawn(slug, seed=seed) for slug, seed in zip(poses, seeds, strict=True)]
+    poses, seeds = [pose.slug for pose in LIBRARY[:6]], range(6)
+    alone = [drawn(slug, 128, seed=seed) for slug, seed in zip(poses, seeds, strict=True)]
 
     with ThreadPoolExecutor(4) as threads:
-        together = list(threads.map(lambda slug, seed: drawn(slug, seed=seed), poses * 2, [*seeds, *seeds]))
+        together = list(threads.map(lambda slug, seed: drawn(slug, 128, seed=seed), poses * 2, [*seeds, *seeds]))
 
     assert all(is_same(one, other) for one, other in zip(alone * 2, together, strict=True))
 

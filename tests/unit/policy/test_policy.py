@@ -28,14 +28,19 @@ UNWANTED = [
 LONG = ["nude " * 400, "a " * 1000, "n.u.d.e." * 250, "x*" * 1000, "1!" * 1000, "裸色" * 1000, "nude beige " * 181]
 
 
-@pytest.mark.parametrize("prompt", HARMLESS)
-def test_a_harmless_prompt_passes(prompt):
-    assert POLICY.category_of(prompt) is None
+def test_every_harmless_prompt_passes():
+    refused = [f"{found}: {prompt}" for prompt in HARMLESS if (found := POLICY.category_of(prompt))]
+    assert not refused, "\n".join(refused)
 
 
-@pytest.mark.parametrize(("category", "prompt"), UNWANTED)
-def test_an_unwanted_prompt_is_refused_with_its_category(category, prompt):
-    assert POLICY.category_of(prompt) == category
+@pytest.mark.parametrize("category", Category)
+def test_every_unwanted_prompt_is_refused_with_its_category(category):
+    wrong = [
+        f"{found}: {prompt}"
+        for expected, prompt in UNWANTED
+        if expected == category and (found := POLICY.category_of(prompt)) != category
+    ]
+    assert not wrong, "\n".join(wrong)
 
 
 def test_the_corpora_are_large_and_name_every_category():

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -185,4 +185,11 @@ def children_of(parent: int, command: str) -> list[int]:
     """The children that were started with `command` somewhere in their command line."""
     children = Path(f"/proc/{parent}/task").glob("*/children")
     pids = [int(pid) for thread in children for pid in thread.read_text().split()]
-    return [pid for pid in pids if command.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [pid for pid in pids if command.encode() in _command_line(pid)]
+
+
+def _command_line(pid: int) -> bytes:
+    """Of a process that may have ended meanwhile: then it is empty."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
