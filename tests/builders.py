@@ -16,8 +16,7 @@ from pydantic import SecretStr
 
 from posegen.accounts import quota
 from posegen.backends.description import Description
-from posegen.backends.registry import BUILT_IN
-from posegen.backends.wires.catalogue import wires_of
+from posegen.backends.registry import BUILT_IN, Backends
 from posegen.database.connection import Database
 from posegen.designs import work as designs
 from posegen.generations import service
@@ -172,8 +171,7 @@ def _hosted() -> dict[str, Description]:
     """The hosted backend of the tests, and those of every provider."""
     keys = dict.fromkeys(("fal_key", "bfl_api_key", "huggingface_api_key", "openai_api_key"), SecretStr("a-key"))
     settings = Settings(huggingface_endpoint_url="http://127.0.0.1:9/endpoint", **keys)
-    wires = {name: wire.description for name, wire in wires_of(settings).items()}
-    return {**wires, hosted.NAME: hosted.DESCRIPTION}
+    return {**Backends.of(settings).descriptions, hosted.NAME: hosted.DESCRIPTION}
 
 
 def queued(database: Database, user: UUID | None = None, **columns: object) -> UUID:

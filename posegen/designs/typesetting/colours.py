@@ -24,7 +24,9 @@ def parse_colour(text: str) -> Colour:
     """
     written = text.strip().lower()
     code = ImageColor.colormap.get(written, written)
-    if not isinstance(code, str) or not _HEX.fullmatch(code):
+    if isinstance(code, tuple):  # Pillow puts the numbers of a name that it has looked up in place of its code
+        return code[0], code[1], code[2]
+    if not _HEX.fullmatch(code):
         raise UnknownName("colour", text, _HOW)
     digits = code[1:] if len(code) == 7 else "".join(digit * 2 for digit in code[1:])
     return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from PIL import ImageColor
 
 from posegen.designs.typesetting.colours import contrast, hex_of, parse_colour
 from posegen.errors import UnknownName
@@ -38,3 +39,10 @@ def test_contrast_is_that_of_wcag() -> None:
     assert contrast((0, 0, 0), (255, 255, 255)) == pytest.approx(21)
     assert contrast((119, 119, 119), (255, 255, 255)) == pytest.approx(4.48, abs=0.01)
     assert contrast((9, 9, 9), (9, 9, 9)) == 1
+
+
+def test_a_name_that_pillow_has_looked_up_before_is_the_same_colour() -> None:
+    before = parse_colour("papayawhip")
+    ImageColor.getrgb("papayawhip")
+
+    assert parse_colour("papayawhip") == before == (255, 239, 213)
