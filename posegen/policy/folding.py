@@ -52,6 +52,8 @@ def fold(text: str) -> str:
     >>> fold("Ｎüd\u200bе"), fold("Child’s"), fold("裸·体")
     ('nude', 'childs', '裸.体')
     """
+    if text.isascii():
+        return _APOSTROPHES.sub("", text.lower())
     characters: list[str] = []
     for character in unicodedata.normalize("NFKD", _APOSTROPHES.sub("", _plain(text))).translate(_LATIN):
         category = unicodedata.category(character)
