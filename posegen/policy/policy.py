@@ -112,5 +112,5 @@ def _vocabulary(lists: Lists) -> Vocabulary:
             for phrase in phrases
             for word in phrase.split()
         ),
-        not_disguised=frozenset(lists.words["not_disguised"]),
+        not_disguised=WordSet.of(lists.words["not_disguised"]),
     )
