@@ -211,7 +211,8 @@ def _uncut(words: list[str], vocabulary: Vocabulary) -> Iterator[str]:
 
 def _is_cut(pieces: list[str], vocabulary: Vocabulary) -> bool:
     return (
-        "".join(pieces) in vocabulary.words
+        not "".join(pieces).isdigit()  # 14.88 is a price
+        and "".join(pieces) in vocabulary.words
         and len("".join(pieces)) >= _SHORTEST_WORD
         and (min(map(len, pieces)) <= _LONGEST_SCRAP or vocabulary.known.isdisjoint(pieces))
         and vocabulary.ordinary.isdisjoint(pieces)
