@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
+from itertools import islice, product
 
 # Letters of other alphabets that are drawn like Latin ones, small capitals, signs that stand for a letter.
 _LOOKALIKES = {
@@ -35,6 +37,34 @@ _LOOKALIKES = {
     },
     **{"t": "тτŧᴛ", "u": "υʋᴜս", "v": "νѵᴠ", "w": "ωԝᴡш", "x": "хχҳ", "y": "уүγʏ", "z": "ᴢ"},
 }
+# Letters that are read as others than those that they are drawn like, or that are drawn like two.
+_ALSO = {
+    "у": "u",
+    "υ": "uy",
+    "и": "uni",
+    "н": "n",
+    "р": "r",
+    "ρ": "r",
+    "г": "g",
+    "п": "p",
+    "в": "v",
+    "с": "s",
+    "х": "h",
+}
+_ALSO |= {
+    "ν": "n",
+    "η": "h",
+    "γ": "g",
+    "σ": "s",
+    "я": "r",
+    "л": "l",
+    "д": "da",
+    "з": "ez",
+    "ц": "u",
+    "ф": "f",
+    "ш": "w",
+}
+_MOST_SPELLINGS = 64
 _LATIN = {ord(sign): letter for letter, signs in _LOOKALIKES.items() for sign in signs}
 _LATIN |= {ord("æ"): "ae", ord("œ"): "oe"}
 _APOSTROPHES = re.compile("['`\u2018\u2019\u02bc\u2032\uff07]")
@@ -52,6 +82,8 @@ def fold(text: str) -> str:
     >>> fold("Ｎüd\u200bе"), fold("Child’s"), fold("裸·体")
     ('nude', 'childs', '裸.体')
     """
+    if text.isascii():
+        return _APOSTROPHES.sub("", text.lower())
     characters: list[str] = []
     for character in unicodedata.normalize("NFKD", _APOSTROPHES.sub("", _plain(text))).translate(_LATIN):
         category = unicodedata.category(character)
@@ -61,6 +93,17 @@ def fold(text: str) -> str:
             continue
         characters.append(_simple(character, category))
     return "".join(characters)
+
+
+def spellings_of(word: str) -> Iterator[str]:
+    """The Latin spellings of a word in Latin letters and letters of other alphabets that stand for more than one.
+
+    >>> [*spellings_of("nуde")]
+    ['nуde', 'nude']
+    """
+    plain = _plain(word)
+    if any("a" <= letter <= "z" for letter in plain) and not _ALSO.keys().isdisjoint(plain):
+        yield from map("".join, islice(product(*(letter + _ALSO.get(letter, "") for letter in plain)), _MOST_SPELLINGS))
 
 
 def words_of(text: str) -> list[str]:

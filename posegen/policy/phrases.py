@@ -1,9 +1,10 @@
 """The phrases of the content policy, and finding many of them at once in the words of a text.
 
 A phrase is words with spaces between them. `word*` is every word that begins so, `{list}` one of the words of a list,
-`{list}?` up to two of them or none, `_` any word but a stop word and one in -ing, `_?` the same or none. Words of
-scripts without spaces are found anywhere. There is no repetition without a bound and no way back: the time of a search
-is linear in the text. Which phrases there are is in `lists`.
+`{list}?` up to two of them or none, `_` any word but a stop word and one in -ing, `_?` the same or none. Phrases of
+scripts without spaces are found anywhere, their words follow each other directly, and `_` is one character. There is no
+repetition without a bound and no way back: the time of a search is linear in the text. Which phrases there are is in
+`lists`.
 """
 
 from __future__ import annotations
@@ -94,27 +95,33 @@ class _Part:
         return ends
 
 
+class PhraseWords:
+    """The lists that phrases name, folded once for all that use them."""
+
+    def __init__(self, lists: Mapping[str, Collection[str]]) -> None:
+        self.parts = {name: _part_of(words) for name, words in lists.items()}
+        self.written = lists
+
+
 class Phrases:
     """Phrases that are looked for together, by their first word."""
 
-    def __init__(self, phrases: Iterable[str], lists: Mapping[str, Collection[str]]) -> None:
-        parts_of_lists = {name: _part_of(words) for name, words in lists.items()}
+    def __init__(self, phrases: Iterable[str], lists: PhraseWords) -> None:
         self._by_word: dict[str, list[tuple[_Part, ...]]] = defaultdict(list)
         self._by_beginning: dict[str, list[tuple[_Part, ...]]] = defaultdict(list)
         anywhere = []
         for phrase in phrases:
-            folded = _folded(phrase)
-            if not folded[0][0].isascii():
-                anywhere.append("".join(folded))
+            if _is_without_spaces(phrase, lists.written):
+                anywhere.append("".join(_expression(written, lists.written) for written in phrase.split()))
                 continue
-            parts = tuple(part for written in phrase.split() for part in _parts(written, parts_of_lists))
+            parts = tuple(part for written in phrase.split() for part in _parts(written, lists.parts))
             first = parts[0]
             for word in first.words.exact | {word for sequence in first.sequences for word in sequence[0].exact}:
                 self._by_word[word].append(parts)
             for beginning in first.words.beginnings:
                 self._by_beginning[beginning].append(parts)
         self._lengths = sorted({len(beginning) for beginning in self._by_beginning})
-        self._anywhere = re.compile("|".join(map(re.escape, sorted(anywhere, key=len, reverse=True))) or "(?!)")
+        self._anywhere = re.compile("|".join(sorted(anywhere, key=len, reverse=True)) or "(?!)")
 
     def are_in(self, words: Sequence[str]) -> bool:
         """Whether one of the phrases stands in these words."""
@@ -163,6 +170,25 @@ def _parts(written: str, lists: Mapping[str, _Part]) -> list[_Part]:
         part = lists[found["name"]]
         return [_Part(part.words, part.sequences, least=least, most=1 if least else _MOST_OF_A_LIST)]
     return [_Part(WordSet.of([word])) for word in _folded(written)]
+
+
+def _is_without_spaces(phrase: str, lists: Mapping[str, Collection[str]]) -> bool:
+    """Whether a phrase begins with a script that does not separate words."""
+    found = _PART.fullmatch(phrase.split()[0])
+    first = next(iter(lists[found["name"]]), "-") if found and found["list"] else phrase
+    return not fold(first)[0].isascii()
+
+
+def _expression(written: str, lists: Mapping[str, Collection[str]]) -> str:
+    """The regular expression of a part of a phrase in a script that does not separate words."""
+    found = _PART.fullmatch(written)
+    assert found is not None, "phrases are validated when they are read"
+    if found["any"]:
+        return ".?" if found["optional"] else "."
+    if not found["list"]:
+        return re.escape("".join(_folded(written)))
+    words = sorted(("".join(_folded(word)) for word in lists[found["name"]]), key=len, reverse=True)
+    return f"(?:{'|'.join(map(re.escape, words))}){f'{{0,{_MOST_OF_A_LIST}}}' if found['optional'] else ''}"
 
 
 def _part_of(words: Iterable[str]) -> _Part:

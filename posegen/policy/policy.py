@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import LiteralString
 
 from posegen.policy.lists import Lists, read_lists
-from posegen.policy.phrases import Phrases, WordSet, literal_of
+from posegen.policy.phrases import Phrases, PhraseWords, WordSet, literal_of
 from posegen.policy.readings import Misspellings, Vocabulary, readings
 
 _HARMLESS = "harmless"
@@ -57,10 +57,9 @@ class Policy:
     """The rules, ready to judge. `photos_of_minors`: whether backends that make photographs may show minors."""
 
     def __init__(self, lists: Lists, *, photos_of_minors: bool = False) -> None:
-        self._harmless = Phrases(lists.phrases[_HARMLESS], lists.words)
-        self._rules = {
-            name: Phrases(phrases, lists.words) for name, phrases in lists.phrases.items() if name != _HARMLESS
-        }
+        words = PhraseWords(lists.words)
+        self._harmless = Phrases(lists.phrases[_HARMLESS], words)
+        self._rules = {name: Phrases(phrases, words) for name, phrases in lists.phrases.items() if name != _HARMLESS}
         self._vocabulary = _vocabulary(lists)
         self._photos_of_minors = photos_of_minors
 
@@ -131,5 +130,5 @@ def _vocabulary(lists: Lists) -> Vocabulary:
             for phrase in phrases
             for word in phrase.split()
         ),
-        not_disguised=frozenset(lists.words["not_disguised"]),
+        not_disguised=WordSet.of(lists.words["not_disguised"]),
     )

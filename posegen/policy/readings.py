@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from posegen.policy.folding import fold, words_of
+from posegen.policy.folding import fold, spellings_of, words_of
 from posegen.policy.phrases import WordSet
 
 _SIGNS = {"0": "o", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "9": "g", "@": "a", "$": "s", "+": "t"}
@@ -29,9 +29,11 @@ _LONGEST_SCRAP = 2
 _SHORTEST_SPELLED = 3
 _SHORTEST_WORD = 3
 # Shorter words are one letter away from too many ordinary ones.
-_SHORTEST_LEFT_OUT = 7
-_SHORTEST_BEGINNING_LEFT_OUT = 8
-_SHORTEST_EXCHANGED = 6
+_SHORTEST_LEFT_OUT = 6
+_SHORTEST_BEGINNING_LEFT_OUT = 7
+_SHORTEST_EXCHANGED = 5
+_SHORTEST_BEGINNING_EXCHANGED = 6
+_SHORTEST_DOUBLED = 6
 _LONGEST_MISSPELLED = 40
 _SHORTEST_DRAWN_ALIKE = 5
 _ALIKE = str.maketrans("il", "li")
@@ -43,16 +45,22 @@ _MORE_THAN_ONE = re.compile(r"(.)\1+")
 
 @dataclass(frozen=True)
 class Misspellings:
-    """Words by how they are written with an inner letter left out, two neighbours exchanged, or i for l or l for i."""
+    """Words by how they are misspelled.
+
+    An inner letter is left out, two neighbours are exchanged, or i stands for l or l for i. `undoubled`: words by their
+    letters without doubled ones, because the wrong letter is doubled (todller).
+    """
 
     exact: Mapping[str, str]
     beginnings: Mapping[str, str]
+    undoubled: Mapping[str, str]
 
     @classmethod
     def of(cls, words: WordSet) -> Misspellings:
         return cls(
-            _by_misspelling(words.exact, _SHORTEST_LEFT_OUT),
-            _by_misspelling(words.beginnings, _SHORTEST_BEGINNING_LEFT_OUT),
+            _by_misspelling(words.exact, _SHORTEST_LEFT_OUT, _SHORTEST_EXCHANGED),
+            _by_misspelling(words.beginnings, _SHORTEST_BEGINNING_LEFT_OUT, _SHORTEST_BEGINNING_EXCHANGED),
+            {_MORE_THAN_ONE.sub(r"\1", word): word for word in sorted(words.exact) if len(word) >= _SHORTEST_DOUBLED},
         )
 
     def meant(self, word: str) -> str | None:
@@ -61,7 +69,7 @@ class Misspellings:
             self.beginnings.get(word[:length])
             for length in range(_SHORTEST_DRAWN_ALIKE, min(len(word), _LONGEST_MISSPELLED) + 1)
         )
-        return self.exact.get(word) or next(filter(None, begins), None)
+        return self.exact.get(word) or next(filter(None, begins), None) or self.undoubled.get(_undoubled(word)[1])
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,7 @@ class Vocabulary:
     companions: tuple[str, ...]
     ordinary: frozenset[str]
     known: frozenset[str]
-    not_disguised: frozenset[str]
+    not_disguised: WordSet
 
     def meaning(self, word: str) -> list[str] | None:
         """The words that the policy looks for when it meets this one; None when it is not a word of the policy."""
@@ -95,6 +103,8 @@ class Vocabulary:
 def readings(text: str, vocabulary: Vocabulary) -> set[tuple[str, ...]]:
     """Every reading of a text, as folded words; words of scripts without spaces are one word as far as they go."""
     drawn = {text, _CAPITAL_I.sub(lambda found: "l" * len(found[0]), text)}
+    if not text.isascii():
+        drawn.add(" ".join(_in_latin(chunk, vocabulary) for chunk in text.split()))
     ways: tuple[Callable[[str, Vocabulary], list[str]], ...] = (_as_written, _with_i, _with_l, _without_signs)
     written = {
         tuple(_joined(word for chunk in chunks for word in way(chunk, vocabulary)))
@@ -102,6 +112,16 @@ def readings(text: str, vocabulary: Vocabulary) -> set[tuple[str, ...]]:
         for way in ways
     }
     return written | {tuple(_mended(words, vocabulary)) for words in written}
+
+
+def _in_latin(chunk: str, vocabulary: Vocabulary) -> str:
+    """The first spelling whose letters make a word of the policy, or of its lists; the chunk itself when none does."""
+    spellings = [*spellings_of(chunk)]
+    for words in (vocabulary.words, vocabulary.known):
+        for spelling in spellings:
+            if any(len(word) >= _SHORTEST_WORD and word in words for word in words_of(fold(spelling))):
+                return spelling
+    return chunk
 
 
 def _joined(words: Iterator[str]) -> Iterator[str]:
@@ -191,7 +211,8 @@ def _uncut(words: list[str], vocabulary: Vocabulary) -> Iterator[str]:
 
 def _is_cut(pieces: list[str], vocabulary: Vocabulary) -> bool:
     return (
-        "".join(pieces) in vocabulary.words
+        not "".join(pieces).isdigit()  # 14.88 is a price
+        and "".join(pieces) in vocabulary.words
         and len("".join(pieces)) >= _SHORTEST_WORD
         and (min(map(len, pieces)) <= _LONGEST_SCRAP or vocabulary.known.isdisjoint(pieces))
         and vocabulary.ordinary.isdisjoint(pieces)
@@ -221,11 +242,15 @@ def _undoubled(word: str) -> tuple[str, str]:
     return _MORE_THAN_TWO.sub(r"\1\1", word), _MORE_THAN_ONE.sub(r"\1", word)
 
 
-def _by_misspelling(words: Iterable[str], shortest: int) -> dict[str, str]:
+def _by_misspelling(words: Iterable[str], left_out: int, exchanged: int) -> dict[str, str]:
     return {
         misspelled: word
         for word in sorted(words)
-        for misspelled in (*_drawn_alike(word), *_exchanged(word), *(_left_out(word) if len(word) >= shortest else ()))
+        for misspelled in (
+            *_drawn_alike(word),
+            *(_exchanged(word) if len(word) >= exchanged else ()),
+            *(_left_out(word) if len(word) >= left_out else ()),
+        )
     }
 
 
@@ -237,10 +262,9 @@ def _drawn_alike(word: str) -> Iterator[str]:
 
 
 def _exchanged(word: str) -> Iterator[str]:
-    if len(word) >= _SHORTEST_EXCHANGED:
-        for at in range(1, len(word) - 1):
-            if word[at] != word[at + 1]:
-                yield word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+    for at in range(1, len(word) - 1):
+        if word[at] != word[at + 1]:
+            yield word[:at] + word[at + 1] + word[at] + word[at + 2 :]
 
 
 def _left_out(word: str) -> Iterator[str]:

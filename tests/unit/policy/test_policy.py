@@ -52,8 +52,8 @@ def test_the_corpora_are_large_and_name_every_category():
 MINORS = [
     "kids size chart", "a boy of 7 years old", "anak kecil di taman", "儿童雨衣", "niña con vestido de flores",
     "niño jugando con pelota", "ein Mädchen, 9 Jahre", "bata na naglalaro", "bé mặc áo len", "trẻ nhỏ chạy",
-    "หนูน้อยใส่ชุด", "小朋友 穿雨衣", "8岁 男孩", "toddlr in coat", "childen playing", "chlidren in uniform",
-    "chlld with kite",
+    "หนูน้อยใส่ชุด", "小朋友 穿雨衣", "8岁 男孩", "toddlr in coat", "todller with blocks", "childen playing",
+    "chlidren in uniform", "chlld with kite",
 ]  # fmt: skip
 
 
@@ -100,8 +100,15 @@ def test_a_capital_i_counts_as_the_l_that_it_looks_like():
     assert POLICY.category_of("WiFi router, iPhone case, MIDI dress") is None
 
 
-@pytest.mark.parametrize("prompt", ["masturbatoin", "a topess woman", "decapiated", "prostiute", "gangbnag"])
+@pytest.mark.parametrize(
+    "prompt", ["masturbatoin", "a topess woman", "decapiated", "prostiute", "gangbnag", "hitlr", "naizs"]
+)
 def test_a_letter_left_out_or_exchanged_with_its_neighbour_hides_no_long_word(prompt):
+    assert POLICY.category_of(prompt) is not None
+
+
+@pytest.mark.parametrize("prompt", ["nуdе", "nuditу", "nакеd", "рогn", "mиrdеr", "sех"])
+def test_a_letter_of_another_alphabet_counts_as_each_letter_that_it_stands_for(prompt):
     assert POLICY.category_of(prompt) is not None
 
 
