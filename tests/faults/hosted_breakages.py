@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from dataclasses import dataclass
+from typing import Any, LiteralString
 from uuid import UUID
 
-from posegen.backends.hosted import Accepted, Delivered, Order
+from posegen.backends.hosted import Accepted, AcceptedCall, Delivered, Failed, HostedBackend, Order, Refused, Waiting
+from posegen.backends.registry import Backends
 from posegen.database.connection import Connection
 from posegen.generations.calling import keeping
 from posegen.generations.calling import rows as calling
-from posegen.generations.calling.caller import HostedCaller
+from posegen.generations.calling.caller import HostedCaller, Wanted
 from posegen.generations.calling.rows import Call
+from posegen.images.validation import open_image
+from posegen.work.commit_points import CommitPoint, reached
 from tests.faults.breaking import Breakage, put_in_place_of
 
 
@@ -44,7 +49,62 @@ def _the_far_ends_id_is_a_decision() -> None:
     true_accept = put_in_place_of(calling, "accept", accept)
 
 
+@dataclass(frozen=True)
+class _WaitsInItsSubmit:
+    """A wire that returns the picture from its submit, as a provider's synchronous client does."""
+
+    wire: HostedBackend
+
+    def submit(self, order: Order) -> Accepted | Delivered | Refused | Failed:
+        accepted = self.wire.submit(order)
+        assert isinstance(accepted, Accepted), "a wire that accepts calls"
+        call = AcceptedCall(order.call, accepted.far_id, accepted.urls)
+        while isinstance(seen := self.wire.look(call), Waiting):
+            reached(CommitPoint.WHILE_WAITING)
+            time.sleep(0.05)
+        return seen
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.wire, name)
+
+
+def _the_id_is_stored_after_waiting() -> None:
+    def open_hosted(backends: Backends, name: str) -> _WaitsInItsSubmit:
+        return _WaitsInItsSubmit(true_open(backends, name))
+
+    true_open = put_in_place_of(Backends, "open_hosted", open_hosted)
+
+
+def _calls_are_planned_outside_the_fence() -> None:
+    """A worker finds no open call, is stopped before it inserts one, and its token is not compared then."""
+
+    def plan(caller: HostedCaller, wanted: Wanted) -> None:
+        reached(CommitPoint.AFTER_PLAN)
+        true_plan(caller, wanted)
+
+    true_plan = put_in_place_of(HostedCaller, "_plan", plan)
+    put_in_place_of(HostedCaller, "_fence", lambda *_: None)
+
+
+def _delivered_bytes_are_decoded_first() -> None:
+    def take(caller: HostedCaller, call: Call, seen: Any) -> None:
+        if isinstance(seen, Delivered):
+            open_image(seen.data)
+            reached(CommitPoint.AFTER_DELIVERY)
+        true_take(caller, call, seen)
+
+    true_take = put_in_place_of(HostedCaller, "_take", take)
+
+
+OUTSIDE_THE_FENCE = "planned outside the fence"
+_NO_INDEX: LiteralString = "drop index one_open_call_for_each_pose"
+
+
 OF_CALLS = {
+    "id stored after waiting": Breakage(patch=_the_id_is_stored_after_waiting),
+    OUTSIDE_THE_FENCE: Breakage(patch=_calls_are_planned_outside_the_fence),
+    f"{OUTSIDE_THE_FENCE}, no unique index": Breakage(schema=(_NO_INDEX,), patch=_calls_are_planned_outside_the_fence),
+    "delivered bytes not stored first": Breakage(patch=_delivered_bytes_are_decoded_first),
     "sent again after a timeout": Breakage(patch=_sent_again_after_a_timeout),
     "absence believed while the sender is only stopped": Breakage(patch=_absence_proves_that_a_stopped_sender_is_dead),
     "gate before flag": Breakage(patch=_the_gate_comes_before_the_flag),

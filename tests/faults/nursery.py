@@ -249,7 +249,9 @@ def _say(message: dict[str, Any]) -> None:
 
 def main() -> None:
     """Import what a worker needs, and start workers until our input ends."""
-    from tests.faults.worker import be_a_worker  # the other end has no use for all of it
+    # The other end has no use for all of it; workers would import the wires anew, each for itself.
+    from posegen.backends.wires import bfl, fal, huggingface, openai  # noqa: F401
+    from tests.faults.worker import be_a_worker
 
     _serve(be_a_worker)
 

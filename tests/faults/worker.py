@@ -93,6 +93,7 @@ class Orders:
         breakage: what is broken in it, see `breakages.py`.
         call_seconds: how long it waits for a picture.
         environment: variables of the hosted backends that it may call.
+        pause: seconds between two looks at the queue.
         ticks: file that a sensor adds a byte to after each pass.
     """
 
@@ -116,6 +117,7 @@ class Orders:
     ticks: str = ""
     threads: int = 2
     slots: int = 100
+    pause: float = PAUSE
     environment: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -159,7 +161,7 @@ def be_a_worker(orders_given: dict[str, Any]) -> None:
                 backend_rule=replace(BACKEND_RULE, call_seconds=orders.call_seconds),
                 quality_retries=0,
                 worker_home=WorkerHome(Path(orders.machine)) if orders.machine else None,
-            ), orders.name)  # fmt: skip
+            ), orders)  # fmt: skip
 
 
 def _sense(database: Database, orders: Orders) -> NoReturn:
@@ -186,7 +188,7 @@ def _sense(database: Database, orders: Orders) -> NoReturn:
             log.warning("tick skipped", reason=str(unreachable))
         with Path(orders.ticks).open("a") as ticks:
             ticks.write(".")
-        time.sleep(PAUSE)
+        time.sleep(orders.pause)
 
 
 def _clean(database: Database, orders: Orders) -> NoReturn:
@@ -197,26 +199,26 @@ def _clean(database: Database, orders: Orders) -> NoReturn:
         with database.transaction() as connection:
             ended = retention.generations_to_retire(connection, age=CLEANED_SOON.traces, limit=3)
             retention.retire_generations(connection, ended)
-        time.sleep(PAUSE)
+        time.sleep(orders.pause)
 
 
-def _run(studio: Studio, name: str) -> NoReturn:
+def _run(studio: Studio, orders: Orders) -> NoReturn:
     """Take one claim after the other. A run that fails is over; the next one is another."""
     number = 0
     while True:
         try:
             claimed = _next_claim(studio.database)
             if claimed is None:
-                time.sleep(PAUSE)
+                time.sleep(orders.pause)
                 continue
             number += 1
             work, claim = claimed
-            _RUNS[work](studio, claim, f"{name}-{number}")
+            _RUNS[work](studio, claim, f"{orders.name}-{number}")
         except ClaimSuperseded:
             continue
         except Exception as error:  # whatever ends a run must not end the next
             log.warning("run failed", error=f"{type(error).__name__}: {error}", exc_info=True)
-            time.sleep(PAUSE)
+            time.sleep(orders.pause)
 
 
 def _next_claim(database: Database) -> tuple[Work, Claim] | None:
