@@ -1,7 +1,8 @@
 """Calls of hosted backends, with workers killed and stopped at each step and responses lost: is any paid for twice?
 
 `./uvw run python -m benchmarks.calls` plays every scene of every wire, and the negative controls, and writes the tables
-to `benchmarks/calls.md`. `--scenes 50 --seed 7` plays some of them, drawn by the seed.
+to `benchmarks/calls.md`. `--scenes 50 --seed 7` plays some of them, drawn by the seed; `--minutes 30` begins no further
+scene after that time.
 """
 
 from __future__ import annotations
@@ -78,7 +79,9 @@ def main() -> None:
     where, began = machine(), time.monotonic()
     chosen = _chosen(options)
     with tempfile.TemporaryDirectory(prefix="posegen-calls-") as folder, new_ground(Path(folder)) as ground:
-        played = _all(chosen, lambda scene: _play(ground, scene), options.at_once)
+        ends = began + options.minutes * 60 if options.minutes else float("inf")
+        done = _all(chosen, lambda scene: _play(ground, scene) if time.monotonic() < ends else None, options.at_once)
+        played = [each for each in done if each is not None]
         guards = list(CONTROLS) if options.controls else []
         controls = _all(guards, lambda guard: _control(ground, guard), options.at_once)
     page = _page(where, options, played, controls, time.monotonic() - began)
@@ -134,7 +137,8 @@ def _page(
 ) -> str:
     wires = [name for name in WIRES if any(each.scene.wire == name for each in played)]
     every = sum(1 for name in WIRES for _ in scenes(name))
-    some = f" --scenes {options.scenes} --seed {options.seed}" if options.scenes else ""
+    given = {name: getattr(options, name) for name in ("scenes", "minutes", "seed")}
+    some = "".join(f" --{name} {value:g}" for name, value in given.items() if value is not None)
     head = f"| |{''.join(f' {name} |' for name in wires)}"
     rule = "|---|" + "---:|" * len(wires)
 
@@ -213,6 +217,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.calls", description="Calls under faults.")
     parser.add_argument("--wire", action="append", choices=list(WIRES), help="only this one; may be given again")
     parser.add_argument("--scenes", type=int, help="so many of them, drawn by the seed (default: all)")
+    parser.add_argument("--minutes", type=float, help="begin no further scene after this time")
     parser.add_argument("--seed", type=int, default=1, help="of the order (default: %(default)s)")
     parser.add_argument("--at-once", type=int, default=AT_ONCE, help="scenes at once (default: %(default)s)")
     parser.add_argument("--no-controls", dest="controls", action="store_false", help="leave the negative controls out")
