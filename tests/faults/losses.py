@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 
-from posegen.work.commit_points import CommitPoint
+from posegen.work.commit_points import OF_HOSTED_CALLS, CommitPoint
 from tests.concurrency import until
 from tests.faults.crew import BEYOND_THE_LEASE, FIRES_WITHIN, Crew, Member
 from tests.faults.scenarios import STORED, SUSPENDED
@@ -53,6 +53,21 @@ def kill_while_giving_back(crew: Crew) -> None:
     crew.replace(member)
 
 
+def kill_at_a_step_of_a_call(crew: Crew) -> None:
+    """It dies at a point of a call to a hosted backend."""
+    point = crew.random.choice(OF_HOSTED_CALLS)
+    _die_at(crew, crew.any_run(), f"{point}:{crew.random.randint(1, 3)}")
+
+
+def stop_at_a_step_of_a_call(crew: Crew) -> None:
+    """It stands still at a point of a call, and goes on when another has its work."""
+    member = crew.any_run()
+    crew.exchange(member, point=f"{crew.random.choice(OF_HOSTED_CALLS)}:{crew.random.randint(1, 3)}", stops=True)
+    _stand_still(crew, member)
+    crew.wait_a_moment()
+    crew.exchange(member)
+
+
 def stop_a_run(crew: Crew) -> None:
     """SIGSTOP past its lease, then SIGCONT: it believes that no time has passed."""
     _stop(crew, crew.busy_run())
@@ -62,10 +77,7 @@ def suspend_a_machine(crew: Crew) -> None:
     """It stands still between store and row, with its clock, and wakes when another has its work."""
     member = crew.any_run()
     crew.exchange(member, point=STORED, **SUSPENDED)
-    until(lambda: crew.ask() or member.worker.stopped, seconds=FIRES_WITHIN)
-    crew.note_loss(member, time.time())
-    time.sleep(crew.world.lease_seconds + BEYOND_THE_LEASE)
-    member.worker.resume()
+    _stand_still(crew, member)
     crew.wait_a_moment()
     crew.exchange(member)
 
@@ -106,6 +118,14 @@ def _die_at(crew: Crew, member: Member, point: str) -> None:
     until(lambda: crew.ask() or not member.worker.alive, seconds=FIRES_WITHIN)
     crew.note_loss(member, time.time())
     crew.replace(member)
+
+
+def _stand_still(crew: Crew, member: Member) -> None:
+    """Wait until a worker has stopped itself, and let it go on after its lease."""
+    until(lambda: crew.ask() or member.worker.stopped, seconds=FIRES_WITHIN)
+    crew.note_loss(member, time.time())
+    time.sleep(crew.world.lease_seconds + BEYOND_THE_LEASE)
+    member.worker.resume()
 
 
 def _stop(crew: Crew, member: Member) -> None:

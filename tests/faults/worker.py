@@ -31,6 +31,7 @@ from posegen.designs.work import DESIGNS, claim_designs, start_design
 from posegen.errors import ClaimSuperseded, DatabaseUnusable, PartlyDone
 from posegen.generations.asking import claims, intake
 from posegen.generations.asking.judging import Prices
+from posegen.generations.calling.settling import settle_calls
 from posegen.generations.making import outcomes, recovery, work
 from posegen.generations.making.exports import derive_exports
 from posegen.generations.making.outcomes import GENERATIONS
@@ -81,7 +82,7 @@ class Orders:
     """What a process is told.
 
     Attributes:
-        role: `run`, `sensor` or `cleaner`.
+        role: `run`, `sensor`, `cleaner` or `settler`.
         database: URL, through a proxy or not.
         store: folder of the local store. `bucket`: on an S3 server instead; `endpoint`: where that is, or a proxy.
         namespace: process whose mounts it sees, or 0.
@@ -149,7 +150,7 @@ def be_a_worker(orders_given: dict[str, Any]) -> None:
         elif orders.role == "cleaner":
             _clean(database, orders)
         else:
-            _run(Studio(
+            studio = Studio(
                 database=database,
                 store=_store(orders),
                 open_backend=lambda _: HostedBackend(orders.far_end, orders.call_seconds, checked.get),
@@ -161,7 +162,10 @@ def be_a_worker(orders_given: dict[str, Any]) -> None:
                 backend_rule=replace(BACKEND_RULE, call_seconds=orders.call_seconds),
                 quality_retries=0,
                 worker_home=WorkerHome(Path(orders.machine)) if orders.machine else None,
-            ), orders)  # fmt: skip
+            )
+            if orders.role == "settler":
+                _settle(studio, orders)
+            _run(studio, orders)
 
 
 def _sense(database: Database, orders: Orders) -> NoReturn:
@@ -199,6 +203,16 @@ def _clean(database: Database, orders: Orders) -> NoReturn:
         with database.transaction() as connection:
             ended = retention.generations_to_retire(connection, age=CLEANED_SOON.traces, limit=3)
             retention.retire_generations(connection, ended)
+        time.sleep(orders.pause)
+
+
+def _settle(studio: Studio, orders: Orders) -> NoReturn:
+    """Look at the calls that no worker holds, again and again."""
+    while True:
+        try:
+            settle_calls(studio)
+        except (psycopg.Error, DatabaseUnusable, PartlyDone) as unreachable:
+            log.warning("pass skipped", reason=str(unreachable))
         time.sleep(orders.pause)
 
 
