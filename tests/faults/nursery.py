@@ -248,10 +248,13 @@ def _say(message: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Import what a worker needs, and start workers until our input ends."""
-    # The other end has no use for all of it; workers would import the wires anew, each for itself.
+    """Import and read what a worker needs, and start workers until our input ends."""
+    # The other end has no use for all of it. Workers would import the wires, and compile the policy, each for itself.
     from posegen.backends.wires import bfl, fal, huggingface, openai  # noqa: F401
+    from posegen.policy.policy import read_policy
     from tests.faults.worker import be_a_worker
+
+    read_policy(None)
 
     _serve(be_a_worker)
 

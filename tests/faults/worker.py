@@ -171,6 +171,7 @@ def be_a_worker(orders_given: dict[str, Any]) -> None:
 def _sense(database: Database, orders: Orders) -> NoReturn:
     """Recover, judge and claim, again and again."""
     home = WorkerHome(Path(orders.machine)) if orders.machine else None
+    policy, backends = read_policy(None), Backends.of(Settings()).descriptions
     while True:
         try:
             recovery.recover(database, RULE, TimeLimits(), worker_home=home)
@@ -178,10 +179,10 @@ def _sense(database: Database, orders: Orders) -> NoReturn:
                 database,
                 default_backend="mannequin",
                 prices=Prices(pose=PRICE),
-                policy=read_policy(None),
+                policy=policy,
                 draw_seed=lambda: 0,
                 limit=100,
-                backends=Backends.of(Settings()).descriptions,
+                backends=backends,
             )
             claims.claim_next(database, most_running=orders.slots)
             for other in (DESIGNS, VARIANTS):
