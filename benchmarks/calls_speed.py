@@ -265,13 +265,14 @@ class _Watch:
     _stopped: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> _Watch:
-        self._thread = threading.Thread(target=self._look, daemon=True)
-        self._thread.start()
+        self._threads = ThreadPoolExecutor(1)
+        self._looking = self._threads.submit(self._look)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stopped.set()
-        self._thread.join()
+        self._threads.shutdown()
+        self._looking.result()  # raises what has ended it
 
     def _look(self) -> None:
         out = "select count(*) as number from backend_calls where state in ('sent', 'accepted')"
