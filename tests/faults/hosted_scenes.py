@@ -34,7 +34,7 @@ class SceneWire:
         queued: calls are accepted first, and delivered later; otherwise the submit returns the picture.
         proves_absence: the far end's list tells whether it has an order.
         deduplicates: an order that is sent twice under one id is made once.
-        billed: each picture is; otherwise a lost call is made again.
+        billed: each picture is; otherwise a lost call is made again, once.
         more: variables beside the far end's own; `{url}` is its address.
     """
 
@@ -149,10 +149,11 @@ def how_it_ends(scene: HostedScene) -> Ending:
     wire = WIRES[scene.wire]
     if scene.response == "flagged":
         return REFUSED
-    if not wire.billed:
-        return COMPLETED
     at = scene.point
     unrecorded = at in _UNRECORDED or (at == CommitPoint.BEFORE_STORE and not wire.queued)
+    if not wire.billed:
+        # Made again once: uncertain calls count against POSEGEN_PAID_RETRIES, which is 1.
+        return UNCERTAIN if unrecorded and scene.response in _NO_RESPONSE else COMPLETED
     if wire.deduplicates:
         # A worker that is only stopped may send as well: it is not known how a server takes both at once.
         return UNCERTAIN if unrecorded and scene.ending == "stop" else COMPLETED
