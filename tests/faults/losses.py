@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from contextlib import suppress
 
 from posegen.work.commit_points import OF_HOSTED_CALLS, CommitPoint
 from tests.concurrency import until
@@ -16,6 +17,9 @@ ON_THE_WAY = (
     *(CommitPoint.BEFORE_CAPTURE, CommitPoint.AFTER_CAPTURE, CommitPoint.BEFORE_COMMIT, CommitPoint.AFTER_COMMIT),
     *(CommitPoint.BEFORE_FINISH, CommitPoint.AFTER_FINISH),
 )
+
+
+SUSPENDS_WITHIN = 30.0
 
 
 def kill_a_run(crew: Crew) -> None:
@@ -76,10 +80,18 @@ def stop_a_run(crew: Crew) -> None:
 def suspend_a_machine(crew: Crew) -> None:
     """It stands still between store and row, with its clock, and wakes when another has its work."""
     member = crew.any_run()
-    crew.exchange(member, point=STORED, **SUSPENDED)
+    until(lambda: _is_suspended(crew, member), seconds=FIRES_WITHIN)
     _stand_still(crew, member)
     crew.wait_a_moment()
     crew.exchange(member)
+
+
+def _is_suspended(crew: Crew, member: Member) -> bool:
+    """Whether a new worker comes to that point. With its clock it waits for ever for a hosted backend's call."""
+    crew.exchange(member, point=STORED, **SUSPENDED)
+    with suppress(AssertionError):
+        until(lambda: crew.ask() or member.worker.stopped, seconds=SUSPENDS_WITHIN)
+    return member.worker.stopped
 
 
 def ask_a_run_to_stop(crew: Crew) -> None:
