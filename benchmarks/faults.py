@@ -1,7 +1,8 @@
 """Faults by the hundred, and what they cost: lost requests, double charges, stale commits, orphans, corrupt reads.
 
 `./uvw run python -m benchmarks.faults --faults 500 --seeds 10` writes the scorecard to `benchmarks/faults.md`. A seed
-replays its faults: `--first-seed 7 --seeds 1` with the same number of faults for each seed.
+replays its faults: `--first-seed 7 --seeds 1` with the same number of faults for each seed. `--minutes 60` ends each
+store's part after that time.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ _TITLES = {
     "orphans": "orphans after reconcile",
     "corrupt": "corrupt reads",
     "repeated calls": "backend calls for finished poses",
+    "paid twice": "pictures of hosted backends paid for twice",
     "broken invariants": "violations found by `posegen verify`",
 }
 
@@ -75,6 +77,8 @@ class Score:
             "orphans_removed",
             "unfinished",
             "stopped_calls",
+            "hosted_calls",
+            "uncertain",
         ):
             self.sums[name] = self.sums.get(name, 0) + getattr(evidence, name)
         if not evidence.clean:
@@ -124,7 +128,10 @@ def _play(store: str, options: argparse.Namespace) -> Score:
         s3 = ends.enter_context(running_s3(Path(folder) / "s3")) if store == "s3" else None
         ground = ends.enter_context(new_ground(Path(folder), s3))
         bar = progress.add_task(f"faults, {store} store", total=options.faults)
+        ends = time.monotonic() + 60 * options.minutes if options.minutes else float("inf")
         for chapter in _chapters(store, options):
+            if time.monotonic() >= ends:
+                break
             progress.update(bar, description=f"faults, {store} store, seed {chapter.seed}")
             try:
                 evidence = _play_chapter(ground, chapter, in_bucket=store == "s3")
@@ -137,7 +144,7 @@ def _play(store: str, options: argparse.Namespace) -> Score:
 
 def _play_chapter(ground: Ground, chapter: Chapter, *, in_bucket: bool) -> Evidence:
     if not chapter.platform:
-        return play_episode(ground, chapter.seed, chapter.kinds, in_bucket=in_bucket).evidence
+        return play_episode(ground, chapter.seed, chapter.kinds, in_bucket=in_bucket, hosted=True).evidence
     with platform_under_faults(ground.folder / chapter.seed, chapter.seed) as platform:
         harm(platform, chapter.kinds)
         return platform.settle()
@@ -149,7 +156,7 @@ def _chapters(store: str, options: argparse.Namespace) -> Iterator[Chapter]:
         seed = str(options.first_seed + index)
         faults = options.faults * (index + 1) // options.seeds - options.faults * index // options.seeds
         on_platform = round(faults * PLATFORM_SHARE) if store == "local" else 0
-        kinds = drawn_kinds(f"{store} {seed}", faults - on_platform, kinds_here(in_bucket=store == "s3"))
+        kinds = drawn_kinds(f"{store} {seed}", faults - on_platform, kinds_here(in_bucket=store == "s3", hosted=True))
         for number, begin in enumerate(range(0, len(kinds), FAULTS_IN_AN_EPISODE), start=1):
             yield Chapter(f"{store}-{seed}.{number}", kinds[begin : begin + FAULTS_IN_AN_EPISODE], platform=False)
         if on_platform:
@@ -160,6 +167,7 @@ def _chapters(store: str, options: argparse.Namespace) -> Iterator[Chapter]:
 
 def _card(where: str, options: argparse.Namespace, scores: Sequence[Score], seconds: float) -> str:
     command = f"python -m benchmarks.faults --faults {options.faults} --seeds {options.seeds}"
+    command += f" --minutes {options.minutes:g}" if options.minutes else ""
     seeds = f"{options.first_seed} to {options.first_seed + options.seeds - 1}"
     injected = sum(sum(score.injected.values()) for score in scores)
     lines = [
@@ -183,7 +191,14 @@ def _card(where: str, options: argparse.Namespace, scores: Sequence[Score], seco
             for status in ("completed", "partial", "failed", "cancelled")
         ),
         _row("poses made and paid for", [f"{score.sums.get('poses', 0)}" for score in scores]),
-        _row("calls to the backend", [f"{score.sums.get('calls', 0)}" for score in scores]),
+        _row(
+            "calls to hosted backends that were paid for", [f"{score.sums.get('hosted_calls', 0)}" for score in scores]
+        ),
+        _row(
+            "calls of which it is uncertain whether they were made; their poses are not charged",
+            [str(score.sums.get("uncertain", 0)) for score in scores],
+        ),
+        _row("calls to the drawing backend", [f"{score.sums.get('calls', 0)}" for score in scores]),
         _row(
             "of them for a finished pose, by a worker stopped between its check and its call",
             [str(score.sums.get("stopped_calls", 0)) for score in scores],
@@ -223,6 +238,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=10, help="how many seeds share them (default: %(default)s)")
     parser.add_argument("--first-seed", type=int, default=1, help="the first of them (default: %(default)s)")
     parser.add_argument("--store", choices=[*STORES, "both"], default="both", help="which (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, help="for each store, begin no further episode after this time")
     parser.add_argument("--no-write", dest="write", action="store_false", help="leave benchmarks/faults.md as it is")
     return parser.parse_args()
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,13 +41,13 @@ class Measured:
 
 
 @contextmanager
-def running_platform() -> Iterator[Measured]:
-    """`posegen up` with default settings and an empty database, gone afterwards."""
+def running_platform(variables: Mapping[str, str] | None = None) -> Iterator[Measured]:
+    """`posegen up` with default settings and an empty database, gone afterwards. `variables`: settings beside them."""
     with tempfile.TemporaryDirectory(prefix="posegen-benchmark-") as folder:
         home = Path(folder) / "home"
         # Bytecode is part of any real installation; without it every start would be timed with a compiler.
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        environment["POSEGEN_HOME"] = str(home)
+        environment |= {"POSEGEN_HOME": str(home), **(variables or {})}
         port = choose_port("127.0.0.1", 0)
         command = [sys.executable, "-m", "posegen.cli.main", "up", "--port", str(port)]
         log = Path(folder) / "up.log"
@@ -64,15 +64,22 @@ def running_platform() -> Iterator[Measured]:
 
 
 def ask(
-    connection: Connection, user: UUID, poses: Sequence[str], formats: Sequence[str], *, variations: int = 1
+    connection: Connection,
+    user: UUID,
+    poses: Sequence[str],
+    formats: Sequence[str],
+    *,
+    variations: int = 1,
+    backend: str | None = None,
+    seed: int = 7,
 ) -> UUID:
     """One request, by the INSERT that a backend would send."""
     row = connection.execute(
         """
-        insert into generation_requests (user_id, poses, formats, variations, seed) values (%s, %s, %s, %s, 7)
-        returning id
+        insert into generation_requests (user_id, poses, formats, variations, seed, backend)
+        values (%s, %s, %s, %s, %s, %s) returning id
         """,
-        [user, list(poses), list(formats), variations],
+        [user, list(poses), list(formats), variations, seed, backend],
     ).fetchone()
     assert row is not None
     return UUID(str(row["id"]))
@@ -103,7 +110,9 @@ def tree_of(pid: int) -> dict[int, str]:
         if entry.name.isdigit():
             try:
                 stat = (entry / "stat").read_text().rpartition(")")[2].split()
-                commands[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                commands[int(entry.name)] = (
+                    (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                )
             except OSError:
                 continue
             children.setdefault(int(stat[1]), []).append(int(entry.name))
@@ -146,6 +155,18 @@ def peak_memory(pids: Sequence[int]) -> int:
             continue
         sizes.append(int(found[1]) * 1024 if found else 0)
     return max(sizes)
+
+
+def memory_of(platform: Measured) -> int:
+    """Bytes that all its processes and PostgreSQL hold now; what several of them share counts once."""
+    held = 0
+    for pid in {**tree_of(platform.pid), **_postgres(platform)}:
+        try:
+            found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+        except OSError:
+            continue
+        held += int(found[1]) * 1024 if found else 0
+    return held
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -7,19 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Any, LiteralString
 from uuid import UUID
 
-from posegen.backends.hosted import Accepted, Delivered, Order
 from posegen.backends.protocol import Recipe
 from posegen.database.connection import Connection, Database
 from posegen.generations.asking import claims
-from posegen.generations.calling import keeping
-from posegen.generations.calling import rows as calling
-from posegen.generations.calling.rows import Call
-from posegen.generations.calling.sending import Sender
 from posegen.generations.making import checkpoint, recovery
 from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.making.poses import PosesMade
@@ -33,30 +26,14 @@ from posegen.variants import rows as variant_rows
 from posegen.variants.work import VARIANTS
 from posegen.work.keeper import LeaseKeeper
 from posegen.work.queue import Claim, Lease, Progress, Queue
-
-
-@dataclass(frozen=True)
-class Breakage:
-    """One guard that is taken away.
-
-    `schema`: statements for the test's database, which holds the guard a second time; `patch`: what a worker becomes.
-    """
-
-    schema: tuple[LiteralString, ...] = ()
-    patch: Callable[[], None] = field(default=lambda: None)
+from tests.faults.breaking import Breakage, put_in_place_of
+from tests.faults.hosted_breakages import OF_CALLS
 
 
 def break_it(name: str) -> None:
     """Break this process; an empty name leaves it whole."""
     if name:
         BREAKAGES[name].patch()
-
-
-def _put_in_place_of(owner: ModuleType | type, name: str, replacement: Any) -> Any:
-    """Answers what was there. A breakage whose guard has moved must not go unnoticed."""
-    original = vars(owner)[name]
-    setattr(owner, name, replacement)
-    return original
 
 
 # --- who may write ------------------------------------------------------------------------------------------------
@@ -82,9 +59,9 @@ def _guard_by(condition: LiteralString) -> None:
         change: LiteralString = "poses_completed = poses_completed + %s, poses_failed = poses_failed + %s"
         return guarded(connection, GENERATIONS.queue, lease, change, completed, failed)
 
-    _put_in_place_of(Queue, "renew", renew)
-    _put_in_place_of(Queue, "hold", hold)
-    _put_in_place_of(generations, "count_pose", count_pose)
+    put_in_place_of(Queue, "renew", renew)
+    put_in_place_of(Queue, "hold", hold)
+    put_in_place_of(generations, "count_pose", count_pose)
 
 
 def _no_token_in_the_guard() -> None:
@@ -94,7 +71,7 @@ def _no_token_in_the_guard() -> None:
         return bool(true_complete(connection, current, **made))
 
     _guard_by("and status = 'running'")
-    true_complete = _put_in_place_of(variant_rows, "complete", complete)
+    true_complete = put_in_place_of(variant_rows, "complete", complete)
 
 
 def _nothing_but_the_id_in_the_guard() -> None:
@@ -104,7 +81,7 @@ def _nothing_but_the_id_in_the_guard() -> None:
 
     _guard_by("")
     true_complete: Callable[..., bool]
-    true_complete = _put_in_place_of(poses, "complete", complete)
+    true_complete = put_in_place_of(poses, "complete", complete)
 
 
 def _leases_by_the_workers_clock() -> None:
@@ -119,7 +96,7 @@ def _leases_by_the_workers_clock() -> None:
         expire(connection, leases, lease_seconds)
         return held
 
-    true_renew = _put_in_place_of(Queue, "renew", renew)
+    true_renew = put_in_place_of(Queue, "renew", renew)
 
 
 # --- what belongs together ----------------------------------------------------------------------------------------
@@ -133,8 +110,8 @@ def _capture_outside_the_transaction() -> None:
         with database.transaction() as connection:
             true_capture(connection, lease.id, pose.id)
 
-    true_capture = _put_in_place_of(checkpoint.credits, "capture", lambda *_: None)
-    _put_in_place_of(checkpoint, "complete_pose", complete)
+    true_capture = put_in_place_of(checkpoint.credits, "capture", lambda *_: None)
+    put_in_place_of(checkpoint, "complete_pose", complete)
 
 
 def _row_before_its_object() -> None:
@@ -153,15 +130,15 @@ def _row_before_its_object() -> None:
         while later:
             later.pop()()
 
-    _put_in_place_of(Studio, "put_verified", put)
-    _put_in_place_of(checkpoint, "complete_pose", complete)
+    put_in_place_of(Studio, "put_verified", put)
+    put_in_place_of(checkpoint, "complete_pose", complete)
 
 
 def _no_verify_after_upload() -> None:
     def put(studio: Studio, key_for: Callable[[str], str], data: bytes, content_type: str) -> ObjectInfo:
         return studio.store.put(key_for(fingerprint(data).sha256), data, content_type=content_type)
 
-    _put_in_place_of(Studio, "put_verified", put)
+    put_in_place_of(Studio, "put_verified", put)
 
 
 # --- who comes next -----------------------------------------------------------------------------------------------
@@ -183,7 +160,7 @@ def _sweeper_ignores_terminal_states() -> None:
             )
         return true_recover(database, *rest, **named)
 
-    true_recover = _put_in_place_of(recovery, "recover", recover)
+    true_recover = put_in_place_of(recovery, "recover", recover)
 
 
 def _cursor_instead_of_claim() -> None:
@@ -202,7 +179,7 @@ def _cursor_instead_of_claim() -> None:
             claimed = [claims.claim_one(connection, row["id"]) for row in newer]
         return [each for each in claimed if each is not None]
 
-    _put_in_place_of(claims, "claim_next", claim)
+    put_in_place_of(claims, "claim_next", claim)
 
 
 def _finished_poses_are_made_again() -> None:
@@ -219,55 +196,19 @@ def _finished_poses_are_made_again() -> None:
         made: PosesMade = true_make(studio, lease, keeper)
         return made
 
-    true_make = _put_in_place_of(worker, "make_poses", make)
+    true_make = put_in_place_of(worker, "make_poses", make)
 
 
 def _any_picture_will_do() -> None:
     from tests.faults import far_end  # only this breakage has to do with it
 
-    _put_in_place_of(far_end, "belongs_to", lambda *_: True)
-
-
-# --- what is paid for ---------------------------------------------------------------------------------------------
-
-
-def _sent_again_after_a_timeout() -> None:
-    def search(sender: Sender, call: Call, order: Order) -> None:
-        sender.send(call, order, again_after=call.token)
-
-    _put_in_place_of(Sender, "search", search)
-
-
-def _absence_proves_that_a_stopped_sender_is_dead() -> None:
-    _put_in_place_of(Sender, "_sender_is_dead", lambda *_: True)
-
-
-def _the_gate_comes_before_the_flag() -> None:
-    def facts(delivered: Delivered) -> dict[str, Any]:
-        return {**true_facts(delivered), "flagged": False}
-
-    true_facts = _put_in_place_of(keeping, "_facts", facts)
-
-
-def _the_far_ends_id_is_a_decision() -> None:
-    def accept(connection: Connection, call_id: UUID, accepted: Accepted) -> bool:
-        row = connection.execute(
-            "select g.token = c.token as held from backend_calls c join generations g on g.id = c.generation_id "
-            "where c.id = %s",
-            [call_id],
-        ).fetchone()
-        return bool(row and row["held"]) and bool(true_accept(connection, call_id, accepted))
-
-    true_accept = _put_in_place_of(calling, "accept", accept)
+    put_in_place_of(far_end, "belongs_to", lambda *_: True)
 
 
 NOBODY_RECONCILES = "nobody reconciles"
 
 BREAKAGES = {
-    "sent again after a timeout": Breakage(patch=_sent_again_after_a_timeout),
-    "absence believed while the sender is only stopped": Breakage(patch=_absence_proves_that_a_stopped_sender_is_dead),
-    "gate before flag": Breakage(patch=_the_gate_comes_before_the_flag),
-    "id behind the fence": Breakage(patch=_the_far_ends_id_is_a_decision),
+    **OF_CALLS,
     "no token in the guard": Breakage(patch=_no_token_in_the_guard),
     "nothing but the id in the guard": Breakage(
         schema=(

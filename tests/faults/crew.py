@@ -29,6 +29,7 @@ FIRES_WITHIN = 300.0
 # How much longer than its lease somebody is out of reach.
 BEYOND_THE_LEASE = 0.4
 OUTAGE_SECONDS = 0.7
+SETTLED_EVERY = 0.5
 
 
 @dataclass
@@ -57,13 +58,16 @@ class Crew:
         for place in (SENSOR, *(f"run{number}" for number in range(1, self.runs + 1))):
             proxy = self.world.proxy()
             self.members[place] = Member(place, self._start(place, 1, proxy, {}), proxy)
+        if self.world.hosted:
+            self.world.settler(pause=SETTLED_EVERY)
         self.ask()
 
     def ask(self) -> None:
         """Let there always be something to do."""
         open_ = "select count(*) from generations where finished_at is null"
         for _ in range(OPEN_AT_LEAST - self.world.value(open_)):
-            self.world.submit(poses=self.random.randint(1, MOST_POSES))
+            backend = self.random.choice(["mannequin", *self.world.hosted])
+            self.world.submit(poses=self.random.randint(1, MOST_POSES), backend=backend)
         if self._asks_beside > 0 and self.random.random() < ASKS_BESIDE:
             self._asks_beside -= 1
             self.world.ask_for_design()

@@ -6,7 +6,7 @@ Nothing here asks the code that made the promise: the statements, the counting a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, LiteralString
@@ -23,6 +23,7 @@ from posegen.upkeep.reconciling import reconcile
 from tests.backends import painted
 from tests.faults.far_end import Call
 from tests.faults.promises import CHARGES, COMPLETED, LOST, LOST_BESIDE, RECOVERED, STALE
+from tests.wires.ledger import Ledger
 
 CATEGORIES = (
     "lost",
@@ -31,6 +32,7 @@ CATEGORIES = (
     "orphans",
     "corrupt",
     "repeated calls",
+    "paid twice",
     "broken invariants",
 )
 
@@ -43,7 +45,8 @@ class Evidence:
     """What was found. `broken`: sentences by category; the rest is counted for the scorecard.
 
     `recoveries`: how each loss could be noticed, and the seconds until somebody went on; `unfinished`: what killed
-    writers left in the store; `stopped_calls`: for finished poses, by workers who were stopped on their way to them.
+    writers left in the store; `stopped_calls`: for finished poses, by workers who were stopped on their way to them;
+    `hosted_calls`: that hosted backends have taken and bill, and `uncertain` ones among the rows of calls.
     """
 
     broken: dict[str, list[str]]
@@ -58,6 +61,8 @@ class Evidence:
     statuses: dict[str, int]
     stopped_calls: int
     recoveries: list[tuple[str, float]]
+    hosted_calls: int = 0
+    uncertain: int = 0
 
     @property
     def clean(self) -> bool:
@@ -85,7 +90,8 @@ class Loss:
 class Scene:
     """Where to look. `accepted`, `designs`, `image_requests`: what was promised; `calls`: what the far end has seen.
 
-    `verify`: what `posegen verify` says, one sentence for each violation; `reconcile`: whether that is done first.
+    `verify`: what `posegen verify` says, one sentence for each violation; `reconcile`: whether that is done first;
+    `ledgers`: of the hosted backends' far ends.
     """
 
     database: Database
@@ -97,6 +103,7 @@ class Scene:
     losses: list[Loss] = field(default_factory=list)
     verify: Callable[[], list[str]] = lambda: []
     reconcile: bool = True
+    ledgers: Sequence[Ledger] = ()
 
 
 def look(scene: Scene) -> Evidence:
@@ -118,6 +125,9 @@ def look(scene: Scene) -> Evidence:
         "orphans": [*(f"{key} belongs to no row" for key in _orphans(scene)), *reconciled.again],
         "corrupt": _corrupt(scene.store, objects, completed),
         "repeated calls": [what for what, excused in repeated if not excused],
+        "paid twice": [
+            f"{count} times: {picture}" for ledger in scene.ledgers for picture, count in ledger.paid_twice().items()
+        ],
         "broken invariants": scene.verify(),
     }
     return Evidence(
@@ -133,6 +143,8 @@ def look(scene: Scene) -> Evidence:
         statuses={row["status"]: row["number"] for row in statuses},
         stopped_calls=sum(excused for _, excused in repeated),
         recoveries=[(loss.how, _recovery(scene.database, loss)) for loss in scene.losses],
+        hosted_calls=sum(sum(ledger.paid().values()) for ledger in scene.ledgers),
+        uncertain=len(_rows(scene.database, "select from backend_calls where state = 'uncertain'")),
     )
 
 

@@ -26,6 +26,7 @@ from tests.faults.worker import bucket_place
 from tests.faults.world import CALL_SECONDS, LEASE_SECONDS, PATIENCE, Ground, World
 from tests.s3_server import HOST, S3Server
 from tests.servers import fresh_database, running_postgres
+from tests.wires.far_end import FarEnd as HostedFarEnd
 
 
 @contextmanager
@@ -53,12 +54,14 @@ def new_world(
     in_bucket: bool = False,
     backend: str | None = None,
     environment: Mapping[str, str] | None = None,
+    hosted: Mapping[str, HostedFarEnd] | None = None,
 ) -> Iterator[World]:
     """A world of its own, whole or broken.
 
     `call_seconds`: how long its workers wait for a picture; `patience`: how long its requests may take to end;
     `disk_megabytes`: its store lies on a small disk of its own; `in_bucket`: it is a bucket behind an S3 API instead.
-    `backend`: the hosted one that is asked for; `environment`: where its far end is.
+    `backend`: the hosted one that is asked for; `environment`: where its far end is. `hosted`: far ends of hosted
+    backends by their names, whose variables its workers get, too.
     """
     folder = ground.folder / name.replace(" ", "-").replace("'", "")
     folder.mkdir()
@@ -90,7 +93,11 @@ def new_world(
             breakage=breakage,
             disk=disk,
             backend=backend,
-            environment=dict(environment or {}),
+            environment={
+                **(environment or {}),
+                **{name: each for far_end in (hosted or {}).values() for name, each in far_end.environment().items()},
+            },
+            hosted=hosted or {},
             bucket=bucket or "",
             storage=storage,
         )

@@ -20,6 +20,7 @@ class Needs(Enum):
     NOTHING = "nothing"
     DISK = "a store on a disk of its own"
     BUCKET = "a store in a bucket"
+    FAR_END = "a hosted backend"
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,19 @@ KINDS: dict[str, Kind] = {
     "backend: image of the wrong size": Kind(outages.the_service_answers("wrong size")),
     "backend: image of another request": Kind(outages.the_service_answers("another picture")),
     "backend: connection cut": Kind(outages.the_service_answers("reset")),
+    **{
+        f"call: {what}": Kind(outages.the_far_end_answers(kind), Needs.FAR_END)
+        for kind, what in (
+            ("lost", "response lost"),
+            ("slow", "response slow"),
+            ("cut", "response cut"),
+            ("reset", "connection reset"),
+            ("502", "502"),
+            ("429", "429"),
+        )
+    },
+    "call: kill at a step": Kind(losses.kill_at_a_step_of_a_call, Needs.FAR_END),
+    "call: SIGSTOP at a step past the lease": Kind(losses.stop_at_a_step_of_a_call, Needs.FAR_END),
     "customer cancels at work": Kind(outages.cancel_at_work),
     "submission sent twice": Kind(outages.submit_twice),
 }

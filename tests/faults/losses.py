@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from contextlib import suppress
 
-from posegen.work.commit_points import CommitPoint
+from posegen.work.commit_points import OF_HOSTED_CALLS, CommitPoint
 from tests.concurrency import until
 from tests.faults.crew import BEYOND_THE_LEASE, FIRES_WITHIN, Crew, Member
 from tests.faults.scenarios import STORED, SUSPENDED
@@ -16,6 +17,9 @@ ON_THE_WAY = (
     *(CommitPoint.BEFORE_CAPTURE, CommitPoint.AFTER_CAPTURE, CommitPoint.BEFORE_COMMIT, CommitPoint.AFTER_COMMIT),
     *(CommitPoint.BEFORE_FINISH, CommitPoint.AFTER_FINISH),
 )
+
+
+SUSPENDS_WITHIN = 30.0
 
 
 def kill_a_run(crew: Crew) -> None:
@@ -53,6 +57,21 @@ def kill_while_giving_back(crew: Crew) -> None:
     crew.replace(member)
 
 
+def kill_at_a_step_of_a_call(crew: Crew) -> None:
+    """It dies at a point of a call to a hosted backend."""
+    point = crew.random.choice(OF_HOSTED_CALLS)
+    _die_at(crew, crew.any_run(), f"{point}:{crew.random.randint(1, 3)}")
+
+
+def stop_at_a_step_of_a_call(crew: Crew) -> None:
+    """It stands still at a point of a call, and goes on when another has its work."""
+    member = crew.any_run()
+    crew.exchange(member, point=f"{crew.random.choice(OF_HOSTED_CALLS)}:{crew.random.randint(1, 3)}", stops=True)
+    _stand_still(crew, member)
+    crew.wait_a_moment()
+    crew.exchange(member)
+
+
 def stop_a_run(crew: Crew) -> None:
     """SIGSTOP past its lease, then SIGCONT: it believes that no time has passed."""
     _stop(crew, crew.busy_run())
@@ -61,13 +80,18 @@ def stop_a_run(crew: Crew) -> None:
 def suspend_a_machine(crew: Crew) -> None:
     """It stands still between store and row, with its clock, and wakes when another has its work."""
     member = crew.any_run()
-    crew.exchange(member, point=STORED, **SUSPENDED)
-    until(lambda: crew.ask() or member.worker.stopped, seconds=FIRES_WITHIN)
-    crew.note_loss(member, time.time())
-    time.sleep(crew.world.lease_seconds + BEYOND_THE_LEASE)
-    member.worker.resume()
+    until(lambda: _is_suspended(crew, member), seconds=FIRES_WITHIN)
+    _stand_still(crew, member)
     crew.wait_a_moment()
     crew.exchange(member)
+
+
+def _is_suspended(crew: Crew, member: Member) -> bool:
+    """Whether a new worker comes to that point. With its clock it waits for ever for a hosted backend's call."""
+    crew.exchange(member, point=STORED, **SUSPENDED)
+    with suppress(AssertionError):
+        until(lambda: crew.ask() or member.worker.stopped, seconds=SUSPENDS_WITHIN)
+    return member.worker.stopped
 
 
 def ask_a_run_to_stop(crew: Crew) -> None:
@@ -106,6 +130,14 @@ def _die_at(crew: Crew, member: Member, point: str) -> None:
     until(lambda: crew.ask() or not member.worker.alive, seconds=FIRES_WITHIN)
     crew.note_loss(member, time.time())
     crew.replace(member)
+
+
+def _stand_still(crew: Crew, member: Member) -> None:
+    """Wait until a worker has stopped itself, and let it go on after its lease."""
+    until(lambda: crew.ask() or member.worker.stopped, seconds=FIRES_WITHIN)
+    crew.note_loss(member, time.time())
+    time.sleep(crew.world.lease_seconds + BEYOND_THE_LEASE)
+    member.worker.resume()
 
 
 def _stop(crew: Crew, member: Member) -> None:

@@ -248,8 +248,10 @@ def _say(message: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Import what a worker needs, and start workers until our input ends."""
-    from tests.faults.worker import be_a_worker, read_what_workers_share  # the other end has no use for all of it
+    """Import and read what a worker needs, and start workers until our input ends."""
+    # The other end has no use for all of it. Each worker would import the wires for itself.
+    from posegen.backends.wires import bfl, fal, huggingface, openai  # noqa: F401
+    from tests.faults.worker import be_a_worker, read_what_workers_share
 
     read_what_workers_share()
     _serve(be_a_worker)

@@ -148,6 +148,20 @@ def the_service_answers(answer: str) -> Callable[[Crew], None]:
     return inject
 
 
+def the_far_end_answers(kind: str) -> Callable[[Crew], None]:
+    """Some submits to a hosted backend meet a fault, by its name in `tests.wires.faults`."""
+
+    def inject(crew: Crew) -> None:
+        far_end = crew.random.choice(list(crew.world.hosted.values()))
+        far_end.faults.add(kind, times=crew.random.randint(1, 3))
+        until(lambda: crew.ask() or far_end.faults.to_json()[0]["happened"], seconds=FIRES_WITHIN)
+        time.sleep(OUTAGE_SECONDS)
+        far_end.faults.clear()
+
+    inject.__doc__ = f"A submit meets: {kind}."
+    return inject
+
+
 # --- customers ------------------------------------------------------------------------------------------------------
 
 

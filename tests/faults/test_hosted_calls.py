@@ -1,4 +1,7 @@
-"""No picture is paid for twice: a worker is killed or stopped at each step of a call, and responses get lost."""
+"""No picture is paid for twice: a worker is killed or stopped at each step of a call, and responses get lost.
+
+Every scene of every wire is played by `python -m benchmarks.calls`; these are the ones that differ most.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +10,42 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from posegen.work.commit_points import CommitPoint
-from tests.faults.hosted_scenes import HostedScene, Outcome, play, scenes
+from posegen.work.commit_points import OF_HOSTED_CALLS, CommitPoint
+from tests.faults.hosted_breakages import OUTSIDE_THE_FENCE
+from tests.faults.hosted_controls import CONTROLS, FORGOTTEN, NEVER, OVERTAKEN
+from tests.faults.hosted_plays import Outcome, kept, play
+from tests.faults.hosted_scenes import INSIDE, HostedScene
 from tests.faults.world import Ground
 
 AT_ONCE = 6
-# Where a worker that is only stopped is another matter than one that was killed.
-STOPPED = (CommitPoint.AFTER_MARK, CommitPoint.AFTER_SUBMIT, CommitPoint.WHILE_WAITING)
 SCENES = [
-    *(scene for scene in scenes("fal") if scene.ending != "stop" or scene.step in STOPPED),
-    HostedScene("fal", "flagged"),
-    # The sender goes on while its successor still looks for the call: it alone knows the far end's id.
-    HostedScene("fal", "after submit", "stop", forgets=True),
+    *(HostedScene("fal", point=point, ending="kill") for point in OF_HOSTED_CALLS),
+    HostedScene("fal", point=INSIDE, ending="kill"),
+    *(HostedScene("fal", response) for response in ("lost", "slow", "cut", "reset", "502", "flagged")),
+    # A worker that is only stopped is another matter than one that was killed.
+    *(HostedScene("fal", point=point, ending="stop") for point in (CommitPoint.AFTER_MARK, CommitPoint.WHILE_WAITING)),
+    FORGOTTEN,
+    OVERTAKEN,
+    # A far end that cannot tell what has become of a submit.
+    HostedScene("bfl", "lost"),
+    HostedScene("bfl", point=CommitPoint.AFTER_MARK, ending="kill"),
+    HostedScene("bfl", point=CommitPoint.AFTER_SUBMIT, ending="stop"),
+    HostedScene("bfl", point=CommitPoint.WHILE_WAITING, ending="kill"),
+    HostedScene("huggingface", "cut"),
+    HostedScene("huggingface", point=CommitPoint.AFTER_ACCEPT, ending="kill"),
+    # One whose calls cost nothing: another one is made.
+    HostedScene("huggingface-endpoint", "lost"),
+    HostedScene("huggingface-endpoint", point=INSIDE, ending="kill"),
+    # One whose submit returns the picture.
+    HostedScene("openai", "502"),
+    HostedScene("openai", point=INSIDE, ending="stop"),
+    HostedScene("openai", point=CommitPoint.BEFORE_STORE, ending="kill"),
+    HostedScene("openai", point=CommitPoint.AFTER_DELIVERY, ending="kill"),
+    # One that makes an order once, however often it is sent.
+    HostedScene("openai with idempotency", "lost"),
+    HostedScene("openai with idempotency", point=INSIDE, ending="kill"),
+    HostedScene("openai with idempotency", point=CommitPoint.AFTER_SUBMIT, ending="stop"),
 ]
-# A sender that is only stopped may still send: whether it has cannot be told, and no other call is made.
-MAY_STILL_SEND = {HostedScene("fal", "after mark", "stop")}
-
-
-# Each guard that is taken away, and the scene that shows it.
-CONTROLS = {
-    "sent again after a timeout": HostedScene("fal", "lost"),
-    "absence believed while the sender is only stopped": HostedScene("fal", "after mark", "stop"),
-    "gate before flag": HostedScene("fal", "flagged"),
-    "id behind the fence": HostedScene("fal", "after submit", "stop", forgets=True),
-}
 
 
 @pytest.fixture(scope="module")
@@ -45,25 +60,16 @@ def test_no_picture_is_paid_for_twice(played, scene):
     outcome = played[scene].result()
 
     assert kept(scene, outcome), outcome
-    assert outcome.evidence.clean, outcome.evidence
-
-
-def kept(scene: HostedScene, outcome: Outcome) -> bool:
-    """Whether nothing was paid for twice, and the generation has ended as it must."""
-    if outcome.paid_twice or outcome.paid > 1:
-        return False
-    if scene in MAY_STILL_SEND:
-        return (outcome.status, outcome.states, outcome.codes) == ("failed", ["uncertain"], ["backend_uncertain"])
-    if scene.step == "flagged":
-        return (outcome.status, outcome.states, outcome.codes) == ("failed", ["refused"], ["inappropriate_prompt"])
-    return (outcome.status, outcome.states) == ("completed", ["used"])
 
 
 @pytest.fixture(scope="module")
 def broken(ground: Ground) -> Iterator[dict[str, Future[Outcome]]]:
     """The same scenes with one guard less."""
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="control") as threads:
-        yield {name: threads.submit(play, ground, scene, breakage=name) for name, scene in CONTROLS.items()}
+        yield {
+            name: threads.submit(play, ground, scene, breakage=name, patience=NEVER)
+            for name, scene in [*CONTROLS.items(), (OUTSIDE_THE_FENCE, OVERTAKEN)]
+        }
 
 
 @pytest.mark.parametrize("guard", CONTROLS)
@@ -71,3 +77,9 @@ def test_without_the_guard_it_is_caught(broken, guard):
     outcome = broken[guard].result()
 
     assert not kept(CONTROLS[guard], outcome), f"nothing would have shown it: {guard}\n{outcome}"
+
+
+def test_the_index_holds_where_the_fence_does_not(broken):
+    outcome = broken[OUTSIDE_THE_FENCE].result()
+
+    assert kept(OVERTAKEN, outcome), outcome

@@ -33,6 +33,7 @@ from posegen.errors import ClaimSuperseded, DatabaseUnusable, PartlyDone
 from posegen.fetching.connections import trusted_tls
 from posegen.generations.asking import claims, intake
 from posegen.generations.asking.judging import Prices
+from posegen.generations.calling.settling import settle_calls
 from posegen.generations.making import outcomes, recovery, work
 from posegen.generations.making.exports import derive_exports
 from posegen.generations.making.outcomes import GENERATIONS
@@ -83,7 +84,7 @@ class Orders:
     """What a process is told.
 
     Attributes:
-        role: `run`, `sensor` or `cleaner`.
+        role: `run`, `sensor`, `cleaner` or `settler`.
         database: URL, through a proxy or not.
         store: folder of the local store. `bucket`: on an S3 server instead; `endpoint`: where that is, or a proxy.
         namespace: process whose mounts it sees, or 0.
@@ -95,6 +96,7 @@ class Orders:
         breakage: what is broken in it, see `breakages.py`.
         call_seconds: how long it waits for a picture.
         environment: variables of the hosted backends that it may call.
+        pause: seconds between two looks at the queue.
         ticks: file that a sensor adds a byte to after each pass.
     """
 
@@ -118,6 +120,7 @@ class Orders:
     ticks: str = ""
     threads: int = 2
     slots: int = 100
+    pause: float = PAUSE
     environment: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -156,7 +159,7 @@ def be_a_worker(orders_given: dict[str, Any]) -> None:
         elif orders.role == "cleaner":
             _clean(database, orders)
         else:
-            _run(Studio(
+            studio = Studio(
                 database=database,
                 store=_store(orders),
                 open_backend=lambda _: HostedBackend(orders.far_end, orders.call_seconds, checked.get),
@@ -168,12 +171,16 @@ def be_a_worker(orders_given: dict[str, Any]) -> None:
                 backend_rule=replace(BACKEND_RULE, call_seconds=orders.call_seconds),
                 quality_retries=0,
                 worker_home=WorkerHome(Path(orders.machine)) if orders.machine else None,
-            ), orders.name)  # fmt: skip
+            )
+            if orders.role == "settler":
+                _settle(studio, orders)
+            _run(studio, orders)
 
 
 def _sense(database: Database, orders: Orders, backends: Backends) -> NoReturn:
     """Recover, judge and claim, again and again."""
     home = WorkerHome(Path(orders.machine)) if orders.machine else None
+    policy, known = read_policy(None), backends.descriptions
     while True:
         try:
             recovery.recover(database, RULE, TimeLimits(), worker_home=home)
@@ -181,10 +188,10 @@ def _sense(database: Database, orders: Orders, backends: Backends) -> NoReturn:
                 database,
                 default_backend="mannequin",
                 prices=Prices(pose=PRICE),
-                policy=read_policy(None),
+                policy=policy,
                 draw_seed=lambda: 0,
                 limit=100,
-                backends=backends.descriptions,
+                backends=known,
             )
             claims.claim_next(database, most_running=orders.slots)
             for other in (DESIGNS, VARIANTS):
@@ -195,7 +202,7 @@ def _sense(database: Database, orders: Orders, backends: Backends) -> NoReturn:
             log.warning("tick skipped", reason=str(unreachable))
         with Path(orders.ticks).open("a") as ticks:
             ticks.write(".")
-        time.sleep(PAUSE)
+        time.sleep(orders.pause)
 
 
 def _clean(database: Database, orders: Orders) -> NoReturn:
@@ -206,26 +213,36 @@ def _clean(database: Database, orders: Orders) -> NoReturn:
         with database.transaction() as connection:
             ended = retention.generations_to_retire(connection, age=CLEANED_SOON.traces, limit=3)
             retention.retire_generations(connection, ended)
-        time.sleep(PAUSE)
+        time.sleep(orders.pause)
 
 
-def _run(studio: Studio, name: str) -> NoReturn:
+def _settle(studio: Studio, orders: Orders) -> NoReturn:
+    """Look at the calls that no worker holds, again and again."""
+    while True:
+        try:
+            settle_calls(studio)
+        except (psycopg.Error, DatabaseUnusable, PartlyDone) as unreachable:
+            log.warning("pass skipped", reason=str(unreachable))
+        time.sleep(orders.pause)
+
+
+def _run(studio: Studio, orders: Orders) -> NoReturn:
     """Take one claim after the other. A run that fails is over; the next one is another."""
     number = 0
     while True:
         try:
             claimed = _next_claim(studio.database)
             if claimed is None:
-                time.sleep(PAUSE)
+                time.sleep(orders.pause)
                 continue
             number += 1
             work, claim = claimed
-            _RUNS[work](studio, claim, f"{name}-{number}")
+            _RUNS[work](studio, claim, f"{orders.name}-{number}")
         except ClaimSuperseded:
             continue
         except Exception as error:  # whatever ends a run must not end the next
             log.warning("run failed", error=f"{type(error).__name__}: {error}", exc_info=True)
-            time.sleep(PAUSE)
+            time.sleep(orders.pause)
 
 
 def _next_claim(database: Database) -> tuple[Work, Claim] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -31,6 +31,7 @@ from tests.faults.nursery import Nursery, Worker
 from tests.faults.worker import RULE, Orders
 from tests.s3_server import S3Server
 from tests.tcp_fault_proxy import TcpFaultProxy
+from tests.wires.far_end import FarEnd as HostedFarEnd
 
 LEASE_SECONDS = 2.0
 CALL_SECONDS = 60.0
@@ -82,6 +83,7 @@ class World:
     disk: PrivateDisk | None
     backend: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    hosted: Mapping[str, HostedFarEnd] = field(default_factory=dict)
     bucket: str = ""
     storage: HttpFaultProxy | None = None
     accepted: list[UUID] = field(default_factory=list)
@@ -93,23 +95,33 @@ class World:
 
     # --- asking -----------------------------------------------------------------------------------------------
 
-    def submit(self, *, poses: int = 2, formats: Sequence[str] = SQUARE) -> UUID:
-        """A request that was accepted: the database has said so. A customer whose request was not sends another."""
+    def submit(self, *, poses: int = 2, formats: Sequence[str] = SQUARE, backend: str | None = None) -> UUID:
+        """A request that was accepted: the database has said so. A customer whose request was not sends another.
+
+        `backend`: a hosted one; left out, the world's own.
+        """
 
         def accepted() -> UUID:
             with self.database.transaction() as connection:
-                return self.insert(connection, poses=poses, formats=formats)
+                return self.insert(connection, poses=poses, formats=formats, backend=backend)
 
         return self.promised(_when_the_server_is_there(accepted))
 
-    def insert(self, connection: Any, *, poses: int = 2, formats: Sequence[str] = SQUARE) -> UUID:
+    def insert(
+        self,
+        connection: Any,
+        *,
+        poses: int = 2,
+        formats: Sequence[str] = SQUARE,
+        backend: str | None = None,
+    ) -> UUID:
         """A request that is accepted as soon as this transaction is committed."""
         row = connection.execute(
             """
             insert into generation_requests (user_id, poses, variations, formats, seed, backend)
             values (%s, %s, %s, %s, %s, %s) returning id
             """,
-            [self.user, [LIBRARY_POSE], poses, list(formats), self.next_seed(), self.backend],
+            [self.user, [LIBRARY_POSE], poses, list(formats), self.next_seed(), backend or self.backend],
         ).fetchone()
         return UUID(str(row["id"] if isinstance(row, dict) else row[0]))
 
@@ -164,6 +176,10 @@ class World:
     def cleaner(self, name: str, **orders: Any) -> Worker:
         """A process that deletes the images of what has ended, and retires it."""
         return self._start(name, "cleaner", orders)
+
+    def settler(self, name: str = "settler", **orders: Any) -> Worker:
+        """A process that collects and cancels the calls of hosted backends that no worker holds."""
+        return self._start(name, "settler", orders)
 
     def proxy(self) -> TcpFaultProxy:
         """A way of its own to the database; hand its `url_through` to a worker."""
@@ -286,6 +302,7 @@ class World:
             losses=self.losses,
             reconcile=self.breakage != NOBODY_RECONCILES,
             verify=self._violations,
+            ledgers=[far_end.ledger for far_end in self.hosted.values()],
         )
         return look(scene)
 
