@@ -158,7 +158,7 @@ def take_in(
         draw_seed=lambda: SEED,
         limit=limit,
         limits=limits,
-        backends={**BUILT_IN, **_hosted()},
+        backends={**BUILT_IN, **_hosted(), hosted.NAME: hosted.DESCRIPTION},
         thumbnails=thumbnails,
     )
 
@@ -168,10 +168,10 @@ def take_in(
 
 @cache
 def _hosted() -> dict[str, Description]:
-    """The hosted backend of the tests, and those of every provider."""
+    """The hosted backends of every provider."""
     keys = dict.fromkeys(("fal_key", "bfl_api_key", "huggingface_api_key", "openai_api_key"), SecretStr("a-key"))
     settings = Settings(huggingface_endpoint_url="http://127.0.0.1:9/endpoint", **keys)
-    return {**Backends.of(settings).descriptions, hosted.NAME: hosted.DESCRIPTION}
+    return dict(Backends.of(settings).descriptions)
 
 
 def queued(database: Database, user: UUID | None = None, **columns: object) -> UUID:

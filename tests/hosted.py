@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from posegen.backends.breaker import BackendRule
 from posegen.backends.description import Description
 from posegen.backends.hosted import (
@@ -23,6 +25,7 @@ from posegen.backends.hosted import (
     Waiting,
 )
 from posegen.backends.protocol import Capabilities
+from posegen.generations.calling import collecting, sending, worker
 from posegen.images.png import encode_png
 from posegen.studio import Studio
 from tests.backends import painted
@@ -52,6 +55,14 @@ DESCRIPTION = Description(
 def drawn(order: Order) -> bytes:
     """A PNG that is the same for the same seed and pose."""
     return encode_png(painted(order.recipe.seed, pose=order.recipe.pose)).data
+
+
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let workers look and search without the pauses that a real far end is left."""
+    monkeypatch.setattr(worker, "STEP_SECONDS", 0.02)
+    monkeypatch.setattr(sending, "_SEARCH_SECONDS", 0.02)
+    for name in ("_FIRST_LOOK", "_LONGEST_LOOK"):
+        monkeypatch.setattr(collecting, name, 0.02)
 
 
 @dataclass

@@ -544,7 +544,7 @@ CREATE TABLE doomed_objects (
 
 COMMENT ON TABLE doomed_objects IS 'objects without a row, and from when they may go; a new row for one takes it off the list';
 
-COMMENT ON COLUMN doomed_objects.deleted_at IS 'kept for some days: whoever found the object there just before has to put it again';
+COMMENT ON COLUMN doomed_objects.deleted_at IS 'when the object was deleted; the row stays some days: a worker that refers to the object has to store it again';
 
 ALTER TABLE ONLY doomed_objects
     ADD CONSTRAINT doomed_objects_pkey PRIMARY KEY (store, key);
@@ -1307,7 +1307,7 @@ CREATE TABLE objects (
     CONSTRAINT objects_size_check CHECK ((size >= 0))
 );
 
-COMMENT ON COLUMN objects.generation_id IS 'whose quota it counts against; none for what counts against nobody''s';
+COMMENT ON COLUMN objects.generation_id IS 'whose quota it counts against; none for what counts against no quota';
 
 COMMENT ON COLUMN objects.user_id IS 'whose quota it counts against where it belongs to no generation';
 

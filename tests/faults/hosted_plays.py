@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from posegen.generations.calling.listing import Which, list_calls
+from posegen.generations import service
+from posegen.generations.calling.listing import Which
 from tests.faults.evidence import Evidence
 from tests.faults.ground import new_world
 from tests.faults.hosted_scenes import INSIDE, WIRES, HostedScene, how_it_ends
@@ -150,6 +151,6 @@ def _outcome(world: World, scene: HostedScene, far_end: FarEnd, evidence: Eviden
         [row["error_code"] for row in poses],
         len(submissions),
         sum(submission.paid for submission in submissions) if billed else 0,
-        len(list_calls(world.database, Which.UNCERTAIN)),
+        len(service.calls(world.database, Which.UNCERTAIN)),
         dict(far_end.ledger.paid_twice()) if billed else {},
     )

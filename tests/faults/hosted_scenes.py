@@ -155,8 +155,7 @@ def how_it_ends(scene: HostedScene) -> Ending:
         # Made again once: uncertain calls count against POSEGEN_PAID_RETRIES, which is 1.
         return UNCERTAIN if unrecorded and scene.response in _NO_RESPONSE else COMPLETED
     if wire.deduplicates:
-        # A worker that is only stopped may send as well: it is not known how a server takes both at once.
-        return UNCERTAIN if unrecorded and scene.ending == "stop" else COMPLETED
+        return COMPLETED
     if wire.proves_absence:
         # Its successor cannot tell whether it still sends; what has arrived is found.
         return UNCERTAIN if at == CommitPoint.AFTER_MARK and scene.ending == "stop" else COMPLETED

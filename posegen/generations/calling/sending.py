@@ -71,10 +71,12 @@ class Sender:
         """Find out what became of a submit that got no response."""
         if self._stored_already(call):
             return
-        description = self.worker.backend.description
+        overdue = (call.age or 0) >= self.worker.studio.backend_rule.call_seconds
         gone = call.id in self._submitted or self._sender_is_dead(call)
+        # A sender that may still live has as long as a call may take; afterwards our id lets the far end make it once.
+        resend = self.worker.backend.description.resend_is_safe and (gone or overdue)
         found: Accepted | NotThere | CannotTell = CannotTell()
-        if gone and description.resend_is_safe:
+        if resend:
             found = NotThere()
         else:
             with self.worker.studio.database.transaction() as connection:
@@ -86,9 +88,9 @@ class Sender:
         if isinstance(found, Accepted):
             with self.worker.studio.database.transaction() as connection:
                 rows.accept(connection, call.id, found)
-        elif isinstance(found, NotThere) and gone:
+        elif isinstance(found, NotThere) and (gone or resend):
             self.send(call, order, again_after=call.token)
-        elif (call.age or 0) >= self.worker.studio.backend_rule.call_seconds:
+        elif overdue:
             self._give_up(call)
         else:
             self.worker.pause(_SEARCH_SECONDS)

@@ -49,6 +49,8 @@ from posegen.work.working import Stopped
 
 log = structlog.get_logger(__name__)
 
+# How long the threads of a worker that is asked to stop may read responses that are on their way.
+_GRACE_SECONDS = 1.0
 # What ends the attempt at the whole generation, or nothing at all.
 _NOT_THE_POSES = (BackendHeldBack, DatabaseUnusable, LeaseLost, Stopped, StorageError, psycopg.Error)
 
@@ -101,6 +103,8 @@ def make_poses(studio: Studio, lease: Lease, keeper: LeaseKeeper) -> PosesMade:
                 wait(begun)
             except BaseException:  # the process is asked to stop
                 stop.set()
+                # An order that is on its way is known to have arrived once its response is read.
+                wait(begun, timeout=_GRACE_SECONDS)
                 maker.break_off()
                 raise
         return _summary(begun)

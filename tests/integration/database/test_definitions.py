@@ -125,7 +125,7 @@ def test_a_new_column_of_the_results_is_a_line_in_one_file(empty_database_url, o
     upgrade_schema(empty_database_url)
 
     other_version.edit(
-        "views/pose_results", "'{}') as thumbnails\n", "'{}') as thumbnails,\n           p.recipe_hash\n"
+        "views/pose_results", "p.control_end, p.degraded\n", "p.control_end, p.degraded,\n           p.recipe_hash\n"
     )
     upgrade_schema(empty_database_url)
 

@@ -12,7 +12,6 @@ from posegen.database.connection import Database
 from posegen.database.server import DatabaseUrls
 from posegen.errors import CallUnknown
 from posegen.generations.asking import claims
-from posegen.generations.calling import caller
 from posegen.storage.local import LocalStore
 from posegen.studio import Studio
 from posegen.upkeep.preparing import prepare_database
@@ -55,8 +54,7 @@ update definitions_version set edition = 4, migration = '0012';
 
 
 def test_what_waits_runs_or_was_called_for_goes_on(postgres: DatabaseUrls, tmp_path, monkeypatch) -> None:
-    for name in ("_STEP_SECONDS", "_FIRST_LOOK", "_LONGEST_LOOK", "_SEARCH_SECONDS"):
-        monkeypatch.setattr(caller, name, 0.02)
+    hosted.short_pauses(monkeypatch)
     far_end = hosted.FarEndInProcess()
     with fresh_database(postgres) as url, Database(url) as database:
         prepare_database(database, base_urls={"local": BASE_URL})

@@ -8,7 +8,7 @@ import pytest
 
 from posegen.backends.breaker import BackendRule, Breaker
 from posegen.errors import BackendHeldBack, BackendUnavailable, CallNotAccepted
-from posegen.generations.calling import caller
+from posegen.generations.calling import caller, collecting, sending
 from posegen.generations.making.outcomes import GENERATIONS, hold_back
 from posegen.generations.making.poses import make_poses
 from posegen.generations.reading.history import explain
@@ -16,7 +16,7 @@ from posegen.generations.reading.waiting import Waits
 from posegen.work.commit_points import CommitPoint
 from posegen.work.keeper import LeaseKeeper
 from tests.builders import SLUGS, execute, expire_lease, running, taken_over, value
-from tests.hosted import NAME, FarEndInProcess, photographing
+from tests.hosted import NAME, FarEndInProcess, photographing, short_pauses
 
 CALL_SECONDS = 60.0
 
@@ -27,8 +27,7 @@ class Killed(BaseException):
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch):
-    for name in ("_STEP_SECONDS", "_FIRST_LOOK", "_LONGEST_LOOK", "_SEARCH_SECONDS"):
-        monkeypatch.setattr(caller, name, 0.02)
+    short_pauses(monkeypatch)
 
 
 @pytest.fixture
@@ -53,7 +52,8 @@ def killed_at(studio, lease, monkeypatch, point):
         if at is point:
             raise Killed
 
-    monkeypatch.setattr(caller, "reached", reached)
+    for module in (caller, sending, collecting):
+        monkeypatch.setattr(module, "reached", reached)
     with (
         pytest.raises(Killed),
         LeaseKeeper(studio.database, GENERATIONS.queue, [lease], lease_seconds=60) as keeper,
@@ -171,7 +171,7 @@ def test_a_submit_without_an_effect_is_counted(studio, lease, far_end, monkeypat
         refusals.pop()
         raise CallNotAccepted("429 Too Many Requests")
 
-    monkeypatch.setattr(caller.random, "uniform", lambda *_: 0.0)
+    monkeypatch.setattr(sending.random, "uniform", lambda *_: 0.0)
     far_end.before = refused
     killed_at(studio, lease, monkeypatch, None)
     execute(studio.database, "update backend_calls set state = 'planned', sent_at = null")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from dataclasses import replace
 from decimal import Decimal
 
@@ -26,7 +27,7 @@ from posegen.errors import (
     StoreFull,
 )
 from posegen.generations.asking import claims
-from posegen.generations.calling import caller, collecting, sending, worker
+from posegen.generations.calling import caller, collecting, sending
 from posegen.generations.calling import rows as calling
 from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.making.poses import make_poses
@@ -52,7 +53,7 @@ from tests.builders import (
     work,
 )
 from tests.concurrency import until
-from tests.hosted import DESCRIPTION, NAME, FarEndInProcess, drawn
+from tests.hosted import DESCRIPTION, NAME, FarEndInProcess, drawn, short_pauses
 
 
 class Killed(BaseException):
@@ -61,10 +62,7 @@ class Killed(BaseException):
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch):
-    monkeypatch.setattr(worker, "STEP_SECONDS", 0.02)
-    monkeypatch.setattr(sending, "_SEARCH_SECONDS", 0.02)
-    for name in ("_FIRST_LOOK", "_LONGEST_LOOK"):
-        monkeypatch.setattr(collecting, name, 0.02)
+    short_pauses(monkeypatch)
 
 
 @pytest.fixture
@@ -606,6 +604,24 @@ def test_a_worker_that_is_asked_to_stop_only_stops_waiting(studio, far_end):
     assert far_end.aborted
     assert pose_statuses(studio.database, lease.id) == ["running"] * 3
     assert len(far_end.orders) == 3
+
+
+def test_an_order_that_is_on_its_way_when_a_worker_is_asked_to_stop_is_known_to_have_arrived(studio, far_end):
+    far_end.looks = 10_000
+    lease = asked(studio, poses=2)
+    main, on_its_way = threading.get_ident(), threading.Barrier(2)
+
+    def slow(_):
+        if on_its_way.wait(60) == 0:
+            signal.pthread_kill(main, signal.SIGINT)
+        time.sleep(0.3)
+
+    far_end.after_submit = slow
+    with pytest.raises(KeyboardInterrupt):
+        make(replace(studio, backend_rule=replace(studio.backend_rule, call_seconds=60)), lease)
+
+    assert states(studio) == ["accepted"] * 2
+    assert len(far_end.orders) == 2
 
 
 # --- a key that is taken away -----------------------------------------------------------------------------------------

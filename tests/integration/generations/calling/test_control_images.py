@@ -15,7 +15,7 @@ from posegen.errors import CallUnknown, ControlUnusable
 from posegen.fetching.fetcher import Fetcher
 from posegen.generations.asking import intake
 from posegen.generations.asking.judging import Prices
-from posegen.generations.calling import caller, control_images
+from posegen.generations.calling import control_images
 from posegen.generations.calling.control import control_map
 from posegen.generations.making import pictures
 from posegen.images.validation import open_image
@@ -40,7 +40,7 @@ from tests.builders import (
     work,
 )
 from tests.control_map_files import map_file
-from tests.hosted import DESCRIPTION, NAME, FarEndInProcess
+from tests.hosted import DESCRIPTION, NAME, FarEndInProcess, short_pauses
 from tests.scripted_server import ScriptedServer, response, scripted_server
 
 CAN = replace(DESCRIPTION.capabilities, control_kinds=("openpose", "depth"), control_span=True, negative_prompt=True)
@@ -49,8 +49,7 @@ MINE = map_file("star-jump", side=512)
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch):
-    for name in ("_STEP_SECONDS", "_FIRST_LOOK", "_LONGEST_LOOK", "_SEARCH_SECONDS"):
-        monkeypatch.setattr(caller, name, 0.02)
+    short_pauses(monkeypatch)
     monkeypatch.setattr(control_images, "_PAUSE_SECONDS", 0.02)
 
 

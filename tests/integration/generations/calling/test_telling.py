@@ -7,12 +7,11 @@ import pytest
 from posegen.backends.hosted import Delivered, Failed, Refused
 from posegen.error_codes import ErrorCode
 from posegen.errors import CallNotAccepted, LeaseLost
-from posegen.generations.calling import caller
 from posegen.generations.calling.settling import settle_calls
 from posegen.generations.service import cancel
 from posegen.upkeep.verification import verify
 from tests.builders import SLUGS, event_kinds, expire_lease, finished, rows, running, taken_over, work
-from tests.hosted import NAME, FarEndInProcess, photographing
+from tests.hosted import NAME, FarEndInProcess, photographing, short_pauses
 
 
 class Killed(BaseException):
@@ -21,8 +20,7 @@ class Killed(BaseException):
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch):
-    for name in ("_STEP_SECONDS", "_FIRST_LOOK", "_LONGEST_LOOK", "_SEARCH_SECONDS"):
-        monkeypatch.setattr(caller, name, 0.02)
+    short_pauses(monkeypatch)
 
 
 @pytest.fixture
