@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from posegen.errors import FetchRefused
 from posegen.fetching.addresses import literal
@@ -59,6 +60,7 @@ class ForeignUrl:
             raise _refused(location, "it is not valid: check the redirect that leads to it") from None
 
 
+@lru_cache(maxsize=256)  # a call is looked at under the same URLs again and again
 def parse(url: str) -> ForeignUrl:
     """A URL in its parts.
 

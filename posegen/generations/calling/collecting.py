@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -22,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 # Pauses between two looks at a call: most pictures take some seconds, and each look costs the far end and us something.
 _FIRST_LOOK, _LOOK_GROWTH, _LONGEST_LOOK = 0.5, 1.3, 5.0
+# Of the seconds that pictures of a backend usually take: so long a call is not looked at. They are read this often.
+_NOT_BEFORE, _USUAL_FOR_SECONDS = 0.9, 10.0
 # How long a worker tries to store a file that is paid for, while the store fails.
 _STORE_SECONDS = 30.0
 # How often the far end has to say that a call or its file is gone.
@@ -39,11 +42,20 @@ class Cancelled:
     why: str
 
 
+@dataclass
+class _Usual:
+    """The seconds that pictures have taken of late, None when there were none, as of a moment."""
+
+    seconds: float | None = None
+    read_at: float = -math.inf
+
+
 @dataclass(frozen=True)
 class Collector:
     """Gets the file of an accepted call. `worker`: that waits for it."""
 
     worker: Worker
+    _usual: _Usual = field(default_factory=_Usual)
 
     def wait(self, call: Call) -> None:
         """Look until the call has ended; one that takes too long is cancelled there, and looked at a while longer.
@@ -53,11 +65,16 @@ class Collector:
         """
         limit = self.worker.studio.backend_rule.call_seconds
         sent, pause, gone, removed = time.monotonic() - (call.age or 0.0), _FIRST_LOOK, 0, None
+        early = min(_NOT_BEFORE * self._usual_seconds(call.backend), limit) - (call.age or 0.0)
         silent = call.error is not None
         while True:
             reached(CommitPoint.WHILE_WAITING)
-            self.worker.pause(pause)
-            pause = min(pause * _LOOK_GROWTH, _LONGEST_LOOK)
+            if early > pause:
+                self.worker.pause(early)
+            else:
+                self.worker.pause(pause)
+                pause = min(pause * _LOOK_GROWTH, _LONGEST_LOOK)
+            early = 0.0
             age = time.monotonic() - sent
             if age >= limit and removed is None:
                 removed = try_to_cancel(self.worker.backend, call)
@@ -79,6 +96,15 @@ class Collector:
                 why = f"{_overdue(limit)} The far end still works on it."
                 self.worker.end_uncertain(call, why, settled=False)
                 return
+
+    def _usual_seconds(self, backend: str) -> float:
+        """How long a picture of this backend usually takes; 0 when that is not known."""
+        now = time.monotonic()
+        if now - self._usual.read_at > _USUAL_FOR_SECONDS:
+            self._usual.read_at = now
+            with self.worker.studio.database.transaction() as connection:
+                self._usual.seconds = rows.usual_seconds(connection, backend)
+        return self._usual.seconds or 0.0
 
     def _note_silence(self, call: Call, why: str | None) -> bool:
         """Note why the far end does not respond, None once it does again; returns whether it is silent."""

@@ -334,6 +334,19 @@ def billed(connection: Connection, call_id: UUID) -> Decimal | None:
     return found
 
 
+def usual_seconds(connection: Connection, backend: str) -> float | None:
+    """How long the quicker ones of the newest pictures of a backend took, from sending to the file; None for none."""
+    statement = """
+        select percentile_disc(0.25) within group (order by took) from (
+            select extract(epoch from delivered_at - sent_at)::double precision as took from backend_calls
+            where backend = %s and state = 'used' and planned_at > now() - interval '1 day'
+            order by planned_at desc limit 20
+        ) newest
+    """
+    seconds: float | None = value(connection, statement, [backend])
+    return seconds
+
+
 def count_failure(connection: Connection, call_id: UUID) -> int:
     """Count a submit that had no effect; returns how many there were."""
     statement = "update backend_calls set failures = failures + 1 where id = %s returning failures"

@@ -43,6 +43,7 @@ from tests.builders import (
     credits,
     execute,
     expire_lease,
+    finished,
     pose_statuses,
     row,
     rows,
@@ -668,3 +669,20 @@ def test_a_call_that_is_out_while_the_key_is_away_brings_its_picture_when_it_is_
     make(studio, lease)
     assert states(studio) == ["used"]
     assert set(far_end.paid().values()) == {1}
+
+
+# --- when a call is looked at -----------------------------------------------------------------------------------------
+
+
+def test_a_call_is_not_looked_at_before_pictures_of_its_backend_are_usually_made(studio, far_end, monkeypatch):
+    looked: list[float] = []
+    monkeypatch.setattr(far_end, "before", lambda step, _: step == "look" and looked.append(time.monotonic()))
+    finished(studio, poses=SLUGS[:1], backend=NAME)
+    execute(studio.database, "update backend_calls set delivered_at = sent_at + interval '1 second'")
+    looked.clear()
+
+    began = time.monotonic()
+    finished(studio, poses=SLUGS[1:2], backend=NAME)
+
+    assert len(looked) == 1
+    assert looked[0] - began >= 0.9
