@@ -67,6 +67,69 @@ CREATE TABLE alembic_version (
 ALTER TABLE ONLY alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
 
+-- table answered_requests ---------------------------------------------------------------------------------------------
+
+CREATE TABLE answered_requests (
+    caller text NOT NULL,
+    key text NOT NULL,
+    body_sha256 bytea NOT NULL,
+    status integer NOT NULL,
+    response jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT answered_requests_body_sha256_check CHECK ((octet_length(body_sha256) = 32)),
+    CONSTRAINT answered_requests_caller_check CHECK (((length(caller) >= 1) AND (length(caller) <= 200))),
+    CONSTRAINT answered_requests_key_check CHECK (((length(key) >= 1) AND (length(key) <= 200))),
+    CONSTRAINT answered_requests_status_check CHECK (((status >= 200) AND (status <= 599)))
+);
+
+COMMENT ON TABLE answered_requests IS 'responses by Idempotency-Key, kept for 7 days; stored together with what they describe';
+
+COMMENT ON COLUMN answered_requests.body_sha256 IS 'of method, path and body';
+
+ALTER TABLE ONLY answered_requests
+    ADD CONSTRAINT answered_requests_pkey PRIMARY KEY (caller, key);
+
+CREATE INDEX answered_requests_by_time ON answered_requests USING btree (created_at);
+
+-- table api_keys ------------------------------------------------------------------------------------------------------
+
+CREATE TABLE api_keys (
+    id text NOT NULL,
+    secret bytea NOT NULL,
+    kind text NOT NULL,
+    user_id uuid,
+    name text NOT NULL,
+    scopes text[] NOT NULL,
+    rate integer,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    last_used_at timestamp with time zone,
+    CONSTRAINT a_users_key_has_its_user CHECK (((kind = 'user'::text) = (user_id IS NOT NULL))),
+    CONSTRAINT api_keys_created_by_check CHECK (((length(created_by) >= 1) AND (length(created_by) <= 200))),
+    CONSTRAINT api_keys_id_check CHECK ((id ~ '^[0-9A-Za-z]{12}$'::text)),
+    CONSTRAINT api_keys_kind_check CHECK ((kind = ANY (ARRAY['user'::text, 'service'::text, 'admin'::text]))),
+    CONSTRAINT api_keys_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200))),
+    CONSTRAINT api_keys_secret_check CHECK ((octet_length(secret) = 32)),
+    CONSTRAINT key_expires_in_range CHECK ((expires_at <= '3000-01-01 00:00:00+00'::timestamp with time zone)),
+    CONSTRAINT rate_in_range CHECK (((rate >= 1) AND (rate <= 1000000)))
+);
+
+COMMENT ON TABLE api_keys IS 'keys of applications and people for the HTTP API';
+
+COMMENT ON COLUMN api_keys.rate IS 'requests a minute; null for the default of its kind';
+
+COMMENT ON COLUMN api_keys.last_used_at IS 'noted at most once a minute';
+
+ALTER TABLE ONLY api_keys
+    ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
+
+CREATE INDEX api_keys_by_user ON api_keys USING btree (user_id) WHERE (user_id IS NOT NULL);
+
+ALTER TABLE ONLY api_keys
+    ADD CONSTRAINT api_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+
 -- table audit_entries -------------------------------------------------------------------------------------------------
 
 CREATE TABLE audit_entries (
@@ -575,15 +638,25 @@ CREATE TABLE events (
     kind text NOT NULL,
     detail jsonb DEFAULT '{}'::jsonb NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    user_id uuid NOT NULL,
+    "position" xid8 DEFAULT pg_current_xact_id() NOT NULL,
     CONSTRAINT events_sequence_check CHECK ((sequence > 0))
 );
+
+COMMENT ON COLUMN events."position" IS 'the transaction that has inserted it; of events from before this column 0';
 
 ALTER TABLE ONLY events
     ADD CONSTRAINT events_pkey PRIMARY KEY (generation_id, sequence);
 
+CREATE INDEX events_by_position ON events USING btree ("position");
+
 CREATE INDEX events_by_time ON events USING btree (created_at);
 
+CREATE INDEX events_by_user ON events USING btree (user_id, "position");
+
 CREATE INDEX events_of_requeues ON events USING btree (created_at) WHERE (kind = 'requeued'::text);
+
+CREATE TRIGGER an_event_belongs_to_its_user BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION own_event();
 
 CREATE TRIGGER an_event_is_announced AFTER INSERT ON events FOR EACH ROW EXECUTE FUNCTION announce_event();
 
@@ -688,6 +761,7 @@ CREATE TABLE generated_poses (
     control_start double precision,
     control_end double precision,
     degraded text[] DEFAULT '{}'::text[] NOT NULL,
+    user_id uuid NOT NULL,
     CONSTRAINT a_completed_pose_has_its_objects CHECK (((status <> 'completed'::text) OR ((recipe_hash IS NOT NULL) AND (completed_at IS NOT NULL) AND ((images_deleted_at IS NOT NULL) OR ((image_object IS NOT NULL) AND (original_object IS NOT NULL) AND (thumbnail_object IS NOT NULL)))))),
     CONSTRAINT a_failed_pose_has_its_code CHECK (((status <> 'failed'::text) OR (error_code IS NOT NULL))),
     CONSTRAINT a_measured_figure_is_measured_whole CHECK ((num_nulls(figure_share, figure_on_keypoints, figure_outline) = ANY (ARRAY[0, 3]))),
@@ -758,9 +832,15 @@ CREATE INDEX generated_poses_by_recipe ON generated_poses USING btree (recipe_ha
 
 CREATE INDEX generated_poses_by_thumbnail ON generated_poses USING btree (thumbnail_object);
 
+CREATE INDEX generated_poses_by_user ON generated_poses USING btree (user_id, completed_at DESC, id DESC) WHERE ((status = 'completed'::text) AND (delete_after IS NULL));
+
+CREATE INDEX generated_poses_favourite ON generated_poses USING btree (user_id, completed_at DESC, id DESC) WHERE (is_favourite AND (status = 'completed'::text) AND (delete_after IS NULL));
+
 CREATE INDEX generated_poses_that_expire ON generated_poses USING btree (completed_at) WHERE ((status = 'completed'::text) AND (delete_after IS NULL) AND (NOT is_favourite) AND (download_count = 0) AND expires);
 
 CREATE INDEX generated_poses_to_delete ON generated_poses USING btree (delete_after) WHERE ((delete_after IS NOT NULL) AND (images_deleted_at IS NULL));
+
+CREATE TRIGGER a_pose_belongs_to_its_user BEFORE INSERT ON generated_poses FOR EACH ROW EXECUTE FUNCTION own_pose();
 
 CREATE TRIGGER guard_price BEFORE UPDATE OF price ON generated_poses FOR EACH ROW EXECUTE FUNCTION guard_pose_price();
 
@@ -809,6 +889,10 @@ CREATE TABLE generation_requests (
     control_image text,
     control_start double precision,
     control_end double precision,
+    retry_of uuid,
+    group_name text,
+    private boolean DEFAULT false NOT NULL,
+    CONSTRAINT a_group_lies_in_a_project CHECK (((group_name IS NULL) OR (project_id IS NOT NULL))),
     CONSTRAINT avatar_is_an_object CHECK ((jsonb_typeof(avatar) = 'object'::text)),
     CONSTRAINT backend_length CHECK (((length(backend) >= 1) AND (length(backend) <= 100))),
     CONSTRAINT categories_length CHECK ((cardinality(categories) <= 1000)),
@@ -821,6 +905,7 @@ CREATE TABLE generation_requests (
     CONSTRAINT created_at_in_range CHECK (((created_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (created_at <= '3000-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT fit_known CHECK ((fit = ANY (ARRAY['cover'::text, 'contain'::text]))),
     CONSTRAINT formats_length CHECK ((cardinality(formats) <= 1000)),
+    CONSTRAINT group_name_length CHECK (((length(group_name) >= 1) AND (length(group_name) <= 200))),
     CONSTRAINT idempotency_key_length CHECK (((length(idempotency_key) >= 1) AND (length(idempotency_key) <= 200))),
     CONSTRAINT negative_prompt_storable CHECK ((length(negative_prompt) <= 100000)),
     CONSTRAINT poses_length CHECK ((cardinality(poses) <= 1000)),
@@ -836,6 +921,12 @@ COMMENT ON TABLE generation_requests IS 'INSERT here to get pictures; docs/refer
 COMMENT ON COLUMN generation_requests.allow_degraded IS 'what the backend cannot follow is left out and named in pose_results.degraded, instead of a refusal';
 
 COMMENT ON COLUMN generation_requests.control_image IS 'the id of an upload, or a URL; shows every pose of the request';
+
+COMMENT ON COLUMN generation_requests.retry_of IS 'an ended generation of the same user, whose failed and cancelled poses are made again with their variations and seeds';
+
+COMMENT ON COLUMN generation_requests.group_name IS 'several generations of one project that are priced, cancelled and archived together';
+
+COMMENT ON COLUMN generation_requests.private IS 'the pictures are shown by signed URLs only, in any store';
 
 ALTER TABLE generation_requests
     ADD CONSTRAINT avatar_bounded CHECK (
@@ -864,6 +955,9 @@ CREATE INDEX generation_requests_by_time ON generation_requests USING btree (cre
 CREATE TRIGGER a_request_becomes_a_generation AFTER INSERT ON generation_requests REFERENCING NEW TABLE AS arrived FOR EACH STATEMENT EXECUTE FUNCTION accept_requests();
 
 CREATE TRIGGER a_request_never_changes BEFORE UPDATE ON generation_requests FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE ONLY generation_requests
+    ADD CONSTRAINT generation_requests_retry_of_fkey FOREIGN KEY (retry_of) REFERENCES generations(id);
 
 -- table generations ---------------------------------------------------------------------------------------------------
 
@@ -901,6 +995,8 @@ CREATE TABLE generations (
     contact_sheet_object bigint,
     retired_at timestamp with time zone,
     batch uuid,
+    group_name text,
+    private boolean DEFAULT false NOT NULL,
     CONSTRAINT a_failure_has_its_code CHECK (((status <> 'failed'::text) OR (error_code IS NOT NULL))),
     CONSTRAINT a_running_generation_has_a_lease CHECK (((status = 'running'::text) = (lease_expires_at IS NOT NULL))),
     CONSTRAINT an_ended_generation_has_its_time CHECK (((status = ANY (ARRAY['completed'::text, 'partial'::text, 'failed'::text, 'cancelled'::text])) = (finished_at IS NOT NULL))),
@@ -942,7 +1038,13 @@ CREATE INDEX generations_by_contact_sheet ON generations USING btree (contact_sh
 
 CREATE INDEX generations_by_end ON generations USING btree (finished_at) WHERE (finished_at IS NOT NULL);
 
-CREATE INDEX generations_by_user ON generations USING btree (user_id, submitted_at DESC);
+CREATE INDEX generations_by_group ON generations USING btree (user_id, project_id, group_name, submitted_at DESC, id DESC) WHERE (group_name IS NOT NULL);
+
+CREATE INDEX generations_by_project ON generations USING btree (user_id, project_id, submitted_at DESC, id DESC) WHERE (project_id IS NOT NULL);
+
+CREATE INDEX generations_by_time ON generations USING btree (submitted_at DESC, id DESC);
+
+CREATE INDEX generations_by_user ON generations USING btree (user_id, submitted_at DESC, id DESC);
 
 CREATE INDEX generations_queued ON generations USING btree (priority DESC, turn, submitted_at, id) INCLUDE (not_before, user_id, backend) WHERE (status = 'queued'::text);
 
@@ -1271,6 +1373,30 @@ ALTER TABLE ONLY library_sheet
 ALTER TABLE ONLY library_sheet
     ADD CONSTRAINT library_sheet_object_id_fkey FOREIGN KEY (object_id) REFERENCES objects(id);
 
+-- table login_links ---------------------------------------------------------------------------------------------------
+
+CREATE TABLE login_links (
+    secret bytea NOT NULL,
+    user_id uuid NOT NULL,
+    is_admin boolean NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone,
+    CONSTRAINT login_links_created_by_check CHECK (((length(created_by) >= 1) AND (length(created_by) <= 200))),
+    CONSTRAINT login_links_secret_check CHECK ((octet_length(secret) = 32))
+);
+
+COMMENT ON TABLE login_links IS 'links that sign a browser in, once each';
+
+ALTER TABLE ONLY login_links
+    ADD CONSTRAINT login_links_pkey PRIMARY KEY (secret);
+
+CREATE INDEX login_links_by_end ON login_links USING btree (expires_at);
+
+ALTER TABLE ONLY login_links
+    ADD CONSTRAINT login_links_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+
 -- table lost_runs -----------------------------------------------------------------------------------------------------
 
 CREATE TABLE lost_runs (
@@ -1457,6 +1583,66 @@ COMMENT ON TABLE queue_clock IS 'the turn that was claimed last; a user who come
 ALTER TABLE ONLY queue_clock
     ADD CONSTRAINT queue_clock_pkey PRIMARY KEY (priority);
 
+-- table sessions ------------------------------------------------------------------------------------------------------
+
+CREATE TABLE sessions (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    secret bytea NOT NULL,
+    user_id uuid NOT NULL,
+    is_admin boolean NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    last_used_at timestamp with time zone,
+    CONSTRAINT sessions_secret_check CHECK ((octet_length(secret) = 32))
+);
+
+COMMENT ON TABLE sessions IS 'browsers that are signed in';
+
+ALTER TABLE ONLY sessions
+    ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY sessions
+    ADD CONSTRAINT sessions_secret_key UNIQUE (secret);
+
+CREATE INDEX sessions_by_end ON sessions USING btree (expires_at);
+
+CREATE INDEX sessions_by_user ON sessions USING btree (user_id);
+
+ALTER TABLE ONLY sessions
+    ADD CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+
+-- table share_links ---------------------------------------------------------------------------------------------------
+
+CREATE TABLE share_links (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    secret bytea NOT NULL,
+    user_id uuid NOT NULL,
+    generation_id uuid NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    CONSTRAINT share_links_created_by_check CHECK (((length(created_by) >= 1) AND (length(created_by) <= 200))),
+    CONSTRAINT share_links_secret_check CHECK ((octet_length(secret) = 32))
+);
+
+COMMENT ON TABLE share_links IS 'links that show the pictures of one generation to anybody who has them, until they end';
+
+ALTER TABLE ONLY share_links
+    ADD CONSTRAINT share_links_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY share_links
+    ADD CONSTRAINT share_links_secret_key UNIQUE (secret);
+
+CREATE INDEX share_links_by_user ON share_links USING btree (user_id, created_at DESC, id DESC);
+
+ALTER TABLE ONLY share_links
+    ADD CONSTRAINT share_links_generation_id_fkey FOREIGN KEY (generation_id) REFERENCES generations(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY share_links
+    ADD CONSTRAINT share_links_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+
 -- table step_failures -------------------------------------------------------------------------------------------------
 
 CREATE TABLE step_failures (
@@ -1533,6 +1719,26 @@ COMMENT ON COLUMN stores.marked_at IS 'when the marker was first seen there; fro
 
 ALTER TABLE ONLY stores
     ADD CONSTRAINT stores_pkey PRIMARY KEY (name);
+
+-- table stream_tickets ------------------------------------------------------------------------------------------------
+
+CREATE TABLE stream_tickets (
+    secret bytea NOT NULL,
+    caller jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone,
+    CONSTRAINT stream_tickets_secret_check CHECK ((octet_length(secret) = 32))
+);
+
+COMMENT ON TABLE stream_tickets IS 'what a page of another origin opens a stream with, once each';
+
+COMMENT ON COLUMN stream_tickets.caller IS 'the key or session that asked for it, and what it may follow';
+
+ALTER TABLE ONLY stream_tickets
+    ADD CONSTRAINT stream_tickets_pkey PRIMARY KEY (secret);
+
+CREATE INDEX stream_tickets_by_end ON stream_tickets USING btree (expires_at);
 
 -- table tallies -------------------------------------------------------------------------------------------------------
 
@@ -1752,11 +1958,14 @@ CREATE VIEW generation_results AS
     COALESCE(((h.amount - h.captured) - h.released), (0)::bigint) AS credits_held,
     COALESCE(h.released, (0)::bigint) AS credits_released,
     COALESCE(h.refunded, (0)::bigint) AS credits_refunded,
-    r.created_at,
+    g.submitted_at AS created_at,
     g.queued_at,
     g.started_at,
     g.finished_at,
-    (EXTRACT(epoch FROM (g.finished_at - g.submitted_at)))::double precision AS seconds_to_finish
+    (EXTRACT(epoch FROM (g.finished_at - g.submitted_at)))::double precision AS seconds_to_finish,
+    g.group_name,
+    g.private,
+    r.retry_of
    FROM (((generations g
      JOIN generation_requests r ON ((r.id = g.id)))
      LEFT JOIN holds h ON ((h.generation_id = g.id)))
@@ -2074,8 +2283,9 @@ CREATE FUNCTION accept_requests() RETURNS trigger
     SET search_path TO 'public', 'pg_temp'
     AS $$
 begin
-    insert into generations (id, user_id, project_id, formats, fit, backend, priority, submitted_at, last_event)
-    select id, user_id, project_id, formats, fit, backend, priority, created_at, 1 from arrived;
+    insert into generations (id, user_id, project_id, group_name, private, formats, fit, backend, priority, submitted_at,
+                             last_event)
+    select id, user_id, project_id, group_name, private, formats, fit, backend, priority, created_at, 1 from arrived;
     insert into events (generation_id, sequence, kind) select id, 1, 'submitted' from arrived;
     perform pg_notify('posegen_requests', '');
     return null;
@@ -2621,6 +2831,26 @@ begin
     return null;
 end $$;
 
+-- function own_event --------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION own_event() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    new.user_id := (select g.user_id from generations g where g.id = new.generation_id);
+    return new;
+end $$;
+
+-- function own_pose ---------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION own_pose() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    new.user_id := (select g.user_id from generations g where g.id = new.generation_id);
+    return new;
+end $$;
+
 -- function record_download --------------------------------------------------------------------------------------------
 
 CREATE FUNCTION record_download(pose uuid, format text DEFAULT NULL::text) RETURNS integer
@@ -2788,7 +3018,7 @@ COMMENT ON FUNCTION set_favourite(pose uuid, favourite boolean) IS 'returns true
 
 -- function submit_generation ------------------------------------------------------------------------------------------
 
-CREATE FUNCTION submit_generation(user_id uuid, idempotency_key text, poses text[] DEFAULT '{}'::text[], prompt text DEFAULT NULL::text, categories text[] DEFAULT '{}'::text[], avatar jsonb DEFAULT '{}'::jsonb, variations integer DEFAULT 1, seed bigint DEFAULT NULL::bigint, formats text[] DEFAULT '{}'::text[], project_id text DEFAULT NULL::text, backend text DEFAULT NULL::text, control_weight double precision DEFAULT 1.0, priority integer DEFAULT 0, fit text DEFAULT NULL::text, negative_prompt text DEFAULT NULL::text, allow_degraded boolean DEFAULT false, control_kind text DEFAULT NULL::text, control_image text DEFAULT NULL::text, control_start double precision DEFAULT NULL::double precision, control_end double precision DEFAULT NULL::double precision) RETURNS TABLE(generation_id uuid, status text, replayed boolean)
+CREATE FUNCTION submit_generation(user_id uuid, idempotency_key text, poses text[] DEFAULT '{}'::text[], prompt text DEFAULT NULL::text, categories text[] DEFAULT '{}'::text[], avatar jsonb DEFAULT '{}'::jsonb, variations integer DEFAULT 1, seed bigint DEFAULT NULL::bigint, formats text[] DEFAULT '{}'::text[], project_id text DEFAULT NULL::text, backend text DEFAULT NULL::text, control_weight double precision DEFAULT 1.0, priority integer DEFAULT 0, fit text DEFAULT NULL::text, negative_prompt text DEFAULT NULL::text, allow_degraded boolean DEFAULT false, control_kind text DEFAULT NULL::text, control_image text DEFAULT NULL::text, control_start double precision DEFAULT NULL::double precision, control_end double precision DEFAULT NULL::double precision, retry_of uuid DEFAULT NULL::uuid, group_name text DEFAULT NULL::text, private boolean DEFAULT false) RETURNS TABLE(generation_id uuid, status text, replayed boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
     AS $$
@@ -2799,10 +3029,10 @@ begin
     insert into generation_requests as fresh
         (user_id, idempotency_key, poses, prompt, categories, avatar, variations, seed, formats, project_id, backend,
          control_weight, priority, fit, negative_prompt, allow_degraded, control_kind, control_image, control_start,
-         control_end)
+         control_end, retry_of, group_name, private)
     values (user_id, idempotency_key, poses, prompt, categories, avatar, variations, seed, formats, project_id, backend,
             control_weight, priority, fit, negative_prompt, allow_degraded, control_kind, control_image, control_start,
-            control_end)
+            control_end, retry_of, group_name, private)
     on conflict on constraint one_request_per_idempotency_key do nothing
     returning fresh.id into generation_id;
     if found then
@@ -2816,10 +3046,11 @@ begin
     if (earlier.poses, earlier.prompt, earlier.categories, earlier.avatar, earlier.variations, earlier.seed, earlier.formats,
         earlier.project_id, earlier.backend, earlier.control_weight, earlier.priority::integer, earlier.fit,
         earlier.negative_prompt, earlier.allow_degraded, earlier.control_kind, earlier.control_image, earlier.control_start,
-        earlier.control_end)
+        earlier.control_end, earlier.retry_of, earlier.group_name, earlier.private)
        is distinct from
        (poses, prompt, categories, avatar, variations, seed, formats, project_id, backend, control_weight, priority, fit,
-        negative_prompt, allow_degraded, control_kind, control_image, control_start, control_end) then
+        negative_prompt, allow_degraded, control_kind, control_image, control_start, control_end, retry_of,
+        group_name, private) then
         raise exception 'idempotency key % was used for another request, generation %', quote_literal(idempotency_key), earlier.id
             using errcode = 'PG409', hint = 'Send the same body again, or choose a new key for a new request.';
     end if;
@@ -2829,7 +3060,7 @@ begin
     return next;
 end $$;
 
-COMMENT ON FUNCTION submit_generation(user_id uuid, idempotency_key text, poses text[], prompt text, categories text[], avatar jsonb, variations integer, seed bigint, formats text[], project_id text, backend text, control_weight double precision, priority integer, fit text, negative_prompt text, allow_degraded boolean, control_kind text, control_image text, control_start double precision, control_end double precision) IS 'inserts a request with an idempotency key; the same key and request return the same generation';
+COMMENT ON FUNCTION submit_generation(user_id uuid, idempotency_key text, poses text[], prompt text, categories text[], avatar jsonb, variations integer, seed bigint, formats text[], project_id text, backend text, control_weight double precision, priority integer, fit text, negative_prompt text, allow_degraded boolean, control_kind text, control_image text, control_start double precision, control_end double precision, retry_of uuid, group_name text, private boolean) IS 'inserts a request with an idempotency key; the same key and request return the same generation';
 
 -- function unused_among -----------------------------------------------------------------------------------------------
 

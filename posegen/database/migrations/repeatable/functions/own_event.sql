@@ -1,0 +1,6 @@
+create or replace function own_event() returns trigger language plpgsql as $$
+begin
+    new.user_id := (select g.user_id from generations g where g.id = new.generation_id);
+    return new;
+end $$;
+revoke execute on function own_event from public;
