@@ -21,10 +21,11 @@ REMNANT_SECONDS = 40
 
 @dataclass(frozen=True)
 class RunningPlatform:
-    """The `posegen up` that serves a data folder now. `url`: of the Dagster UI."""
+    """The `posegen up` that serves a data folder now. `url`: of the Dagster UI; `api_url`: of the HTTP API, if it has one."""
 
     pid: int
     url: str
+    api_url: str | None = None
 
 
 def find_platform(home: Path) -> RunningPlatform | None:
@@ -40,7 +41,7 @@ def find_platform(home: Path) -> RunningPlatform | None:
 
 
 @contextmanager
-def hold_home(home: Path, url: str) -> Iterator[int]:
+def hold_home(home: Path, url: str, api_url: str | None = None) -> Iterator[int]:
     """Serve the data folder `home` alone.
 
     Yields a descriptor for the processes' guard to inherit: no other `up` starts before the guard has ended, too.
@@ -59,7 +60,7 @@ def hold_home(home: Path, url: str) -> Iterator[int]:
                 "the list of processes: it waits for them."
             )
         os.truncate(ours, 0)
-        os.pwrite(ours, json.dumps(asdict(RunningPlatform(os.getpid(), url))).encode(), 0)
+        os.pwrite(ours, json.dumps(asdict(RunningPlatform(os.getpid(), url, api_url))).encode(), 0)
         yield processes
     finally:
         os.close(processes)

@@ -23,6 +23,7 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "S3_SECRET_ACCESS_KEY": ("AWS_SECRET_ACCESS_KEY",),
     "S3_SESSION_TOKEN": ("AWS_SESSION_TOKEN",),
     "CDN_DOMAIN": ("CLOUDFRONT_DOMAIN",),
+    "CORS_ORIGINS": ("FRONTEND_URL",),
     "HUGGINGFACE_API_KEY": ("HF_TOKEN",),
 }
 """Our name, and the others for the same setting, the first that is set counts."""

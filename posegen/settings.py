@@ -358,6 +358,12 @@ class Settings(BaseSettings):
     posegen_fetch_proxy: SecretStr | None = Field(
         default=None, description="Proxy that foreign URLs are fetched through; it has to refuse private addresses."
     )
+    posegen_api_url: str | None = Field(
+        default=None, pattern=_URL, description="URL of the HTTP API as its clients see it, for absolute links."
+    )
+    posegen_api_threads: int = Field(
+        default=16, ge=1, le=200, description="Requests that the API serves at once, each with a connection."
+    )
     posegen_log_format: Literal["console", "json"] = Field(default="console", description="How log lines look.")
     posegen_log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least important level that is logged."

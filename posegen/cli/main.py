@@ -11,6 +11,7 @@ import typer.main
 
 from posegen.cli import (
     adoption,
+    api,
     archive,
     audit,
     backends,
@@ -81,6 +82,7 @@ storage.app.command("adopt")(adoption.adopt)
 app.add_typer(storage.app, name="storage", rich_help_panel=KEEP)
 
 app.command("up", rich_help_panel=OPERATE)(up.up)
+app.command("api", rich_help_panel=OPERATE)(api.api)
 app.command("doctor", rich_help_panel=OPERATE)(doctor.doctor)
 app.command("verify", rich_help_panel=OPERATE)(verify.verify)
 app.add_typer(credits.app, name="credits", rich_help_panel=OPERATE)

@@ -66,11 +66,18 @@ def up(
     read_only: Annotated[
         bool, typer.Option("--read-only", help="A UI that starts nothing and changes nothing.")
     ] = False,
+    api_host: Annotated[
+        str, typer.Option(help="Address of the HTTP API. Anything but loopback needs POSEGEN_API_URL with https.")
+    ] = "127.0.0.1",
+    api_port: Annotated[
+        int | None, typer.Option(help="Port of the HTTP API; without it 8080, or a free one.", min=1, max=65535)
+    ] = None,
+    no_api: Annotated[bool, typer.Option("--no-api", help="Run without the HTTP API.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what the processes print.")] = False,
 ) -> None:
     """Run Posegen in the foreground, until Ctrl-C.
 
-    Database, Dagster's UI, daemon and code server. New rows in `generation_requests` become pictures while it runs. A
+    Database, Dagster's UI, daemon, code server and the HTTP API. New rows in `generation_requests` become pictures while it runs. A
     process that dies is started again. Ctrl-C, or SIGTERM, ends all of it: work in hand is finished or put back, and
     goes on at the next start.
 
@@ -80,7 +87,9 @@ def up(
         _recover(session)
         with session.database.transaction() as connection:
             record_settings(connection, session.settings, actor=local_actor("up"))
-        options = PlatformOptions(host=host, port=port, read_only=read_only)
+        options = PlatformOptions(
+            host=host, port=port, read_only=read_only, with_api=not no_api, api_host=api_host, api_port=api_port
+        )
         platform = platform_for(session, options, report=_report, echo=_echo if verbose else None)
         with stop_on_signals(platform.request_stop):
             try:
@@ -102,6 +111,8 @@ def _recover(session: Session) -> None:
 def _welcome(session: Session, platform: LocalPlatform) -> None:
     settings = session.settings
     console.say(f"\nPosegen is up. Dagster UI: {platform.url}", style="bold")
+    if platform.api_url is not None:
+        console.say(f"HTTP API:    {session.settings.posegen_api_url or platform.api_url}/v1")
     console.say('Database:    eval "$(posegen env)"; psql "$DATABASE_URL"')
     console.say(f"Pictures:    {StoresConfig.of(settings).where()}")
     console.say(f"Logs:        {settings.posegen_home / 'logs'}")

@@ -1,4 +1,4 @@
-"""What `posegen up` runs: Dagster's code server, its daemon, and the webserver.
+"""What `posegen up` runs: Dagster's code server, its daemon, the webserver, and the HTTP API.
 
 The database is not started here; the caller passes its URL in the environment, and a way to keep it alive.
 """
@@ -20,7 +20,7 @@ from posegen.errors import PosegenError
 from posegen.proxies import open_url
 from posegen.running_platform import hold_home
 from posegen.settings import PROJECT_ROOT, Settings
-from posegen.supervisor.ports import choose_port, url_of
+from posegen.supervisor.ports import API_PORT, choose_port, url_of
 from posegen.supervisor.process_groups import Patience
 from posegen.supervisor.processes import Program, Surroundings
 from posegen.supervisor.readiness import accepts_connections, answers_http
@@ -40,12 +40,17 @@ class PlatformOptions:
     Attributes:
         host, port: where the UI listens; without a port, 3000 or a free one.
         read_only: the UI starts nothing and changes nothing.
+        with_api: whether the HTTP API runs.
+        api_host, api_port: where it listens; without a port, 8080 or a free one.
         code_location: how `dagster api grpc` finds the definitions.
     """
 
     host: str = "127.0.0.1"
     port: int | None = None
     read_only: bool = False
+    with_api: bool = False
+    api_host: str = "127.0.0.1"
+    api_port: int | None = None
     code_location: tuple[str, ...] = ("--module-name", "posegen_assets.definitions")
 
 
@@ -79,6 +84,7 @@ class LocalPlatform:
         self._echo = echo
         self._patience = patience
         self._port = choose_port(options.host, options.port)
+        self._api_port = choose_port(options.api_host, options.api_port, preferred=API_PORT) if options.with_api else None
         self._held = ExitStack()
         self._supervisor: Supervisor | None = None
         self._stopping = False
@@ -88,6 +94,11 @@ class LocalPlatform:
         """Of the Dagster UI."""
         return url_of(self._options.host, self._port)
 
+    @property
+    def api_url(self) -> str | None:
+        """Of the HTTP API, as this machine reaches it; None when it does not run."""
+        return None if self._api_port is None else url_of(self._options.api_host, self._api_port)
+
     def start(self) -> bool:
         """Start everything and come back when all of it is ready: True, or False when a stop was requested first.
 
@@ -95,7 +106,7 @@ class LocalPlatform:
         """
         home = self._settings.posegen_home
         with ExitStack() as undo:
-            held = undo.enter_context(hold_home(home, self.url))
+            held = undo.enter_context(hold_home(home, self.url, self.api_url))
             socket = code_server_socket(home, os.getpid())
             workspace = _write_workspace(home / "run" / "workspace.yaml", socket)
             self._supervisor = Supervisor(
@@ -167,7 +178,14 @@ class LocalPlatform:
             (*python, "resources.daemon", "run", "--workspace", str(workspace), *formats),
             ready=lambda since: _daemon_beats(self.url, since),
         )
-        return [[code_server], [webserver, daemon]]
+        return [[code_server], [webserver, daemon, *self._api()]]
+
+    def _api(self) -> list[Program]:
+        if self._api_port is None:
+            return []
+        address = ("--host", self._options.api_host, "--port", str(self._api_port))
+        command = (sys.executable, "-m", "posegen.web.server", *address)
+        return [Program("api", command, ready=lambda _: answers_http(f"{self.api_url}/v1/ready"))]
 
     def _watch_database(self, supervisor: Supervisor) -> None:
         complaint = ""

@@ -1,4 +1,4 @@
-"""Where the webserver listens."""
+"""Where the servers listen."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import socket
 
 from posegen.errors import PlatformUnusable
 
-PREFERRED_PORT = 3000
+WEBSERVER_PORT = 3000
+API_PORT = 8080
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 
 
-def choose_port(host: str, wanted: int | None) -> int:
-    """The port to listen on: the wanted one; without a wish 3000 when it is free, else one that the system chooses.
+def choose_port(host: str, wanted: int | None, *, preferred: int = WEBSERVER_PORT) -> int:
+    """The port to listen on: the wanted one; without a wish the preferred one when it is free, else a free one.
 
     Raises `PlatformUnusable` when the wanted port is taken or the host is none of this machine's.
     """
     if wanted is not None:
         return _bind(host, wanted)
     try:
-        return _bind(host, PREFERRED_PORT)
+        return _bind(host, preferred)
     except PlatformUnusable:
         return _bind(host, 0)
 

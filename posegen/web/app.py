@@ -1,0 +1,98 @@
+"""The HTTP application: its rooms, its layers from the outside in, and what becomes of errors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio.to_thread
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Mount
+from starlette.types import ASGIApp
+
+from posegen.access.rates import Rates
+from posegen.storage.configuration import LocalConfig
+from posegen.storage.stores import open_local
+from posegen.web import openapi, problems
+from posegen.web.api import generations, health
+from posegen.web.callers import Doorkeeper
+from posegen.web.gate import Gate
+from posegen.web.installation import Installation
+from posegen.web.objects import object_routes
+from posegen.web.rooms import Room, check_scopes
+
+PREFIX = "/v1"
+MEDIA = "/media"
+LARGEST_BODY = 1024 * 1024
+"""Bytes of a JSON body. Pictures are uploaded to a store, not through a route."""
+ROOMS: tuple[Room, ...] = (health.room, generations.room)
+_ALLOWED_HEADERS = ["authorization", "content-type", "idempotency-key", "last-event-id", "prefer", "if-none-match", "range"]
+_SHOWN_HEADERS = [
+    "x-request-id", "ratelimit", "ratelimit-policy", "retry-after", "location", "etag", "idempotent-replayed",
+    "content-disposition", "content-range",
+]  # fmt: skip
+
+
+def create_app(installation: Installation) -> ASGIApp:
+    """The application that serves an installation.
+
+    Raises:
+        RuntimeError: a route declares no scope.
+    """
+    app = FastAPI(
+        title="Posegen",
+        version="1",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        max_body_size=LARGEST_BODY,
+        lifespan=partial(_lifespan, installation),
+    )
+    for kind in (Exception, HTTPException, RequestValidationError):
+        app.add_exception_handler(kind, problems.handle)
+    for room in ROOMS:
+        room.add_to(app, PREFIX)
+    local = LocalConfig.of(installation.settings)
+    app.mount(MEDIA, Mount("", routes=object_routes(open_local(local), cors_origins=local.cors_origins)))
+    check_scopes(app, guarded_elsewhere={MEDIA})
+    app.state.installation = installation
+    app.state.doorkeeper = Doorkeeper(installation.database, Rates(), origins=frozenset({_origin_of(installation.url)}))
+    app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]
+    return Gate(
+        _across_origins(app, local.cors_origins),
+        hosts={urlsplit(installation.url).hostname or ""},
+        metrics=installation.metrics,
+    )
+
+
+def _across_origins(app: ASGIApp, origins: Any) -> ASGIApp:
+    """Pages of these origins may call the API with a key; cookies are never sent across origins."""
+    if not origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=list(origins),
+        allow_methods=["GET", "POST", "PATCH", "DELETE"],
+        allow_headers=_ALLOWED_HEADERS,
+        expose_headers=_SHOWN_HEADERS,
+        max_age=3600,
+    )
+
+
+@asynccontextmanager
+async def _lifespan(installation: Installation, _: FastAPI) -> AsyncIterator[None]:
+    # A thread without a connection would only wait for one.
+    anyio.to_thread.current_default_thread_limiter().total_tokens = installation.settings.posegen_api_threads
+    yield
+
+
+def _origin_of(url: str) -> str:
+    split = urlsplit(url)
+    return f"{split.scheme}://{split.netloc}"

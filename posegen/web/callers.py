@@ -1,0 +1,138 @@
+"""Who calls: the credentials of a request, and the caller that they stand for.
+
+A key comes in `Authorization: Bearer`, a session in a cookie. A cookie is sent by the browser whichever page asks, so a
+write with one has to come from a page of this server. Credentials never come in a query string.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
+
+from posegen.access import service as access
+from posegen.access.callers import Caller
+from posegen.access.rates import Rates
+from posegen.database.connection import Database
+from posegen.errors import CredentialsInvalid
+from posegen.web.problems import Problem
+
+COOKIE = "posegen_session"
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Doorkeeper:
+    """Finds out who calls, and how often they may.
+
+    Args:
+        database: where keys and sessions are.
+        rates: requests by caller.
+        origins: of this server, for writes with a cookie.
+        clock: returns the time, with its zone.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        rates: Rates,
+        *,
+        origins: frozenset[str],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._database = database
+        self._rates = rates
+        self._origins = origins
+        self._clock = clock
+
+    def identify(self, connection: HTTPConnection) -> Caller:
+        """The caller of a request. Raises `Problem`: 401 without valid credentials, 403 for a write from elsewhere."""
+        written = connection.headers.get("authorization")
+        cookie = connection.cookies.get(COOKIE)
+        try:
+            if written is not None:
+                scheme, _, key = written.partition(" ")
+                if scheme.lower() != "bearer":
+                    raise _unauthenticated("The Authorization header has to say `Bearer` and a key.")
+                return access.caller_of_key(self._database, key.strip(), now=self._clock())
+            if cookie is not None:
+                self._check_origin(connection)
+                return access.caller_of_session(self._database, cookie, now=self._clock())
+        except CredentialsInvalid as invalid:
+            raise _unauthenticated(str(invalid)) from None
+        raise _unauthenticated("This needs a key: send `Authorization: Bearer psg_…`.")
+
+    def count(self, caller: Caller, connection: HTTPConnection) -> None:
+        """Count a request, and tell its caller how many are left. Raises `Problem` (429) for one too many."""
+        taken = self._rates.take(caller, now=self._clock().timestamp())
+        if taken is None:
+            return
+        headers = connection.scope["state"]["headers"]
+        headers["ratelimit-policy"] = f'"default";q={taken.limit};w=60'
+        headers["ratelimit"] = f'"default";r={taken.remaining};t={taken.reset_seconds}'
+        if not taken.allowed:
+            raise Problem(
+                429,
+                "rate_limited",
+                f"More than {taken.limit} requests a minute: wait {taken.reset_seconds} s.",
+                headers={"retry-after": str(taken.reset_seconds)},
+            )
+
+    def _check_origin(self, connection: HTTPConnection) -> None:
+        if connection.scope.get("method") in _READS:  # a WebSocket has no method
+            return
+        origin = connection.headers.get("origin")
+        if connection.headers.get("sec-fetch-site") == "same-origin" or origin in self._origins:
+            return
+        raise Problem(403, "wrong_origin", "A session works only from pages of this server; other programs use a key.")
+
+
+async def the_caller(connection: HTTPConnection) -> Caller:
+    """The caller of this request, found out and counted once. Raises `Problem`."""
+    state = connection.scope["state"]
+    if "caller" not in state:
+        doorkeeper: Doorkeeper = connection.app.state.doorkeeper
+        state["caller"] = await run_in_threadpool(doorkeeper.identify, connection)
+        if not getattr(connection.scope.get("route"), "is_uncounted", False):
+            doorkeeper.count(state["caller"], connection)
+    caller: Caller = state["caller"]
+    return caller
+
+
+TheCaller = Annotated[Caller, Depends(the_caller)]
+
+
+def user_for(caller: Caller, named: UUID | None) -> UUID:
+    """Whose resource a request creates: the caller's own, or for a service and an admin the user that it names.
+
+    Raises `Problem`: 403 for a user that is not the caller's, 422 where none is named.
+    """
+    if named is not None and not caller.may_see(named):
+        raise Problem(403, "not_yours", f"These credentials are not of user {named}.")
+    user = named or caller.user_id
+    if user is None:
+        raise Problem(
+            422,
+            "invalid_request",
+            "Name the user: these credentials are of no user.",
+            [{"pointer": "/user_id", "detail": "Field required"}],
+        )
+    return user
+
+
+def users_shown(caller: Caller, named: UUID | None) -> UUID | None:
+    """Whose resources a list shows: one user's, or None for everybody's, which services and admins may see.
+
+    Raises `Problem` (404) for a user that is not the caller's.
+    """
+    if named is not None and not caller.may_see(named):
+        raise Problem(404, "not_found", f"There is no user {named}.")
+    return named or caller.user_id
+
+
+def _unauthenticated(detail: str) -> Problem:
+    return Problem(401, "unauthenticated", detail, headers={"www-authenticate": 'Bearer realm="posegen"'})

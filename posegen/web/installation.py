@@ -1,0 +1,73 @@
+"""The installation that an API process serves: its settings, database, stores and backends, opened once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Annotated
+
+import psycopg
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from posegen.backends.registry import Backends
+from posegen.database.connection import Database
+from posegen.errors import PosegenError
+from posegen.settings import Settings
+from posegen.storage.stores import Stores
+from posegen.studio import Studio
+from posegen.web.request_metrics import RequestMetrics
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What routes work with.
+
+    Attributes:
+        settings: of this process.
+        database: with as many connections as requests are served at once.
+        stores: where pictures are.
+        backends: that requests may name.
+        url: what absolute URLs of this API begin with, without a slash at its end.
+        metrics: of the requests.
+    """
+
+    settings: Settings
+    database: Database
+    stores: Stores
+    backends: Backends
+    url: str
+    metrics: RequestMetrics = field(default_factory=RequestMetrics)
+
+    @cached_property
+    def studio(self) -> Studio:
+        """What uploads and files are made with. Raises `StoreMistaken`."""
+        return Studio.of(self.settings, self.database, self.stores, self.backends)
+
+    def is_ready(self) -> bool:
+        """Whether the database responds."""
+        try:
+            with self.database.transaction():
+                return True
+        except (psycopg.Error, PosegenError):
+            return False
+
+
+@contextmanager
+def open_installation(settings: Settings, database_url: str, *, url: str) -> Iterator[Installation]:
+    """The installation of these settings until the block ends."""
+    threads = settings.posegen_api_threads
+    backends = Backends.of(settings)
+    with Database(database_url, most_connections=threads) as database, closing(backends):
+        yield Installation(settings, database, Stores.of(settings), backends, url.rstrip("/"))
+
+
+async def _here(connection: HTTPConnection) -> Installation:
+    installation: Installation = connection.app.state.installation
+    return installation
+
+
+Here = Annotated[Installation, Depends(_here)]
+"""The installation, as a parameter of a route."""

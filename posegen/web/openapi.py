@@ -1,0 +1,70 @@
+"""The OpenAPI document: what FastAPI derives from the routes, with our problems and the scope of each operation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from posegen.web.callers import COOKIE
+from posegen.web.problems import MEDIA_TYPE
+from posegen.web.rooms import Needs
+
+_DESCRIPTION = (
+    "Pose pictures over HTTP. Lists are pages of `{data, next_cursor}`; errors are problems (RFC 9457) with a `code`. "
+    "Each operation names the scope that it needs in `x-scope`. New fields and operations may be added at any time; "
+    "nothing is removed from `/v1` without `Deprecation` and `Sunset` headers before."
+)
+_PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "title": "Problem",
+    "required": ["type", "title", "status", "code", "detail", "request_id"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string", "description": "Which problem, for programs; one of `GET /v1/lists/error-codes` and `docs/reference/api.md`."},
+        "detail": {"type": "string", "description": "Which value, why, and what to do."},
+        "request_id": {"type": "string", "description": "Names the request in the operator's log."},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "detail"],
+                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
+            },
+        },
+    },
+}
+_SCHEMES = {
+    "key": {"type": "http", "scheme": "bearer", "description": "A key: `posegen key create`."},
+    "session": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "A signed-in browser."},
+}
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The document of an application, made once."""
+    if app.openapi_schema is None:
+        made = get_openapi(title="Posegen", version="1", description=_DESCRIPTION, routes=app.routes)
+        schemas = made.setdefault("components", {}).setdefault("schemas", {})
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        schemas["Problem"] = _PROBLEM
+        made["components"]["securitySchemes"] = _SCHEMES
+        for operations in made["paths"].values():
+            for operation in operations.values():
+                _complete(operation)
+        app.openapi_schema = made
+    return app.openapi_schema
+
+
+def _complete(operation: dict[str, Any]) -> None:
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    operation["responses"].pop("422", None)
+    operation["responses"]["default"] = {"description": "A problem", "content": content}
+    scope = operation["x-scope"]
+    if scope != Needs.NOTHING.value:
+        operation["security"] = [{name: []} for name in _SCHEMES]
+        needed = "any credentials" if scope == Needs.A_CALLER.value else f"the scope `{scope}`"
+        operation["description"] = f"{operation.get('description', '')}\n\nNeeds {needed}.".strip()

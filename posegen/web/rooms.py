@@ -1,0 +1,127 @@
+"""Rooms: the routes of one noun, each of which declares the scope that it needs.
+
+A route without a declared scope cannot be written through a `Room`, and `check_scopes` refuses an application that has
+one from elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeVar
+
+from fastapi import Depends, FastAPI
+from fastapi.routing import APIRoute
+from starlette.requests import HTTPConnection
+from starlette.routing import BaseRoute
+
+from posegen.access.callers import Caller, Scope
+from posegen.web.callers import the_caller
+from posegen.web.problems import Problem
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+class Needs(Enum):
+    """What a route needs beside a scope. `NOTHING`: it is open to everybody; `A_CALLER`: any credentials do."""
+
+    NOTHING = "none"
+    A_CALLER = "any"
+
+
+class Gatekeeper:
+    """The dependency of a route that lets in only callers with its scope."""
+
+    def __init__(self, scope: Scope | Needs) -> None:
+        self.scope = scope
+
+    async def __call__(self, connection: HTTPConnection) -> None:
+        if self.scope is Needs.NOTHING:
+            return
+        caller: Caller = await the_caller(connection)
+        if isinstance(self.scope, Scope) and self.scope not in caller.scopes:
+            raise Problem(403, "scope_missing", f"These credentials lack the scope {self.scope}.")
+
+
+@dataclass(frozen=True)
+class _Declared:
+    """A route before it is part of an application."""
+
+    method: str
+    path: str
+    scope: Scope | Needs
+    endpoint: Callable[..., Any]
+    options: dict[str, Any]
+
+
+class Room:
+    """Routes of one noun. `noun`: as the documentation groups them."""
+
+    def __init__(self, noun: str) -> None:
+        self._noun = noun
+        self._declared: list[_Declared] = []
+
+    def get(self, path: str, scope: Scope | Needs, **options: Any) -> Callable[[Endpoint], Endpoint]:
+        """A route that changes nothing. `options`: as FastAPI's `add_api_route` takes them."""
+        return self._declare("GET", path, scope, options)
+
+    def post(self, path: str, scope: Scope | Needs, **options: Any) -> Callable[[Endpoint], Endpoint]:
+        """A route that creates or moves something."""
+        return self._declare("POST", path, scope, options)
+
+    def patch(self, path: str, scope: Scope | Needs, **options: Any) -> Callable[[Endpoint], Endpoint]:
+        """A route that changes something."""
+        return self._declare("PATCH", path, scope, options)
+
+    def delete(self, path: str, scope: Scope | Needs, **options: Any) -> Callable[[Endpoint], Endpoint]:
+        """A route that deletes something."""
+        return self._declare("DELETE", path, scope, options)
+
+    def add_to(self, app: FastAPI, prefix: str) -> None:
+        """Make these routes part of an application, below `prefix`."""
+        for each in self._declared:
+            app.add_api_route(
+                prefix + each.path,
+                each.endpoint,
+                methods=[each.method],
+                tags=[self._noun],
+                dependencies=[Depends(Gatekeeper(each.scope))],
+                openapi_extra={"x-scope": each.scope.value},
+                operation_id=each.endpoint.__name__,
+                **each.options,
+            )
+
+    def _declare(
+        self, method: str, path: str, scope: Scope | Needs, options: dict[str, Any]
+    ) -> Callable[[Endpoint], Endpoint]:
+        def register(endpoint: Endpoint) -> Endpoint:
+            self._declared.append(_Declared(method, path, scope, endpoint, options))
+            return endpoint
+
+        return register
+
+
+def scope_of(route: BaseRoute) -> Scope | Needs | None:
+    """What a route needs; None when it declares nothing."""
+    if isinstance(route, APIRoute):
+        for dependency in route.dependencies:
+            if isinstance(dependency.dependency, Gatekeeper):
+                return dependency.dependency.scope
+    return None
+
+
+def check_scopes(app: FastAPI, *, guarded_elsewhere: Collection[str]) -> None:
+    """Refuse an application with a route that declares no scope.
+
+    Args:
+        app: with all its routes.
+        guarded_elsewhere: paths whose own code decides, such as that of the mounted store.
+
+    Raises:
+        RuntimeError: names the routes.
+    """
+    paths = {getattr(route, "path", repr(route)): scope_of(route) for route in app.routes}
+    undeclared = [path for path, scope in paths.items() if scope is None and path not in guarded_elsewhere]
+    if undeclared:
+        raise RuntimeError(f"These routes declare no scope: {', '.join(sorted(undeclared))}.")
