@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     storage_base_url: str = Field(
         default="/media", description="What the URLs of local objects begin with; the default is served by `up`."
     )
+    storage_local_private: bool = Field(
+        default=False, description="Show objects of the local store by signed URLs only."
+    )
     storage_signing_secret: SecretStr | None = Field(
         default=None, description="Signs URLs of the local store; by default a secret that is kept in POSEGEN_HOME."
     )

@@ -21,7 +21,8 @@ S3 = "s3"
 class LocalConfig:
     """A folder. `base_url`: what its URLs begin with; `cors_origins`: whose pages may read and upload.
 
-    `signing_secret`: what URLs are signed with; without it, what `secret_file` keeps.
+    `signing_secret`: what URLs are signed with; without it, what `secret_file` keeps; `is_private`: only signed URLs show
+    objects.
     """
 
     root: Path
@@ -29,6 +30,7 @@ class LocalConfig:
     secret_file: Path
     signing_secret: bytes | None = field(default=None, repr=False)
     cors_origins: tuple[str, ...] = ()
+    is_private: bool = False
 
     @classmethod
     def of(cls, settings: Settings) -> LocalConfig:
@@ -40,6 +42,7 @@ class LocalConfig:
             secret_file=settings.signing_secret_path,
             signing_secret=None if secret is None else secret.encode(),
             cors_origins=_origins(settings),
+            is_private=settings.storage_local_private,
         )
 
 
@@ -121,7 +124,8 @@ class StoresConfig:
 
     def base_urls(self) -> dict[str, str | None]:
         """What the URLs of each store begin with; None for a store that is not public."""
-        return {LOCAL: self.local.base_url, **{bucket.name: bucket.public_url for bucket in self.buckets}}
+        local = None if self.local.is_private else self.local.base_url
+        return {LOCAL: local, **{bucket.name: bucket.public_url for bucket in self.buckets}}
 
 
 def _r2(settings: Settings, bucket: str) -> BucketConfig:

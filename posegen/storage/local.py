@@ -27,7 +27,7 @@ from posegen.storage.contained import (
 )
 from posegen.storage.hashing import Fingerprint, chunks_of, copy_hashed, fingerprint, fingerprint_stream
 from posegen.storage.health import measured_health
-from posegen.storage.keys import content_type_of, validate_key, validate_prefix
+from posegen.storage.keys import content_type_of, is_public, validate_key, validate_prefix
 from posegen.storage.local_errors import NO_HARD_LINKS, LocalErrors
 from posegen.storage.local_listing import entries, unfinished
 from posegen.storage.protocol import (
@@ -53,7 +53,8 @@ class LocalStore:
     """An `ObjectStore` below `root`, which is made on the first put.
 
     `base_url`: what URLs begin with, such as `/media`, without or with a slash at the end; `signing_secret`: returns
-    what URLs are signed with, or None where nothing is; `clock`: seconds since 1970.
+    what URLs are signed with, or None where nothing is; `is_private`: only signed URLs show objects; `clock`: seconds
+    since 1970.
     """
 
     def __init__(
@@ -63,12 +64,14 @@ class LocalStore:
         base_url: str,
         name: str = "local",
         signing_secret: Callable[[], bytes | None] = lambda: None,
+        is_private: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._root = root.absolute()
         self._base_url = base_url.rstrip("/")
         self._name = name
         self._signing_secret = signing_secret
+        self._is_private = is_private
         self._clock = clock
         self._errors = LocalErrors(self._root, name)
         self._meter = TrafficMeter()
@@ -171,9 +174,14 @@ class LocalStore:
             validate_key(start_after, store=self._name)
         return entries(self._root, prefix, self._errors, start_after=start_after or "")
 
-    def public_url(self, key: str) -> str:
+    def public_url(self, key: str) -> str | None:
         """See `ObjectStore.public_url`."""
-        return f"{self._base_url}/{quote(validate_key(key, store=self._name))}"
+        path = quote(validate_key(key, store=self._name))
+        return None if self._is_private else f"{self._base_url}/{path}"
+
+    def shows(self, key: str) -> bool:
+        """Whether anybody may read the object without a signature."""
+        return not self._is_private and is_public(key) and content_type_of(key).startswith("image/")
 
     def signed_get_url(self, key: str, *, seconds: int = SIGNED_SECONDS) -> str:
         """See `ObjectStore.signed_get_url`."""

@@ -91,6 +91,7 @@ def open_local(config: LocalConfig) -> LocalStore:
         config.root,
         base_url=config.base_url,
         signing_secret=lambda: config.signing_secret or _kept_secret(config.secret_file),
+        is_private=config.is_private,
     )
 
 

@@ -32,7 +32,9 @@ MEDIA = "/media"
 LARGEST_BODY = 1024 * 1024
 """Bytes of a JSON body. Pictures are uploaded to a store, not through a route."""
 ROOMS: tuple[Room, ...] = (health.room, generations.room)
-_ALLOWED_HEADERS = ["authorization", "content-type", "idempotency-key", "last-event-id", "prefer", "if-none-match", "range"]
+_ALLOWED_HEADERS = [
+    "authorization", "content-type", "idempotency-key", "last-event-id", "prefer", "if-none-match", "range",
+]  # fmt: skip
 _SHOWN_HEADERS = [
     "x-request-id", "ratelimit", "ratelimit-policy", "retry-after", "location", "etag", "idempotent-replayed",
     "content-disposition", "content-range",

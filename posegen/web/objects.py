@@ -22,7 +22,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from posegen.errors import InvalidKey, ObjectExists, ObjectMissing, StorageError, StoreFull
-from posegen.storage.keys import PRIVATE, cache_control_of, content_hash_of, content_type_of, is_public
+from posegen.storage.keys import PRIVATE, cache_control_of, content_hash_of, content_type_of
 from posegen.storage.local import LocalStore
 from posegen.storage.signing import Grant
 
@@ -63,7 +63,7 @@ def object_routes(store: LocalStore, *, cors_origins: Sequence[str] = ()) -> lis
 
 
 def _serve(store: LocalStore, key: str, request: Request) -> Response:
-    public = is_public(key) and content_type_of(key).startswith("image/")
+    public = store.shows(key)
     if not public:
         if "signature" not in request.query_params:
             return _not_found()

@@ -24,7 +24,7 @@ _PROBLEM: dict[str, Any] = {
         "type": {"type": "string"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
-        "code": {"type": "string", "description": "Which problem, for programs; one of `GET /v1/lists/error-codes` and `docs/reference/api.md`."},
+        "code": {"type": "string", "description": "Which problem, for programs."},
         "detail": {"type": "string", "description": "Which value, why, and what to do."},
         "request_id": {"type": "string", "description": "Names the request in the operator's log."},
         "errors": {

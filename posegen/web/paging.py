@@ -62,7 +62,13 @@ def read_cursor(text: str | None) -> tuple[datetime, UUID] | None:
 
 
 def page_of(rows: Sequence[Item], limit: int, place: Callable[[Item], tuple[datetime, UUID]]) -> Page[Item]:
-    """A page of rows, of which one more than `limit` were read. `place`: time and id of a row, by which they are sorted."""
+    """The page of rows, of which one more than `limit` were read.
+
+    Args:
+        rows: in the order of the list.
+        limit: how many the page shows.
+        place: returns time and id of a row, by which the list is sorted.
+    """
     shown = list(rows[:limit])
     more = len(rows) > limit
     return Page(data=shown, next_cursor=write_cursor(*place(shown[-1])) if more else None)

@@ -73,6 +73,20 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield site
 
 
+def test_a_private_store_shows_pictures_by_signature_only(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path, base_url="/media", signing_secret=lambda: b"a secret of the tests", is_private=True)
+    with served(Starlette(routes=[Mount("/media", routes=object_routes(store))])) as port:
+        site = Site(port, store, tmp_path)
+        site.put(KEY, BODY)
+
+        assert store.public_url(KEY) is None
+        assert site.ask(f"/media/{KEY}").status == 404
+        shown = site.ask(store.signed_get_url(KEY))
+
+    assert (shown.status, shown.body) == (200, BODY)
+    assert shown.headers["cache-control"].startswith("private")
+
+
 def test_a_picture_is_served_with_everything_a_browser_needs(site: Site) -> None:
     answer = site.ask(site.store.public_url(KEY))
 

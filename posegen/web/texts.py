@@ -1,0 +1,29 @@
+"""Types of what comes in: texts that PostgreSQL can store, and lists in a query."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, StringConstraints
+from pydantic_core import PydanticCustomError
+
+
+def _storable(text: str) -> str:
+    if "\x00" in text:
+        raise PydanticCustomError("nul", "Text must not contain the character U+0000")
+    return text
+
+
+Text = Annotated[str, StringConstraints(max_length=100_000), AfterValidator(_storable)]
+"""Any text. What its length may be is judged by the service, whose sentence names the value."""
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)]
+"""A name or id of 1 to 200 characters."""
+
+
+def listed(values: list[str] | None) -> list[str]:
+    """The values of a parameter that may be repeated or hold several with commas.
+
+    >>> listed(["tiktok,image", "instagram_post"])
+    ['tiktok', 'image', 'instagram_post']
+    """
+    return [each.strip() for value in values or [] for each in value.split(",") if each.strip()]
