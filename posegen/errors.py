@@ -7,7 +7,7 @@ names the value that was wrong and what to do about it. No error is defined anyw
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from posegen.error_codes import ErrorCode
 
@@ -170,6 +170,62 @@ class UploadRefused(PosegenError):
 
 class PeriodInvalid(PosegenError):
     """Dates that are no span of time: not a day or a month, or in the wrong order."""
+
+
+# --- access ------------------------------------------------------------------------------------------------------
+
+
+class CredentialsInvalid(PosegenError):
+    """A key, session, link or ticket that admits no caller. `reason`: why, for the caller and for logs."""
+
+    def __init__(self, reason: Literal["malformed", "checksum", "unknown", "revoked", "expired", "used"]) -> None:
+        self.reason = reason
+        sentence = {
+            "malformed": "this is no credential of Posegen; send it whole, as it was shown when it was made",
+            "checksum": "the key has a typing error; copy it again",
+            "unknown": "there is no such credential here; it may be of another installation",
+            "revoked": "it was revoked; ask for another one",
+            "expired": "it has expired; ask for another one",
+            "used": "it was used already, and is good for one use; ask for another one",
+        }[reason]
+        super().__init__(f"The credentials are not valid: {sentence}.")
+
+
+class AccessInvalid(PosegenError):
+    """A key, link, ticket or idempotency key with a value out of its range. `field`: which one."""
+
+    def __init__(self, field: str, detail: str) -> None:
+        self.field = field
+        self.detail = detail
+        super().__init__(f"{field}: {detail}")
+
+
+class AccessRefused(PosegenError):
+    """A caller gives away rights that it does not have itself."""
+
+
+class KeyUnknown(PosegenError):
+    """No API key has this id, or the caller does not manage it."""
+
+    def __init__(self, key_id: str) -> None:
+        self.key_id = key_id
+        super().__init__(f"There is no API key {key_id}; `posegen key list` lists them.")
+
+
+class SessionUnknown(PosegenError):
+    """No session has this id, or it is not one of the caller's users."""
+
+    def __init__(self, session_id: object) -> None:
+        self.session_id = session_id
+        super().__init__(f"There is no session {session_id}.")
+
+
+class ShareLinkUnknown(PosegenError):
+    """No share link has this id, or it is not one of the caller's users."""
+
+    def __init__(self, link_id: object) -> None:
+        self.link_id = link_id
+        super().__init__(f"There is no share link {link_id}.")
 
 
 # --- work --------------------------------------------------------------------------------------------------------

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
+from posegen import audit as audits
 from posegen.cli import console
 from posegen.cli.commands import AS_JSON
 from posegen.cli.session import open_session
-from posegen.upkeep import audit as audits
 
 _MOST_SHOWN = 3
 

@@ -125,7 +125,9 @@ COMMENT ON COLUMN api_keys.last_used_at IS 'noted at most once a minute';
 ALTER TABLE ONLY api_keys
     ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
 
-CREATE INDEX api_keys_by_user ON api_keys USING btree (user_id) WHERE (user_id IS NOT NULL);
+CREATE INDEX api_keys_by_time ON api_keys USING btree (created_at DESC, id DESC);
+
+CREATE INDEX api_keys_by_user ON api_keys USING btree (user_id, created_at DESC, id DESC) WHERE (user_id IS NOT NULL);
 
 ALTER TABLE ONLY api_keys
     ADD CONSTRAINT api_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
@@ -1634,6 +1636,8 @@ ALTER TABLE ONLY share_links
 
 ALTER TABLE ONLY share_links
     ADD CONSTRAINT share_links_secret_key UNIQUE (secret);
+
+CREATE INDEX share_links_by_end ON share_links USING btree (expires_at);
 
 CREATE INDEX share_links_by_user ON share_links USING btree (user_id, created_at DESC, id DESC);
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from posegen import audit
 from posegen.database.connection import Connection
 from posegen.database.json_documents import as_object
 from posegen.settings import Settings, is_secret
-from posegen.upkeep import audit
 
 ACTION = "settings_changed"
 SUBJECT = "posegen up"

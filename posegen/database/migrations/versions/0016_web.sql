@@ -67,7 +67,8 @@ create table api_keys (
 comment on table api_keys is 'keys of applications and people for the HTTP API';
 comment on column api_keys.rate is 'requests a minute; null for the default of its kind';
 comment on column api_keys.last_used_at is 'noted at most once a minute';
-create index api_keys_by_user on api_keys (user_id) where user_id is not null;
+create index api_keys_by_time on api_keys (created_at desc, id desc);
+create index api_keys_by_user on api_keys (user_id, created_at desc, id desc) where user_id is not null;
 
 create table sessions (
     id           uuid primary key default gen_random_uuid(),
@@ -118,6 +119,7 @@ create table share_links (
 );
 comment on table share_links is 'links that show the pictures of one generation to anybody who has them, until they end';
 create index share_links_by_user on share_links (user_id, created_at desc, id desc);
+create index share_links_by_end on share_links (expires_at);
 
 create table answered_requests (
     caller      text not null check (length(caller) between 1 and 200),
