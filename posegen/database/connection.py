@@ -72,6 +72,16 @@ class Database:
             self._pool.putconn(borrowed)
 
     @contextmanager
+    def as_one_transaction(self) -> Iterator[Database]:
+        """A database whose transactions are parts of one, which is committed at the end of the block.
+
+        So several services are called that open a transaction each, and all of it is stored or nothing. Where a part
+        raises, only that part is rolled back, unless the error leaves the block.
+        """
+        with self.transaction() as connection:
+            yield _Part(self.url, connection)
+
+    @contextmanager
     def listening(self, channel: str) -> Iterator[Listener]:
         """A connection of its own that hears what is notified on `channel`."""
         with session.connect(self.url, application="posegen listener", row_factory=dict_row) as connection:
@@ -97,6 +107,20 @@ class Database:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class _Part(Database):
+    """The database within a transaction of its connection."""
+
+    def __init__(self, url: str, connection: Connection) -> None:
+        super().__init__(url)
+        self._connection = connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A savepoint within the transaction."""
+        with self._connection.transaction():
+            yield self._connection
 
 
 class Listener:

@@ -9,18 +9,21 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import anyio.to_thread
+import psycopg
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
 from posegen.access.rates import Rates
+from posegen.errors import PosegenError
 from posegen.storage.configuration import LocalConfig
 from posegen.storage.stores import open_local
 from posegen.web import openapi, problems
-from posegen.web.api import generations, health
+from posegen.web.api import health, keys, sessions, shares
 from posegen.web.callers import Doorkeeper
 from posegen.web.gate import Gate
 from posegen.web.installation import Installation
@@ -31,7 +34,7 @@ PREFIX = "/v1"
 MEDIA = "/media"
 LARGEST_BODY = 1024 * 1024
 """Bytes of a JSON body. Pictures are uploaded to a store, not through a route."""
-ROOMS: tuple[Room, ...] = (health.room, generations.room)
+ROOMS: tuple[Room, ...] = (health.room, sessions.room, keys.room, shares.room)
 _ALLOWED_HEADERS = [
     "authorization", "content-type", "idempotency-key", "last-event-id", "prefer", "if-none-match", "range",
 ]  # fmt: skip
@@ -55,17 +58,20 @@ def create_app(installation: Installation) -> ASGIApp:
         redoc_url=None,
         redirect_slashes=False,
         max_body_size=LARGEST_BODY,
+        # Nothing is sent anywhere, whatever OTEL_* variables the environment has; `/metrics` has the numbers.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         lifespan=partial(_lifespan, installation),
     )
-    for kind in (Exception, HTTPException, RequestValidationError):
+    for kind in (Exception, HTTPException, RequestValidationError, PosegenError, psycopg.Error, PoolTimeout):
         app.add_exception_handler(kind, problems.handle)
     for room in ROOMS:
         room.add_to(app, PREFIX)
+    sessions.pages.add_to(app, "")
     local = LocalConfig.of(installation.settings)
     app.mount(MEDIA, Mount("", routes=object_routes(open_local(local), cors_origins=local.cors_origins)))
     check_scopes(app, guarded_elsewhere={MEDIA})
     app.state.installation = installation
-    app.state.doorkeeper = Doorkeeper(installation.database, Rates(), origins=frozenset({_origin_of(installation.url)}))
+    app.state.doorkeeper = Doorkeeper(installation, Rates(), origins=frozenset({_origin_of(installation.url)}))
     app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]
     return Gate(
         _across_origins(app, local.cors_origins),

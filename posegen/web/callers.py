@@ -6,8 +6,8 @@ write with one has to come from a page of this server. Credentials never come in
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+import math
+import time
 from typing import Annotated
 from uuid import UUID
 
@@ -18,8 +18,8 @@ from starlette.requests import HTTPConnection
 from posegen.access import service as access
 from posegen.access.callers import Caller
 from posegen.access.rates import Rates
-from posegen.database.connection import Database
 from posegen.errors import CredentialsInvalid
+from posegen.web.installation import Installation
 from posegen.web.problems import Problem
 
 COOKIE = "posegen_session"
@@ -30,24 +30,15 @@ class Doorkeeper:
     """Finds out who calls, and how often they may.
 
     Args:
-        database: where keys and sessions are.
+        here: the installation, whose keys and sessions count.
         rates: requests by caller.
         origins: of this server, for writes with a cookie.
-        clock: returns the time, with its zone.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        rates: Rates,
-        *,
-        origins: frozenset[str],
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self._database = database
+    def __init__(self, here: Installation, rates: Rates, *, origins: frozenset[str]) -> None:
+        self._here = here
         self._rates = rates
         self._origins = origins
-        self._clock = clock
 
     def identify(self, connection: HTTPConnection) -> Caller:
         """The caller of a request. Raises `Problem`: 401 without valid credentials, 403 for a write from elsewhere."""
@@ -58,28 +49,29 @@ class Doorkeeper:
                 scheme, _, key = written.partition(" ")
                 if scheme.lower() != "bearer":
                     raise _unauthenticated("The Authorization header has to say `Bearer` and a key.")
-                return access.caller_of_key(self._database, key.strip(), now=self._clock())
+                return access.caller_of_key(self._here.database, key.strip(), self._here.now())
             if cookie is not None:
                 self._check_origin(connection)
-                return access.caller_of_session(self._database, cookie, now=self._clock())
+                return access.caller_of_session(self._here.database, cookie, self._here.now())
         except CredentialsInvalid as invalid:
             raise _unauthenticated(str(invalid)) from None
         raise _unauthenticated("This needs a key: send `Authorization: Bearer psg_…`.")
 
     def count(self, caller: Caller, connection: HTTPConnection) -> None:
         """Count a request, and tell its caller how many are left. Raises `Problem` (429) for one too many."""
-        taken = self._rates.take(caller, now=self._clock().timestamp())
-        if taken is None:
+        taken = self._rates.take(caller, time.monotonic())
+        if taken.rate is None:
             return
+        wait = math.ceil(taken.seconds)
         headers = connection.scope["state"]["headers"]
-        headers["ratelimit-policy"] = f'"default";q={taken.limit};w=60'
-        headers["ratelimit"] = f'"default";r={taken.remaining};t={taken.reset_seconds}'
+        headers["ratelimit-policy"] = f'"requests";q={taken.rate};w=60'
+        headers["ratelimit"] = f'"requests";r={taken.remaining};t={wait}'
         if not taken.allowed:
             raise Problem(
                 429,
                 "rate_limited",
-                f"More than {taken.limit} requests a minute: wait {taken.reset_seconds} s.",
-                headers={"retry-after": str(taken.reset_seconds)},
+                f"More than {taken.rate} requests a minute, or {taken.at_once} at once: wait {wait} s.",
+                headers={"retry-after": str(wait)},
             )
 
     def _check_origin(self, connection: HTTPConnection) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Annotated
 
@@ -32,6 +33,7 @@ class Installation:
         backends: that requests may name.
         url: what absolute URLs of this API begin with, without a slash at its end.
         metrics: of the requests.
+        now: returns the time, with its zone.
     """
 
     settings: Settings
@@ -40,6 +42,12 @@ class Installation:
     backends: Backends
     url: str
     metrics: RequestMetrics = field(default_factory=RequestMetrics)
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @property
+    def is_https(self) -> bool:
+        """Whether clients reach this API over TLS, so that cookies may be restricted to it."""
+        return self.url.startswith("https://")
 
     @cached_property
     def studio(self) -> Studio:

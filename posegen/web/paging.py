@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from posegen.web.problems import Problem
 
 Item = TypeVar("Item")
+Key = TypeVar("Key")
 LONGEST_CURSOR = 200
 
 Limit = Annotated[int, Query(ge=1, le=100, description="Items on a page.")]
@@ -31,11 +32,11 @@ class Page(BaseModel, Generic[Item]):
     next_cursor: str | None
 
 
-def write_cursor(time: datetime, key: UUID) -> str:
+def write_cursor(time: datetime, key: object) -> str:
     """The cursor behind a row.
 
-    >>> write_cursor(datetime.fromisoformat("2026-11-30T12:00:00+00:00"), UUID(int=1))
-    'WyIyMDI2LTExLTMwVDEyOjAwOjAwKzAwOjAwIiwiMDAwMDAwMDAtMDAwMC0wMDAwLTAwMDAtMDAwMDAwMDAwMDAxIl0'
+    >>> write_cursor(datetime.fromisoformat("2026-11-30T12:00:00+00:00"), 7)
+    'WyIyMDI2LTExLTMwVDEyOjAwOjAwKzAwOjAwIiwiNyJd'
     """
     text = json.dumps([time.isoformat(), str(key)], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
@@ -47,21 +48,15 @@ def read_cursor(text: str | None) -> tuple[datetime, UUID] | None:
     Raises `Problem` (422) for a text that is no cursor of ours. A forged one reaches no row of others: lists are
     restricted by user, not by cursor.
     """
-    if text is None:
-        return None
-    try:
-        padded = text + "=" * (-len(text) % 4)
-        time, key = json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
-        moment, found = datetime.fromisoformat(time), UUID(key)
-        if moment.tzinfo is None or not 1 < moment.year < 9999:
-            raise ValueError(time)
-    except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error):
-        detail = "This is no cursor: use `next_cursor` of the page before, or leave it out for the first page."
-        raise Problem(422, "invalid_request", detail, [{"pointer": "?cursor", "detail": detail}]) from None
-    return moment, found
+    return _read(text, UUID)
 
 
-def page_of(rows: Sequence[Item], limit: int, place: Callable[[Item], tuple[datetime, UUID]]) -> Page[Item]:
+def read_key_cursor(text: str | None) -> tuple[datetime, str] | None:
+    """The same for a list whose ids are texts."""
+    return _read(text, str)
+
+
+def page_of(rows: Sequence[Item], limit: int, place: Callable[[Item], tuple[datetime, object]]) -> Page[Item]:
     """The page of rows, of which one more than `limit` were read.
 
     Args:
@@ -72,3 +67,18 @@ def page_of(rows: Sequence[Item], limit: int, place: Callable[[Item], tuple[date
     shown = list(rows[:limit])
     more = len(rows) > limit
     return Page(data=shown, next_cursor=write_cursor(*place(shown[-1])) if more else None)
+
+
+def _read(text: str | None, key_type: Callable[[str], Key]) -> tuple[datetime, Key] | None:
+    if text is None:
+        return None
+    try:
+        padded = text + "=" * (-len(text) % 4)
+        time, key = json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
+        moment = datetime.fromisoformat(time)
+        if moment.tzinfo is None or not 1 < moment.year < 9999 or not isinstance(key, str) or "\x00" in key:
+            raise ValueError(time)
+        return moment, key_type(key)
+    except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error):
+        detail = "This is no cursor: use `next_cursor` of the page before, or leave it out for the first page."
+        raise Problem(422, "invalid_request", detail, [{"pointer": "?cursor", "detail": detail}]) from None

@@ -40,11 +40,17 @@ _UNKNOWN = {
     errors.PoseUnknown: "pose_id",
     errors.DesignUnknown: "design_id",
     errors.UserUnknown: "user_id",
+    errors.KeyUnknown: "key_id",
+    errors.ShareLinkUnknown: "link_id",
+    errors.SessionUnknown: "session_id",
 }
 """What does not exist, by the attribute that names it."""
 
 _STATUS: list[tuple[type[PosegenError], int, str]] = [
     (errors.IdempotencyConflict, 409, "idempotency_conflict"),
+    (errors.CredentialsInvalid, 401, "unauthenticated"),
+    (errors.AccessRefused, 403, "not_allowed"),
+    (errors.AccessInvalid, 422, "invalid_request"),
     (errors.PoseNumberUnknown, 404, "not_found"),
     (errors.NothingToRefund, 409, "nothing_to_refund"),
     (errors.NothingToDelete, 409, "nothing_to_delete"),

@@ -19,7 +19,9 @@ from posegen.web.request_metrics import RequestMetrics
 
 
 async def _hello(request: Request) -> PlainTextResponse:
-    return PlainTextResponse("hello", headers=request.query_params.get("referrer") and {"referrer-policy": "unsafe-url"} or None)
+    return PlainTextResponse(
+        "hello", headers=request.query_params.get("referrer") and {"referrer-policy": "unsafe-url"} or None
+    )
 
 
 @pytest.fixture
@@ -59,7 +61,16 @@ def test_our_own_hosts_are_served(client: TestClient, host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example.com", "api.example.com.evil.com", "", "127.0.0.1.evil.com", "a@api.example.com@b", "[::1", "0.0.0.0"]
+    "host",
+    [
+        "evil.example.com",
+        "api.example.com.evil.com",
+        "",
+        "127.0.0.1.evil.com",
+        "a@api.example.com@b",
+        "[::1",
+        "0.0.0.0",
+    ],
 )
 def test_another_host_is_refused(client: TestClient, host: str) -> None:
     refused = client.get("/hello", headers={"host": host})
@@ -99,6 +110,7 @@ def test_a_request_is_counted_and_logged_without_its_query(client: TestClient, m
     (line,) = lines
     assert (line["method"], line["path"], line["status"]) == ("GET", "/hello", 200)
     assert "secret" not in str(line)
-    assert 'posegen_api_requests_total{method="GET",route="/hello",status="200"} 1.0' in generate_latest(
-        metrics.registry
-    ).decode()
+    assert (
+        'posegen_api_requests_total{method="GET",route="/hello",status="200"} 1.0'
+        in generate_latest(metrics.registry).decode()
+    )

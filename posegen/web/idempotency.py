@@ -1,0 +1,68 @@
+"""Requests that are done once: what a client repeats under its Idempotency-Key gets the first response again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from fastapi.encoders import jsonable_encoder
+from starlette.responses import JSONResponse, Response
+
+from posegen.access.answered import StoredResponse, answered, remember
+from posegen.access.callers import Caller
+from posegen.web.installation import Installation
+from posegen.web.problems import Problem
+
+HEADER = "idempotency-key"
+REPLAYED = "idempotent-replayed"
+
+
+@dataclass(frozen=True)
+class Once:
+    """A request as far as it can be repeated. `key`: None when the client has sent none."""
+
+    key: str | None
+    body_sha256: bytes
+
+    def do(
+        self, here: Installation, caller: Caller, work: Callable[[Installation], Any], *, status: int = 201
+    ) -> Response:
+        """Do the work in one transaction with its response, or return the response of the first time.
+
+        Args:
+            here: the installation.
+            caller: whose key it is.
+            work: given the installation with a database that is one transaction; returns the body of the response.
+            status: of the response.
+        """
+        if self.key is None:
+            return JSONResponse(jsonable_encoder(work(here)), status)
+        with here.database.as_one_transaction() as database:
+            with database.transaction() as connection:
+                earlier = answered(connection, caller, self.key, self.body_sha256)
+            if earlier is not None:
+                return JSONResponse(earlier.response, earlier.status, {REPLAYED: "true"})
+            made = jsonable_encoder(work(replace(here, database=database)))
+            with database.transaction() as connection:
+                remember(connection, caller, self.key, self.body_sha256, StoredResponse(status, made))
+        return JSONResponse(made, status)
+
+
+def key_of(request: Request) -> str | None:
+    """The Idempotency-Key of a request. Raises `Problem` (400) for two of them."""
+    keys = request.headers.getlist(HEADER)
+    if len(keys) > 1:
+        raise Problem(400, "invalid_request", "Send one Idempotency-Key: the request has several.")
+    return keys[0] if keys else None
+
+
+async def _once(request: Request) -> Once:
+    told = f"{request.method} {request.url.path}\n".encode() + await request.body()
+    return Once(key_of(request), hashlib.sha256(told).digest())
+
+
+DoneOnce = Annotated[Once, Depends(_once)]
+"""The request, as a parameter of a route that creates or moves something."""
