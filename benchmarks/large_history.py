@@ -62,12 +62,12 @@ _STEPS = {
         from plan
     """,
     "poses": """
-        insert into generated_poses (id, generation_id, position, library_pose, variation, seed, prompt_used,
+        insert into generated_poses (id, generation_id, user_id, position, library_pose, variation, seed, prompt_used,
             control_weight, backend, price, status, error_code, recipe, recipe_hash, keypoints, image_object,
             original_object, thumbnail_object, render_ms, store_ms, generation_ms, is_favourite, download_count,
             created_at, completed_at, delete_after, delete_reason, images_deleted_at, perceptual_hash, brightness,
             contrast, sharpness, noise)
-        select md5('pose ' || n || ' ' || p)::uuid, plan.id, p, l.slug, 0, n %% 4294967296, 'a person', 1,
+        select md5('pose ' || n || ' ' || p)::uuid, plan.id, plan.user_id, p, l.slug, 0, n %% 4294967296, 'a person', 1,
                'mannequin', 30, s.status, case s.status when 'failed' then 'image_invalid' end,
                case when s.kept then '{"backend": "mannequin", "pose": "star-jump", "seed": 7}'::jsonb end,
                case when s.made then repeat('0', 64) end, null, s.image, s.image, s.image + 1,
@@ -138,8 +138,8 @@ _STEPS = {
         where p.images_deleted_at is not null group by 1, 2, k.kind, g.user_id, k.files
     """,
     "events": """
-        insert into events (generation_id, sequence, kind, detail, created_at)
-        select g.id, e.sequence, e.kind, '{"token": 1}', g.submitted_at + make_interval(secs => e.sequence)
+        insert into events (generation_id, user_id, sequence, kind, detail, created_at)
+        select g.id, g.user_id, e.sequence, e.kind, '{"token": 1}', g.submitted_at + make_interval(secs => e.sequence)
         from generations g cross join (values (1, 'submitted'), (2, 'queued'), (3, 'dispatched'), (4, 'started'),
             (5, 'pose_completed'), (6, 'pose_completed'), (7, 'exports_stored'), (8, 'exports_stored'),
             (9, 'completed')) e(sequence, kind)

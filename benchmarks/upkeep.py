@@ -30,7 +30,7 @@ from benchmarks.running_platform import machine, percentile
 from posegen.database.connection import Connection, Database
 from posegen.database.server import open_server
 from posegen.generations.asking.claims import claim_next
-from posegen.generations.reading import results
+from posegen.generations.reading import pages, results
 from posegen.generations.reading.history import history_of
 from posegen.generations.rows import generations
 from posegen.reports.periods import day as day_of
@@ -120,7 +120,10 @@ def _pages(database: Database) -> list[Series]:
         ("`posegen explain`: a generation's whole history", lambda connection, each: history_of(connection, str(each))),
         ("poses of a generation, from the view", results.pose_results),
         ("state of a generation, from the view", lambda connection, each: results.results_of(connection, [each])),
-        ("`posegen status`: the latest 20", lambda connection, _: results.latest_results(connection, 20)),
+        (
+            "`posegen status`: the latest 20",
+            lambda connection, _: pages.page_of_generations(connection, pages.GenerationFilter(), after=None, limit=20),
+        ),
         ("a scrape of `/metrics`", lambda connection, _: scraped.numbers(connection)),
         ("progress of a generation", generations.progress_of),
     ]

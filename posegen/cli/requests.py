@@ -25,6 +25,7 @@ from posegen.generations.asking.requests import GenerationRequest
 from posegen.generations.calling.listing import ListedCall
 from posegen.generations.making.contact_sheets import draw_contact_sheet
 from posegen.generations.reading.gathering import gather_files
+from posegen.generations.reading.pages import LARGEST_PAGE, Cursor, GenerationFilter
 from posegen.generations.reading.results import GenerationResult, PoseResult
 from posegen.generations.service import Submitted
 from posegen.running_platform import find_platform
@@ -157,16 +158,26 @@ def status(
     Example: `posegen status --limit 5`
     """
     with open_session() as session:
-        if generations:
-            found = service.status(session.database, generations)
-        else:
-            found = service.latest(session.database, limit=limit)
+        found = service.status(session.database, generations) if generations else _latest(session, limit)
     if as_json:
         console.print_json([_document(result) for result in found])
     elif found:
         _print(found)
     else:
         console.say("There is no generation yet: `posegen submit star-jump` asks for one.")
+
+
+def _latest(session: Session, limit: int) -> list[GenerationResult]:
+    found: list[GenerationResult] = []
+    after: Cursor | None = None
+    while len(found) < limit:
+        size = min(limit - len(found), LARGEST_PAGE)
+        page = service.list_generations(session.database, GenerationFilter(), after=after, limit=size)
+        found += page.data
+        after = page.next
+        if after is None:
+            break
+    return found
 
 
 def show(

@@ -764,6 +764,7 @@ CREATE TABLE generated_poses (
     control_end double precision,
     degraded text[] DEFAULT '{}'::text[] NOT NULL,
     user_id uuid NOT NULL,
+    project_id text,
     CONSTRAINT a_completed_pose_has_its_objects CHECK (((status <> 'completed'::text) OR ((recipe_hash IS NOT NULL) AND (completed_at IS NOT NULL) AND ((images_deleted_at IS NOT NULL) OR ((image_object IS NOT NULL) AND (original_object IS NOT NULL) AND (thumbnail_object IS NOT NULL)))))),
     CONSTRAINT a_failed_pose_has_its_code CHECK (((status <> 'failed'::text) OR (error_code IS NOT NULL))),
     CONSTRAINT a_measured_figure_is_measured_whole CHECK ((num_nulls(figure_share, figure_on_keypoints, figure_outline) = ANY (ARRAY[0, 3]))),
@@ -830,17 +831,25 @@ CREATE INDEX generated_poses_by_image ON generated_poses USING btree (image_obje
 
 CREATE INDEX generated_poses_by_original ON generated_poses USING btree (original_object);
 
+CREATE INDEX generated_poses_by_project ON generated_poses USING btree (user_id, project_id, completed_at DESC, id DESC) WHERE ((project_id IS NOT NULL) AND (status = 'completed'::text) AND (delete_after IS NULL));
+
 CREATE INDEX generated_poses_by_recipe ON generated_poses USING btree (recipe_hash) WHERE (recipe_hash IS NOT NULL);
 
 CREATE INDEX generated_poses_by_thumbnail ON generated_poses USING btree (thumbnail_object);
+
+CREATE INDEX generated_poses_by_time ON generated_poses USING btree (completed_at DESC, id DESC) WHERE ((status = 'completed'::text) AND (delete_after IS NULL));
 
 CREATE INDEX generated_poses_by_user ON generated_poses USING btree (user_id, completed_at DESC, id DESC) WHERE ((status = 'completed'::text) AND (delete_after IS NULL));
 
 CREATE INDEX generated_poses_favourite ON generated_poses USING btree (user_id, completed_at DESC, id DESC) WHERE (is_favourite AND (status = 'completed'::text) AND (delete_after IS NULL));
 
+CREATE INDEX generated_poses_of_user_without_picture ON generated_poses USING btree (user_id, status, created_at DESC, id DESC) WHERE (status <> 'completed'::text);
+
 CREATE INDEX generated_poses_that_expire ON generated_poses USING btree (completed_at) WHERE ((status = 'completed'::text) AND (delete_after IS NULL) AND (NOT is_favourite) AND (download_count = 0) AND expires);
 
 CREATE INDEX generated_poses_to_delete ON generated_poses USING btree (delete_after) WHERE ((delete_after IS NOT NULL) AND (images_deleted_at IS NULL));
+
+CREATE INDEX generated_poses_without_picture ON generated_poses USING btree (status, created_at DESC, id DESC) WHERE (status <> 'completed'::text);
 
 CREATE TRIGGER a_pose_belongs_to_its_user BEFORE INSERT ON generated_poses FOR EACH ROW EXECUTE FUNCTION own_pose();
 
@@ -2144,8 +2153,8 @@ CREATE VIEW pose_quality AS
 CREATE VIEW pose_results AS
  SELECT p.id AS pose_id,
     p.generation_id,
-    g.user_id,
-    g.project_id,
+    p.user_id,
+    p.project_id,
     p."position",
     p.library_pose,
     l.name AS pose_name,
@@ -2851,7 +2860,7 @@ CREATE FUNCTION own_pose() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 begin
-    new.user_id := (select g.user_id from generations g where g.id = new.generation_id);
+    select g.user_id, g.project_id into new.user_id, new.project_id from generations g where g.id = new.generation_id;
     return new;
 end $$;
 

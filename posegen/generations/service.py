@@ -22,7 +22,8 @@ from posegen.generations.asking.requests import GenerationRequest
 from posegen.generations.calling import listing
 from posegen.generations.calling.listing import ListedBackend, ListedCall, Which
 from posegen.generations.making.outcomes import GENERATIONS
-from posegen.generations.reading import results
+from posegen.generations.reading import pages, results
+from posegen.generations.reading.pages import LARGEST_PAGE, Cursor, GenerationFilter, Page, PoseFilter
 from posegen.generations.reading.results import GenerationResult, PoseResult
 from posegen.generations.rows import generations, poses
 from posegen.objects import adopted_files
@@ -120,10 +121,34 @@ def status(database: Database, generation_ids: Collection[UUID]) -> list[Generat
     return found
 
 
-def latest(database: Database, *, limit: int) -> list[GenerationResult]:
-    """The generations that were asked for last, the latest first."""
+def list_generations(
+    database: Database, which: GenerationFilter, *, after: Cursor | None = None, limit: int = LARGEST_PAGE
+) -> Page[GenerationResult]:
+    """A page of the generations that a filter chooses, as their customers see them.
+
+    Args:
+        database: where they are.
+        which: which ones, and in which order.
+        after: the `next` of the page before; None for the first page.
+        limit: generations at most, 1 to 100.
+    """
     with database.transaction() as connection:
-        return results.latest_results(connection, limit)
+        return pages.page_of_generations(connection, which, after=after, limit=limit)
+
+
+def list_poses(
+    database: Database, which: PoseFilter, *, after: Cursor | None = None, limit: int = LARGEST_PAGE
+) -> Page[PoseResult]:
+    """A page of the poses that a filter chooses, with their URLs.
+
+    Args:
+        database: where they are.
+        which: which ones, and in which order.
+        after: the `next` of the page before; None for the first page.
+        limit: poses at most, 1 to 100.
+    """
+    with database.transaction() as connection:
+        return pages.page_of_poses(connection, which, after=after, limit=limit)
 
 
 def pose_results(database: Database, generation_id: UUID) -> list[PoseResult]:

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import LiteralString
 from uuid import UUID
 
 from posegen.database.connection import Connection
@@ -23,12 +24,14 @@ class GenerationResult:
 
     generation_id: UUID
     user_id: UUID
+    project_id: str | None
     status: GenerationStatus
     error_code: str | None
     error_message: str | None
     error_detail: str | None
     prompt: str | None
     formats: list[str]
+    backend: str | None
     poses_total: int
     poses_completed: int
     poses_failed: int
@@ -37,8 +40,13 @@ class GenerationResult:
     credits_released: int
     credits_refunded: int
     created_at: datetime
+    queued_at: datetime | None
+    started_at: datetime | None
     finished_at: datetime | None
     seconds_to_finish: float | None
+    group_name: str | None
+    private: bool
+    retry_of: UUID | None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "status", GenerationStatus(self.status))
@@ -107,15 +115,18 @@ def results_of(connection: Connection, generations: Collection[UUID]) -> list[Ge
     return many(connection, GenerationResult, statement, [list(generations)])
 
 
-def latest_results(connection: Connection, limit: int) -> list[GenerationResult]:
-    """The generations that were asked for last, the latest first."""
-    statement = f"select {_COLUMNS} from generation_results order by created_at desc, generation_id limit %s"
-    return many(connection, GenerationResult, statement, [limit])
-
-
 def pose_results(connection: Connection, generation_id: UUID) -> list[PoseResult]:
     """The poses of a generation with their URLs, by position."""
-    statement = f"select {_POSE_COLUMNS} from pose_results where generation_id = %s order by position"
-    prints = exports.print_resolutions(connection, generation_id)
-    poses = many(connection, PoseResult, statement, [generation_id])
+    return _poses(connection, "generation_id = %s", generation_id)
+
+
+def poses_with_ids(connection: Connection, poses: Collection[UUID]) -> list[PoseResult]:
+    """These poses with their URLs, in any order; hidden ones have no URLs."""
+    return _poses(connection, "pose_id = any(%s)", list(poses))
+
+
+def _poses(connection: Connection, condition: LiteralString, value: object) -> list[PoseResult]:
+    statement = f"select {_POSE_COLUMNS} from pose_results where {condition} order by position"
+    poses = many(connection, PoseResult, statement, [value])
+    prints = exports.print_resolutions(connection, [pose.pose_id for pose in poses])
     return [replace(pose, effective_ppi=prints.get(pose.pose_id, {})) for pose in poses]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
@@ -98,10 +99,13 @@ def exports_of(connection: Connection, generation_id: UUID) -> list[ExportRow]:
     return many(connection, ExportRow, statement, [generation_id])
 
 
-def print_resolutions(connection: Connection, generation_id: UUID) -> dict[UUID, dict[str, float]]:
-    """Of each pose that has prints, by format: how many of its own pixels an inch of paper shows."""
+def print_resolutions(connection: Connection, poses: Collection[UUID]) -> dict[UUID, dict[str, float]]:
+    """Of those of these poses that have prints and are shown, by format: their own pixels to an inch of paper."""
+    statement = """
+        select e.pose_id, e.format, e.effective_ppi from exports e join generated_poses p on p.id = e.pose_id
+        where e.pose_id = any(%s) and e.effective_ppi is not null and p.delete_after is null order by e.format
+    """
     found: dict[UUID, dict[str, float]] = {}
-    for row in exports_of(connection, generation_id):
-        if row.effective_ppi is not None:
-            found.setdefault(row.pose_id, {})[row.format] = round(row.effective_ppi, 1)
+    for row in connection.execute(statement, [list(poses)]):
+        found.setdefault(row["pose_id"], {})[row["format"]] = round(row["effective_ppi"], 1)
     return found

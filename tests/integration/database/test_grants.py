@@ -45,7 +45,7 @@ def rights(url: str, role: str) -> tuple[bool, ...]:
 
 def test_grants_are_repeated_on_what_was_dropped_and_created_again(empty_database_url, role, other_version):
     before = rights(empty_database_url, role)
-    other_version.edit("views/pose_results", "p.generation_id, g.user_id,", "g.user_id, p.generation_id,")
+    other_version.edit("views/pose_results", "p.generation_id, p.user_id,", "p.user_id, p.generation_id,")
     other_version.edit("views/object_urls", "o.size, o.content_type", "o.content_type, o.size")
     other_version.edit(
         "functions/set_favourite", "favourite boolean) returns", "favourite boolean, by text default '') returns"
@@ -97,4 +97,4 @@ def test_a_grant_on_submit_generation_survives_its_further_arguments(empty_datab
         ).fetchall()
         owner.execute(f"drop owned by {name}".encode())
         owner.execute(f"drop role {name}".encode())
-    assert found == [(20, True, False)]
+    assert found == [(23, True, False)]

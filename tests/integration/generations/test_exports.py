@@ -17,6 +17,7 @@ from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.making.poses import make_poses
 from posegen.generations.making.work import at_work
 from posegen.generations.rows.exports import print_resolutions
+from posegen.generations.rows.poses import pose_id
 from posegen.images.validation import open_image
 from posegen.platforms import rows as platforms
 from posegen.platforms.platform import PLATFORMS
@@ -153,7 +154,7 @@ def test_a_print_says_how_fine_it_is(studio):
 
     assert [export["effective_ppi"] for export in exports(studio.database)] == [pytest.approx(93.1, abs=0.1), None]
     with studio.database.transaction() as connection:
-        (by_format,) = print_resolutions(connection, generation).values()
+        (by_format,) = print_resolutions(connection, [pose_id(generation, 0)]).values()
     assert by_format == {"print_letter": 93.1}
 
 

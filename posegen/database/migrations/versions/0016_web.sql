@@ -23,9 +23,9 @@ create index generations_by_group on generations (user_id, project_id, group_nam
 -- Their further arguments come with the file of the function; grants on it are repeated (`posegen/database/grants.py`).
 drop function if exists submit_generation;
 
--- Whose pose it is, for lists of a user's pictures.
-alter table generated_poses add column user_id uuid;
-update generated_poses p set user_id = g.user_id from generations g where g.id = p.generation_id;
+-- Whose pose it is, and of which project, for lists of pictures.
+alter table generated_poses add column user_id uuid, add column project_id text;
+update generated_poses p set user_id = g.user_id, project_id = g.project_id from generations g where g.id = p.generation_id;
 alter table generated_poses alter column user_id set not null;
 create function own_pose() returns trigger language plpgsql as $$ begin return new; end $$;
 create trigger a_pose_belongs_to_its_user before insert on generated_poses for each row execute function own_pose();
@@ -33,6 +33,14 @@ create index generated_poses_by_user on generated_poses (user_id, completed_at d
     where status = 'completed' and delete_after is null;
 create index generated_poses_favourite on generated_poses (user_id, completed_at desc, id desc)
     where is_favourite and status = 'completed' and delete_after is null;
+create index generated_poses_by_project on generated_poses (user_id, project_id, completed_at desc, id desc)
+    where project_id is not null and status = 'completed' and delete_after is null;
+create index generated_poses_by_time on generated_poses (completed_at desc, id desc)
+    where status = 'completed' and delete_after is null;
+create index generated_poses_of_user_without_picture on generated_poses (user_id, status, created_at desc, id desc)
+    where status <> 'completed';
+create index generated_poses_without_picture on generated_poses (status, created_at desc, id desc)
+    where status <> 'completed';
 
 -- Whose event it is, and the transaction that has written it: followers go by the horizon of snapshots, because sequences
 -- are drawn before the commit. Events of before are in no follower's future.

@@ -1,6 +1,6 @@
 -- The URLs of a picture that is to be deleted are null.
 create or replace view pose_results as
-    select p.id as pose_id, p.generation_id, g.user_id, g.project_id, p.position, p.library_pose, l.name as pose_name,
+    select p.id as pose_id, p.generation_id, p.user_id, p.project_id, p.position, p.library_pose, l.name as pose_name,
            l.category, p.variation, p.status, p.error_code, c.customer_message as error_message, p.error_detail,
            image.url as image_url, thumbnail.url as thumbnail_url, original.url as original_url,
            coalesce((select jsonb_object_agg(e.format, u.url) from exports e join object_urls u on u.id = e.object_id
