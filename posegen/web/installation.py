@@ -49,6 +49,10 @@ class Installation:
         """Whether clients reach this API over TLS, so that cookies may be restricted to it."""
         return self.url.startswith("https://")
 
+    def absolute(self, url: str | None) -> str | None:
+        """A URL of an object as clients of other origins need it: those of the local store begin with a path."""
+        return f"{self.url}{url}" if url is not None and url.startswith("/") else url
+
     @cached_property
     def studio(self) -> Studio:
         """What uploads and files are made with. Raises `StoreMistaken`."""

@@ -13,6 +13,8 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import BaseModel
 
+from posegen.generations.reading import pages
+from posegen.generations.reading.pages import Cursor
 from posegen.web.problems import Problem
 
 Item = TypeVar("Item")
@@ -67,6 +69,17 @@ def page_of(rows: Sequence[Item], limit: int, place: Callable[[Item], tuple[date
     shown = list(rows[:limit])
     more = len(rows) > limit
     return Page(data=shown, next_cursor=write_cursor(*place(shown[-1])) if more else None)
+
+
+def place_of(text: str | None) -> Cursor | None:
+    """The cursor as services of generations take it. Raises `Problem` (422)."""
+    place = read_cursor(text)
+    return None if place is None else Cursor(*place)
+
+
+def page_from(found: pages.Page[Item]) -> Page[Item]:
+    """The page that such a service returns."""
+    return Page(data=found.data, next_cursor=None if found.next is None else write_cursor(*found.next))
 
 
 def _read(text: str | None, key_type: Callable[[str], Key]) -> tuple[datetime, Key] | None:

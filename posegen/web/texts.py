@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from fastapi import Query
 from pydantic import AfterValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 
@@ -18,6 +19,10 @@ Text = Annotated[str, StringConstraints(max_length=100_000), AfterValidator(_sto
 """Any text. What its length may be is judged by the service, whose sentence names the value."""
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)]
 """A name or id of 1 to 200 characters."""
+
+
+Words = Annotated[list[str] | None, Query(max_length=100)]
+"""A parameter that may be repeated, and may hold several values with commas."""
 
 
 def listed(values: list[str] | None) -> list[str]:
