@@ -1357,6 +1357,28 @@ CREATE TRIGGER guard_library_pose BEFORE INSERT OR UPDATE ON library_poses FOR E
 ALTER TABLE ONLY library_poses
     ADD CONSTRAINT library_poses_category_fkey FOREIGN KEY (category) REFERENCES pose_categories(slug);
 
+-- table library_previews ----------------------------------------------------------------------------------------------
+
+CREATE TABLE library_previews (
+    library_pose text NOT NULL,
+    specification_hash text NOT NULL,
+    object_id bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE library_previews IS 'the mannequin in each library pose, as a small picture';
+
+ALTER TABLE ONLY library_previews
+    ADD CONSTRAINT library_previews_pkey PRIMARY KEY (library_pose);
+
+CREATE INDEX library_previews_by_object ON library_previews USING btree (object_id);
+
+ALTER TABLE ONLY library_previews
+    ADD CONSTRAINT library_previews_library_pose_fkey FOREIGN KEY (library_pose) REFERENCES library_poses(slug) ON DELETE CASCADE;
+
+ALTER TABLE ONLY library_previews
+    ADD CONSTRAINT library_previews_object_id_fkey FOREIGN KEY (object_id) REFERENCES objects(id);
+
 -- table library_sheet -------------------------------------------------------------------------------------------------
 
 CREATE TABLE library_sheet (

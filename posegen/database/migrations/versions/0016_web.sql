@@ -131,3 +131,13 @@ create table answered_requests (
 comment on table answered_requests is 'responses by Idempotency-Key, kept for 7 days; stored together with what they describe';
 comment on column answered_requests.body_sha256 is 'of method, path and body';
 create index answered_requests_by_time on answered_requests (created_at);
+
+-- What a list of library poses shows.
+create table library_previews (
+    library_pose       text primary key references library_poses on delete cascade,
+    specification_hash text not null,
+    object_id          bigint not null references objects,
+    created_at         timestamptz not null default now()
+);
+comment on table library_previews is 'the mannequin in each library pose, as a small picture';
+create index library_previews_by_object on library_previews (object_id);
