@@ -561,7 +561,9 @@ CREATE INDEX designs_by_print ON designs USING btree (print_object);
 
 CREATE INDEX designs_by_thumbnail ON designs USING btree (thumbnail_object);
 
-CREATE INDEX designs_by_user ON designs USING btree (user_id, submitted_at DESC);
+CREATE INDEX designs_by_time ON designs USING btree (submitted_at DESC, id DESC);
+
+CREATE INDEX designs_by_user ON designs USING btree (user_id, submitted_at DESC, id DESC);
 
 CREATE INDEX designs_to_retire ON designs USING btree (finished_at) WHERE ((finished_at IS NOT NULL) AND (retired_at IS NULL));
 
@@ -1187,9 +1189,11 @@ CREATE INDEX image_variants_by_normal ON image_variants USING btree (normal_obje
 
 CREATE INDEX image_variants_by_pose ON image_variants USING btree (pose_id) WHERE ((pose_id IS NOT NULL) AND (deleted_at IS NULL));
 
+CREATE INDEX image_variants_by_time ON image_variants USING btree (submitted_at DESC, id DESC);
+
 CREATE INDEX image_variants_by_upload ON image_variants USING btree (upload_id) WHERE ((upload_id IS NOT NULL) AND (deleted_at IS NULL));
 
-CREATE INDEX image_variants_by_user ON image_variants USING btree (user_id, submitted_at DESC);
+CREATE INDEX image_variants_by_user ON image_variants USING btree (user_id, submitted_at DESC, id DESC);
 
 CREATE INDEX image_variants_by_variant ON image_variants USING btree (variant_id) WHERE ((variant_id IS NOT NULL) AND (deleted_at IS NULL));
 
@@ -1856,6 +1860,10 @@ ALTER TABLE ONLY uploads
 
 CREATE INDEX uploads_by_object ON uploads USING btree (object_id) WHERE (object_id IS NOT NULL);
 
+CREATE INDEX uploads_by_time ON uploads USING btree (created_at DESC, id DESC);
+
+CREATE INDEX uploads_by_user ON uploads USING btree (user_id, created_at DESC, id DESC);
+
 CREATE INDEX uploads_pending ON uploads USING btree (expires_at) WHERE (status = 'pending'::text);
 
 ALTER TABLE ONLY uploads
@@ -1898,6 +1906,8 @@ CREATE TABLE users (
 
 ALTER TABLE ONLY users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+
+CREATE INDEX users_by_time ON users USING btree (created_at DESC, id DESC);
 
 CREATE TRIGGER a_user_has_an_account AFTER INSERT ON users FOR EACH ROW EXECUTE FUNCTION open_account();
 
@@ -1951,7 +1961,7 @@ CREATE VIEW design_results AS
     print.key AS print_key,
     print.size AS print_bytes,
     d.attempts,
-    r.created_at,
+    d.submitted_at AS created_at,
     d.finished_at
    FROM (((((designs d
      JOIN design_requests r ON ((r.id = d.id)))
@@ -2240,7 +2250,7 @@ CREATE VIEW variant_results AS
     v.height,
     normal.size AS normal_bytes,
     high.size AS high_quality_bytes,
-    r.created_at,
+    v.submitted_at AS created_at,
     v.finished_at,
     v.deleted_at
    FROM ((((image_variants v

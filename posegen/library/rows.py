@@ -61,6 +61,15 @@ class StoredCategory:
     description: str
 
 
+@dataclass(frozen=True)
+class ErrorMessage:
+    """What an error code means to a customer and to an operator."""
+
+    code: str
+    customer_message: str
+    operator_message: str
+
+
 def seed_reference_data(connection: Connection) -> None:
     """Write error codes, avatar attributes, categories and the 64 poses; a second call changes nothing."""
     with connection.cursor() as cursor:
@@ -185,6 +194,20 @@ def picture_urls(connection: Connection, *, side: int) -> dict[str, PictureUrls]
         {"side": side},
     )
     return {each.slug: each for each in found}
+
+
+def avatar_attributes(connection: Connection) -> dict[str, list[str]]:
+    """The values of each attribute, in order."""
+    values: dict[str, list[str]] = {}
+    for row in connection.execute("select attribute, value from avatar_attributes order by attribute, position"):
+        values.setdefault(row["attribute"], []).append(row["value"])
+    return values
+
+
+def error_messages(connection: Connection) -> list[ErrorMessage]:
+    """Every error code with its messages."""
+    statement = "select code, customer_message, operator_message from error_codes order by code"
+    return many(connection, ErrorMessage, statement)
 
 
 def control_map(

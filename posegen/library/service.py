@@ -22,7 +22,7 @@ from posegen.images.pixels import Pixels
 from posegen.library import rows
 from posegen.library.control_maps import ControlMap, control_maps, draw_library_pose, store_library_sheet
 from posegen.library.previews import store_preview
-from posegen.library.rows import PictureUrls, StoredPose
+from posegen.library.rows import ErrorMessage, PictureUrls, StoredPose
 from posegen.library.validation import usable_poses
 from posegen.poses.control_maps import MapKind, depth_map, openpose_map
 from posegen.poses.keypoints import openpose_json
@@ -75,6 +75,14 @@ class Listing:
 
     poses: list[ListedPose]
     unusable: dict[str, str]
+
+
+@dataclass(frozen=True)
+class AvatarAttribute:
+    """An attribute of an avatar with its values, in order."""
+
+    name: str
+    values: list[str]
 
 
 @dataclass(frozen=True)
@@ -163,6 +171,18 @@ def categories(database: Database) -> list[Category]:
         usable, _ = usable_poses(rows.stored_poses(connection))
     poses = Counter(pose.category for pose in usable.values())
     return [Category(**vars(each), poses=poses[each.slug]) for each in stored]
+
+
+def avatar_attributes(database: Database) -> list[AvatarAttribute]:
+    """The attributes of an avatar, by name."""
+    with database.transaction() as connection:
+        return [AvatarAttribute(*each) for each in rows.avatar_attributes(connection).items()]
+
+
+def error_messages(database: Database) -> list[ErrorMessage]:
+    """Every error code with its messages."""
+    with database.transaction() as connection:
+        return rows.error_messages(connection)
 
 
 def picture_kind(name: str) -> PictureKind:
