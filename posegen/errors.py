@@ -146,6 +146,14 @@ class DesignUnknown(PosegenError):
         super().__init__(f"There is no design {design_id}: it was deleted, or never asked for.")
 
 
+class ImageRequestUnknown(PosegenError):
+    """No image request has this id."""
+
+    def __init__(self, request_id: object) -> None:
+        self.request_id = request_id
+        super().__init__(f"There is no image request {request_id}.")
+
+
 class InvalidPose(PosegenError):
     """A pose specification that the skeleton cannot take: unknown joint, angle out of its limits."""
 
@@ -166,6 +174,14 @@ class UnknownName(PosegenError):
 
 class UploadRefused(PosegenError):
     """An upload that a client may not make, or that is not kept: unknown, over, too large, or no picture."""
+
+
+class UploadUnknown(UploadRefused):
+    """No upload has this id."""
+
+    def __init__(self, upload_id: object) -> None:
+        self.upload_id = upload_id
+        super().__init__(f"There is no upload {upload_id}.")
 
 
 class PeriodInvalid(PosegenError):

@@ -1,6 +1,6 @@
-"""The pose library as an asset: its rows, and the control maps that pose-guided models are given.
+"""The pose library as an asset: its rows, with a control map of each kind and a preview of every pose.
 
-How maps are made lives in `posegen.library`; this module only tells Dagster about the asset.
+How they are made lives in `posegen.library`; this module only tells Dagster about the asset.
 """
 
 import dagster as dg
@@ -17,10 +17,10 @@ from resources.studio import StudioResource
     kinds={"python", "postgres"},
     owners=OWNERS,
     code_version=CODE_VERSION,
-    description="The 64 poses and those that operators added, with an OpenPose and a depth map of each.",
+    description="The 64 poses and those that operators added, with an OpenPose map, a depth map and a preview of each.",
 )
 def pose_library(context: dg.AssetExecutionContext, studio: dg.ResourceParam[StudioResource]) -> dg.Output[Manifest]:
-    """Seed the library and draw the control maps that are missing; a second time there is nothing to do."""
+    """Seed the library and draw the pictures that are missing; a second time there is nothing to do."""
     with studio.open() as opened:
         library = service.prepare(opened)
     made = sum(each.made for maps in library.maps.values() for each in maps.values())
@@ -32,6 +32,7 @@ def pose_library(context: dg.AssetExecutionContext, studio: dg.ResourceParam[Stu
             "control maps": dg.MetadataValue.md(f"![control maps]({library.sheet_url})"),
             "poses": library.poses,
             "control maps drawn now": made,
+            "previews drawn now": library.previews_drawn,
             "uploads skipped": library.uploads_skipped,
             "cannot be drawn": dg.MetadataValue.md(
                 "\n".join(f"- {slug}: {reason}" for slug, reason in library.unusable.items()) or "none"

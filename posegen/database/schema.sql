@@ -563,7 +563,9 @@ CREATE INDEX designs_by_print ON designs USING btree (print_object);
 
 CREATE INDEX designs_by_thumbnail ON designs USING btree (thumbnail_object);
 
-CREATE INDEX designs_by_user ON designs USING btree (user_id, submitted_at DESC);
+CREATE INDEX designs_by_time ON designs USING btree (submitted_at DESC, id DESC);
+
+CREATE INDEX designs_by_user ON designs USING btree (user_id, submitted_at DESC, id DESC);
 
 CREATE INDEX designs_to_retire ON designs USING btree (finished_at) WHERE ((finished_at IS NOT NULL) AND (retired_at IS NULL));
 
@@ -1198,9 +1200,11 @@ CREATE INDEX image_variants_by_normal ON image_variants USING btree (normal_obje
 
 CREATE INDEX image_variants_by_pose ON image_variants USING btree (pose_id) WHERE ((pose_id IS NOT NULL) AND (deleted_at IS NULL));
 
+CREATE INDEX image_variants_by_time ON image_variants USING btree (submitted_at DESC, id DESC);
+
 CREATE INDEX image_variants_by_upload ON image_variants USING btree (upload_id) WHERE ((upload_id IS NOT NULL) AND (deleted_at IS NULL));
 
-CREATE INDEX image_variants_by_user ON image_variants USING btree (user_id, submitted_at DESC);
+CREATE INDEX image_variants_by_user ON image_variants USING btree (user_id, submitted_at DESC, id DESC);
 
 CREATE INDEX image_variants_by_variant ON image_variants USING btree (variant_id) WHERE ((variant_id IS NOT NULL) AND (deleted_at IS NULL));
 
@@ -1367,6 +1371,28 @@ CREATE TRIGGER guard_library_pose BEFORE INSERT OR UPDATE ON library_poses FOR E
 
 ALTER TABLE ONLY library_poses
     ADD CONSTRAINT library_poses_category_fkey FOREIGN KEY (category) REFERENCES pose_categories(slug);
+
+-- table library_previews ----------------------------------------------------------------------------------------------
+
+CREATE TABLE library_previews (
+    library_pose text NOT NULL,
+    specification_hash text NOT NULL,
+    object_id bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE library_previews IS 'the mannequin in each library pose, as a small picture';
+
+ALTER TABLE ONLY library_previews
+    ADD CONSTRAINT library_previews_pkey PRIMARY KEY (library_pose);
+
+CREATE INDEX library_previews_by_object ON library_previews USING btree (object_id);
+
+ALTER TABLE ONLY library_previews
+    ADD CONSTRAINT library_previews_library_pose_fkey FOREIGN KEY (library_pose) REFERENCES library_poses(slug) ON DELETE CASCADE;
+
+ALTER TABLE ONLY library_previews
+    ADD CONSTRAINT library_previews_object_id_fkey FOREIGN KEY (object_id) REFERENCES objects(id);
 
 -- table library_sheet -------------------------------------------------------------------------------------------------
 
@@ -1847,6 +1873,10 @@ ALTER TABLE ONLY uploads
 
 CREATE INDEX uploads_by_object ON uploads USING btree (object_id) WHERE (object_id IS NOT NULL);
 
+CREATE INDEX uploads_by_time ON uploads USING btree (created_at DESC, id DESC);
+
+CREATE INDEX uploads_by_user ON uploads USING btree (user_id, created_at DESC, id DESC);
+
 CREATE INDEX uploads_pending ON uploads USING btree (expires_at) WHERE (status = 'pending'::text);
 
 ALTER TABLE ONLY uploads
@@ -1889,6 +1919,8 @@ CREATE TABLE users (
 
 ALTER TABLE ONLY users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+
+CREATE INDEX users_by_time ON users USING btree (created_at DESC, id DESC);
 
 CREATE TRIGGER a_user_has_an_account AFTER INSERT ON users FOR EACH ROW EXECUTE FUNCTION open_account();
 
@@ -1942,7 +1974,7 @@ CREATE VIEW design_results AS
     print.key AS print_key,
     print.size AS print_bytes,
     d.attempts,
-    r.created_at,
+    d.submitted_at AS created_at,
     d.finished_at
    FROM (((((designs d
      JOIN design_requests r ON ((r.id = d.id)))
@@ -2231,7 +2263,7 @@ CREATE VIEW variant_results AS
     v.height,
     normal.size AS normal_bytes,
     high.size AS high_quality_bytes,
-    r.created_at,
+    v.submitted_at AS created_at,
     v.finished_at,
     v.deleted_at
    FROM ((((image_variants v

@@ -13,10 +13,11 @@ from typing import TypeVar
 from uuid import UUID
 
 from posegen.database.connection import Connection
+from posegen.database.keyset import Place, page
 from posegen.database.requests import insert_request
 from posegen.database.rows import changed, column, many, one, value
 from posegen.database.texts import storable
-from posegen.designs.products import PRODUCTS
+from posegen.designs.products import PRODUCTS, Product
 from posegen.designs.typesetting.fonts import FONTS
 from posegen.work.queue import Lease
 
@@ -38,6 +39,15 @@ _DEMANDS = {
     "design_watermark_storable": "the watermark must be 1 to 10,000 characters long, and at most 60 to be accepted",
 }
 """What the constraints of `design_requests` demand, by their names."""
+
+
+@dataclass(frozen=True)
+class Font:
+    """A font that can be asked for. `fallback`: the font for letters that it lacks."""
+
+    name: str
+    title: str
+    fallback: str
 
 
 @dataclass(frozen=True)
@@ -105,14 +115,29 @@ def seed_design_lists(connection: Connection) -> None:
         )
 
 
+def product_types(connection: Connection) -> list[Product]:
+    """Every product type, in order."""
+    statement = "select name, title, width, height, bleed, ground, ink from product_types order by position, name"
+    return many(connection, Product, statement)
+
+
+def fonts(connection: Connection) -> list[Font]:
+    """Every font, in order."""
+    return many(connection, Font, "select name, title, fallback from design_fonts order by position, name")
+
+
 def insert(connection: Connection, columns: Mapping[str, object]) -> UUID:
     """Insert a design request; returns its id. Raises `RequestRefused` (invalid_request)."""
     return insert_request(connection, "design_requests", columns, _DEMANDS)
 
 
-def delete_request(connection: Connection, design_id: UUID) -> bool:
-    """Delete a request and its design; their objects are noted for deletion. Returns False when there is none."""
-    return changed(connection, "delete from design_requests where id = %s", [design_id]) == 1
+def delete_request(connection: Connection, design_id: UUID, *, user_id: UUID | None) -> bool:
+    """Delete a request and its design; their objects are noted for deletion.
+
+    Returns False when there is none, or it belongs to another user; `user_id`: None for any user's.
+    """
+    statement = "delete from design_requests where id = %s and user_id = coalesce(%s, user_id)"
+    return changed(connection, statement, [design_id, user_id]) == 1
 
 
 def request_of(connection: Connection, design_id: UUID) -> DesignRequest | None:
@@ -172,6 +197,27 @@ def objects_of(connection: Connection, design_id: UUID) -> list[DesignObject]:
 def result_of(connection: Connection, kind: type[T], design_id: UUID) -> T | None:
     """The design's row of the view `design_results` as an object of this class; None when there is no such design."""
     return one(connection, kind, "select * from design_results where design_id = %s", [design_id])
+
+
+def results(
+    connection: Connection,
+    kind: type[T],
+    *,
+    user_id: UUID | None,
+    status: str | None,
+    limit: int,
+    after: Place | None,
+) -> list[T]:
+    """A page of the view `design_results`, the newest first, of one user and status or of all."""
+    return page(
+        connection,
+        kind,
+        "select * from design_results",
+        order=("created_at", "design_id"),
+        limit=limit,
+        after=after,
+        where={"user_id = %s": user_id, "status = %s": status},
+    )
 
 
 def deleted_waiting(connection: Connection) -> bool:

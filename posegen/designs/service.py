@@ -16,9 +16,11 @@ from uuid import UUID
 import structlog
 
 from posegen.database.connection import Database
+from posegen.database.keyset import Place
 from posegen.designs import rows
 from posegen.designs.making import make_design
-from posegen.designs.rows import DesignObject
+from posegen.designs.products import Product
+from posegen.designs.rows import DesignObject, Font
 from posegen.designs.work import claim_design, start_design
 from posegen.errors import DesignUnknown, StoreUnknown
 from posegen.storage.keys import manifest_key
@@ -108,13 +110,58 @@ def submit(
     return design_id
 
 
-def result(database: Database, design_id: UUID) -> DesignResult:
-    """The design as it is now. Raises `DesignUnknown`."""
+def result(database: Database, design_id: UUID, *, user_id: UUID | None = None) -> DesignResult:
+    """The design as it is now.
+
+    Args:
+        database: where the design is.
+        design_id: the design.
+        user_id: whose it has to be; None for any user's.
+
+    Raises:
+        DesignUnknown: there is no such design, or it belongs to another user.
+    """
     with database.transaction() as connection:
         found = rows.result_of(connection, DesignResult, design_id)
-    if found is None:
+    if found is None or user_id not in (None, found.user_id):
         raise DesignUnknown(design_id)
     return found
+
+
+def results(
+    database: Database,
+    *,
+    limit: int,
+    after: Place | None = None,
+    user_id: UUID | None = None,
+    status: str | None = None,
+) -> list[DesignResult]:
+    """A page of designs, the newest first.
+
+    Args:
+        database: where designs are.
+        limit: designs on a page.
+        after: `created_at` and id of the last design of the page before; None for the first page.
+        user_id: only those of this user.
+        status: only those with this status.
+
+    Returns:
+        At most `limit + 1` designs: the last one tells that there is another page.
+    """
+    with database.transaction() as connection:
+        return rows.results(connection, DesignResult, user_id=user_id, status=status, limit=limit, after=after)
+
+
+def product_types(database: Database) -> list[Product]:
+    """The products that designs are printed on, in order."""
+    with database.transaction() as connection:
+        return rows.product_types(connection)
+
+
+def fonts(database: Database) -> list[Font]:
+    """The fonts that designs can be written in, in order."""
+    with database.transaction() as connection:
+        return rows.fonts(connection)
 
 
 def result_at_end(
@@ -203,14 +250,20 @@ def download(studio: Studio, design_id: UUID, folder: Path) -> list[Path]:
     return copied
 
 
-def delete(studio: Studio, design_id: UUID) -> None:
-    """Delete the rows of a design, then its objects. Raises `DesignUnknown`.
+def delete(studio: Studio, design_id: UUID, *, user_id: UUID | None = None) -> None:
+    """Delete the rows of a design, then its objects. Objects that could not be deleted stay noted for `clear_deleted`.
 
-    Objects that could not be deleted stay noted for `clear_deleted`.
+    Args:
+        studio: has the stores.
+        design_id: the design.
+        user_id: whose it has to be; None for any user's.
+
+    Raises:
+        DesignUnknown: there is no such design, or it belongs to another user.
     """
     with studio.database.transaction() as connection:
         objects = rows.objects_of(connection, design_id)
-        if not rows.delete_request(connection, design_id):
+        if not rows.delete_request(connection, design_id, user_id=user_id):
             raise DesignUnknown(design_id)
     for each in objects:
         studio.store_named(each.store).delete(each.key)

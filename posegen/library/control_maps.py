@@ -16,7 +16,7 @@ from posegen.images.contact_sheet import Tile, contact_sheet, encode_sheet
 from posegen.images.pixels import Pixels
 from posegen.images.png import encode_png
 from posegen.library import rows
-from posegen.library.rows import StoredMap, StoredPose
+from posegen.library.rows import StoredPicture, StoredPose
 from posegen.objects import rows as objects
 from posegen.poses.avatar import Avatar
 from posegen.poses.control_maps import MapKind, depth_map, openpose_map
@@ -43,14 +43,12 @@ def control_maps(studio: Studio, pose: StoredPose, *, side: int = POSE_SIDE) -> 
 
     Raises `InvalidPose` for a stored specification that the skeleton cannot take.
     """
-    PoseSpecification.from_json(pose.specification)  # what it refuses may not even be JSON
-    drawn_by = json.dumps([VERSION, pose.specification], sort_keys=True)
-    fingerprint = hashlib.sha256(drawn_by.encode()).hexdigest()
+    fingerprint = fingerprint_of(pose)
     found: dict[MapKind, ControlMap] = {}
     with studio.database.transaction() as connection:
         for kind in MAP_KINDS:
             stored = rows.control_map(connection, pose.slug, kind, side, fingerprint)
-            if stored is not None and _is_there(studio, stored):
+            if stored is not None and is_stored(studio, stored):
                 found[kind] = ControlMap(stored.store, stored.key, stored.sha256, made=False)
     if len(found) < len(MAP_KINDS):
         drawn = _draw(pose, side)
@@ -74,6 +72,16 @@ def stored_map(studio: Studio, slug: str, kind: MapKind) -> ControlMap:
     return control_maps(studio, pose)[kind]
 
 
+def fingerprint_of(pose: StoredPose) -> str:
+    """The hash of everything that determines the drawing of a library pose.
+
+    Raises `InvalidPose` for a stored specification that the skeleton cannot take.
+    """
+    PoseSpecification.from_json(pose.specification)  # what it refuses may not even be JSON
+    drawn_by = json.dumps([VERSION, pose.specification], sort_keys=True)
+    return hashlib.sha256(drawn_by.encode()).hexdigest()
+
+
 def draw_library_pose(pose: StoredPose, side: int) -> Drawing:
     """A library pose as the default avatar shows it, always the same. `side`: pixels.
 
@@ -93,8 +101,8 @@ def store_library_sheet(studio: Studio, maps: Mapping[str, ControlMap]) -> str:
     return studio.url_to_look_at(stored.key)
 
 
-def _is_there(studio: Studio, stored: StoredMap) -> bool:
-    """A map in a store that is not configured any more counts as missing, and is drawn again."""
+def is_stored(studio: Studio, stored: StoredPicture) -> bool:
+    """Whether the store has the picture; one in a store that is not configured any more counts as missing."""
     try:
         return studio.store_named(stored.store).exists(stored.key)
     except StoreUnknown:

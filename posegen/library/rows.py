@@ -1,4 +1,4 @@
-"""Statements on the pose library, its control maps and the other lists that a request is validated against.
+"""Statements on the pose library, its pictures and the other lists that a request is validated against.
 
 Seeding writes the rows of this version of Posegen; rows of operators stay unchanged.
 """
@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from posegen.database.connection import Connection
 from posegen.database.json_documents import UnreadableJson
-from posegen.database.rows import column, many, one
+from posegen.database.rows import many, one
 from posegen.error_codes import ERROR_TEXTS
 from posegen.poses.avatar import AVATAR_ATTRIBUTES
 from posegen.poses.library import CATEGORIES, LIBRARY
@@ -34,12 +34,40 @@ class StoredPose:
 
 
 @dataclass(frozen=True)
-class StoredMap:
-    """The object of a control map."""
+class StoredPicture:
+    """The object of a control map or a preview."""
 
     store: str
     key: str
     sha256: str
+
+
+@dataclass(frozen=True)
+class PictureUrls:
+    """Where browsers find the pictures of a library pose; None for one that is not stored, or in a private store."""
+
+    slug: str
+    preview_url: str | None
+    openpose_url: str | None
+    depth_url: str | None
+
+
+@dataclass(frozen=True)
+class StoredCategory:
+    """A row of the categories."""
+
+    slug: str
+    name: str
+    description: str
+
+
+@dataclass(frozen=True)
+class ErrorMessage:
+    """What an error code means to a customer and to an operator."""
+
+    code: str
+    customer_message: str
+    operator_message: str
 
 
 def seed_reference_data(connection: Connection) -> None:
@@ -141,16 +169,54 @@ def stored_poses(connection: Connection) -> list[StoredPose]:
     )
 
 
-def stored_categories(connection: Connection) -> list[str]:
-    """The slugs of all categories, in order."""
-    return column(connection, "select slug from pose_categories order by position, slug")
+def stored_categories(connection: Connection) -> list[StoredCategory]:
+    """Every category, in order."""
+    statement = "select slug, name, description from pose_categories order by position, slug"
+    return many(connection, StoredCategory, statement)
 
 
-def control_map(connection: Connection, slug: str, kind: str, side: int, specification_hash: str) -> StoredMap | None:
+def picture_urls(connection: Connection, *, side: int) -> dict[str, PictureUrls]:
+    """The URLs of the pictures of all poses, by their slugs. `side`: of the control maps, in pixels."""
+    found = many(
+        connection,
+        PictureUrls,
+        """
+        with maps as (select * from control_maps where width = %(side)s and height = %(side)s)
+        select l.slug, preview.url as preview_url, openpose.url as openpose_url, depth.url as depth_url
+        from library_poses l
+        left join library_previews p on p.library_pose = l.slug
+        left join object_urls preview on preview.id = p.object_id
+        left join maps o on o.library_pose = l.slug and o.kind = 'openpose'
+        left join object_urls openpose on openpose.id = o.object_id
+        left join maps d on d.library_pose = l.slug and d.kind = 'depth'
+        left join object_urls depth on depth.id = d.object_id
+        """,
+        {"side": side},
+    )
+    return {each.slug: each for each in found}
+
+
+def avatar_attributes(connection: Connection) -> dict[str, list[str]]:
+    """The values of each attribute, in order."""
+    values: dict[str, list[str]] = {}
+    for row in connection.execute("select attribute, value from avatar_attributes order by attribute, position"):
+        values.setdefault(row["attribute"], []).append(row["value"])
+    return values
+
+
+def error_messages(connection: Connection) -> list[ErrorMessage]:
+    """Every error code with its messages."""
+    statement = "select code, customer_message, operator_message from error_codes order by code"
+    return many(connection, ErrorMessage, statement)
+
+
+def control_map(
+    connection: Connection, slug: str, kind: str, side: int, specification_hash: str
+) -> StoredPicture | None:
     """The control map of a pose that is stored for exactly this specification, or None. `side`: pixels."""
     return one(
         connection,
-        StoredMap,
+        StoredPicture,
         """
         select o.store, o.key, o.sha256 from control_maps m join objects o on o.id = m.object_id
         where m.library_pose = %s and m.kind = %s and m.width = %s and m.height = %s and m.specification_hash = %s
@@ -171,6 +237,31 @@ def put_control_map(
             set specification_hash = excluded.specification_hash, object_id = excluded.object_id, created_at = now()
         """,
         [slug, kind, side, side, specification_hash, object_id],
+    )
+
+
+def preview(connection: Connection, slug: str, specification_hash: str) -> StoredPicture | None:
+    """The preview of a pose that is stored for exactly this specification, or None."""
+    return one(
+        connection,
+        StoredPicture,
+        """
+        select o.store, o.key, o.sha256 from library_previews p join objects o on o.id = p.object_id
+        where p.library_pose = %s and p.specification_hash = %s
+        """,
+        [slug, specification_hash],
+    )
+
+
+def put_preview(connection: Connection, slug: str, specification_hash: str, object_id: int) -> None:
+    """Let this object be the preview of a pose; that of an earlier specification is replaced."""
+    connection.execute(
+        """
+        insert into library_previews (library_pose, specification_hash, object_id) values (%s, %s, %s)
+        on conflict (library_pose) do update
+            set specification_hash = excluded.specification_hash, object_id = excluded.object_id, created_at = now()
+        """,
+        [slug, specification_hash, object_id],
     )
 
 

@@ -35,13 +35,22 @@ def choose_pose(prompt: str, library: Sequence[LibraryPose]) -> LibraryPose:
     >>> choose_pose("she is talking on the phone", LIBRARY).slug
     'phone-at-ear'
     """
-    wanted = stems(prompt)
-    vocabularies = [_vocabulary(pose) for pose in library]
-    scores = [_score(wanted, vocabulary, vocabularies) for vocabulary in vocabularies]
-    best = max(scores, default=0.0)
-    if best > 0:
-        return library[scores.index(best)]
+    fitting = fitting_poses(prompt, library)
+    if fitting:
+        return fitting[0]
     return next((pose for pose in library if pose.slug == DEFAULT_POSE), library[0])
+
+
+def fitting_poses(words: str, library: Sequence[LibraryPose]) -> list[LibraryPose]:
+    """The poses of the library that fit any of the words, the best first; on a tie the earlier one.
+
+    >>> [pose.slug for pose in fitting_poses("tree pose", LIBRARY)]
+    ['yoga-tree']
+    """
+    wanted = stems(words)
+    vocabularies = [_vocabulary(pose) for pose in library]
+    scored = [(_score(wanted, each, vocabularies), pose) for each, pose in zip(vocabularies, library, strict=True)]
+    return [pose for score, pose in sorted(scored, key=lambda each: -each[0]) if score > 0]
 
 
 @dataclass(frozen=True)

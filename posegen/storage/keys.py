@@ -112,6 +112,11 @@ def control_image_key(user_id: UUID | str, sha256: str) -> str:
     return _key("controls", str(user_id), f"map-{_short(sha256)}.png")
 
 
+def library_preview_key(pose_slug: str, side: int, sha256: str) -> str:
+    """The picture that shows a library pose in lists. `side`: pixels."""
+    return _key("controlnet", pose_slug, f"preview-{side}x{side}-{_short(sha256)}.webp")
+
+
 def library_sheet_key(sha256: str) -> str:
     """The contact sheet of the pose library's control maps."""
     return _key("controlnet", f"library-{_short(sha256)}.jpg")

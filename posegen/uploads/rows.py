@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
+from datetime import datetime
+from typing import LiteralString, TypeVar
 from uuid import UUID
 
 from posegen.database.connection import Connection
+from posegen.database.keyset import Place, page
 from posegen.database.rows import changed, existing, one, value
 from posegen.database.texts import storable
 from posegen.objects.moves import DoomedObject
@@ -16,7 +18,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Upload:
-    """One upload. `size`: bytes that the client has announced."""
+    """One upload.
+
+    `size`: bytes that the client has announced; `key`: where the client puts them; `kept_key`, `kept_bytes`: the object
+    that is kept of a completed one.
+    """
 
     id: UUID
     user_id: UUID
@@ -26,6 +32,18 @@ class Upload:
     key: str
     status: str
     error_detail: str | None
+    created_at: datetime
+    expires_at: datetime
+    finished_at: datetime | None
+    kept_key: str | None
+    kept_bytes: int | None
+
+
+_SELECTED: LiteralString = """
+    select u.id, u.user_id, u.content_type, u.size, u.store, u.key, u.status, u.error_detail, u.created_at,
+           u.expires_at, u.finished_at, o.key as kept_key, o.size as kept_bytes
+    from uploads u left join objects o on o.id = u.object_id
+"""
 
 
 def begin(
@@ -51,11 +69,21 @@ def begin(
 
 def find(connection: Connection, upload: UUID) -> Upload | None:
     """The upload, or None when there is no such upload."""
-    return one(
+    return one(connection, Upload, f"{_SELECTED} where u.id = %s", [upload])
+
+
+def uploads_of(
+    connection: Connection, *, user_id: UUID | None, status: str | None, limit: int, after: Place | None
+) -> list[Upload]:
+    """A page of uploads, the newest first, of one user and status or of all."""
+    return page(
         connection,
         Upload,
-        "select id, user_id, content_type, size, store, key, status, error_detail from uploads where id = %s",
-        [upload],
+        _SELECTED,
+        order=("u.created_at", "u.id"),
+        limit=limit,
+        after=after,
+        where={"u.user_id = %s": user_id, "u.status = %s": status},
     )
 
 

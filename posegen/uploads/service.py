@@ -15,7 +15,8 @@ from PIL import Image
 
 from posegen.accounts import credits
 from posegen.database.connection import Database
-from posegen.errors import ImageInvalid, ObjectMissing, RequestRefused, UnknownName, UploadRefused
+from posegen.database.keyset import Place
+from posegen.errors import ImageInvalid, ObjectMissing, RequestRefused, UnknownName, UploadRefused, UploadUnknown
 from posegen.images.pixels import Decode, Pixels
 from posegen.images.png import encode_png
 from posegen.images.validation import FROM_OUTSIDE
@@ -83,18 +84,62 @@ def begin(studio: Studio, user: UUID, *, content_type: str, size: int, seconds: 
     return Permission(upload, put)
 
 
-def complete(studio: Studio, upload_id: UUID, decode: Decode) -> KeptUpload:
+def upload_of(database: Database, upload_id: UUID, *, user_id: UUID | None = None) -> Upload:
+    """An upload and what became of it.
+
+    Args:
+        database: where the upload is.
+        upload_id: the upload.
+        user_id: whose it has to be; None for any user's.
+
+    Raises:
+        UploadUnknown: there is no such upload, or it belongs to another user.
+    """
+    with database.transaction() as connection:
+        found = rows.find(connection, upload_id)
+    if found is None or user_id not in (None, found.user_id):
+        raise UploadUnknown(upload_id)
+    return found
+
+
+def uploads_of(
+    database: Database,
+    *,
+    limit: int,
+    after: Place | None = None,
+    user_id: UUID | None = None,
+    status: str | None = None,
+) -> list[Upload]:
+    """A page of uploads, the newest first.
+
+    Args:
+        database: where uploads are.
+        limit: uploads on a page.
+        after: `created_at` and id of the last upload of the page before; None for the first page.
+        user_id: only those of this user.
+        status: only those with this status.
+
+    Returns:
+        At most `limit + 1` uploads: the last one tells that there is another page.
+    """
+    with database.transaction() as connection:
+        return rows.uploads_of(connection, user_id=user_id, status=status, limit=limit, after=after)
+
+
+def complete(studio: Studio, upload_id: UUID, decode: Decode, *, user_id: UUID | None = None) -> KeptUpload:
     """Validate what a client has put, and keep the picture or delete it; a second call returns the same.
 
     Args:
         studio: has the stores.
         upload_id: the upload that was begun.
         decode: returns the pixels of the untrusted file.
+        user_id: whose it has to be; None for any user's.
 
     Raises:
-        UploadRefused: nothing is kept: the upload is unknown, has ended, was not put yet, or is no valid picture.
+        UploadUnknown: there is no such upload, or it belongs to another user.
+        UploadRefused: nothing is kept: the upload has ended, was not put yet, or is no valid picture.
     """
-    upload = _find(studio, upload_id)
+    upload = upload_of(studio.database, upload_id, user_id=user_id)
     if upload.status == "completed":
         return _kept(studio, upload_id)
     if upload.status != "pending":
@@ -114,12 +159,12 @@ def complete(studio: Studio, upload_id: UUID, decode: Decode) -> KeptUpload:
             rows.reject(connection, upload_id, str(refused))
         raise UploadRefused(f"Upload {upload_id} is rejected: {refused}") from None
     finally:
-        if _find(studio, upload_id).status != "pending":
+        if upload_of(studio.database, upload_id).status != "pending":
             store.delete(upload.key)
     return _kept(studio, upload_id)
 
 
-def delete(database: Database, upload_id: UUID, *, actor: str) -> None:
+def delete(database: Database, upload_id: UUID, *, actor: str, user_id: UUID | None = None) -> None:
     """Delete an upload, completed or pending, and the variants made of it, for good.
 
     Their objects are deleted from the store by the next clean-up.
@@ -128,10 +173,14 @@ def delete(database: Database, upload_id: UUID, *, actor: str) -> None:
         database: where the upload is.
         upload_id: the upload.
         actor: who asked for it, for the audit trail.
+        user_id: whose it has to be; None for any user's.
 
     Raises:
+        UploadUnknown: `user_id` is given, and this user has no such upload.
         UploadRefused: it is unknown, or has ended without a file.
     """
+    if user_id is not None:
+        upload_of(database, upload_id, user_id=user_id)
     with database.transaction() as connection:
         if not rows.delete(connection, upload_id, actor=actor):
             raise UploadRefused(
@@ -158,14 +207,6 @@ def encode_upload(pixels: Pixels, content_type: str) -> tuple[bytes, str]:
     written = io.BytesIO()
     Image.fromarray(pixels).save(written, "JPEG", quality=_QUALITY, subsampling="4:4:4")
     return written.getvalue(), "image/jpeg"
-
-
-def _find(studio: Studio, upload_id: UUID) -> Upload:
-    with studio.database.transaction() as connection:
-        found = rows.find(connection, upload_id)
-    if found is None:
-        raise UploadRefused(f"There is no upload {upload_id}.")
-    return found
 
 
 def _kept(studio: Studio, upload_id: UUID) -> KeptUpload:

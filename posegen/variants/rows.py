@@ -12,6 +12,7 @@ from typing import LiteralString, TypeVar
 from uuid import UUID
 
 from posegen.database.connection import Connection
+from posegen.database.keyset import Place, page
 from posegen.database.requests import insert_request
 from posegen.database.rows import changed, existing, many, one, value
 from posegen.work.queue import Lease
@@ -121,14 +122,42 @@ def complete(
     return completed == 1
 
 
-def result_of(connection: Connection, kind: type[T], request_id: UUID) -> T:
-    """The row of a stored request in the view `variant_results`, as an object of this class."""
-    return existing(connection, kind, "select * from variant_results where request_id = %s", [request_id])
+def result_of(connection: Connection, kind: type[T], request_id: UUID) -> T | None:
+    """The row of a request in the view `variant_results` as an object of this class; None for an unknown request."""
+    return one(connection, kind, "select * from variant_results where request_id = %s", [request_id])
 
 
-def delete(connection: Connection, requests: Sequence[UUID], *, actor: str) -> int:
-    """Delete the variants of these requests, and those made of them; returns how many of the requests had any."""
-    return int(value(connection, "select delete_variants(%s, %s)", [list(requests), actor]))
+def results(
+    connection: Connection,
+    kind: type[T],
+    *,
+    user_id: UUID | None,
+    status: str | None,
+    limit: int,
+    after: Place | None,
+) -> list[T]:
+    """A page of the view `variant_results`, the newest first, of one user and status or of all."""
+    return page(
+        connection,
+        kind,
+        "select * from variant_results",
+        order=("created_at", "request_id"),
+        limit=limit,
+        after=after,
+        where={"user_id = %s": user_id, "status = %s": status},
+    )
+
+
+def delete(connection: Connection, requests: Sequence[UUID], *, user_id: UUID | None, actor: str) -> int:
+    """Delete the variants of these requests, and those made of them; returns how many of the requests had any.
+
+    `user_id`: requests of others are left out; None for any user's.
+    """
+    statement = """
+        select delete_variants(array(
+            select id from image_variants where id = any(%s) and user_id = coalesce(%s, user_id)), %s)
+    """
+    return int(value(connection, statement, [list(requests), user_id, actor]))
 
 
 def stored_variants(connection: Connection, request_id: UUID) -> list[StoredVariant]:

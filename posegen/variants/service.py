@@ -14,8 +14,9 @@ from pathlib import Path, PurePosixPath
 from uuid import UUID
 
 from posegen.database.connection import Connection, Database
+from posegen.database.keyset import Place
 from posegen.error_codes import ErrorCode
-from posegen.errors import NoVariants, RequestRefused
+from posegen.errors import ImageRequestUnknown, NoVariants, RequestRefused
 from posegen.images.decoding.pool import DecoderPool
 from posegen.studio import Studio
 from posegen.variants import rows
@@ -87,18 +88,62 @@ def submit(
     return request_id
 
 
+def result(database: Database, request_id: UUID, *, user_id: UUID | None = None) -> VariantResult:
+    """An image request as it is now.
+
+    Args:
+        database: where the request is.
+        request_id: the request.
+        user_id: whose it has to be; None for any user's.
+
+    Raises:
+        ImageRequestUnknown: there is no such request, or it belongs to another user.
+    """
+    with database.transaction() as connection:
+        found = rows.result_of(connection, VariantResult, request_id)
+    if found is None or user_id not in (None, found.user_id):
+        raise ImageRequestUnknown(request_id)
+    return found
+
+
+def results(
+    database: Database,
+    *,
+    limit: int,
+    after: Place | None = None,
+    user_id: UUID | None = None,
+    status: str | None = None,
+) -> list[VariantResult]:
+    """A page of image requests, the newest first.
+
+    Args:
+        database: where requests are.
+        limit: requests on a page.
+        after: `created_at` and id of the last request of the page before; None for the first page.
+        user_id: only those of this user.
+        status: only those with this status.
+
+    Returns:
+        At most `limit + 1` requests: the last one tells that there is another page.
+    """
+    with database.transaction() as connection:
+        return rows.results(connection, VariantResult, user_id=user_id, status=status, limit=limit, after=after)
+
+
 def result_at_end(database: Database, request_id: UUID, *, seconds: float) -> VariantResult:
     """The request when it has ended, or as it is when the time is over.
 
     Args:
         database: where the request is.
-        request_id: a stored request.
+        request_id: the request.
         seconds: how long to wait for its end.
+
+    Raises:
+        ImageRequestUnknown: there is no such request.
     """
     deadline = time.monotonic() + seconds
     while True:
-        with database.transaction() as connection:
-            found = rows.result_of(connection, VariantResult, request_id)
+        found = result(database, request_id)
         if found.finished_at is not None or time.monotonic() > deadline:
             return found
         time.sleep(_LOOK_SECONDS)
@@ -142,7 +187,7 @@ def download(studio: Studio, request_id: UUID, folder: Path) -> list[Path]:
     return copied
 
 
-def delete(database: Database, requests: Sequence[UUID], *, actor: str) -> int:
+def delete(database: Database, requests: Sequence[UUID], *, actor: str, user_id: UUID | None = None) -> int:
     """Delete the variants of image requests for good, and the variants that were made of them.
 
     Their objects are deleted from the store by the next clean-up.
@@ -151,6 +196,7 @@ def delete(database: Database, requests: Sequence[UUID], *, actor: str) -> int:
         database: where the requests are.
         requests: their ids.
         actor: who asked for it, for the audit trail.
+        user_id: requests of others are left out; None for any user's.
 
     Returns:
         How many of these requests had variants.
@@ -159,7 +205,7 @@ def delete(database: Database, requests: Sequence[UUID], *, actor: str) -> int:
         NoVariants: none of them had any.
     """
     with database.transaction() as connection:
-        deleted = rows.delete(connection, requests, actor=actor)
+        deleted = rows.delete(connection, requests, user_id=user_id, actor=actor)
     if not deleted:
         raise NoVariants(requests)
     return deleted

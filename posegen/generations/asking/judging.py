@@ -139,7 +139,7 @@ class Catalogue:
         return cls(
             poses=drawable,
             unusable=unusable,
-            categories=library.stored_categories(connection),
+            categories=[each.slug for each in library.stored_categories(connection)],
             platforms=judged.usable,
             unusable_platforms=judged.unusable,
             default_backend=default_backend,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from datetime import timedelta
 
 import dagster as dg
@@ -11,7 +13,9 @@ import pytest
 
 from posegen.images.validation import open_image
 from posegen.library import rows as library
+from posegen.library import service
 from posegen.library.control_maps import control_maps, draw_library_pose, store_library_sheet
+from posegen.library.previews import store_preview
 from posegen.poses.library import LIBRARY
 from posegen.storage.keys import manifest_key
 from posegen.upkeep.reconciling import reconcile
@@ -46,7 +50,7 @@ def materialize(deployment):
 
 
 def maps(store):
-    return sorted(entry.key for entry in store.list("controlnet/") if "library" not in entry.key)
+    return sorted(entry.key for entry in store.list("controlnet/") if not re.search("library|preview", entry.key))
 
 
 # --- the asset ----------------------------------------------------------------------------------------------------
@@ -171,3 +175,30 @@ def test_the_sheet_outlives_the_reconcile_pass_until_another_one_is_drawn(studio
     second = draw(128).removeprefix(BASE_URL + "/")
     reconcile(database, [store], grace=timedelta(0), repair=True)
     assert (store.exists(first), store.exists(second)) == (False, True)
+
+
+# --- previews -----------------------------------------------------------------------------------------------------
+
+
+def test_every_pose_gets_a_preview_once(deployment, database, store, small_library):
+    first, second = (materialize(deployment).metadata("pose_library")["previews drawn now"] for _ in range(2))
+
+    assert (first, second) == (3, 0)
+    pictures = [service.pose_named(database, pose.slug) for pose in SMALL]
+    for each in pictures:
+        assert open_image(store.get(each.preview_url.removeprefix(f"{BASE_URL}/"))).shape == (512, 512, 3)
+        assert open_image(store.get(each.openpose_url.removeprefix(f"{BASE_URL}/"))).shape[:2] == (1024, 1024)
+        assert open_image(store.get(each.depth_url.removeprefix(f"{BASE_URL}/"))).shape[:2] == (1024, 1024)
+
+
+def test_a_preview_is_drawn_anew_when_its_pose_has_changed_or_its_file_is_gone(studio, database, store, pose):
+    assert (store_preview(studio, pose), store_preview(studio, pose)) == (True, False)
+    store.delete(service.pose_named(database, pose.slug).preview_url.removeprefix(f"{BASE_URL}/"))
+    assert store_preview(studio, pose)
+    before = service.pose_named(database, pose.slug).preview_url
+
+    changed = replace(pose, specification={"root": [90, 0, 0]})
+
+    assert store_preview(studio, changed)
+    assert service.pose_named(database, pose.slug).preview_url != before
+    assert value(database, "select count(*) from library_previews") == 1

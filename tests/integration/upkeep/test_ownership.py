@@ -22,6 +22,7 @@ from posegen.images.thumbnail_sizes import thumbnail_sizes
 from posegen.images.validation import open_image
 from posegen.library import rows as library
 from posegen.library.control_maps import control_maps, store_library_sheet
+from posegen.library.previews import store_preview
 from posegen.objects.moving import Move, move_objects
 from posegen.reports import usage_rows as usage
 from posegen.storage.keys import (
@@ -96,6 +97,7 @@ def world(database: Database, studio: Studio, store) -> World:
     with database.transaction() as connection:
         pose = library.stored_poses(connection)[0]
     store_library_sheet(studio, {pose.slug: control_maps(studio, pose, side=64)["openpose"]})
+    store_preview(studio, pose)
     first, second = (_put_upload(studio, user) for _ in range(2))
     upload_service.complete(studio, first, lambda file, _: open_image(file))
     request = value(
@@ -282,7 +284,7 @@ def _expire_uploads(world: World) -> None:
 
 
 def _delete_library_poses(world: World) -> None:
-    execute(world.database, "delete from control_maps")
+    execute(world.database, "delete from control_maps; delete from library_previews")
 
 
 def _draw_another_library_sheet(world: World) -> None:
@@ -310,6 +312,7 @@ DELETIONS: dict[str, Callable[[World], None]] = {
     "upload on its way": _expire_uploads,
     "map made of a control image": _delete_poses,
     "control map": _delete_library_poses,
+    "preview of a library pose": _delete_library_poses,
     "sheet of the library": _draw_another_library_sheet,
     "manifest": _delete_poses,
 }
@@ -354,7 +357,7 @@ def test_each_deletion_of_the_table_takes_just_that_and_the_rest_stays(world: Wo
 
         assert before - world.stored() == wanted, deletion
         assert not [each for each in verify(world.database, [world.studio.store]) if each.violations], deletion
-    execute(world.database, "delete from control_maps; delete from library_sheet")
+    execute(world.database, "delete from control_maps; delete from library_previews; delete from library_sheet")
     assert move_objects(world.database, Move(world.studio.store, bucket, grace=NOW)).problems == []
     reconcile(world.database, [world.studio.store, bucket], grace=NOW, repair=True)
 

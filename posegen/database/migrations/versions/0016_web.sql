@@ -4,6 +4,15 @@ create index generations_by_user on generations (user_id, submitted_at desc, id 
 create index generations_by_project on generations (user_id, project_id, submitted_at desc, id desc)
     where project_id is not null;
 create index generations_by_time on generations (submitted_at desc, id desc);
+drop index designs_by_user;
+create index designs_by_user on designs (user_id, submitted_at desc, id desc);
+create index designs_by_time on designs (submitted_at desc, id desc);
+drop index image_variants_by_user;
+create index image_variants_by_user on image_variants (user_id, submitted_at desc, id desc);
+create index image_variants_by_time on image_variants (submitted_at desc, id desc);
+create index uploads_by_user on uploads (user_id, created_at desc, id desc);
+create index uploads_by_time on uploads (created_at desc, id desc);
+create index users_by_time on users (created_at desc, id desc);
 
 -- What a request may say beside that.
 alter table generation_requests
@@ -141,3 +150,13 @@ create table answered_requests (
 comment on table answered_requests is 'responses by Idempotency-Key, kept for 7 days; stored together with what they describe';
 comment on column answered_requests.body_sha256 is 'of method, path and body';
 create index answered_requests_by_time on answered_requests (created_at);
+
+-- What a list of library poses shows.
+create table library_previews (
+    library_pose       text primary key references library_poses on delete cascade,
+    specification_hash text not null,
+    object_id          bigint not null references objects,
+    created_at         timestamptz not null default now()
+);
+comment on table library_previews is 'the mannequin in each library pose, as a small picture';
+create index library_previews_by_object on library_previews (object_id);

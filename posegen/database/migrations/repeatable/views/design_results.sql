@@ -4,7 +4,7 @@ create or replace view design_results as
            e.customer_message as error_message,
            d.error_detail, d.warnings, r.text, r.font, r.product_type, r.size, d.size_used, r.text_colour, r.ground_colour,
            r.watermark, preview.url as preview_url, thumbnail.url as thumbnail_url, print.key as print_key,
-           print.size as print_bytes, d.attempts, r.created_at, d.finished_at
+           print.size as print_bytes, d.attempts, d.submitted_at as created_at, d.finished_at
     from designs d
     join design_requests r on r.id = d.id
     left join error_codes e on e.code = d.error_code
