@@ -13,12 +13,10 @@ import httpx2
 
 from posegen.access import service as access
 from posegen.access.callers import Caller, Kind
-from posegen.backends.registry import Backends
 from posegen.database.connection import Database
 from posegen.settings import Settings
-from posegen.storage.stores import Stores
 from posegen.web.app import create_app
-from posegen.web.installation import Installation
+from posegen.web.installation import Installation, open_installation
 from tests.web_server import served
 
 OPERATOR = Caller.operator("tests")
@@ -90,14 +88,10 @@ class Api:
 @contextmanager
 def running_api(database: Database, settings: Settings) -> Iterator[Api]:
     """The API of a database and the stores of settings, until the block ends."""
-    backends = Backends.of(settings)
-    # The port is known when the server listens: the URL that clients use is that of a proxy in front.
-    installation = Installation(settings, database, Stores.of(settings), backends, "http://api.example.test")
-    try:
-        with (
-            served(create_app(installation)) as port,
-            httpx2.Client(trust_env=False, timeout=60, follow_redirects=False) as client,
-        ):
-            yield Api(installation, f"http://127.0.0.1:{port}", client)
-    finally:
-        backends.close()
+    with (
+        # The port is known when the server listens: the URL that clients use is that of a proxy in front.
+        open_installation(settings, database, url="http://api.example.test") as installation,
+        served(create_app(installation)) as port,
+        httpx2.Client(trust_env=False, timeout=60, follow_redirects=False) as client,
+    ):
+        yield Api(installation, f"http://127.0.0.1:{port}", client)

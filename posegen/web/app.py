@@ -23,7 +23,7 @@ from posegen.errors import PosegenError
 from posegen.storage.configuration import LocalConfig
 from posegen.storage.stores import open_local
 from posegen.web import openapi, problems
-from posegen.web.api import health, keys, sessions, shares
+from posegen.web.api import designs, generations, health, keys, library, sessions, shares, uploads
 from posegen.web.callers import Doorkeeper
 from posegen.web.gate import Gate
 from posegen.web.installation import Installation
@@ -34,7 +34,9 @@ PREFIX = "/v1"
 MEDIA = "/media"
 LARGEST_BODY = 1024 * 1024
 """Bytes of a JSON body. Pictures are uploaded to a store, not through a route."""
-ROOMS: tuple[Room, ...] = (health.room, sessions.room, keys.room, shares.room)
+ROOMS: tuple[Room, ...] = (
+    health.room, sessions.room, generations.room, library.room, uploads.room, designs.room, keys.room, shares.room,
+)  # fmt: skip
 _ALLOWED_HEADERS = [
     "authorization", "content-type", "idempotency-key", "last-event-id", "prefer", "if-none-match", "range",
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -16,9 +17,12 @@ from starlette.requests import HTTPConnection
 from posegen.backends.registry import Backends
 from posegen.database.connection import Database
 from posegen.errors import PosegenError
+from posegen.generations.asking.quoting import CatalogueCache
+from posegen.images.decoding.pool import DecoderPool
 from posegen.settings import Settings
 from posegen.storage.stores import Stores
 from posegen.studio import Studio
+from posegen.web.heavy_work import HeavyWork
 from posegen.web.request_metrics import RequestMetrics
 
 
@@ -32,6 +36,9 @@ class Installation:
         stores: where pictures are.
         backends: that requests may name.
         url: what absolute URLs of this API begin with, without a slash at its end.
+        catalogue: what requests are judged by.
+        decoders: processes for pictures from outside.
+        heavy_work: threads for what takes long.
         metrics: of the requests.
         now: returns the time, with its zone.
     """
@@ -41,6 +48,9 @@ class Installation:
     stores: Stores
     backends: Backends
     url: str
+    catalogue: CatalogueCache
+    decoders: DecoderPool = field(default_factory=DecoderPool)
+    heavy_work: HeavyWork = field(default_factory=HeavyWork)
     metrics: RequestMetrics = field(default_factory=RequestMetrics)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -68,12 +78,13 @@ class Installation:
 
 
 @contextmanager
-def open_installation(settings: Settings, database_url: str, *, url: str) -> Iterator[Installation]:
-    """The installation of these settings until the block ends."""
-    threads = settings.posegen_api_threads
-    backends = Backends.of(settings)
-    with Database(database_url, most_connections=threads) as database, closing(backends):
-        yield Installation(settings, database, Stores.of(settings), backends, url.rstrip("/"))
+def open_installation(settings: Settings, database: Database, *, url: str) -> Iterator[Installation]:
+    """The installation of these settings until the block ends. `url`: what absolute URLs begin with."""
+    catalogue = CatalogueCache(database, settings, clock=time.monotonic)
+    with closing(Backends.of(settings)) as backends, DecoderPool() as decoders:
+        yield Installation(
+            settings, database, Stores.of(settings), backends, url.rstrip("/"), catalogue, decoders=decoders
+        )
 
 
 async def _here(connection: HTTPConnection) -> Installation:

@@ -40,6 +40,8 @@ _UNKNOWN = {
     errors.PoseUnknown: "pose_id",
     errors.DesignUnknown: "design_id",
     errors.UserUnknown: "user_id",
+    errors.UploadUnknown: "upload_id",
+    errors.ImageRequestUnknown: "request_id",
     errors.KeyUnknown: "key_id",
     errors.ShareLinkUnknown: "link_id",
     errors.SessionUnknown: "session_id",
@@ -65,6 +67,7 @@ _STATUS: list[tuple[type[PosegenError], int, str]] = [
     (errors.ObjectMissing, 404, "not_found"),
     (errors.StorageError, 503, "storage_unavailable"),
     (errors.DecoderUnavailable, 503, "unavailable"),
+    (errors.BackendError, 503, "unavailable"),
     (errors.DatabaseUnusable, 503, "unavailable"),
 ]
 """Errors and what they become; the first line that fits counts."""

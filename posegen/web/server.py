@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import uvicorn
 
+from posegen.database.connection import Database
 from posegen.errors import PosegenError, SettingsInvalid
 from posegen.logs import configure_logging
 from posegen.settings import Settings, load_settings
@@ -31,7 +32,10 @@ def serve(settings: Settings, database_url: str, *, host: str, port: int) -> Non
     """
     check_address(settings, host)
     url = settings.posegen_api_url or url_of(host, port)
-    with open_installation(settings, database_url, url=url) as installation:
+    with (
+        Database(database_url, most_connections=settings.posegen_api_threads) as database,
+        open_installation(settings, database, url=url) as installation,
+    ):
         uvicorn.run(
             create_app(installation),
             host=host,

@@ -1,0 +1,82 @@
+"""The library and the lists over HTTP."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from posegen.library import service as library
+from posegen.poses.library import LIBRARY
+from tests.api_client import Api
+
+
+def test_library_poses_come_with_their_pictures(api: Api, owner: UUID) -> None:
+    library.prepare(api.installation.studio)
+    poses = api.as_user(owner).get("/v1/library/poses").json()["data"]
+
+    assert [pose["slug"] for pose in poses] == [pose.slug for pose in LIBRARY]
+    for name in ("preview_url", "openpose_url", "depth_url"):
+        path = poses[0][name].removeprefix("http://api.example.test")
+        assert path.startswith("/media/")
+        picture = api.as_nobody().get(path)
+        assert picture.status_code == 200
+        assert picture.headers["content-type"].startswith("image/")
+
+
+def test_poses_are_found_by_category_and_by_words(api: Api, owner: UUID) -> None:
+    user = api.as_user(owner)
+
+    yoga = user.get("/v1/library/poses", params={"category": "yoga"}).json()["data"]
+    jumps = user.get("/v1/library/poses", params={"q": "a star jump"}).json()["data"]
+    unknown = user.get("/v1/library/poses", params={"category": "no-such"})
+
+    assert {pose["category"] for pose in yoga} == {"yoga"}
+    assert jumps[0]["slug"] == "star-jump"
+    assert (unknown.status_code, unknown.json()["code"]) == (422, "invalid_request")
+
+
+def test_one_library_pose(api: Api, owner: UUID) -> None:
+    user = api.as_user(owner)
+
+    assert user.get("/v1/library/poses/star-jump").json()["name"]
+    assert user.get("/v1/library/poses/flying-carpet").status_code == 404
+    assert user.get("/v1/library/poses/%00").status_code in {404, 422}
+
+
+def test_categories_count_their_poses(api: Api, owner: UUID) -> None:
+    categories = api.as_user(owner).get("/v1/library/categories").json()["data"]
+
+    assert len(categories) == 28
+    assert sum(category["poses"] for category in categories) == 64
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "known"),
+    [
+        ("formats", "name", "tiktok"),
+        ("avatar-attributes", "name", "clothing"),
+        ("product-types", "name", "t-shirt"),
+        ("fonts", "name", "noto-sans-bold"),
+        ("error-codes", "code", "insufficient_credits"),
+    ],
+)
+def test_a_list_has_what_requests_may_name_and_a_tag(api: Api, owner: UUID, name: str, key: str, known: str) -> None:
+    user = api.as_user(owner)
+    first = user.get(f"/v1/lists/{name}")
+    again = user.get(f"/v1/lists/{name}", headers={"if-none-match": first.headers["etag"]})
+
+    assert known in {each[key] for each in first.json()["data"]}
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+
+
+def test_there_is_no_other_list(api: Api, owner: UUID) -> None:
+    refused = api.as_user(owner).get("/v1/lists/users")
+
+    assert refused.status_code == 404
+    assert "formats" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize("path", ["/v1/library/poses", "/v1/library/categories", "/v1/lists/formats"])
+def test_lists_need_some_credentials(api: Api, path: str) -> None:
+    assert api.get(path).status_code == 401
