@@ -115,13 +115,16 @@ def hold(connection: Connection, user_id: UUID, generation_id: UUID, amount: int
     except CheckViolation as refused:
         if refused.diag.constraint_name != "credits_available_not_negative":
             raise
-        account = balance_of(connection, user_id)
-        available = 0 if account is None else account.credits_available
-        raise RequestRefused(
-            ErrorCode.INSUFFICIENT_CREDITS,
-            f"This generation costs {amount} credits and {available} are available: "
-            "ask for fewer poses or grant credits.",
-        ) from None
+        raise insufficient(balance_of(connection, user_id), amount) from None
+
+
+def insufficient(account: Balance | None, amount: int) -> RequestRefused:
+    """The refusal of what costs more credits than are available."""
+    available = 0 if account is None else account.credits_available
+    return RequestRefused(
+        ErrorCode.INSUFFICIENT_CREDITS,
+        f"This generation costs {amount} credits and {available} are available: ask for fewer poses or grant credits.",
+    )
 
 
 def capture(connection: Connection, generation_id: UUID, pose: UUID) -> None:

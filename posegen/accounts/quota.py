@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import LiteralString
 from uuid import UUID
 
-from posegen.accounts.credits import balance_of
+from posegen.accounts.credits import Balance, balance_of
 from posegen.database.connection import Connection
 from posegen.database.rows import changed, many, one, value
 from posegen.error_codes import ErrorCode
@@ -20,7 +20,7 @@ def reserve(connection: Connection, user_id: UUID, size: int) -> None:
         where user_id = %(user)s and storage_used + storage_reserved + %(size)s <= storage_limit
     """
     if not changed(connection, statement, {"size": size, "user": user_id}):
-        raise _exceeded(connection, user_id, size)
+        raise exceeded(balance_of(connection, user_id), size)
 
 
 def use(connection: Connection, user_id: UUID, size: int) -> None:
@@ -30,7 +30,7 @@ def use(connection: Connection, user_id: UUID, size: int) -> None:
         where user_id = %(user)s and storage_used + storage_reserved + %(size)s <= storage_limit
     """
     if not changed(connection, statement, {"size": size, "user": user_id}):
-        raise _exceeded(connection, user_id, size)
+        raise exceeded(balance_of(connection, user_id), size)
 
 
 def settle(connection: Connection, generation_id: UUID, size: int) -> None:
@@ -55,11 +55,11 @@ def settle(connection: Connection, generation_id: UUID, size: int) -> None:
     """
     settled = one(connection, _Settled, statement, {"size": size, "id": generation_id})
     if settled is not None and not settled.settled:
-        raise _exceeded(connection, settled.user_id, size - settled.from_reserve)
+        raise exceeded(balance_of(connection, settled.user_id), size - settled.from_reserve)
 
 
-def _exceeded(connection: Connection, user_id: UUID, size: int) -> RequestRefused:
-    account = balance_of(connection, user_id)
+def exceeded(account: Balance | None, size: int) -> RequestRefused:
+    """The refusal of `size` bytes that do not fit under the limit."""
     free, limit = (account.storage_free, account.storage_limit) if account else (0, 0)
     return RequestRefused(
         ErrorCode.QUOTA_EXCEEDED,

@@ -3049,6 +3049,21 @@ end $$;
 
 COMMENT ON FUNCTION restore_images(poses uuid[], actor text) IS 'shows hidden images again, where they still exist; returns the number of poses';
 
+-- function root_request -----------------------------------------------------------------------------------------------
+
+CREATE FUNCTION root_request(request uuid) RETURNS uuid
+    LANGUAGE sql STABLE
+    AS $$
+    with recursive earlier as (
+        select id, retry_of from generation_requests where id = request
+        union
+        select r.id, r.retry_of from earlier e join generation_requests r on r.id = e.retry_of
+    )
+    select id from earlier where retry_of is null;
+$$;
+
+COMMENT ON FUNCTION root_request(request uuid) IS 'the request that a retry, or a retry of a retry, makes again; of any other request its own id';
+
 -- function set_favourite ----------------------------------------------------------------------------------------------
 
 CREATE FUNCTION set_favourite(pose uuid, favourite boolean) RETURNS boolean

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 
-from posegen.backends.description import Description
 from posegen.backends.registry import Backends
 from posegen.generations.asking.claims import claim_next
 from posegen.generations.asking.intake import IntakeLimits, take_in
 from posegen.generations.asking.judging import LARGEST_SEED, Prices
+from posegen.generations.asking.quoting import offered
 from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.making.recovery import TimeLimits, recover
 from posegen.generations.rows.events import REQUESTS_CHANNEL
@@ -21,17 +20,6 @@ from posegen.work.slots import most_claimed
 from posegen.work.tick import WorkKind
 
 _INTAKE_PER_TICK = 500
-
-
-def _offered(settings: Settings) -> Mapping[str, Description]:
-    """The backends that requests may name; their generations wait for one whose key is missing.
-
-    Raises `BackendNotConfigured` when nothing describes one that the settings name: then no request is judged, so that
-    none is refused by a mistake in the settings.
-    """
-    backends = Backends.of(settings)
-    backends.check(keys=False)
-    return backends.offered
 
 
 def kind(settings: Settings) -> WorkKind:
@@ -58,7 +46,7 @@ def kind(settings: Settings) -> WorkKind:
             draw_seed=lambda: secrets.randbelow(LARGEST_SEED + 1),
             limit=_INTAKE_PER_TICK,
             limits=IntakeLimits.of(settings),
-            backends=_offered(settings),
+            backends=offered(settings),
             thumbnails=thumbnail_sizes(settings.posegen_thumbnails),
         ),
         recover=lambda database, worker_home: recover(database, rule, limits, worker_home=worker_home),

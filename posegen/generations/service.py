@@ -17,7 +17,9 @@ from posegen.backends.registry import Backends
 from posegen.database.conflicts import again_after_conflict
 from posegen.database.connection import Connection, Database
 from posegen.errors import GenerationUnknown, NothingToDelete, NothingToRefund, NothingToRestore
-from posegen.generations.asking import requests
+from posegen.generations.asking import quoting, requests, submissions
+from posegen.generations.asking.judging import Submission
+from posegen.generations.asking.quoting import Quoted, Terms
 from posegen.generations.asking.requests import GenerationRequest
 from posegen.generations.calling import listing
 from posegen.generations.calling.listing import ListedBackend, ListedCall, Which
@@ -109,6 +111,57 @@ def submit(
             submitted = Submitted(*requests.submit(connection, user_id, idempotency_key, request.columns))
         before_commit(submitted)
     return submitted
+
+
+def retry(
+    database: Database,
+    generation_id: UUID,
+    *,
+    formats: Sequence[str] = (),
+    idempotency_key: str | None = None,
+    before_commit: Callable[[Submitted], object] = lambda _: None,
+) -> Submitted:
+    """Submit a request that makes the failed and cancelled poses of an ended generation again, for the same user.
+
+    Library poses, variations, seeds and prompts are the earlier ones, and so are project, group, privacy and priority.
+
+    Args:
+        database: where the generation is.
+        generation_id: the generation to retry.
+        formats: in place of the earlier ones.
+        idempotency_key: the same key with the same generation is stored once; 1 to 200 characters.
+        before_commit: called with the result; a commit that fails with a lost connection may have been made.
+
+    Raises:
+        GenerationUnknown: there is no such generation.
+        RequestRefused: it has not ended, or has no failed or cancelled pose (invalid_request).
+        IdempotencyConflict: the key came with another request before.
+    """
+    with database.transaction() as connection:
+        user_id, request = submissions.request_again(connection, generation_id, formats=formats)
+        submissions.earlier_of(connection, Submission(generation_id, user_id, retry_of=generation_id))
+    return submit(database, user_id, request, idempotency_key=idempotency_key, before_commit=before_commit)
+
+
+def retry_request(
+    database: Database, generation_id: UUID, *, formats: Sequence[str] = ()
+) -> tuple[UUID, GenerationRequest]:
+    """The user and the request that `retry` submits, for a quote. Raises `GenerationUnknown`."""
+    with database.transaction() as connection:
+        return submissions.request_again(connection, generation_id, formats=formats)
+
+
+def quote(database: Database, terms: Terms, user_id: UUID, requests: Sequence[GenerationRequest]) -> Quoted:
+    """What requests of one user would make, cost and reserve, and why they would be refused now. Nothing is written.
+
+    Args:
+        database: where requests and accounts are.
+        terms: of intake, from a `CatalogueCache`.
+        user_id: who would ask and pay.
+        requests: what would be submitted together.
+    """
+    with database.transaction() as connection:
+        return quoting.quote(connection, terms, user_id, requests)
 
 
 def status(database: Database, generation_ids: Collection[UUID]) -> list[GenerationResult]:

@@ -5,7 +5,7 @@ One transaction for each generation. What decides is in `judging`; no decision o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -18,11 +18,12 @@ from posegen.backends.registry import BUILT_IN
 from posegen.database.conflicts import again_after_conflict
 from posegen.database.connection import Connection, Database
 from posegen.database.failures import may_pass
-from posegen.database.rows import existing, many, value
+from posegen.database.rows import many, value
 from posegen.error_codes import ErrorCode
 from posegen.errors import RequestRefused
 from posegen.generations.asking.control_images import check_source
 from posegen.generations.asking.judging import Catalogue, Plan, Prices, Submission, invalid, judge
+from posegen.generations.asking.submissions import earlier_of, inherit, submission_of
 from posegen.generations.rows import controls, events, generations, poses
 from posegen.images.thumbnail_sizes import STANDARD, ThumbnailSize
 from posegen.policy.policy import Policy
@@ -95,8 +96,7 @@ def take_in(
         catalogue = Catalogue.read(
             connection, default_backend=default_backend, prices=prices, backends=backends, thumbnails=thumbnails
         )
-        intake = _Intake(catalogue, policy, limits, draw_seed)
-        intake.count_room(connection)
+        intake = _Intake(catalogue, policy, limits, draw_seed, free_room(connection, limits))
     apart, judged, blocked = Apart(), 0, set[UUID]()
     for each in waiting:
         if each.user_id in blocked:
@@ -112,37 +112,73 @@ def take_in(
     return apart.settle(judged)
 
 
+@dataclass(frozen=True)
+class Demand:
+    """What requests of one user need together, in order to be accepted."""
+
+    generations: int
+    poses: int
+    credits: int
+    bytes: int
+
+    @classmethod
+    def of(cls, plans: Sequence[Plan]) -> Demand:
+        """What these plans need."""
+        return cls(
+            generations=len(plans),
+            poses=sum(len(plan.poses) for plan in plans),
+            credits=sum(plan.price for plan in plans),
+            bytes=sum(plan.reserve for plan in plans),
+        )
+
+
+@dataclass
+class Room:
+    """How many generations the queue takes: `most`, of which `free` are left; None for no limit."""
+
+    most: int
+    free: int | None
+
+    def check(self, generations: int = 1) -> None:
+        """Raises `RequestRefused` (queue_full) when so many more do not fit."""
+        if self.free is not None and self.free < generations:
+            raise RequestRefused(
+                ErrorCode.QUEUE_FULL,
+                f"{self.most:,} generations wait already: ask again when some of them are done.",
+            )
+
+    def take(self) -> None:
+        """Take one place."""
+        if self.free is not None:
+            self.free -= 1
+
+
+def free_room(connection: Connection, limits: IntakeLimits) -> Room:
+    """The room in the queue now."""
+    most = limits.most_queued
+    return Room(most, most - count_queued(connection, most=most) if most else None)
+
+
+@dataclass(frozen=True)
 class _Intake:
     """One pass of intake. It counts the whole queue once: a few above the limit do no harm, counting each time does."""
 
-    def __init__(
-        self, catalogue: Catalogue, policy: Policy, limits: IntakeLimits, draw_seed: Callable[[], int]
-    ) -> None:
-        self._catalogue = catalogue
-        self._policy = policy
-        self._limits = limits
-        self._draw_seed = draw_seed
-        self._room: int | None = None
-
-    def count_room(self, connection: Connection) -> None:
-        """See how many generations the queue takes."""
-        most = self._limits.most_queued
-        if most:
-            self._room = most - count_queued(connection, most=most)
+    catalogue: Catalogue
+    policy: Policy
+    limits: IntakeLimits
+    draw_seed: Callable[[], int]
+    room: Room
 
     def accept(self, connection: Connection, submission: Submission) -> None:
         """Queue a request with everything held. Raises `RequestRefused`."""
-        plan = judge(submission, self._catalogue, self._policy, fresh_seed=self._draw_seed())
-        if self._room is not None and self._room <= 0:
-            raise RequestRefused(
-                ErrorCode.QUEUE_FULL,
-                f"{self._limits.most_queued:,} generations wait already: ask again when some of them are done.",
-            )
-        if plan.control_image is not None:
-            check_source(connection, submission.user_id, plan.control_image)
-        _accept(connection, submission, plan, self._limits)
-        if self._room is not None:
-            self._room -= 1
+        earlier = earlier_of(connection, submission)
+        plan = judge(submission, self.catalogue, self.policy, fresh_seed=self.draw_seed(), earlier=earlier)
+        self.room.check()
+        check_source_of(connection, submission.user_id, plan)
+        # Behind the account's lock, so that requests of one user that are judged at once see each other.
+        check_account(connection, submission.user_id, Demand.of([plan]), self.limits, lock=True)
+        _accept(connection, submission, plan)
+        self.room.take()
 
 
 @again_after_conflict
@@ -166,36 +202,67 @@ def _take_in_one(database: Database, generation_id: UUID, intake: _Intake) -> bo
         return True
 
 
-def _accept(connection: Connection, submission: Submission, plan: Plan, limits: IntakeLimits) -> None:
-    if credits.balance_of(connection, submission.user_id, lock=True) is None:
-        raise invalid(f"There is no user {submission.user_id}: insert the user before the request.")
-    # Behind the account's lock, so that requests of one user that are judged at once see each other.
-    _check_limits(connection, submission.user_id, len(plan.poses), limits)
+def check_source_of(connection: Connection, user_id: UUID, plan: Plan) -> None:
+    """Raises `RequestRefused` (invalid_request) for a control image that could never be read."""
+    if plan.control_image is not None:
+        check_source(connection, user_id, plan.control_image)
+
+
+def check_account(
+    connection: Connection, user_id: UUID, demand: Demand, limits: IntakeLimits, *, lock: bool = False
+) -> None:
+    """Check that a user may have so much more.
+
+    Args:
+        connection: in the transaction of intake.
+        user_id: who asks and pays.
+        demand: what is asked for.
+        limits: how much may wait.
+        lock: lock the account until the transaction ends.
+
+    Raises:
+        RequestRefused: there is no such user (invalid_request), or a limit, the space or the credits do not suffice.
+    """
+    account = credits.balance_of(connection, user_id, lock=lock)
+    if account is None:
+        raise invalid(f"There is no user {user_id}: insert the user before the request.")
+    _check_limits(connection, user_id, demand, limits)
+    if demand.bytes > account.storage_free:
+        raise quota.exceeded(account, demand.bytes)
+    if demand.credits > account.credits_available:
+        raise credits.insufficient(account, demand.credits)
+
+
+def _check_limits(connection: Connection, user_id: UUID, demand: Demand, limits: IntakeLimits) -> None:
+    most_queued, poses_per_hour = limits.most_queued_per_user, limits.poses_per_hour
+    if most_queued:
+        queued = count_queued(connection, most=most_queued, user_id=user_id)
+        if queued + demand.generations > most_queued:
+            raise RequestRefused(
+                ErrorCode.TOO_MANY_REQUESTS,
+                f"{queued:,} generations of this user wait already: ask again when some of them are done.",
+            )
+    if not poses_per_hour:
+        return
+    accepted = poses_accepted(connection, user_id, seconds=_HOUR_SECONDS)
+    if accepted + demand.poses > poses_per_hour:
+        raise RequestRefused(
+            ErrorCode.TOO_MANY_REQUESTS,
+            f"{accepted:,} poses of this user were accepted in the last hour, and {demand.poses} more would be above "
+            f"{poses_per_hour:,}: ask again later, or for fewer.",
+        )
+
+
+def _accept(connection: Connection, submission: Submission, plan: Plan) -> None:
     quota.reserve(connection, submission.user_id, plan.reserve)
     credits.hold(connection, submission.user_id, submission.id, plan.price)
+    if submission.retry_of is not None:
+        inherit(connection, submission, plan.formats)
     enqueue(connection, submission, poses=len(plan.poses), backend=plan.backend, reserved=plan.reserve)
     poses.plan_poses(connection, submission.id, plan.poses)
     if plan.control_image is not None:
         controls.plan(connection, submission.id, plan.control_image)
     events.record(connection, submission.id, "queued", poses=len(plan.poses), credits_held=plan.price)
-
-
-def _check_limits(connection: Connection, user_id: UUID, count: int, limits: IntakeLimits) -> None:
-    most_queued, poses_per_hour = limits.most_queued_per_user, limits.poses_per_hour
-    if most_queued and count_queued(connection, most=most_queued, user_id=user_id) >= most_queued:
-        raise RequestRefused(
-            ErrorCode.TOO_MANY_REQUESTS,
-            f"{most_queued:,} generations of this user wait already: ask again when some of them are done.",
-        )
-    if not poses_per_hour:
-        return
-    accepted = poses_accepted(connection, user_id, seconds=_HOUR_SECONDS)
-    if accepted + count > poses_per_hour:
-        raise RequestRefused(
-            ErrorCode.TOO_MANY_REQUESTS,
-            f"{accepted:,} poses of this user were accepted in the last hour, and {count} more would be above "
-            f"{poses_per_hour:,}: ask again later, or for fewer.",
-        )
 
 
 def _refuse(connection: Connection, generation_id: UUID, refusal: RequestRefused) -> None:
@@ -222,16 +289,6 @@ def lock_submitted(connection: Connection, generation_id: UUID) -> bool:
     """Lock a generation that is still submitted and that no other process judges; its request is not read."""
     statement = "select true from generations where id = %s and status = 'submitted' for update skip locked"
     return bool(value(connection, statement, [generation_id]))
-
-
-def submission_of(connection: Connection, generation_id: UUID) -> Submission:
-    """The request behind a generation. What a client has sent may make this raise."""
-    statement = """
-        select id, user_id, poses, categories, prompt, avatar, variations, seed, formats, backend, control_weight,
-               negative_prompt, allow_degraded, control_kind, control_image, control_start, control_end
-        from generation_requests where id = %s
-    """
-    return existing(connection, Submission, statement, [generation_id])
 
 
 def enqueue(connection: Connection, submission: Submission, *, poses: int, backend: str, reserved: int) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 from uuid import UUID
 
@@ -83,21 +83,36 @@ class Submission:
 
     id: UUID
     user_id: UUID
-    poses: list[str]
-    categories: list[str]
-    prompt: str | None
-    avatar: dict[str, Any] | UnreadableJson
-    variations: int
-    seed: int | None
-    formats: list[str]
-    backend: str | None
-    control_weight: float
+    poses: list[str] = field(default_factory=list)
+    categories: list[str] = field(default_factory=list)
+    prompt: str | None = None
+    avatar: dict[str, Any] | UnreadableJson = field(default_factory=dict)
+    variations: int = 1
+    seed: int | None = None
+    formats: list[str] = field(default_factory=list)
+    backend: str | None = None
+    control_weight: float = 1.0
     negative_prompt: str | None = None
     allow_degraded: bool = False
     control_kind: MapKind | None = None
     control_image: str | None = None
     control_start: float | None = None
     control_end: float | None = None
+    retry_of: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What a retry makes again.
+
+    `first`: the request whose poses they are; `formats`: of the earlier generation; `poses`: those that were not made;
+    `control_image`: that they follow.
+    """
+
+    first: Submission
+    formats: list[str]
+    poses: list[PlannedPose]
+    control_image: str | None
 
 
 @dataclass(frozen=True)
@@ -158,17 +173,22 @@ class Plan:
 
     poses: list[PlannedPose]
     backend: str
+    formats: list[str]
     price: int
     reserve: int
     control_image: str | None = None
 
 
-def judge(submission: Submission, catalogue: Catalogue, policy: Policy, *, fresh_seed: int) -> Plan:
-    """The plan for a request; `fresh_seed` serves when it names no seed.
+def judge(
+    submission: Submission, catalogue: Catalogue, policy: Policy, *, fresh_seed: int, earlier: Earlier | None = None
+) -> Plan:
+    """The plan for a request; `fresh_seed` serves when it names no seed, `earlier` is what a retry makes again.
 
     Raises `RequestRefused`: `invalid_request` names the value and the fix, `inappropriate_prompt` the category of the
     content policy.
     """
+    if earlier is not None:
+        return _judge_retry(submission, earlier, catalogue, policy)
     prompt, negative = _clean_prompt(submission.prompt), _clean_prompt(submission.negative_prompt, "negative prompt")
     avatar = _known_avatar(submission.avatar)
     backend = submission.backend or catalogue.default_backend
@@ -193,11 +213,7 @@ def judge(submission: Submission, catalogue: Catalogue, policy: Policy, *, fresh
             f"1 to {MOST_POSES} can be made in one generation. Ask for fewer, or send several requests."
         )
     seed = fresh_seed if submission.seed is None else submission.seed
-    price = catalogue.prices.of_a_pose(
-        hosted=description.capabilities.costs_money,
-        print_formats=sum(catalogue.platforms[name].is_print for name in set(submission.formats)),
-        control_weight=given.control_weight,
-    )
+    price = _price(catalogue, description, submission.formats, given.control_weight)
     planned = [
         PlannedPose(
             position=index * submission.variations + variation,
@@ -218,18 +234,50 @@ def judge(submission: Submission, catalogue: Catalogue, policy: Policy, *, fresh
         for written in [writer.write(pose, avatar, prompt or "")]
         for variation in range(submission.variations)
     ]
+    return _plan(planned, submission.formats, catalogue, given.control_image)
+
+
+def _judge_retry(submission: Submission, earlier: Earlier, catalogue: Catalogue, policy: Policy) -> Plan:
+    plain = Submission(submission.id, submission.user_id, formats=submission.formats, retry_of=submission.retry_of)
+    for name, said in vars(submission).items():
+        if said != getattr(plain, name):
+            raise invalid(f"A retry takes {name} from the earlier generation: leave it out.")
+    backend = earlier.poses[0].backend
+    _check_known("backend", [backend], catalogue.backends, "its poses cannot be made again")
+    description = catalogue.backends[backend]
+    # The policy may have become stricter since.
+    first = earlier.first
+    avatar, photographic = _known_avatar(first.avatar), description.capabilities.photographic
+    _check_policy(first.prompt, first.negative_prompt, avatar, policy, photographic=photographic)
+    formats = submission.formats or earlier.formats
+    _check_formats(formats, catalogue)
+    _check_known("pose", [pose.library_pose for pose in earlier.poses], catalogue.poses, "it cannot be made again")
+    poses = [
+        replace(pose, position=position, price=_price(catalogue, description, formats, pose.control_weight))
+        for position, pose in enumerate(earlier.poses)
+    ]
+    return _plan(poses, formats, catalogue, earlier.control_image)
+
+
+def _price(catalogue: Catalogue, backend: Description, formats: Collection[str], control_weight: float) -> int:
+    return catalogue.prices.of_a_pose(
+        hosted=backend.capabilities.costs_money,
+        print_formats=sum(catalogue.platforms[name].is_print for name in set(formats)),
+        control_weight=control_weight,
+    )
+
+
+def _plan(poses: list[PlannedPose], formats: list[str], catalogue: Catalogue, control_image: str | None) -> Plan:
+    backend = poses[0].backend
+    original = ORIGINAL_RESERVE_BYTES if catalogue.backends[backend].is_hosted else 0
+    reserve = POSE_RESERVE_BYTES + original + catalogue.more_bytes + reserved_bytes(formats, catalogue.platforms)
     return Plan(
-        poses=planned,
+        poses=poses,
         backend=backend,
-        price=sum(pose.price for pose in planned),
-        reserve=count
-        * (
-            POSE_RESERVE_BYTES
-            + (ORIGINAL_RESERVE_BYTES if description.is_hosted else 0)
-            + catalogue.more_bytes
-            + reserved_bytes(submission.formats, catalogue.platforms)
-        ),
-        control_image=given.control_image,
+        formats=formats,
+        price=sum(pose.price for pose in poses),
+        reserve=len(poses) * reserve,
+        control_image=control_image,
     )
 
 

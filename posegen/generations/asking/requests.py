@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, LiteralString
 from uuid import UUID
@@ -12,6 +13,7 @@ from psycopg import errors, sql
 from psycopg.types.json import Jsonb
 
 from posegen.database.connection import Connection
+from posegen.database.rows import value
 from posegen.error_codes import ErrorCode
 from posegen.errors import IdempotencyConflict, RequestRefused
 
@@ -42,6 +44,9 @@ _RANGES = {
     "control_end_in_range": "the control end must be above 0, and at most 1",
     "control_span_in_order": "the control start must be below the control end",
     "priority_in_range": "the priority must be -10 to 10",
+    "group_name_length": "the group name must be 1 to 200 characters long",
+    "a_group_lies_in_a_project": "a group name needs a project id: the group lies in this project",
+    "generation_requests_retry_of_fkey": "there is no generation that could be retried under the id in retry_of",
     "idempotency_key_length": "the idempotency key must be 1 to 200 characters long",
 }
 """What the constraints of `generation_requests` say, by their names."""
@@ -72,6 +77,9 @@ class GenerationRequest:
     control_end: float | None = None
     priority: int | None = None
     project_id: str | None = None
+    retry_of: UUID | None = None
+    group_name: str | None = None
+    private: bool | None = None
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -107,10 +115,37 @@ def submit(connection: Connection, user_id: UUID, idempotency_key: str, values: 
     return UUID(str(row["generation_id"])), bool(row["replayed"])
 
 
+def check_ranges(connection: Connection, request: GenerationRequest) -> None:
+    """Check a request against the constraints of `generation_requests`, without a row.
+
+    Raises `RequestRefused` (invalid_request) when the database would refuse a type or a range.
+    """
+    constraints = """
+        select string_agg(format('when not %s then %L', pg_get_expr(conbin, conrelid), conname), ' ' order by conname)
+        from pg_constraint where conrelid = 'generation_requests'::regclass and contype = 'c'
+    """
+    checks = str(value(connection, constraints)).replace("%", "%%")
+    statement = f"select case {checks} end from jsonb_populate_record(null::generation_requests, %s)"
+    # JSON has no UUID, and no NaN.
+    given = {name: str(said) if isinstance(said, UUID | float) else said for name, said in request.columns.items()}
+    with _refusals_in_words(), connection.transaction():
+        broken = value(connection, statement, [Jsonb(given)])
+    if broken is not None:
+        raise RequestRefused(ErrorCode.INVALID_REQUEST, _RANGES[broken])
+
+
 def _asked(connection: Connection, statement: sql.Composed, values: list[Any]) -> dict[str, Any]:
-    try:
+    with _refusals_in_words():
         row = connection.execute(statement, values).fetchone()
-    except (errors.CheckViolation, errors.DataError) as refused:
+    assert row is not None, "both statements return a row"
+    return row
+
+
+@contextmanager
+def _refusals_in_words() -> Iterator[None]:
+    try:
+        yield
+    except (errors.CheckViolation, errors.ForeignKeyViolation, errors.DataError) as refused:
         said = refused.diag.message_primary or str(refused)
         raise RequestRefused(ErrorCode.INVALID_REQUEST, _RANGES.get(refused.diag.constraint_name or "", said)) from None
     except UnicodeEncodeError as broken:
@@ -119,8 +154,6 @@ def _asked(connection: Connection, statement: sql.Composed, values: list[Any]) -
         if conflict.sqlstate != "PG409":
             raise
         raise IdempotencyConflict(f"{conflict.diag.message_primary}. {conflict.diag.message_hint}") from None
-    assert row is not None, "both statements return a row"
-    return row
 
 
 def _placeholder(name: str) -> sql.Composable:

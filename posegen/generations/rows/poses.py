@@ -167,15 +167,16 @@ def plan_poses(connection: Connection, generation_id: UUID, planned: Sequence[Pl
 def open_poses(connection: Connection, generation_id: UUID) -> list[OpenPose]:
     """The poses that still have to be made, by position."""
     statement = """
-        select p.id, p.position, p.library_pose, l.specification, r.avatar, p.prompt_used, p.seed, p.control_weight,
+        select p.id, p.position, p.library_pose, l.specification, root.avatar, p.prompt_used, p.seed, p.control_weight,
                p.backend, p.price, r.created_at as asked_at, p.negative_prompt, p.control_kind, p.control_start,
                p.control_end
         from generated_poses p
         join library_poses l on l.slug = p.library_pose
         join generation_requests r on r.id = p.generation_id
-        where p.generation_id = %s and p.status in ('pending', 'running') order by p.position
+        join generation_requests root on root.id = root_request(%(id)s)
+        where p.generation_id = %(id)s and p.status in ('pending', 'running') order by p.position
     """
-    return many(connection, OpenPose, statement, [generation_id])
+    return many(connection, OpenPose, statement, {"id": generation_id})
 
 
 def finished_poses(connection: Connection, generation_id: UUID) -> list[FinishedPose]:
