@@ -101,6 +101,14 @@ class UserUnknown(PosegenError):
         super().__init__(f"There is no user {user_id}: insert a row into `users` first.")
 
 
+class UserExists(PosegenError):
+    """A user has this id already."""
+
+    def __init__(self, user_id: object) -> None:
+        self.user_id = user_id
+        super().__init__(f"There is a user {user_id} already: leave the id out, or choose another one.")
+
+
 class NothingToRefund(PosegenError):
     """No pose of the generation was paid for and not refunded yet."""
 

@@ -13,7 +13,8 @@ from uuid import UUID
 from psycopg.errors import CheckViolation
 
 from posegen.database.connection import Connection
-from posegen.database.rows import many, one, value
+from posegen.database.keyset import page
+from posegen.database.rows import one, value
 from posegen.error_codes import ErrorCode
 from posegen.errors import RequestRefused
 
@@ -50,8 +51,9 @@ class Hold:
 
 @dataclass(frozen=True)
 class Entry:
-    """A movement of credits, from `source` to `target`."""
+    """A movement of credits, from `source` to `target`. `id`: its place in the ledger."""
 
+    id: int
     kind: str
     amount: int
     source: str
@@ -79,13 +81,19 @@ def balance_of(connection: Connection, user_id: UUID, *, lock: bool = False) -> 
     return one(connection, Balance, statement, [user_id])
 
 
-def entries_of(connection: Connection, user_id: UUID, limit: int) -> list[Entry]:
-    """The movements of a user's credits, the latest first."""
-    statement = """
-        select kind, amount, source, target, generation_id, pose_id, reason, actor, created_at from ledger_entries
-        where user_id = %s order by id desc limit %s
-    """
-    return many(connection, Entry, statement, [user_id, limit])
+def entries_of(connection: Connection, user_id: UUID, *, limit: int, after: int | None) -> list[Entry]:
+    """A page of the movements of a user's credits, the latest first. `after`: the id of the last one before it."""
+    return page(
+        connection,
+        Entry,
+        """
+        select id, kind, amount, source, target, generation_id, pose_id, reason, actor, created_at from ledger_entries
+        """,
+        order=("id",),
+        limit=limit,
+        after=None if after is None else [after],
+        where={"user_id = %s": user_id},
+    )
 
 
 def grant(connection: Connection, user_id: UUID, amount: int, *, reason: str, actor: str) -> int:

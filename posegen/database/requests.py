@@ -1,11 +1,12 @@
-"""Inserting a request as foreign backends do, with the refusals of the database in words.
+"""Writing values of users as foreign backends do, with the refusals of the database in words.
 
 Which tables take requests, and what their constraints demand, lies in the homes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from uuid import UUID
 
 import psycopg
@@ -35,11 +36,26 @@ def insert_request(
     statement = sql.SQL("insert into {} ({}) values ({}) returning id").format(
         sql.Identifier(table), sql.SQL(", ").join(names), sql.SQL(", ").join(values)
     )
+    with refusals_in_words(connection, demands):
+        (row,) = connection.execute(statement, list(given.values()))
+    return UUID(str(row["id"]))
+
+
+@contextmanager
+def refusals_in_words(connection: Connection, demands: Mapping[str, str]) -> Iterator[None]:
+    """Run a block as a savepoint of the transaction, which goes on after a refusal.
+
+    Args:
+        connection: an open transaction.
+        demands: what each constraint demands, by its name.
+
+    Raises:
+        RequestRefused: the database refuses a value (invalid_request).
+    """
     try:
         with connection.transaction():
-            (row,) = connection.execute(statement, list(given.values()))
+            yield
     except (psycopg.errors.CheckViolation, psycopg.DataError) as refused:
         said = refused.diag.message_primary or str(refused)
         detail = demands.get(refused.diag.constraint_name or "", said)
         raise RequestRefused(ErrorCode.INVALID_REQUEST, detail) from None
-    return UUID(str(row["id"]))
