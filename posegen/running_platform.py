@@ -21,7 +21,10 @@ REMNANT_SECONDS = 40
 
 @dataclass(frozen=True)
 class RunningPlatform:
-    """The `posegen up` that serves a data folder now. `url`: of the Dagster UI; `api_url`: of the HTTP API, if it has one."""
+    """The `posegen up` that serves a data folder now.
+
+    `url`: of the Dagster UI; `api_url`: of the HTTP API, None when it runs without.
+    """
 
     pid: int
     url: str

@@ -73,7 +73,9 @@ class Api:
         """One request; a response that is no problem although its status is one's fails the test."""
         credentials = {} if self.key is None else {"authorization": f"Bearer {self.key}"}
         self.client.cookies.clear()  # a test sends those that it means
-        response = self.client.request(method, f"{self.url}{path}", headers={**credentials, **(headers or {})}, **options)
+        response = self.client.request(
+            method, f"{self.url}{path}", headers={**credentials, **(headers or {})}, **options
+        )
         if response.status_code >= 400 and path.startswith("/v1"):
             assert response.headers["content-type"] == PROBLEM, response.text
             assert response.json()["status"] == response.status_code

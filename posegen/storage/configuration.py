@@ -21,8 +21,8 @@ S3 = "s3"
 class LocalConfig:
     """A folder. `base_url`: what its URLs begin with; `cors_origins`: whose pages may read and upload.
 
-    `signing_secret`: what URLs are signed with; without it, what `secret_file` keeps; `is_private`: only signed URLs show
-    objects.
+    `signing_secret`: what URLs are signed with; without it, what `secret_file` keeps; `is_private`: only signed URLs
+    show objects.
     """
 
     root: Path

@@ -84,7 +84,9 @@ class LocalPlatform:
         self._echo = echo
         self._patience = patience
         self._port = choose_port(options.host, options.port)
-        self._api_port = choose_port(options.api_host, options.api_port, preferred=API_PORT) if options.with_api else None
+        self._api_port = (
+            choose_port(options.api_host, options.api_port, preferred=API_PORT) if options.with_api else None
+        )
         self._held = ExitStack()
         self._supervisor: Supervisor | None = None
         self._stopping = False

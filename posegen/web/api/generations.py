@@ -53,7 +53,6 @@ class Prices(Price):
     each: list[Price]
 
 
-
 class Cancelled(BaseModel):
     """A generation after it was cancelled, or had ended before. `credits_released`: those that were held for open poses."""
 
@@ -159,7 +158,9 @@ def cancel(generation_id: GenerationId, caller: TheCaller, here: Here) -> Cancel
     return Cancelled(status=GenerationStatus.CANCELLED, **vars(outcome))
 
 
-@room.post("/generations/{generation_id}/retry", Scope.GENERATIONS_WRITE, status_code=202, response_model=GenerationResult)
+@room.post(
+    "/generations/{generation_id}/retry", Scope.GENERATIONS_WRITE, status_code=202, response_model=GenerationResult
+)
 def retry(generation_id: GenerationId, body: Retry, request: Request, caller: TheCaller, here: Here) -> Response:
     """Make the failed and cancelled poses of an ended generation again, as a new generation."""
     generation_of(here, caller, generation_id)

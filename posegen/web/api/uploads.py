@@ -88,9 +88,7 @@ def list_uploads(
     cursor: CursorText = None,
 ) -> Page[UploadOut]:
     """Uploads, the latest first."""
-    found = service.uploads_of(
-        here.database, user_id=users_shown(caller, user), limit=limit, after=read_cursor(cursor)
-    )
+    found = service.uploads_of(here.database, user_id=users_shown(caller, user), limit=limit, after=read_cursor(cursor))
     return page_of([UploadOut.of(each) for each in found], limit, lambda upload: (upload.created_at, upload.upload_id))
 
 

@@ -20,7 +20,7 @@ from posegen.web.request_metrics import RequestMetrics
 
 async def _hello(request: Request) -> PlainTextResponse:
     return PlainTextResponse(
-        "hello", headers=request.query_params.get("referrer") and {"referrer-policy": "unsafe-url"} or None
+        "hello", headers=(request.query_params.get("referrer") and {"referrer-policy": "unsafe-url"}) or None
     )
 
 
