@@ -21,10 +21,11 @@ REMNANT_SECONDS = 40
 
 @dataclass(frozen=True)
 class RunningPlatform:
-    """The `posegen up` that serves a data folder now. `url`: of the Dagster UI."""
+    """The `posegen up` that serves a data folder now. `url`: of the Dagster UI; `api_url`: of the HTTP API, if any."""
 
     pid: int
     url: str
+    api_url: str | None = None
 
 
 def find_platform(home: Path) -> RunningPlatform | None:
