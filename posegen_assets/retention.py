@@ -16,6 +16,7 @@ from posegen.database.connection import Database
 from posegen.settings import LONGEST_DAYS, LONGEST_GRACE_HOURS, MOST_ROWS, Settings
 from posegen.upkeep import retention_rows as retention
 from posegen.upkeep.retention import RetentionRule, clean_up_images
+from posegen.upkeep.retention_access import delete_ended_access
 from posegen.upkeep.retention_rows import Due
 from posegen_assets.ownership import CODE_VERSION, OWNERS, UPKEEP
 from resources.database import DatabaseResource
@@ -99,7 +100,8 @@ def cleaned_images(
     kinds={"dagster", "postgres"},
     owners=OWNERS,
     code_version=CODE_VERSION,
-    description="A week after its end, work loses its events, its partition and its runs; its rows stay.",
+    description="A week after its end, work loses its events, its partition and its runs; its rows stay. "
+    "Credentials go once they have ended for long enough.",
 )
 def retired_work(
     context: dg.AssetExecutionContext,
@@ -107,7 +109,7 @@ def retired_work(
     database: dg.ResourceParam[DatabaseResource],
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    """One pass over generations, designs and runs."""
+    """One pass over generations, designs, runs and credentials."""
     rule = RetentionRule.of(settings)
     age = rule.traces if config.keep_days is None else timedelta(days=config.keep_days)
     with database.open() as opened:
@@ -115,8 +117,9 @@ def retired_work(
             generations = retention.generations_to_retire(connection, age=age, limit=config.most)
             designs = retention.designs_to_retire(connection, age=age, limit=config.most)
         runs = old_runs(context.instance, ended_before=datetime.now(UTC) - age, most=config.most)
-        events = 0
+        events = credentials = 0
         if not config.dry_run:
+            credentials = delete_ended_access(opened, datetime.now(UTC))
             events = _retire(context.instance, opened, generations, designs)
             for page in _pages(runs):
                 forget_runs(context.instance, page)
@@ -126,6 +129,7 @@ def retired_work(
             "designs": len(designs),
             "runs": len(runs),
             "events": events,
+            "credentials": credentials,
             "dry run": config.dry_run,
             "at": dg.MetadataValue.timestamp(datetime.now(UTC)),
         }

@@ -234,7 +234,8 @@ def make_link(database: Database, caller: Caller, user_id: UUID, *, is_admin: bo
     kind = Kind.ADMIN if is_admin else Kind.USER
     if not caller.may_see(user_id):
         raise UserUnknown(user_id)
-    if not caller.may_manage(kind, user_id) or not caller.scopes >= DEFAULT_SCOPES[kind]:
+    # No user has users:write: a stolen key must not begin a session that outlives it.
+    if not caller.may_manage(kind, user_id) or not caller.scopes >= DEFAULT_SCOPES[kind] | {Scope.USERS_WRITE}:
         raise AccessRefused(f"{caller.credential} may not sign in anybody who may do more than itself.")
     secret, expires_at = credentials.new_secret(), now + LOGIN_LINK
     try:

@@ -27,7 +27,9 @@ from posegen.cli import (
     explain,
     failures,
     inspect,
+    keys,
     library,
+    login,
     metrics,
     moving,
     regenerate,
@@ -86,6 +88,8 @@ app.command("api", rich_help_panel=OPERATE)(api.api)
 app.command("doctor", rich_help_panel=OPERATE)(doctor.doctor)
 app.command("verify", rich_help_panel=OPERATE)(verify.verify)
 app.add_typer(credits.app, name="credits", rich_help_panel=OPERATE)
+app.add_typer(keys.app, name="key", rich_help_panel=OPERATE)
+app.command("login", rich_help_panel=OPERATE)(login.login)
 app.add_typer(database.app, name="db", rich_help_panel=OPERATE)
 app.command("env", rich_help_panel=OPERATE)(environment.env)
 

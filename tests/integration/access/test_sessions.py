@@ -140,7 +140,12 @@ def test_services_sign_in_users_and_users_nobody_else(database, user):
     backend, own = made_by(Kind.SERVICE), made_by(Kind.USER)
 
     assert service.make_link(database, backend, user, now=NOW).user_id == user
-    for caller, is_admin in ((backend, True), (own, True), (made_by(Kind.SERVICE, scopes=["users:write"]), False)):
+    for caller, is_admin in (
+        (backend, True),
+        (own, True),
+        (own, False),
+        (made_by(Kind.SERVICE, scopes=["users:write"]), False),
+    ):
         with pytest.raises(AccessRefused):
             service.make_link(database, caller, user, is_admin=is_admin, now=NOW)
     with pytest.raises(UserUnknown):

@@ -5,34 +5,52 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 from psycopg import errors, sql
 from psycopg.rows import dict_row
 
+from posegen import audit
+from posegen.access import service as access
+from posegen.access.answered import StoredResponse, answered, remember
+from posegen.access.callers import Caller, Kind
+from posegen.access.tickets import Followed
+from posegen.accounts import service as accounts
 from posegen.backends.breaker import BackendRule, Breaker
 from posegen.database.connection import Database
 from posegen.database.migrate import newest_revision
 from posegen.database.server_url import parse_url
 from posegen.errors import BackendHeldBack, BackendUnavailable
+from posegen.generations import service as generations
 from posegen.generations.asking import claims
+from posegen.generations.asking.regeneration import regenerate
+from posegen.generations.asking.requests import GenerationRequest
 from posegen.generations.making.recovery import TimeLimits, recover
+from posegen.images.validation import open_image
+from posegen.storage.local import LocalStore
 from posegen.upkeep.invariants import Bounds
 from posegen.upkeep.preparing import prepare_database
 from posegen.upkeep.retention import RetentionRule, clean_up_images
+from posegen.upkeep.retention_access import delete_ended_access
 from posegen.upkeep.verification import verify
+from posegen.uploads import service as uploads
+from posegen.variants import service as variants
 from posegen.work.rules import RetryRule
 from tests.adopted import adopt, fill
 from tests.builders import (
     A_POSE,
     SLUGS,
+    a_design,
     a_request,
     a_user,
     cancel_generation,
+    execute,
     expire_lease,
     queued,
     result,
+    rows,
     started,
     take_in,
     value,
@@ -40,7 +58,9 @@ from tests.builders import (
 )
 from tests.conftest import BASE_URL
 from tests.documents import page
+from tests.hostile_images import encoded
 from tests.migrations import upgrade_to
+from tests.stores import SIGNING_SECRET
 
 PAGE = page("docs/how-to/database-roles.md")
 PASSWORD = "choose a long one"
@@ -65,8 +85,11 @@ def login(owner: Database) -> Iterator[object]:
     """
     made: list[str] = []
 
-    def make(note: str, *, but: str = "") -> str:
-        (statements,) = [block.text.replace(but, "") for block in PAGE.blocks() if block.note == note]
+    def make(note: str, *but: str) -> str:
+        (statements,) = [block.text for block in PAGE.blocks() if block.note == note]
+        for each in but:
+            assert each in statements
+            statements = statements.replace(each, "")
         name = f"posegen_{note}_{secrets.token_hex(4)}"
         with psycopg.connect(owner.url, autocommit=True) as connection:
             connection.execute(statements.replace(f"posegen_{note}", name).encode())
@@ -204,6 +227,96 @@ def test_every_door_has_a_search_path_of_its_own(owner):
     assert without == []
 
 
+# --- the HTTP API --------------------------------------------------------------------------------------------------
+
+
+def test_the_api_does_what_its_routes_do(owner, studio, login):
+    user, now = a_user(owner), datetime.now(UTC)
+    made = queued(owner, user, formats=["shopee"])
+    (claim,) = claims.claim_next(owner, most_running=1)
+    work(replace(studio, database=owner), started(owner, claim))
+
+    with Database(login("api")) as database:
+        signing = LocalStore(studio.store._root, base_url=BASE_URL, signing_secret=lambda: SIGNING_SECRET)
+        api = replace(studio, database=database, store=signing)
+        submitted = generations.submit(database, user, GenerationRequest(poses=[A_POSE]), idempotency_key="k")
+        generations.cancel(database, submitted.generation_id, actor="key:a")
+        assert generations.refund(database, made, reason="wrong hat", actor="key:a").credits == 30
+        assert accounts.grant(database, user, 5, reason="sorry", actor="key:a").available > 0
+        assert regenerate(api, made, formats=["tiktok"]).derived == 1
+        (pose,) = generations.pose_results(database, made)
+        value(database, "select set_favourite(%s, true)", pose.pose_id)
+        value(database, "select record_download(%s, 'shopee')", pose.pose_id)
+        variants.submit(database, str(pose.pose_id), tool="editor", user_id=user)
+        generations.delete(database, made, grace=timedelta(hours=1), actor="key:a")
+        generations.restore(database, made, actor="key:a")
+        design = a_design(database, user)
+        execute(database, "delete from design_requests where id = %s", design)
+        execute(database, "update users set name = 'Budi' where id = %s", user)
+        value(database, "insert into users (name) values ('Citra') returning id")
+        upload(api, user)
+        every_credential(database, user, made, now)
+        trail(database)
+
+
+def upload(studio, user):
+    png = encoded("PNG")
+    begun = uploads.begin(studio, user, content_type="image/png", size=len(png))
+    (key,) = [each["key"] for each in rows(studio.database, "select key from uploads where id = %s", begun.upload)]
+    studio.store.put(key, png, content_type="image/png")
+    kept = uploads.complete(studio, begun.upload, lambda data, _: open_image(data))
+    assert kept.status == "completed"
+    uploads.delete(studio.database, kept.id, actor="key:a")
+
+
+def every_credential(database, user, generation, now):
+    operator = Caller.operator("Ayu")
+    key = access.create_key(database, operator, kind=Kind.USER, user_id=user, name="x", now=now)
+    caller = access.caller_of_key(database, key.secret, now)
+    link = access.make_link(database, operator, user, now=now)
+    session = access.sign_in(database, link.secret, now)
+    access.sign_out(database, access.caller_of_session(database, session.secret, now), now)
+    ticket = access.make_ticket(database, caller, Followed(generation), now)
+    assert access.caller_of_ticket(database, ticket.secret, now).caller.user_id == user
+    shared = access.share(database, caller, generation, lasts=timedelta(days=1), now=now)
+    access.revoke_share_link(database, caller, shared.link.id, now)
+    with database.transaction() as connection:
+        assert answered(connection, caller, "k", b"x" * 32) is None
+        remember(connection, caller, "k", b"x" * 32, StoredResponse(201, {}))
+    access.revoke_key(database, operator, key.key.id, now)
+
+
+def trail(database):
+    with database.transaction() as connection:
+        lines = audit.trail(connection, limit=100)
+    assert {"credits_granted", "credits_refunded", "key_created", "session_revoked"} <= {each.action for each in lines}
+
+
+def test_the_api_writes_no_ledger_and_deletes_no_trace(owner, login):
+    user = a_user(owner)
+    queued(owner, user)
+
+    refused(
+        login("api"),
+        "insert into ledger_entries (kind, user_id, source, target, amount, reason, actor) "
+        f"values ('grant', '{user}', 'issued', 'available', 1000, 'mine', 'me')",
+        "update accounts set credits_available = 1000000",
+        "update accounts set storage_limit = 0",
+        "update ledger_entries set amount = 0",
+        "delete from audit_entries",
+        "update audit_entries set actor = 'me'",
+        "update generations set status = 'completed'",
+        "update generation_requests set seed = 1",
+        "delete from api_keys",
+        "delete from sessions",
+        "delete from answered_requests",
+        "update answered_requests set status = 200",
+        "delete from objects",
+        "delete from users",
+        "create table mine (x integer)",
+    )
+
+
 # --- a worker -----------------------------------------------------------------------------------------------------
 
 
@@ -230,6 +343,8 @@ def test_a_worker_does_all_that_posegen_does(owner, studio, login):
             owner, "select delete_images(array_agg(id), 'Ayu', '0') from generated_poses where generation_id = %s", made
         )
         assert clean_up_images(database, [working.store], RetentionRule()).deleted.poses == 2
+        every_credential(owner, user, made, datetime(2020, 1, 1, tzinfo=UTC))
+        assert delete_ended_access(database, datetime.now(UTC)) == 5
         fill(working.store._root)
         assert adopt(working, working.store._root, user).poses == 2
 
@@ -238,7 +353,11 @@ def test_a_worker_does_all_that_posegen_does(owner, studio, login):
 
 @pytest.mark.parametrize("owner", ["0009"], indirect=True)
 def test_a_worker_starts_with_grants_that_are_older_than_the_record_of_the_definitions(owner, login):
-    url = login("worker", but=", definitions_version")
+    later = (
+        "revoke insert, update on api_keys, sessions, login_links, stream_tickets, share_links, answered_requests "
+        "from posegen_worker;"
+    )
+    url = login("worker", ", definitions_version", later)
     prepare_database(owner, base_urls={"local": BASE_URL})
 
     with Database(url) as database:
@@ -266,6 +385,12 @@ def test_a_worker_cannot_give_credits_away_or_change_what_was_written(owner, log
         "drop trigger ledger_is_append_only on ledger_entries",
         "alter table ledger_entries disable trigger all",
         "update definitions_version set edition = 99",
+        "insert into api_keys (id, secret, kind, name, scopes, created_by) values "
+        "('000000000000', sha256('mine'), 'admin', 'mine', array['admin:write'], 'me')",
+        "update api_keys set kind = 'admin', user_id = null",
+        "update sessions set is_admin = true",
+        f"insert into login_links (secret, user_id, is_admin, created_by, expires_at) values "
+        f"(sha256('mine'), '{user}', true, 'me', now())",
         "create table mine (x integer)",
     )
     assert value(owner, "select credits_available from accounts") == 9_970
