@@ -77,8 +77,8 @@ def up(
 ) -> None:
     """Run Posegen in the foreground, until Ctrl-C.
 
-    Database, Dagster's UI, daemon, code server and the HTTP API. New rows in `generation_requests` become pictures while
-    it runs. A process that dies is started again. Ctrl-C, or SIGTERM, ends all of it: work in hand is finished or put
+    Database, Dagster's UI, daemon, code server and HTTP API. New rows in `generation_requests` become pictures while it
+    runs. A process that dies is started again. Ctrl-C, or SIGTERM, ends all of it: work in hand is finished or put
     back, and goes on at the next start.
 
     Example: `posegen up --port 3001`

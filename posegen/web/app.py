@@ -32,8 +32,6 @@ from posegen.web.rooms import Room, check_scopes
 
 PREFIX = "/v1"
 MEDIA = "/media"
-LARGEST_BODY = 1024 * 1024
-"""Bytes of a JSON body. Pictures are uploaded to a store, not through a route."""
 ROOMS: tuple[Room, ...] = (
     health.room, sessions.room, generations.room, library.room, uploads.room, designs.room, keys.room, shares.room,
 )  # fmt: skip
@@ -59,7 +57,6 @@ def create_app(installation: Installation) -> ASGIApp:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        max_body_size=LARGEST_BODY,
         # Nothing is sent anywhere, whatever OTEL_* variables the environment has; `/metrics` has the numbers.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         lifespan=partial(_lifespan, installation),

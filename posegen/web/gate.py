@@ -21,6 +21,9 @@ from posegen.web.problems import Problem, respond
 from posegen.web.request_metrics import RequestMetrics
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
+LARGEST_BODY = 1024 * 1024
+"""Bytes of a JSON body. Pictures are put into a store, which counts their bytes itself."""
+_STORE = "/media/"
 _PROBES = frozenset({"/v1/health", "/v1/ready"})
 """Load balancers and kubelets ask these by address."""
 
@@ -77,6 +80,8 @@ class Gate:
             )
             await respond(connection, refusal)(scope, receive, send)
             return
+        if not scope["path"].startswith(_STORE):
+            receive = _limited(receive)
         await self._app(scope, receive, send)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
@@ -92,6 +97,21 @@ class Gate:
             milliseconds=round(seconds * 1000, 1),
             caller=caller.credential if caller else None,
         )
+
+
+def _limited(receive: Receive) -> Receive:
+    """The same messages; raises `Problem` (413) behind the largest body."""
+    size = 0
+
+    async def limited() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > LARGEST_BODY:
+            raise Problem(413, "body_too_large", f"The body may have {LARGEST_BODY:,} bytes.")
+        return message
+
+    return limited
 
 
 def _mark(message: MutableMapping[str, Any], state: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -28,7 +28,13 @@ class Once:
     body_sha256: bytes
 
     def do(
-        self, here: Installation, caller: Caller, work: Callable[[Installation], Any], *, status: int = 201
+        self,
+        here: Installation,
+        caller: Caller,
+        work: Callable[[Installation], Any],
+        *,
+        status: int = 201,
+        hidden: Collection[str] = (),
     ) -> Response:
         """Do the work in one transaction with its response, or return the response of the first time.
 
@@ -37,6 +43,7 @@ class Once:
             caller: whose key it is.
             work: given the installation with a database that is one transaction; returns the body of the response.
             status: of the response.
+            hidden: fields that are null in a response that is repeated, besides `secret`.
         """
         if self.key is None:
             return JSONResponse(jsonable_encoder(work(here)), status)
@@ -47,7 +54,8 @@ class Once:
                 return JSONResponse(earlier.response, earlier.status, {REPLAYED: "true"})
             made = jsonable_encoder(work(replace(here, database=database)))
             with database.transaction() as connection:
-                remember(connection, caller, self.key, self.body_sha256, StoredResponse(status, made))
+                kept = StoredResponse(status, {**made, **dict.fromkeys(hidden)})
+                remember(connection, caller, self.key, self.body_sha256, kept)
         return JSONResponse(made, status)
 
 

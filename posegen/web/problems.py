@@ -134,7 +134,7 @@ def respond(connection: HTTPConnection, error: Exception) -> Response:
         "title": problem.code.replace("_", " "),
         "status": problem.status,
         "code": problem.code,
-        "detail": problem.detail,
+        "detail": problem.detail.encode("utf-8", "backslashreplace").decode(),
         "request_id": connection.scope.get("state", {}).get("request_id", ""),
     }
     if problem.errors:

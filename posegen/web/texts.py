@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from fastapi import Query
 from pydantic import AfterValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
 
 def _storable(text: str) -> str:
-    if "\x00" in text:
-        raise PydanticCustomError("nul", "Text must not contain the character U+0000")
+    for character in ("\x00", *_SURROGATES.findall(text)):
+        if character in text:
+            named = f"U+{ord(character):04X}"
+            raise PydanticCustomError("unstorable", "Text must not contain the character {named}", {"named": named})
     return text
 
 

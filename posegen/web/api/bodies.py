@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, StrictBool, StrictInt
+from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, Strict, StrictBool, StrictInt
 
 from posegen.generations.asking.requests import GenerationRequest
 from posegen.web.texts import Text
 
 MOST_AT_ONCE = 500
-_Number = Annotated[float, Strict()]
+_Number = Annotated[float, Strict(), AllowInfNan(False)]
 _Texts = Annotated[list[Text], Field(max_length=1_000)]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Strict, StrictBool
+from pydantic import AllowInfNan, BaseModel, ConfigDict, Strict, StrictBool
 from starlette.responses import Response
 
 from posegen.access.callers import Scope
@@ -37,7 +37,7 @@ class NewDesign(BaseModel):
     text: Text
     product_type: Text | None = None
     font: Text | None = None
-    size: Annotated[float, Strict()] | None = None
+    size: Annotated[float, Strict(), AllowInfNan(False)] | None = None
     text_colour: Text | None = None
     ground_colour: Text | None = None
     watermark: Text | None = None

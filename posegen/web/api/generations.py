@@ -15,6 +15,7 @@ from posegen.access.callers import Caller, Kind, Scope
 from posegen.error_codes import ErrorCode
 from posegen.errors import RequestRefused
 from posegen.generations import service
+from posegen.generations.asking.quoting import Quote
 from posegen.generations.asking.requests import GenerationRequest
 from posegen.generations.reading.pages import GenerationFilter, Order
 from posegen.generations.reading.results import GenerationResult, PoseResult
@@ -46,6 +47,18 @@ class Price(BaseModel):
     refused: ErrorCode | None
     detail: str | None
 
+    @classmethod
+    def of(cls, quote: Quote) -> Price:
+        """As the service returns it."""
+        refusal = quote.refusal
+        return cls(
+            pictures=quote.pictures,
+            credits=quote.credits,
+            bytes=quote.bytes,
+            refused=None if refusal is None else refusal.code,
+            detail=None if refusal is None else refusal.detail,
+        )
+
 
 class Prices(Price):
     """The same of several requests together, and of each."""
@@ -54,7 +67,10 @@ class Prices(Price):
 
 
 class Cancelled(BaseModel):
-    """A generation after it was cancelled, or had ended before. `credits_released`: those that were held for open poses."""
+    """A generation after it was cancelled, or had ended before.
+
+    `credits_released`: those that were held for its open poses.
+    """
 
     generation_id: UUID
     status: GenerationStatus
@@ -84,7 +100,7 @@ def price(body: NewGeneration | Several, caller: TheCaller, here: Here) -> Price
     user = user_for(caller, body.user_id)
     asked = body.requests if isinstance(body, Several) else [body]
     quoted = service.quote(here.database, here.catalogue.terms(), user, [each.request() for each in asked])
-    return Prices(**_price(quoted.together), each=[Price(**_price(each)) for each in quoted.each])
+    return Prices(**vars(Price.of(quoted.together)), each=[Price.of(each) for each in quoted.each])
 
 
 @room.post("/generations", Scope.GENERATIONS_WRITE, status_code=202, response_model=GenerationResult)
@@ -212,17 +228,6 @@ def _accepted(here: Installation, caller: Caller, submitted: Submitted) -> Respo
     if submitted.replayed:
         headers[REPLAYED] = "true"
     return JSONResponse(jsonable_encoder(found), 200 if submitted.replayed else 202, headers)
-
-
-def _price(quote: service.Quote) -> dict[str, object]:
-    refusal = quote.refusal
-    return {
-        "pictures": quote.pictures,
-        "credits": quote.credits,
-        "bytes": quote.bytes,
-        "refused": refusal and refusal.code,
-        "detail": refusal and refusal.detail,
-    }
 
 
 def _numbers(poses: list[str] | None) -> list[int] | None:

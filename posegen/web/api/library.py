@@ -13,10 +13,12 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
 from posegen.designs import service as designs
-from posegen.designs.service import Font, Product
+from posegen.designs.products import Product
+from posegen.designs.rows import Font
 from posegen.errors import UnknownName
 from posegen.library import service
-from posegen.library.service import AvatarAttribute, Category, ErrorMessage, ListedPose
+from posegen.library.rows import ErrorMessage
+from posegen.library.service import AvatarAttribute, Category, ListedPose
 from posegen.platforms import service as platforms
 from posegen.platforms.platform import Platform
 from posegen.web.installation import Here, Installation

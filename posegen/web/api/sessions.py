@@ -44,12 +44,15 @@ class NewLink(BaseModel):
 
 
 class CreatedLink(BaseModel):
-    """A link that signs one browser in, once. `secret`: the last part of `url`; null in a repeated response."""
+    """A link that signs one browser in, once.
+
+    `secret`: the last part of `url`; both are null in a response that is repeated.
+    """
 
     user_id: UUID
     is_admin: bool
     expires_at: datetime
-    url: str
+    url: str | None
     secret: str | None
 
 
@@ -68,7 +71,7 @@ def create_login_link(new: NewLink, caller: TheCaller, here: Here, once: DoneOnc
         link = service.make_link(installation.database, caller, user, is_admin=new.is_admin, now=installation.now())
         return CreatedLink(url=f"{here.url}/login/{link.secret}", **vars(link))
 
-    return once.do(here, caller, make)
+    return once.do(here, caller, make, hidden=["url"])
 
 
 @room.delete("/session", Needs.A_CALLER, status_code=204)

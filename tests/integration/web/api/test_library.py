@@ -9,6 +9,7 @@ import pytest
 from posegen.library import service as library
 from posegen.poses.library import LIBRARY
 from tests.api_client import Api
+from tests.conftest import BASE_URL
 
 
 def test_library_poses_come_with_their_pictures(api: Api, owner: UUID) -> None:
@@ -17,9 +18,8 @@ def test_library_poses_come_with_their_pictures(api: Api, owner: UUID) -> None:
 
     assert [pose["slug"] for pose in poses] == [pose.slug for pose in LIBRARY]
     for name in ("preview_url", "openpose_url", "depth_url"):
-        path = poses[0][name].removeprefix("http://api.example.test")
-        assert path.startswith("/media/")
-        picture = api.as_nobody().get(path)
+        assert poses[0][name].startswith(f"{BASE_URL}/controlnet/")
+        picture = api.as_nobody().get(f"/media{poses[0][name].removeprefix(BASE_URL)}")
         assert picture.status_code == 200
         assert picture.headers["content-type"].startswith("image/")
 

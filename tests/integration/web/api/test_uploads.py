@@ -11,7 +11,7 @@ from posegen.images.png import encode_png
 from tests.api_client import Api
 from tests.builders import a_design, finished, rows, value
 
-PICTURE = encode_png(np.full((64, 48, 3), 200, np.uint8))
+PICTURE = encode_png(np.full((64, 48, 3), 200, np.uint8)).data
 
 
 def put(api: Api, user: Api, data: bytes = PICTURE) -> str:
@@ -137,7 +137,7 @@ def test_variants_of_a_pose_are_asked_for_and_seen_by_its_user_only(api: Api, ow
 
     assert asked.status_code == 202, asked.text
     request = asked.json()["request_id"]
-    assert user.get(f"/v1/variants/{request}").json()["status"] == "pending"
+    assert user.get(f"/v1/variants/{request}").json()["status"] == "submitted"
     assert [each["request_id"] for each in user.get("/v1/variants").json()["data"]] == [request]
     assert api.as_user(stranger).get(f"/v1/variants/{request}").status_code == 404
     assert user.delete(f"/v1/variants/{uuid4()}").status_code == 409
