@@ -11,13 +11,15 @@ from psycopg.types.json import Jsonb
 
 from posegen.database.connection import Connection
 from posegen.database.json_documents import as_object
-from posegen.database.rows import many, value
+from posegen.database.keyset import page
+from posegen.database.rows import value
 
 
 @dataclass(frozen=True)
 class AuditLine:
-    """An action in the audit trail. `subject`: the id of what it was done to."""
+    """An action in the audit trail. `entry`: a number of its own; `subject`: the id of what it was done to."""
 
+    entry: int
     created_at: datetime
     actor: str
     action: str
@@ -43,19 +45,17 @@ def trail(
     action: str | None = None,
     subject: str | None = None,
     limit: int,
+    after: tuple[datetime, int] | None = None,
 ) -> list[AuditLine]:
-    """The latest lines, the latest first; only those of an action or about a subject where one is named."""
-    return many(
+    """A page of lines, the latest first; only those of an action or about a subject where one is named."""
+    return page(
         connection,
         AuditLine,
-        """
-        select created_at, actor, action, subject, detail from audit_trail
-        where (%(since)s::timestamptz is null or created_at >= %(since)s)
-            and (%(action)s::text is null or action = %(action)s)
-            and (%(subject)s::text is null or subject = %(subject)s)
-        order by created_at desc, action, subject limit %(limit)s
-        """,
-        {"since": since, "action": action, "subject": subject, "limit": limit},
+        "select entry, created_at, actor, action, subject, detail from audit_trail",
+        order=("created_at", "entry"),
+        limit=limit,
+        after=after,
+        where={"created_at >= %s": since, "action = %s": action, "subject = %s": subject},
     )
 
 

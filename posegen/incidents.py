@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from posegen.database.connection import Connection
+from posegen.database.keyset import Place, page
 from posegen.database.rows import changed, many, one, value
 from posegen.database.texts import storable
 
@@ -54,6 +55,19 @@ def open_incidents(connection: Connection) -> Sequence[Incident]:
     """Those that are open, the oldest first."""
     statement = f"select {_COLUMNS} from incidents where closed_at is null order by opened_at, id"
     return many(connection, Incident, statement)
+
+
+def listed(connection: Connection, *, only_open: bool, limit: int, after: Place | None) -> list[Incident]:
+    """A page of incidents, the latest first."""
+    return page(
+        connection,
+        Incident,
+        f"select {_COLUMNS} from incidents",
+        order=("opened_at", "id"),
+        limit=limit,
+        after=after,
+        where={"(closed_at is null) = %s": only_open or None},
+    )
 
 
 def next_to_send(connection: Connection, *, longest: timedelta) -> Incident | None:

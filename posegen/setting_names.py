@@ -28,6 +28,7 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
 }
 """Our name, and the others for the same setting, the first that is set counts."""
 
+USE_LOCAL = "USE_LOCAL_STORAGE"
 _YES = {"1", "true", "yes", "on"}
 # Our key must never be combined with the secret or token of another account.
 _BELONG_TOGETHER = (
@@ -50,7 +51,7 @@ def name_in_use(name: str, environment: Mapping[str, str]) -> str:
 def values_by_other_names(environment: Mapping[str, str]) -> dict[str, str]:
     """The settings that are set by other names only, by our names. `environment`: by names in upper case."""
     found = {name: environment[other] for name in OTHER_NAMES if (other := name_in_use(name, environment)) != name}
-    use_local = environment.get("USE_LOCAL_STORAGE", "").lower()
+    use_local = environment.get(USE_LOCAL, "").lower()
     if use_local and not environment.get("STORAGE_MODE") and "STORAGE_MODE" not in found:
         elsewhere = "r2" if {**environment, **found}.get("R2_BUCKET_NAME") else "s3"
         found["STORAGE_MODE"] = "local" if use_local in _YES else elsewhere

@@ -22,7 +22,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from posegen.errors import SettingsInvalid, UnknownName
 from posegen.images.thumbnail_sizes import thumbnail_sizes
-from posegen.setting_names import name_in_use, values_by_other_names
+from posegen.setting_names import USE_LOCAL, name_in_use, values_by_other_names
 
 LONGEST_GRACE_HOURS = 87_600
 """3,650 days: what `delete_images` allows at most, so that every date that follows can be read and shown."""
@@ -529,6 +529,15 @@ def variable_of(field: str) -> str:
     """The environment variable that a field's value comes from: for code that passes a secret on by its name only."""
     name = name_in_use(field.upper(), _environment())
     return next((written for written in os.environ if written.upper() == name), name)
+
+
+def source_of(field: str) -> str | None:
+    """The environment variable that a field's value comes from; None where no variable sets it."""
+    environment = _environment()
+    name = name_in_use(field.upper(), environment)
+    if environment.get(name):
+        return name
+    return USE_LOCAL if field == "storage_mode" and environment.get(USE_LOCAL) else None
 
 
 def secret_in(variable: str) -> SecretStr | None:

@@ -98,7 +98,7 @@ def _a_pose(chance: random.Random, history: History, generation: UUID, user: UUI
     code = chance.choice(["backend_rejected", "image_invalid"])
     history["generated_poses"].append(
         {
-            "id": pose, "generation_id": generation, "position": position,
+            "id": pose, "generation_id": generation, "user_id": user, "position": position,
             "library_pose": chance.choice(LIBRARY[:6]).slug, "variation": 0, "seed": 0, "prompt_used": "",
             "control_weight": 1.0, "backend": chance.choice(["mannequin", "another"]), "price": 30, "status": status,
             "error_code": code if status == "failed" else None, "recipe_hash": "0" * 64 if done else None,

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from posegen import audit as audits
 from posegen.cli import console
 from posegen.cli.commands import AS_JSON
 from posegen.cli.session import open_session
+from posegen.upkeep import service
 
 _MOST_SHOWN = 3
 
@@ -29,10 +29,10 @@ def audit(
 
     Example: `posegen audit --since 2026-11-01 --action credits_refunded`
     """
-    with open_session() as session, session.database.transaction() as connection:
-        lines = audits.trail(
-            connection, since=since and since.replace(tzinfo=UTC), action=action, subject=subject, limit=limit
-        )
+    with open_session() as session:
+        lines = service.audit_trail(
+            session.database, since=since and since.replace(tzinfo=UTC), action=action, subject=subject, limit=limit
+        )[:limit]
     if as_json:
         console.print_json([vars(line) for line in lines])
         return

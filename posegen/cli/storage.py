@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC
 from typing import Annotated, Any
 
@@ -12,11 +11,12 @@ from rich.text import Text
 from posegen.cli import console
 from posegen.cli.commands import AS_JSON, Commands
 from posegen.cli.session import open_session
-from posegen.errors import StorageError, StoreUnknown
+from posegen.errors import StoreUnknown
 from posegen.objects import service as objects
 from posegen.objects.identity import require_own, take_over
 from posegen.settings import load_settings
 from posegen.storage.configuration import BucketConfig, StoresConfig
+from posegen.storage.health import StoreState, state_of
 from posegen.storage.keys import validate_prefix
 from posegen.storage.protocol import LONGEST_SIGNED_SECONDS, SIGNED_SECONDS, ObjectStore
 from posegen.storage.stores import Stores
@@ -71,19 +71,19 @@ def health(store: _STORE = None, as_json: AS_JSON = False) -> None:
     Example: `posegen storage health`
     """
     opened = Stores.of(load_settings(), quick=True)
-    found = [_health(opened.named, name) for name in ([store] if store else opened.names)]
+    found = [state_of(opened.named, name) for name in ([store] if store else opened.names)]
     if as_json:
-        console.print_json(found)
+        console.print_json([vars(each) for each in found])
     else:
         console.table(
             ["store", "state", "write", "read", "delete", "free", "error"],
             [
-                [each["store"], console.GOOD if each["good"] else console.BAD, *_figures(each), each["error"] or ""]
+                [each.store, console.GOOD if each.good else console.BAD, *_figures(each), each.error or ""]
                 for each in found
             ],
             right=["write", "read", "delete", "free"],
         )
-    if not all(each["good"] for each in found):
+    if not all(each.good for each in found):
         raise typer.Exit(1)
 
 
@@ -198,17 +198,7 @@ def _print_steps(name: str, steps: list[dict[str, Any]], policy: str | None) -> 
         console.say(f"The credentials need no more than this:\n{policy}")
 
 
-def _health(named: Callable[[str], ObjectStore], name: str) -> dict[str, Any]:
-    try:
-        measured = named(name).health()
-    except StorageError as broken:
-        times = dict.fromkeys(("write_seconds", "read_seconds", "delete_seconds", "free_bytes"))
-        return {"store": name, "good": False, **times, "error": str(broken)}
-    return {"good": True, **vars(measured), "error": None}
-
-
-def _figures(found: dict[str, Any]) -> list[str]:
-    times = [found[f"{step}_seconds"] for step in ("write", "read", "delete")]
+def _figures(found: StoreState) -> list[str]:
+    times = (found.write_seconds, found.read_seconds, found.delete_seconds)
     shown = ["-" if seconds is None else f"{seconds * 1000:.1f} ms" for seconds in times]
-    free = found["free_bytes"]
-    return [*shown, "-" if free is None else f"{free / 1e9:.1f} GB"]
+    return [*shown, "-" if found.free_bytes is None else f"{found.free_bytes / 1e9:.1f} GB"]

@@ -1931,7 +1931,8 @@ CREATE VIEW audit_trail AS
     audit_entries.actor,
     audit_entries.action,
     audit_entries.subject,
-    audit_entries.detail
+    audit_entries.detail,
+    (2 * audit_entries.id) AS entry
    FROM audit_entries
 UNION ALL
  SELECT l.created_at,
@@ -1941,7 +1942,8 @@ UNION ALL
             ELSE 'credits_refunded'::text
         END AS action,
     (COALESCE(l.generation_id, l.user_id))::text AS subject,
-    jsonb_strip_nulls(jsonb_build_object('user', l.user_id, 'pose', l.pose_id, 'credits', l.amount, 'reason', l.reason)) AS detail
+    jsonb_strip_nulls(jsonb_build_object('user', l.user_id, 'pose', l.pose_id, 'credits', l.amount, 'reason', l.reason)) AS detail,
+    ((2 * l.id) + 1) AS entry
    FROM ledger_entries l
   WHERE (l.kind = ANY (ARRAY['grant'::text, 'refund'::text]));
 

@@ -7,7 +7,8 @@ import json
 from dataclasses import asdict
 
 from posegen.reports import plots
-from posegen.reports.usage import Headline, Usage
+from posegen.reports.figures import Headline
+from posegen.reports.usage import Usage
 from posegen.storage.keys import report_key
 from posegen.storage.protocol import ObjectStore
 

@@ -318,6 +318,28 @@ DAYS = Counted(
 )
 
 
+TABLES: Mapping[str, Counted] = {
+    "totals": TOTALS,
+    "credits": CREDITS,
+    "phases": PHASES,
+    "errors": ERRORS,
+    "users": USERS,
+    "refusals": REFUSALS,
+    "poses": POPULAR_POSES,
+    "formats": FORMATS,
+    "backends": BACKENDS,
+    "calls": CALLS,
+    "storage": STORAGE,
+    "storage_users": STORAGE_USERS,
+    "kept": KEPT,
+    "traffic": TRAFFIC,
+    "days": DAYS,
+}
+
+
+"""The tables of a report, by their names."""
+
+
 def count(connection: Connection, table: Counted, *, begin: datetime, end: datetime) -> Rows:
     """The rows of a table over the span from `begin` to before `end`."""
     return [*connection.execute(table.statement, {"begin": begin, "end": end})]

@@ -1,12 +1,37 @@
-"""Health of a store, of any kind: one small object is written, read and deleted, and the clock runs."""
+"""Health of stores, of any kind: one small object is written, read and deleted, and the clock runs."""
 
 from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
+from posegen.errors import StorageError
 from posegen.storage.keys import health_key
 from posegen.storage.protocol import ObjectStore, StoreHealth
+
+
+@dataclass(frozen=True)
+class StoreState:
+    """What an examination of a store found, in seconds and bytes. `error`: why it failed; the numbers are None then."""
+
+    store: str
+    good: bool
+    write_seconds: float | None
+    read_seconds: float | None
+    delete_seconds: float | None
+    free_bytes: int | None
+    error: str | None
+
+
+def state_of(open_store: Callable[[str], ObjectStore], name: str) -> StoreState:
+    """Examine a store. `open_store`: returns the store of a name, or raises `StoreUnknown`."""
+    try:
+        health = open_store(name).health()
+    except StorageError as broken:
+        return StoreState(name, False, None, None, None, None, str(broken))
+    return StoreState(**vars(health), good=True, error=None)
 
 
 def measured_health(store: ObjectStore, *, free_bytes: int | None = None) -> StoreHealth:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from posegen.poses.library import library_pose
 from posegen.reports.periods import Period, day, month, week
-from posegen.reports.usage import TABLES, read_table, read_usage
+from posegen.reports.usage import read_table, read_usage
+from posegen.reports.usage_rows import TABLES
 from tests.builders import a_request, a_user, execute, take_in
 from tests.histories import BEGIN, DAYS, a_history, write
 from tests.resets import reset
