@@ -191,7 +191,7 @@ def _begin(
     xmp = packet_of(pose.backend, pose.backend_version, pose.recipe_hash, pose.asked_at)
 
     def make(some: Sequence[PlannedExport]) -> Outcomes:
-        return [made for each in some for made in _encode_and_store(studio, generation_id, pose.id, each, xmp)]
+        return [made for each in some for made in _encode_and_store(studio, generation_id, pose, each, xmp)]
 
     planned = plan_exports(source, [plan.platforms[name] for name in names], plan.fit)
     files = [threads.submit(copy_context().run, make, some) for some in in_turns(planned)]
@@ -199,7 +199,7 @@ def _begin(
 
 
 def _encode_and_store(
-    studio: Studio, generation_id: UUID, pose_id: UUID, planned: PlannedExport, xmp: bytes
+    studio: Studio, generation_id: UUID, pose: FinishedPose, planned: PlannedExport, xmp: bytes
 ) -> Outcomes:
     """Platforms that want the same bytes share one object."""
     began = time.perf_counter()
@@ -208,7 +208,9 @@ def _encode_and_store(
     except ExportFailed as failed:
         return [FailedExport(name, ErrorCode.IMAGE_INVALID, str(failed)) for name in planned.names]
     stored = studio.put_verified(
-        lambda sha256: export_key(generation_id, pose_id, sha256, content_type=encoded.content_type),
+        lambda sha256: export_key(
+            generation_id, pose.id, sha256, content_type=encoded.content_type, private=pose.private
+        ),
         encoded.data,
         encoded.content_type,
     )
