@@ -74,6 +74,15 @@ class GenerationAmbiguous(PosegenError):
         )
 
 
+class GroupUnknown(PosegenError):
+    """No generation of this user lies in this group."""
+
+    def __init__(self, project_id: str, group_name: str) -> None:
+        self.project_id = project_id
+        self.group_name = group_name
+        super().__init__(f"There is no group {group_name!r} in the project {project_id!r} of this user.")
+
+
 class PoseUnknown(PosegenError):
     """No generated pose has this id."""
 

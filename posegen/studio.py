@@ -22,6 +22,7 @@ from posegen.objects import stores as store_rows
 from posegen.objects.identity import require_own
 from posegen.settings import Settings
 from posegen.storage.hashing import fingerprint
+from posegen.storage.keys import is_public
 from posegen.storage.protocol import LONGEST_SIGNED_SECONDS, ObjectInfo, ObjectStore
 from posegen.storage.stores import Stores
 from posegen.work.commit_points import CommitPoint, reached
@@ -136,7 +137,8 @@ class Studio:
 
     def url_to_look_at(self, key: str) -> str:
         """Where people see an object of `store`: its public URL, or in a private store one signed for a week."""
-        return self.store.public_url(key) or self.store.signed_get_url(key, seconds=LONGEST_SIGNED_SECONDS)
+        public = self.store.public_url(key) if is_public(key) else None
+        return public or self.store.signed_get_url(key, seconds=LONGEST_SIGNED_SECONDS)
 
     def put_verified(self, key_for: Callable[[str], str], data: bytes, content_type: str) -> ObjectInfo:
         """Store bytes under the key that their SHA-256 gives, and read them back before they count as stored.

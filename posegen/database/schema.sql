@@ -2139,7 +2139,10 @@ COMMENT ON VIEW object_sources IS 'the generation, pose, design or upload of a p
 
 CREATE VIEW object_urls AS
  SELECT o.id,
-    ((rtrim(s.base_url, '/'::text) || '/'::text) || o.key) AS url,
+        CASE
+            WHEN (o.key !~~ 'private/%'::text) THEN ((rtrim(s.base_url, '/'::text) || '/'::text) || o.key)
+            ELSE NULL::text
+        END AS url,
     o.size,
     o.content_type,
     o.sha256

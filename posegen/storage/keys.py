@@ -18,7 +18,9 @@ MAX_SEGMENTS = 16
 PUBLIC_FOLDERS = frozenset({"poses", "originals", "thumbnails", "exports", "variants", "controlnet", "designs"})
 """First parts of the keys that a web page may show to anybody who has the URL."""
 
-PRIVATE_FOLDERS = frozenset({"prints", "uploads", "controls"})
+PRIVATE_PICTURES = "private"
+"""First part of the keys of pictures whose request is private; the rest is the key that they would have otherwise."""
+PRIVATE_FOLDERS = frozenset({"prints", "uploads", "controls", PRIVATE_PICTURES})
 """First parts of the keys of objects that only a signed URL shows."""
 
 STORE_MARKER_KEY = "posegen-store.json"
@@ -59,47 +61,66 @@ _PENDING_UPLOAD = re.compile(r"uploads/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{1
 _UUID_NAME = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[a-z0-9]+", re.ASCII)
 
 
-def pose_key(generation_id: UUID | str, pose_id: UUID | str, sha256: str) -> str:
+def pose_key(generation_id: UUID | str, pose_id: UUID | str, sha256: str, *, private: bool = False) -> str:
     """The picture of a pose. `sha256`: 64 hex digits, of the bytes that will lie there."""
-    return _key("poses", str(generation_id), f"{pose_id}-{_short(sha256)}.png")
+    return _picture_key(private, "poses", str(generation_id), f"{pose_id}-{_short(sha256)}.png")
 
 
-def original_key(generation_id: UUID | str, call_id: UUID | str, sha256: str, *, content_type: str) -> str:
+def original_key(
+    generation_id: UUID | str, call_id: UUID | str, sha256: str, *, content_type: str, private: bool = False
+) -> str:
     """The file that a hosted backend delivered for a call, as it came.
 
     Raises `InvalidKey` for a content type that is not in `CONTENT_TYPES`.
     """
-    return _key("originals", str(generation_id), str(call_id), f"file-{_short(sha256)}{_suffix(content_type)}")
+    name = f"file-{_short(sha256)}{_suffix(content_type)}"
+    return _picture_key(private, "originals", str(generation_id), str(call_id), name)
 
 
-def originals_prefix(generation_id: UUID | str, call_id: UUID | str) -> str:
+def originals_prefix(generation_id: UUID | str, call_id: UUID | str, *, private: bool = False) -> str:
     """Where the file that was delivered for a call lies, also when its row does not say so yet."""
-    return f"originals/{generation_id}/{call_id}/"
+    return f"{_picture_key(private, 'originals', str(generation_id), str(call_id))}/"
 
 
 def thumbnail_key(
-    generation_id: UUID | str, pose_id: UUID | str, sha256: str, *, content_type: str = "image/webp"
+    generation_id: UUID | str,
+    pose_id: UUID | str,
+    sha256: str,
+    *,
+    content_type: str = "image/webp",
+    private: bool = False,
 ) -> str:
     """A thumbnail of a pose."""
-    return _key("thumbnails", str(generation_id), f"{pose_id}-{_short(sha256)}{_suffix(content_type)}")
+    return _picture_key(private, "thumbnails", str(generation_id), f"{pose_id}-{_short(sha256)}{_suffix(content_type)}")
 
 
-def contact_sheet_key(generation_id: UUID | str, sha256: str) -> str:
+def contact_sheet_key(generation_id: UUID | str, sha256: str, *, private: bool = False) -> str:
     """The contact sheet of a generation, beside its thumbnails."""
-    return _key("thumbnails", str(generation_id), f"sheet-{_short(sha256)}.jpg")
+    return _picture_key(private, "thumbnails", str(generation_id), f"sheet-{_short(sha256)}.jpg")
 
 
-def export_key(generation_id: UUID | str, pose_id: UUID | str, sha256: str, *, content_type: str) -> str:
+def export_key(
+    generation_id: UUID | str, pose_id: UUID | str, sha256: str, *, content_type: str, private: bool = False
+) -> str:
     """One platform's version of a pose. Platforms with equal bytes share the object: the platform is not in the key.
 
     Raises `InvalidKey` for a content type that is not in `CONTENT_TYPES`.
     """
-    return _key("exports", str(generation_id), f"{pose_id}-{_short(sha256)}{_suffix(content_type)}")
+    return _picture_key(private, "exports", str(generation_id), f"{pose_id}-{_short(sha256)}{_suffix(content_type)}")
 
 
-def variant_key(tool: str, user_id: UUID | str, request_id: UUID | str, sha256: str, *, content_type: str) -> str:
+def variant_key(
+    tool: str,
+    user_id: UUID | str,
+    request_id: UUID | str,
+    sha256: str,
+    *,
+    content_type: str,
+    private: bool = False,
+) -> str:
     """A variant of a stored picture. `tool`: what asked for it, a name of letters, digits, `-` and `_`."""
-    return _key("variants", tool, str(user_id), f"{request_id}-{_short(sha256)}{_suffix(content_type)}")
+    name = f"{request_id}-{_short(sha256)}{_suffix(content_type)}"
+    return _picture_key(private, "variants", tool, str(user_id), name)
 
 
 def control_map_key(pose_slug: str, kind: str, width: int, height: int, sha256: str) -> str:
@@ -222,6 +243,11 @@ def is_public(key: str) -> bool:
     return bool(slash) and folder in PUBLIC_FOLDERS
 
 
+def is_private_picture(key: str) -> bool:
+    """Whether the object is, or was made of, a picture whose request is private."""
+    return key.startswith(f"{PRIVATE_PICTURES}/")
+
+
 def is_registered(key: str) -> bool:
     """Whether an object under this key should have a row in the table `objects`."""
     return key != STORE_MARKER_KEY and key.partition("/")[0] not in UNREGISTERED_FOLDERS
@@ -259,11 +285,17 @@ def cache_control_of(key: str, *, public_store: bool = True) -> str:
     `public_store`: whether anybody may read from the store at all; otherwise nothing between it and the browser may
     keep anything.
     """
+    if is_private_picture(key) and content_hash_of(key) is not None:
+        return IMMUTABLE_PRIVATE  # a signed URL stays the same for an hour
     if not is_public(key):
         return PRIVATE
     if content_hash_of(key) is None:
         return REVALIDATED if public_store else PRIVATE
     return IMMUTABLE if public_store else IMMUTABLE_PRIVATE
+
+
+def _picture_key(private: bool, *segments: str) -> str:
+    return _key(PRIVATE_PICTURES, *segments) if private else _key(*segments)
 
 
 def _key(*segments: str) -> str:

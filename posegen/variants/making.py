@@ -28,7 +28,7 @@ from posegen.errors import (
 from posegen.graphemes import shorten
 from posegen.images.pixels import Decode, EncodedImage
 from posegen.images.provenance import carried_packet
-from posegen.storage.keys import variant_key
+from posegen.storage.keys import is_private_picture, variant_key
 from posegen.storage.protocol import ObjectInfo
 from posegen.studio import Studio
 from posegen.variants import rows, work
@@ -123,7 +123,10 @@ def _make_and_store(studio: Studio, lease: Lease, decode: Decode) -> None:
     folder = wish.tool, user_id, lease.id
     try:
         # What the store damages while it is written is put again by the next attempt: no reason to refuse.
-        normal, high_quality = (_put(studio, folder, image) for image in (encoded.normal, encoded.high_quality))
+        normal, high_quality = (
+            _put(studio, folder, image, private=is_private_picture(source.key))
+            for image in (encoded.normal, encoded.high_quality)
+        )
     except InvalidKey as unusable:
         raise RequestRefused(ErrorCode.INVALID_REQUEST, str(unusable)) from unusable
     work.complete(
@@ -155,9 +158,9 @@ def _source(studio: Studio, user_id: UUID, asked_for: str) -> SourcePicture:
     return source
 
 
-def _put(studio: Studio, folder: tuple[str, UUID, UUID], image: EncodedImage) -> ObjectInfo:
+def _put(studio: Studio, folder: tuple[str, UUID, UUID], image: EncodedImage, *, private: bool) -> ObjectInfo:
     return studio.put_verified(
-        lambda sha256: variant_key(*folder, sha256, content_type=image.content_type),
+        lambda sha256: variant_key(*folder, sha256, content_type=image.content_type, private=private),
         image.data,
         image.content_type,
     )

@@ -75,7 +75,7 @@ def _serve(store: LocalStore, key: str, request: Request) -> Response:
         return _not_found()
     except StorageError as failure:
         return _unreadable(failure)
-    return _answer(request, key, file, cache_control_of(key) if public else PRIVATE)
+    return _answer(request, key, file, PRIVATE if is_public(key) and not public else cache_control_of(key))
 
 
 async def _take(store: LocalStore, key: str, request: Request) -> Response:

@@ -14,6 +14,7 @@ from posegen.errors import ClaimSuperseded
 from posegen.generations.making.exports import derive_exports
 from posegen.generations.rows import events, generations, poses
 from posegen.generations.rows.poses import FinishedPose, numbered
+from posegen.images.framing import Fit
 from posegen.studio import Studio
 
 
@@ -41,12 +42,14 @@ def regenerate(
     formats: Sequence[str] | None = None,
     numbers: Collection[int] | None = None,
     again: bool = True,
+    fit: Fit | None = None,
     on_pose: Callable[[int], object] = lambda _: None,
 ) -> Regenerated:
     """Derive exports anew, or without `again` those that are missing.
 
     `formats`: those of the request unless others are named; `numbers`: of poses, from 1, all of them without;
-    `on_pose`: called with the number of each pose's exports as they are done.
+    `fit`: that of the request unless one is named; `on_pose`: called with the number of each pose's exports as they
+    are done.
     Raises `GenerationUnknown`, `ClaimSuperseded` when the generation has not ended, `PoseNumberUnknown`, `UnknownName`
     for a format, `RequestRefused` when the new files do not fit into the user's space, and `StorageError`.
     """
@@ -57,7 +60,9 @@ def regenerate(
         finished = poses.finished_poses(connection, generation_id)
         seen = max((event.sequence for event in events.events_of(connection, generation_id)), default=0)
     only = {pose.id for pose in numbered({pose.number: pose for pose in finished}, numbers)}
-    derived = derive_exports(studio, generation_id, None, formats=formats, only=only, again=again, on_pose=on_pose)
+    derived = derive_exports(
+        studio, generation_id, None, formats=formats, only=only, again=again, fit=fit, on_pose=on_pose
+    )
     return Regenerated(derived, _failures(studio, generation_id, finished, seen))
 
 

@@ -35,7 +35,7 @@ def keep_file(studio: Studio, call: Call, data: bytes, *, again: Callable[[], bo
         StorageError: the store does not take it.
     """
     content_type = _content_type_of(data)
-    key = partial(original_key, call.generation_id, call.id, content_type=content_type)
+    key = partial(original_key, call.generation_id, call.id, content_type=content_type, private=call.private)
     while True:
         try:
             return studio.put_verified(key, data, content_type)

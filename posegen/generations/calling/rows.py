@@ -77,6 +77,7 @@ class Call:
     object_store: str | None
     object_key: str | None
     object_sha256: str | None
+    private: bool = False
 
     @property
     def file(self) -> tuple[str, str, str]:
@@ -108,7 +109,8 @@ _CALL: LiteralString = """
     c.id, c.pose_id, c.generation_id, c.attempt, c.backend, c.recipe, c.seed, c.state, c.token, c.sender_run,
     c.sender_home, c.failures, c.far_id, c.urls, c.sent_at,
     extract(epoch from clock_timestamp() - c.sent_at)::double precision as age,
-    c.facts, c.error, c.object_id, o.store as object_store, o.key as object_key, o.sha256 as object_sha256
+    c.facts, c.error, c.object_id, o.store as object_store, o.key as object_key, o.sha256 as object_sha256,
+    (select private from generations where id = c.generation_id) as private
 """
 
 

@@ -130,7 +130,7 @@ class Sender:
     def _stored_already(self, call: Call) -> bool:
         """A worker that was killed between storing the file and writing its row has left the file."""
         store = self.worker.studio.store
-        for entry in store.list(originals_prefix(call.generation_id, call.id)):
+        for entry in store.list(originals_prefix(call.generation_id, call.id, private=call.private)):
             if not call.far_id:
                 log.info("file of a call found in the store", call=str(call.id), key=entry.key)
             self.collector.record(call, store.head(entry.key), Delivered(b"", facts={"found_in_store": True}))

@@ -46,7 +46,9 @@ def store_contact_sheet(studio: Studio, generation_id: UUID, lease: Lease | None
         return None
     encoded = encode_sheet(sheet, "jpeg")
     stored = studio.put_verified(
-        lambda sha256: contact_sheet_key(generation_id, sha256), encoded.data, encoded.content_type
+        lambda sha256: contact_sheet_key(generation_id, sha256, private=shown[0].private),
+        encoded.data,
+        encoded.content_type,
     )
     shows = [pose.id for pose in shown]
     if not checkpoint.put_contact_sheet(

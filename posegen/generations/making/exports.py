@@ -94,16 +94,17 @@ def derive_exports(
     formats: Sequence[str] | None = None,
     only: Collection[UUID] | None = None,
     again: bool = False,
+    fit: Fit | None = None,
     on_pose: Callable[[int], object] = lambda _: None,
 ) -> int:
     """Derive what is missing, or with `again` also what is there; returns how many exports were derived.
 
-    `formats`: those of the request unless others are named; `only`: these poses; `on_pose`: called with the number of
-    each pose's exports as they are done. Without a lease the generation must have ended, and the new rows replace the
-    old ones all at once, at the end.
+    `formats`: those of the request unless others are named; `only`: these poses; `fit`: that of the request unless one
+    is named; `on_pose`: called with the number of each pose's exports as they are done. Without a lease the generation
+    must have ended, and the new rows replace the old ones all at once, at the end.
     Raises `UnknownName` for a format that is no platform, `LeaseLost`, or the first storage error.
     """
-    plan = _plan(studio, generation_id, formats, only, again=again)
+    plan = _plan(studio, generation_id, formats, only, fit, again=again)
     begun: deque[_Begun] = deque()
     kept: dict[UUID, Outcomes] = {}
     derived = 0
@@ -141,6 +142,7 @@ def _plan(
     generation_id: UUID,
     formats: Sequence[str] | None,
     only: Collection[UUID] | None,
+    fit: Fit | None,
     *,
     again: bool,
 ) -> _Plan:
@@ -161,7 +163,7 @@ def _plan(
         for pose in finished
         if only is None or pose.id in only
     ]
-    return _Plan(known, progress.fit, [(pose, names) for pose, names in work if names])
+    return _Plan(known, fit or progress.fit, [(pose, names) for pose, names in work if names])
 
 
 def _begin(
@@ -189,7 +191,7 @@ def _begin(
     xmp = packet_of(pose.backend, pose.backend_version, pose.recipe_hash, pose.asked_at)
 
     def make(some: Sequence[PlannedExport]) -> Outcomes:
-        return [made for each in some for made in _encode_and_store(studio, generation_id, pose.id, each, xmp)]
+        return [made for each in some for made in _encode_and_store(studio, generation_id, pose, each, xmp)]
 
     planned = plan_exports(source, [plan.platforms[name] for name in names], plan.fit)
     files = [threads.submit(copy_context().run, make, some) for some in in_turns(planned)]
@@ -197,7 +199,7 @@ def _begin(
 
 
 def _encode_and_store(
-    studio: Studio, generation_id: UUID, pose_id: UUID, planned: PlannedExport, xmp: bytes
+    studio: Studio, generation_id: UUID, pose: FinishedPose, planned: PlannedExport, xmp: bytes
 ) -> Outcomes:
     """Platforms that want the same bytes share one object."""
     began = time.perf_counter()
@@ -206,7 +208,9 @@ def _encode_and_store(
     except ExportFailed as failed:
         return [FailedExport(name, ErrorCode.IMAGE_INVALID, str(failed)) for name in planned.names]
     stored = studio.put_verified(
-        lambda sha256: export_key(generation_id, pose_id, sha256, content_type=encoded.content_type),
+        lambda sha256: export_key(
+            generation_id, pose.id, sha256, content_type=encoded.content_type, private=pose.private
+        ),
         encoded.data,
         encoded.content_type,
     )

@@ -157,9 +157,9 @@ def _store_one(worker: _Worker, pose: OpenPose, picture: Picture, *, began: floa
     encoded = time.perf_counter()
     keeper.check()
     stored_image = studio.put_verified(
-        lambda sha256: pose_key(lease.id, pose.id, sha256), image.data, image.content_type
+        lambda sha256: pose_key(lease.id, pose.id, sha256, private=pose.private), image.data, image.content_type
     )
-    thumbnail, more_thumbnails = store_thumbnails(studio, lease.id, pose.id, thumbnails)
+    thumbnail, more_thumbnails = store_thumbnails(studio, lease.id, pose.id, thumbnails, private=pose.private)
     stored = time.perf_counter()
     keeper.check()
     made = MadePose(
@@ -217,7 +217,9 @@ def make_thumbnails_again(studio: Studio, generation_id: UUID) -> int:
     for pose in finished:
         pixels = open_image(studio.read(pose.image_store, pose.image_key, pose.image_sha256))
         packet = packet_of(pose.backend, pose.backend_version, pose.recipe_hash, pose.asked_at)
-        first, more = store_thumbnails(studio, generation_id, pose.id, encode_thumbnails(studio, pixels, packet))
+        first, more = store_thumbnails(
+            studio, generation_id, pose.id, encode_thumbnails(studio, pixels, packet), private=pose.private
+        )
         checkpoint.replace_thumbnails(
             studio.database, generation_id, None, pose.id, first, more, store=studio.store.name
         )
@@ -230,12 +232,14 @@ def encode_thumbnails(studio: Studio, pixels: Pixels, xmp: bytes | None) -> dict
 
 
 def store_thumbnails(
-    studio: Studio, generation_id: UUID, pose: UUID, encoded: Mapping[str, EncodedImage]
+    studio: Studio, generation_id: UUID, pose: UUID, encoded: Mapping[str, EncodedImage], *, private: bool
 ) -> tuple[ObjectInfo, dict[str, ObjectInfo]]:
     """Store and verify thumbnails; returns the first one, and the others by the names of their sizes."""
     stored = {
         name: studio.put_verified(
-            partial(thumbnail_key, generation_id, pose, content_type=each.content_type), each.data, each.content_type
+            partial(thumbnail_key, generation_id, pose, content_type=each.content_type, private=private),
+            each.data,
+            each.content_type,
         )
         for name, each in encoded.items()
     }

@@ -43,6 +43,7 @@ class ArchivedGeneration:
 class FinishedPlace:
     """A completed pose and its place in the generation, from 0."""
 
+    id: UUID
     position: int
     library_pose: str
 
@@ -74,12 +75,14 @@ class GenerationArchive:
     """An archive whose size and tag are known before its first byte.
 
     `folder`: what all its files lie in; `tag`: the same for the same files in the same order, and for no others;
-    `missing`: what it lacks of what was asked for.
+    `missing`: what it lacks of what was asked for; `poses`: those with a file in it, each of which a download counts
+    once (`single_poses.count_downloads`).
     """
 
     folder: str
     tag: str
     missing: tuple[Missing, ...]
+    poses: tuple[UUID, ...]
     _archive: Archive
     _files: tuple[StoredFile, ...]
     _studio: Studio
@@ -121,48 +124,94 @@ def plan_archive(
     Raises `GenerationUnknown`, `PoseNumberUnknown`, `UnknownName` for a format, and `ArchiveFailed` when there is
     nothing to put into it.
     """
-    wanted = list(dict.fromkeys(formats))
     with studio.database.transaction() as connection:
-        generation = archived_generation(connection, generation_id)
-        if generation is None:
-            raise GenerationUnknown(generation_id)
-        finished = finished_places(connection, generation_id)
-        stored = stored_files(connection, generation_id, wanted)
         known = platforms.stored_platforms(connection)
+        part = _part(connection, generation_id, formats, poses, known)
+    folder = safe_part(cut(part.generation.project_id or "poses", _LONGEST_NAME)) + f"-{str(generation_id)[:8]}"
+    if not part.present:
+        raise ArchiveFailed(
+            f"Generation {generation_id} has no file to put into an archive: {part.chosen} completed poses, none of "
+            f"them as {' or '.join(formats) or 'anything'}. `posegen regenerate` makes exports that are missing."
+        )
+    return _planned(studio, folder, {folder: part})
+
+
+def plan_archive_of_many(
+    studio: Studio, generations: Sequence[UUID], *, name: str, formats: Sequence[str]
+) -> GenerationArchive:
+    """One archive of the pictures of several generations, each in a folder of its own, in this order.
+
+    `name`: of the folder around them. Raises like `plan_archive`.
+    """
+    with studio.database.transaction() as connection:
+        known = platforms.stored_platforms(connection)
+        parts = [_part(connection, each, formats, None, known) for each in generations]
+    folder = safe_part(cut(name, _LONGEST_NAME))
+    if not any(part.present for part in parts):
+        raise ArchiveFailed(f"None of {len(generations)} generations has a file to put into an archive.")
+    return _planned(
+        studio,
+        folder,
+        {f"{folder}/{number:02}-{str(part.generation.id)[:8]}": part for number, part in enumerate(parts, start=1)},
+    )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The files of one generation. `chosen`: how many completed poses were asked for."""
+
+    generation: ArchivedGeneration
+    chosen: int
+    present: list[tuple[FinishedPlace, StoredFile]]
+    missing: list[Missing]
+
+
+def _part(
+    connection: Connection,
+    generation_id: UUID,
+    formats: Sequence[str],
+    poses: Collection[int] | None,
+    known: Mapping[str, Platform],
+) -> _Part:
+    wanted = list(dict.fromkeys(formats))
+    generation = archived_generation(connection, generation_id)
+    if generation is None:
+        raise GenerationUnknown(generation_id)
+    finished = finished_places(connection, generation_id)
+    stored = stored_files(connection, generation_id, wanted)
     _check_formats(wanted, stored, known)
     chosen = numbered({place.position + 1: place for place in finished}, poses)
     found = {(file.position, file.format): file for file in stored}
     pairs = [(place, name) for place in chosen for name in wanted]
-    present = [(place, found[place.position, name]) for place, name in pairs if (place.position, name) in found]
-    missing = tuple(
-        Missing(place.position + 1, place.library_pose, name)
-        for place, name in pairs
-        if (place.position, name) not in found
+    return _Part(
+        generation,
+        len(chosen),
+        [(place, found[place.position, name]) for place, name in pairs if (place.position, name) in found],
+        [
+            Missing(place.position + 1, place.library_pose, name)
+            for place, name in pairs
+            if (place.position, name) not in found
+        ],
     )
-    if not present:
-        raise ArchiveFailed(
-            f"Generation {generation_id} has no file to put into an archive: {len(chosen)} completed poses, none of "
-            f"them as {' or '.join(wanted) or 'anything'}. `posegen regenerate` makes exports that are missing."
-        )
-    return _planned(studio, generation, present, missing)
 
 
-def _planned(
-    studio: Studio,
-    generation: ArchivedGeneration,
-    present: list[tuple[FinishedPlace, StoredFile]],
-    missing: tuple[Missing, ...],
-) -> GenerationArchive:
-    folder = safe_part(cut(generation.project_id or "poses", _LONGEST_NAME)) + f"-{str(generation.id)[:8]}"
+def _planned(studio: Studio, folder: str, parts: Mapping[str, _Part]) -> GenerationArchive:
+    """`parts`: by the folder of each."""
+    present = [(within, part.generation, place, file) for within, part in parts.items() for place, file in part.present]
     names = unique_paths(
-        f"{folder}/{safe_part(f'{place.position + 1:02}-{place.library_pose}')}/{_file_name(file)}"
-        for place, file in present
+        f"{within}/{safe_part(f'{place.position + 1:02}-{place.library_pose}')}/{_file_name(file)}"
+        for within, _, place, file in present
     )
-    files = tuple(file for _, file in present)
-    entries = [Entry(name, file.size, file.crc32, generation.asked_at) for name, file in zip(names, files, strict=True)]
+    files = tuple(file for *_, file in present)
+    entries = [
+        Entry(name, file.size, file.crc32, generation.asked_at)
+        for name, (_, generation, _, file) in zip(names, present, strict=True)
+    ]
     told = "\n".join(f"{entry.name}\0{file.sha256}" for entry, file in zip(entries, files, strict=True))
     tag = hashlib.sha256(told.encode()).hexdigest()[:32]
-    return GenerationArchive(folder, tag, missing, Archive(entries), files, studio)
+    missing = tuple(each for part in parts.values() for each in part.missing)
+    shown = tuple(dict.fromkeys(place.id for _, _, place, _ in present))
+    return GenerationArchive(folder, tag, missing, shown, Archive(entries), files, studio)
 
 
 def _file_name(file: StoredFile) -> str:
@@ -192,7 +241,7 @@ def archived_generation(connection: Connection, generation_id: UUID) -> Archived
 def finished_places(connection: Connection, generation_id: UUID) -> list[FinishedPlace]:
     """Its completed poses, in order."""
     statement = """
-        select position, library_pose from generated_poses
+        select id, position, library_pose from generated_poses
         where generation_id = %s and status = 'completed' and delete_after is null order by position
     """
     return many(connection, FinishedPlace, statement, [generation_id])

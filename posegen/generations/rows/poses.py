@@ -65,6 +65,7 @@ class OpenPose:
     control_kind: MapKind | None = None
     control_start: float | None = None
     control_end: float | None = None
+    private: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class FinishedPose:
     recipe: dict[str, Any]
     recipe_hash: str
     asked_at: datetime
+    private: bool = False
 
     @property
     def number(self) -> int:
@@ -169,8 +171,9 @@ def open_poses(connection: Connection, generation_id: UUID) -> list[OpenPose]:
     statement = """
         select p.id, p.position, p.library_pose, l.specification, root.avatar, p.prompt_used, p.seed, p.control_weight,
                p.backend, p.price, r.created_at as asked_at, p.negative_prompt, p.control_kind, p.control_start,
-               p.control_end
+               p.control_end, g.private
         from generated_poses p
+        join generations g on g.id = p.generation_id
         join library_poses l on l.slug = p.library_pose
         join generation_requests r on r.id = p.generation_id
         join generation_requests root on root.id = root_request(%(id)s)
@@ -188,8 +191,9 @@ def finished_poses(connection: Connection, generation_id: UUID) -> list[Finished
                thumbnail.sha256 as thumbnail_sha256,
                thumbnail.size as thumbnail_size, p.render_ms, p.generation_ms,
                p.recipe ->> 'backend' as backend, p.recipe ->> 'backend_version' as backend_version, p.recipe,
-               p.recipe_hash, r.created_at as asked_at
+               p.recipe_hash, r.created_at as asked_at, g.private
         from generated_poses p
+        join generations g on g.id = p.generation_id
         join generation_requests r on r.id = p.generation_id
         join objects image on image.id = p.image_object
         join objects thumbnail on thumbnail.id = p.thumbnail_object
