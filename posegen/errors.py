@@ -171,6 +171,14 @@ class ImageRequestUnknown(PosegenError):
         super().__init__(f"There is no image request {request_id}.")
 
 
+class TooManyStreams(PosegenError):
+    """A caller has as many streams of events open as it may have. `most`: how many those are."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        super().__init__(f"A caller may have {most} streams open at once: close one, or follow more with each.")
+
+
 class InvalidPose(PosegenError):
     """A pose specification that the skeleton cannot take: unknown joint, angle out of its limits."""
 

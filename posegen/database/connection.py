@@ -82,10 +82,11 @@ class Database:
             yield _Part(self.url, connection)
 
     @contextmanager
-    def listening(self, channel: str) -> Iterator[Listener]:
-        """A connection of its own that hears what is notified on `channel`."""
+    def listening(self, *channels: str) -> Iterator[Listener]:
+        """A connection of its own that receives what is notified on these channels."""
         with session.connect(self.url, application="posegen listener", row_factory=dict_row) as connection:
-            connection.execute(psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(channel)))
+            for channel in channels:
+                connection.execute(psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(channel)))
             yield Listener(connection)
 
     def _configure(self, connection: Connection) -> None:
@@ -124,7 +125,7 @@ class _Part(Database):
 
 
 class Listener:
-    """Hears notifications on one channel."""
+    """Receives notifications on its channels."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection

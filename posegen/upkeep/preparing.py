@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from posegen.database.connection import Database
 from posegen.database.migrate import upgrade_schema
 from posegen.designs import rows as designs
+from posegen.generations.rows import events
 from posegen.library import rows as library
 from posegen.objects import stores
 from posegen.platforms import rows as platforms
@@ -30,4 +31,5 @@ def prepare_database(
         platforms.seed_platforms(connection, own_platforms)
         designs.seed_design_lists(connection)
         stores.register(connection, base_urls)
+        events.forget_restored_positions(connection)
     return revision

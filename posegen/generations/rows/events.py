@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from posegen.database.connection import Connection
 from posegen.database.json_documents import as_object
-from posegen.database.rows import many
+from posegen.database.rows import changed, many
 from posegen.database.texts import storable
 
 EVENTS_CHANNEL = "posegen_events"
@@ -44,3 +44,12 @@ def events_of(connection: Connection, generation_id: UUID, *, after: int = 0) ->
         where generation_id = %s and sequence > %s order by sequence
     """
     return many(connection, Event, statement, [generation_id, after])
+
+
+def forget_restored_positions(connection: Connection) -> int:
+    """Take positions from events of a restored dump, which are ids of another cluster; return how many there were.
+
+    Left as they are, such events would be new for followers when the ids of this cluster reach them.
+    """
+    statement = "update events set position = '0' where position >= pg_snapshot_xmax(pg_current_snapshot())"
+    return changed(connection, statement)
