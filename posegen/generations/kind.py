@@ -1,20 +1,23 @@
-"""Generations as a kind of work under the settings, for the tick of a sensor: one run for each claim."""
+"""Generations as a kind of work under the settings, for the tick of a sensor: one run for each claim.
+
+Files of operators are read in each tick. What is wrong in one holds up only the requests and generations that need it.
+"""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 
-from posegen.backends.description import Description
 from posegen.backends.registry import Backends
+from posegen.database.connection import Database
+from posegen.errors import SettingsInvalid
 from posegen.generations.asking.claims import claim_next
-from posegen.generations.asking.intake import IntakeLimits, take_in
+from posegen.generations.asking.intake import HeldUp, IntakeLimits, take_in
 from posegen.generations.asking.judging import LARGEST_SEED, Prices
 from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.making.recovery import TimeLimits, recover
 from posegen.generations.rows.events import REQUESTS_CHANNEL
 from posegen.images.thumbnail_sizes import thumbnail_sizes
-from posegen.policy.policy import read_policy
+from posegen.policy.policy import Policy, read_policy
 from posegen.settings import Settings
 from posegen.work.rules import RetryRule
 from posegen.work.slots import most_claimed
@@ -23,20 +26,26 @@ from posegen.work.tick import WorkKind
 _INTAKE_PER_TICK = 500
 
 
-def _offered(settings: Settings) -> Mapping[str, Description]:
-    """The backends that requests may name; their generations wait for one whose key is missing.
-
-    Raises `BackendNotConfigured` when nothing describes one that the settings name: then no request is judged, so that
-    none is refused by a mistake in the settings.
-    """
-    backends = Backends.of(settings)
-    backends.check(keys=False)
-    return backends.offered
-
-
 def kind(settings: Settings) -> WorkKind:
     """Generations under these settings."""
     rule, limits, backends = RetryRule.of(settings), TimeLimits.of(settings), Backends.of(settings)
+    undescribed = frozenset(backends.undescribed)
+
+    def judge_new(database: Database) -> int:
+        policy = _policy_or_none(settings)
+        return take_in(
+            database,
+            default_backend=settings.posegen_backend,
+            prices=Prices.of(settings),
+            policy=policy or read_policy(None, photos_of_minors=settings.posegen_photos_of_minors),
+            draw_seed=lambda: secrets.randbelow(LARGEST_SEED + 1),
+            limit=_INTAKE_PER_TICK,
+            limits=IntakeLimits.of(settings),
+            backends=backends.offered,
+            thumbnails=thumbnail_sizes(settings.posegen_thumbnails),
+            held_up=HeldUp(undescribed, words=policy is None),
+        )
+
     return WorkKind(
         "generation_requests",
         GENERATIONS,
@@ -48,20 +57,23 @@ def kind(settings: Settings) -> WorkKind:
             most_running=most_claimed(settings.posegen_max_running),
             most_running_per_user=settings.posegen_max_running_per_user,
             most_waiting=most_claimed(settings.posegen_max_waiting),
-            hosted=backends.hosted,
+            hosted=backends.with_own_slots,
+            undescribed=undescribed,
         ),
-        take_in=lambda database: take_in(
-            database,
-            default_backend=settings.posegen_backend,
-            prices=Prices.of(settings),
-            policy=read_policy(settings.posegen_policy_file, photos_of_minors=settings.posegen_photos_of_minors),
-            draw_seed=lambda: secrets.randbelow(LARGEST_SEED + 1),
-            limit=_INTAKE_PER_TICK,
-            limits=IntakeLimits.of(settings),
-            backends=_offered(settings),
-            thumbnails=thumbnail_sizes(settings.posegen_thumbnails),
-        ),
+        take_in=judge_new,
         recover=lambda database, worker_home: recover(database, rule, limits, worker_home=worker_home),
         channel=REQUESTS_CHANNEL,
-        hosted=backends.hosted,
+        hosted=backends.with_own_slots,
+        checks={"backends": lambda: backends.check(keys=False), "policy": lambda: _policy(settings)},
     )
+
+
+def _policy(settings: Settings) -> Policy:
+    return read_policy(settings.posegen_policy_file, photos_of_minors=settings.posegen_photos_of_minors)
+
+
+def _policy_or_none(settings: Settings) -> Policy | None:
+    try:
+        return _policy(settings)
+    except SettingsInvalid:
+        return None

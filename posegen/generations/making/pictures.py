@@ -18,7 +18,7 @@ import structlog
 from posegen.backends.breaker import Breaker
 from posegen.backends.hosted import UNREADABLE_SEED, ControlMap
 from posegen.backends.protocol import Backend, Recipe, Rendering
-from posegen.errors import BackendNotConfigured, ControlUnusable, ImageInvalid
+from posegen.errors import BackendHeldBack, BackendNotConfigured, BackendUndescribed, ControlUnusable, ImageInvalid
 from posegen.generations.calling.caller import Delivery, HostedCaller, Wanted
 from posegen.generations.calling.control import control_map
 from posegen.generations.calling.control_images import StoredControl, prepared_control
@@ -86,10 +86,13 @@ def maker_for(
         backend: of the generation.
 
     Raises:
-        BackendHeldBack: the backend cannot be used under these settings; its breaker is open now, until it can be.
+        BackendHeldBack: the backend cannot be used under these settings. Its breaker is open now, until it can be; that
+            of one whose table in the operator's file is broken is not, because claims leave it out until then.
     """
     try:
         description = studio.describe(backend)
+    except BackendUndescribed as broken:
+        raise BackendHeldBack(backend, studio.backend_rule.breaker_seconds, str(broken)) from broken
     except BackendNotConfigured as missing:
         Breaker(studio.database, backend, studio.backend_rule).failed(missing, at_once=True)
         raise
