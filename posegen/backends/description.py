@@ -57,6 +57,11 @@ class Description:
     guidance: float | None = None
 
     @property
+    def is_billed(self) -> bool:
+        """Whether a call costs money, by its provider or by the operator's own price."""
+        return self.capabilities.costs_money or self.price is not None
+
+    @property
     def is_hosted(self) -> bool:
         """Whether another machine makes its pictures."""
         return self.wire != DRAWING
