@@ -359,6 +359,10 @@ class BackendNotConfigured(BackendUnavailable):
         super().__init__(f"There is no backend {backend!r}{why}.")
 
 
+class BackendUndescribed(BackendNotConfigured):
+    """A backend that the settings name and nothing describes now: what it is to make waits until the file is mended."""
+
+
 class CallUncertain(BackendError):
     """It will never be known whether a call was made and billed: it is not made again."""
 

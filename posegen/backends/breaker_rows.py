@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from posegen.database.connection import Connection
@@ -95,3 +96,31 @@ def close_breaker(connection: Connection, backend: str) -> bool:
     connection.execute("delete from backend_outages where closed_at < now() - interval '90 days'")
     statement = "update backend_outages set closed_at = now() where backend = %s and closed_at is null"
     return changed(connection, statement, [backend]) == 1
+
+
+def note_undescribed(connection: Connection, backends: Collection[str]) -> None:
+    """Keep an outage for each backend that the operator's file does not describe now, and end those of all others.
+
+    It opens no breaker: nothing has failed, and no pause is left when the file is mended.
+    """
+    names = list(backends)
+    if names:
+        connection.execute(
+            """
+            with named as (select distinct unnest(%(names)s::text[]) as backend), known as (
+                insert into backend_breakers (backend) select backend from named on conflict do nothing
+            )
+            insert into backend_outages (backend, opened_at)
+            select backend, now() from named
+            where not exists (select from backend_outages o where o.backend = named.backend and o.closed_at is null)
+            """,
+            {"names": names},
+        )
+    connection.execute(
+        """
+        update backend_outages o set closed_at = now()
+        where closed_at is null and backend <> all(%s)
+            and not exists (select from backend_breakers b where b.backend = o.backend and b.opened_at is not null)
+        """,
+        [names],
+    )

@@ -7,9 +7,11 @@ from decimal import Decimal
 from typing import Literal
 
 from posegen.backends.protocol import Capabilities
+from posegen.poses.control_maps import MapKind
 
 DRAWING = "drawing"
 OnUncertain = Literal["fail", "call_again"]
+Reference = Literal["map", "mannequin"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Description:
         revision: of the model, for recipes; empty where its maker names none.
         steps: that the model is asked for; None for its default.
         guidance: that the model is asked for; None for its default.
+        reference: what shows the pose to a model that takes it as a reference image: a control map, or the picture that
+            the mannequin makes of it.
     """
 
     name: str
@@ -55,6 +59,27 @@ class Description:
     revision: str = ""
     steps: int | None = None
     guidance: float | None = None
+    reference: Reference = "map"
+
+    @property
+    def is_by_reference(self) -> bool:
+        """Whether its model takes the pose as a reference image."""
+        return bool(self.capabilities.references and self.capabilities.control_kinds)
+
+    @property
+    def shows_mannequin(self) -> bool:
+        """Whether its model is shown the mannequin in the pose."""
+        return self.is_by_reference and self.reference == "mannequin"
+
+    @property
+    def map_kinds(self) -> tuple[MapKind, ...]:
+        """The maps that requests may choose from, the preferred one first; none where the mannequin is shown."""
+        return () if self.shows_mannequin else self.capabilities.control_kinds
+
+    @property
+    def is_billed(self) -> bool:
+        """Whether a call costs money, by its provider or by the operator's own price."""
+        return self.capabilities.costs_money or self.price is not None
 
     @property
     def is_hosted(self) -> bool:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from posegen.backends.description import Description, OnUncertain
+from posegen.backends.description import Description, OnUncertain, Reference
 from posegen.backends.licences import licences
 from posegen.backends.wires.catalogue import WIRES, Access, describe, is_of_openai, models_of
 from posegen.errors import SettingsInvalid
@@ -104,6 +104,9 @@ class _Table(BaseModel):
     steps: int | None = Field(None, ge=1, le=200, description="That the model is asked for, 1 to 200.")
     guidance: float | None = Field(None, ge=0, le=30, description="That the model is asked for, 0 to 30.")
     prompt_family: str | None = Field(None, max_length=100, description="Whose template prompts follow.")
+    reference: Reference | None = Field(
+        None, description='What shows the pose to a model with a reference image: "map" or "mannequin".'
+    )
     capabilities: _Abilities | None = Field(None, description="A table with what differs.")
 
 
@@ -283,6 +286,10 @@ def _problems_of_access(table: _Table, settings: Settings) -> Iterator[str]:
 def _problems_of_abilities(table: _Table, described: Description) -> Iterator[str]:
     """What the wire of a provider does not have cannot be set; less than it has can."""
     given, can = _given(table.capabilities), described.capabilities
+    if table.reference is not None and not described.is_by_reference:
+        yield f"reference = {table.reference!r}: the model takes no pose as a reference image. Leave it out."
+    if described.shows_mannequin and "control_kinds" in given:
+        yield 'capabilities.control_kinds: with reference = "mannequin" no map is sent. Leave it out.'
     if can.costs_money is False and table.price is not None:
         yield "price: nothing is billed. Leave it out, or set costs_money = true in its capabilities."
     if 1024 % can.side_multiple:

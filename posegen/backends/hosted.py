@@ -27,10 +27,13 @@ BillSource = Literal["response", "invoice", "price_list"]
 
 @dataclass(frozen=True)
 class ControlMap:
-    """The picture that shows a model the pose. `data`: a PNG; `kind`: `openpose` or `depth`."""
+    """The picture that shows a model the pose.
+
+    `data`: a PNG; `kind`: `openpose` or `depth`, None for the mannequin in the pose, which only reference images are.
+    """
 
     data: bytes
-    kind: MapKind
+    kind: MapKind | None
     sha256: str
 
 

@@ -51,7 +51,8 @@ class Recipe:
         control_sha256: of the control map's bytes.
         control_start: the part of the steps after which the control map counts, 0 to 1; None for the model's default.
         control_end: the part of the steps up to which it counts, above `control_start`; None for the model's default.
-        references: SHA-256 of the reference images in their order, without the control map.
+        references: SHA-256 of the reference images in their order, the control map among them where the model takes it
+            as one.
         steps: of the model; None for its default.
         guidance: how strictly it follows the prompt; None for its default.
         licence: of the model.

@@ -14,7 +14,7 @@ from posegen.backends.hosted import HostedBackend
 from posegen.backends.licences import LicenceClass, licence_of, reason_to_refuse
 from posegen.backends.protocol import Backend
 from posegen.backends.wires.catalogue import Access, built_in, open_wire
-from posegen.errors import BackendNotConfigured, SettingsInvalid, UnknownName
+from posegen.errors import BackendNotConfigured, BackendUndescribed, SettingsInvalid, UnknownName
 from posegen.settings import Settings
 
 BACKENDS = {mannequin.NAME: mannequin.Mannequin}
@@ -82,6 +82,20 @@ class Backends:
         return frozenset(name for name, each in self._hosted.items() if not each.why_not)
 
     @property
+    def undescribed(self) -> Mapping[str, str]:
+        """The backends that the settings name and nothing describes, each with the reason and the fix.
+
+        Requests for them are neither accepted nor refused, and their generations are not claimed, until the file or the
+        settings are mended.
+        """
+        return {name: str(self._undescribed(name)) for name in self._named if name not in self.described}
+
+    @property
+    def with_own_slots(self) -> frozenset[str]:
+        """The hosted ones, and those that nothing describes now: a mistake in the file moves no run to other slots."""
+        return frozenset({*self._hosted, *self.undescribed})
+
+    @property
     def offered(self) -> Mapping[str, Description]:
         """Those that a request may name: a key that is set must not sell pictures by itself.
 
@@ -107,14 +121,21 @@ class Backends:
                 self.describe(name)
 
     def describe(self, name: str) -> Description:
-        """The description of a backend that can be used. Raises `BackendNotConfigured`."""
-        if name not in self.described and (problems := self._problems.get(name, self._problems.get(""))):
-            raise BackendNotConfigured(name, f" here: {' '.join(problems)}".rstrip("."))
+        """The description of a backend that can be used.
+
+        Raises `BackendNotConfigured`; `BackendUndescribed` for one that the settings name and nothing describes.
+        """
         if name not in self.described:
-            raise BackendNotConfigured(name, f"; known: {', '.join(sorted(self.descriptions))}")
+            raise self._undescribed(name)
         if why_not := self.why_not(name):
             raise BackendNotConfigured(name, f" here: {why_not}")
         return self.described[name]
+
+    def _undescribed(self, name: str) -> BackendNotConfigured:
+        problems = self._problems.get(name, self._problems.get(""))
+        known = f"; known: {', '.join(sorted(self.descriptions))}"
+        why = f" here: {' '.join(problems)}".rstrip(".") if problems else known
+        return (BackendUndescribed if name in self._named else BackendNotConfigured)(name, why)
 
     def open_hosted(self, name: str) -> HostedBackend:
         """The hosted backend with this name, opened once in this process. Raises `BackendNotConfigured`."""

@@ -18,7 +18,7 @@ from posegen.database.json_documents import UnreadableJson
 from posegen.generations.reading.history import History, PastClaim, Presence, look_for, stretches_of
 from posegen.generations.reading.history import explain as everything_about
 from posegen.generations.reading.history_rows import EntryRow, ExportRow, GenerationRow, PoseRow
-from posegen.generations.reading.waiting import Waits
+from posegen.generations.reading.waiting import Waits, file_that_holds_up
 from posegen.running_platform import find_platform
 from posegen.storage.stores import Stores
 
@@ -36,18 +36,21 @@ def explain(
 
     Example: `posegen explain eefe1f06`
     """
-    with open_session() as session:
+    with open_session(despite_files=True) as session:
         history = everything_about(session.database, generation)
         presence = look_for(history.objects, Stores.of(session.settings, quick=True).named)
         platform = find_platform(session.settings.posegen_home)
         hosted = session.backends.descriptions.get(history.generation.backend or "")
         most = hosted.concurrency if hosted is not None and hosted.is_hosted else None
         waits = Waits(history, most, session.settings.posegen_backend_seconds)
+        held_up = file_that_holds_up(history.generation, session.settings, session.backends)
     ui = None if platform is None else platform.url
     if as_json:
-        console.print_json(_document(history, waits, presence, ui))
+        console.print_json({**_document(history, waits, presence, ui), "waits": held_up})
         return
     _say_request(history.generation)
+    if held_up is not None:
+        _line("waits", held_up)
     _say_runs(history, ui)
     _say_poses(history.poses, waits)
     say_calls(history.calls, waits)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
@@ -11,12 +11,13 @@ from posegen.cli import console
 from posegen.database.connection import Database
 from posegen.database.migrate import newest_revision, revision_in
 from posegen.database.server import DatabaseUrls, open_server
-from posegen.errors import DatabaseUnusable, StoreUnknown
+from posegen.errors import BackendNotConfigured, DatabaseUnusable, SettingsInvalid, StoreUnknown
 from posegen.logs import configure_logging
 from posegen.objects import stores
 from posegen.objects.identity import require_own
 from posegen.objects.moving import delete_due
 from posegen.platforms.file import own_platforms
+from posegen.platforms.platform import Platform
 from posegen.policy.lists import read_lists
 from posegen.settings import Settings, load_settings
 from posegen.storage.configuration import StoresConfig
@@ -70,27 +71,45 @@ class Session:
 
 
 @contextmanager
-def open_session(*, upgrade: bool = False) -> Iterator[Session]:
+def open_session(*, upgrade: bool = False, despite_files: bool = False) -> Iterator[Session]:
     """Open everything; the embedded server is started if need be.
 
-    `upgrade`: bring the database to this version and let its URLs begin as the settings say. The embedded one always
-    is; on another server a command that only looks must not change what others publish.
-    Raises `DatabaseUnusable` when the schema is another one and was not to be upgraded.
+    Args:
+        upgrade: bring the database to this version and let its URLs begin as the settings say. The embedded one always
+            is; on another server a command that only looks must not change what others publish.
+        despite_files: go on with a broken file of the operator, and leave the database as it is then: for the command
+            that says what waits for the file.
+
+    Raises:
+        SettingsInvalid: a file of the operator is broken.
+        BackendNotConfigured: a backend that the settings name cannot be used.
+        DatabaseUnusable: the schema is another one and was not to be upgraded.
     """
     settings = load_settings()
     configure_logging(settings)
-    # Every request would fail by it: better now, with the names that are known.
     backends = Backends.of(settings)
-    backends.check()
-    own = own_platforms(settings.posegen_platforms_file)
-    if settings.posegen_policy_file is not None:
-        read_lists(settings.posegen_policy_file)
+    own, are_sound = None, True
+    try:
+        own = _checked_files(settings, backends)
+    except (BackendNotConfigured, SettingsInvalid):
+        if not despite_files:
+            raise
+        are_sound = False
     with open_server(settings) as urls, Database(urls.application) as database, closing(backends):
-        if upgrade or urls.embedded:
+        if are_sound and (upgrade or urls.embedded):
             prepare_database(database, base_urls=StoresConfig.of(settings).base_urls(), own_platforms=own)
         else:
             _check_schema(database)
         yield Session(settings, urls, database, Stores.of(settings), backends)
+
+
+def _checked_files(settings: Settings, backends: Backends) -> Sequence[Platform] | None:
+    """The platforms of the operator. Every request would meet a broken file: better now, with all that is wrong."""
+    backends.check()
+    own = own_platforms(settings.posegen_platforms_file)
+    if settings.posegen_policy_file is not None:
+        read_lists(settings.posegen_policy_file)
+    return own
 
 
 def _check_schema(database: Database) -> None:

@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 def kind(settings: Settings) -> WorkKind:
     """Designs under these settings."""
-    hosted = Backends.of(settings).hosted
+    hosted = Backends.of(settings).with_own_slots
     return WorkKind(
         "design_requests",
         DESIGNS,

@@ -22,8 +22,8 @@ class Movement:
     """How many generations wait and are under way, and for how many seconds the slowest of each kind has been so.
 
     `at_far_ends`: those under way whose backend is hosted; `not_judged`: submitted; `not_claimed`: queued, due, and not
-    held back by a breaker; `not_claimed_hosted`: the same of hosted backends; `not_begun`: claimed; `not_swept`: its
-    lease ran out. None where there is none.
+    held back by a breaker; neither counts what waits for the file of backends; `not_claimed_hosted`: the same of hosted
+    backends; `not_begun`: claimed; `not_swept`: its lease ran out. None where there is none.
     """
 
     waiting: int
@@ -52,13 +52,15 @@ with due as (
     from generations
     where status = 'queued' and not_before <= now()
         and backend not in (select backend from backend_breakers where opened_at is not null)
+        and backend <> all(%(undescribed)s)
     group by hosted
 )
 select (select count(*) from generations where status in ('submitted', 'queued')) as waiting,
        (select count(*) from generations where status in ('dispatched', 'running')) as under_way,
        (select count(*) from generations where status in ('dispatched', 'running') and backend = any(%(hosted)s))
            as at_far_ends,
-       (select extract(epoch from now() - min(submitted_at)) from generations where status = 'submitted')
+       (select extract(epoch from now() - min(submitted_at)) from generations
+        where status = 'submitted' and coalesce(backend, %(default)s) <> all(%(undescribed)s))
            ::double precision as not_judged,
        (select seconds from due where not hosted) as not_claimed,
        (select seconds from due where hosted) as not_claimed_hosted,
@@ -69,9 +71,19 @@ select (select count(*) from generations where status in ('submitted', 'queued')
 """
 
 
-def movement(connection: Connection, *, hosted: Collection[str] = ()) -> Movement:
-    """Whether work moves, right now. `hosted`: the names of the hosted backends."""
-    return existing(connection, Movement, _MOVEMENT, {"hosted": list(hosted)})
+def movement(
+    connection: Connection, *, hosted: Collection[str] = (), undescribed: Collection[str] = (), default: str = ""
+) -> Movement:
+    """Whether work moves, right now.
+
+    Args:
+        connection: a transaction.
+        hosted: the names of the hosted backends.
+        undescribed: those that the operator's file does not describe now: what waits for it is no sign of a defect.
+        default: the backend of requests that name none.
+    """
+    values = {"hosted": list(hosted), "undescribed": list(undescribed), "default": default}
+    return existing(connection, Movement, _MOVEMENT, values)
 
 
 def ended_since(connection: Connection, *, seconds: float) -> int:

@@ -29,7 +29,9 @@ from posegen.library.rows import stored_poses
 from posegen.library.validation import usable_poses
 from posegen.objects import stores
 from posegen.objects.identity import is_own
+from posegen.platforms.file import own_platforms
 from posegen.platforms.rows import judged_platforms
+from posegen.policy.lists import read_lists
 from posegen.running_platform import RunningPlatform, find_platform
 from posegen.settings import Settings, load_settings
 from posegen.storage.configuration import StoresConfig
@@ -80,7 +82,7 @@ def examine(clock: Callable[[], datetime] = utc_now) -> list[Finding]:
     except PosegenError as broken:
         return [Finding(Part.SETTINGS, False, str(broken), "Correct, set or unset the variables that are named.")]
     findings = [
-        Finding(Part.SETTINGS, True, f"data in {settings.posegen_home}"),
+        _settings(settings),
         _bytecode(),
         _home(settings.posegen_home),
         _disk(settings),
@@ -113,6 +115,18 @@ def _unusable(detail: str, settings: Settings) -> Finding:
     else:
         fix = "Mend DATABASE_URL, or unset it for the embedded server."
     return Finding(Part.DATABASE, False, detail, fix)
+
+
+def _settings(settings: Settings) -> Finding:
+    """The files of platforms and of the policy, too; that of backends is looked at with them."""
+    try:
+        own_platforms(settings.posegen_platforms_file)
+        if settings.posegen_policy_file is not None:
+            read_lists(settings.posegen_policy_file)
+    except SettingsInvalid as wrong:
+        fix = "Correct the file. Until then requests with words wait for that of the policy, and no command starts."
+        return Finding(Part.SETTINGS, False, " ".join(wrong.problems), fix)
+    return Finding(Part.SETTINGS, True, f"data in {settings.posegen_home}")
 
 
 def _bytecode() -> Finding:
@@ -158,7 +172,10 @@ def _backends(settings: Settings) -> Finding:
         backends = Backends.of(settings)
         backends.check()
     except SettingsInvalid as wrong:
-        return Finding(Part.BACKEND, False, " ".join(wrong.problems), "Correct the file of POSEGEN_BACKENDS_FILE.")
+        fix = (
+            "Correct the file of POSEGEN_BACKENDS_FILE. Requests for what it does not describe wait, all others go on."
+        )
+        return Finding(Part.BACKEND, False, " ".join(wrong.problems), fix)
     except PosegenError as unknown:
         fix = "Set POSEGEN_BACKEND and POSEGEN_BACKENDS_OFFERED to backends that are configured, or set their keys."
         return Finding(Part.BACKEND, False, str(unknown), fix)
@@ -241,7 +258,10 @@ def _objects(store: ObjectStore, keys: list[str]) -> Finding:
 
 
 def _work(connection: Connection, settings: Settings, platform: RunningPlatform | None, now: datetime) -> list[Finding]:
-    moved = condition.movement(connection, hosted=Backends.of(settings).hosted)
+    backends = Backends.of(settings)
+    moved = condition.movement(
+        connection, hosted=backends.with_own_slots, undescribed=backends.undescribed, default=settings.posegen_backend
+    )
     detail = f"{moved.waiting} waiting, {moved.under_way} under way"
     findings = outside.look_at_platform(platform, detail, is_needed=moved.waiting + moved.under_way > 0, now=now)
     return [

@@ -32,6 +32,7 @@ _REFUSALS = {
     ErrorCode.QUOTA_EXCEEDED: 409,
     ErrorCode.TOO_MANY_REQUESTS: 429,
     ErrorCode.QUEUE_FULL: 503,
+    ErrorCode.BACKEND_UNAVAILABLE: 503,
 }
 _WAITING_HELPS = {429, 503}
 

@@ -6,8 +6,8 @@ independent: one that fails keeps none of the others from being done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 from uuid import UUID
 
@@ -76,6 +76,7 @@ class WorkKind:
         clear: deletes the objects that deleted rows left in stores, and returns the ids of these rows.
         channel: where new work is notified; None for work that waits for the next tick.
         hosted: backends whose runs have slots of their own.
+        checks: of what operators have written, by the names of their steps; each raises what is wrong.
     """
 
     name: str
@@ -89,6 +90,7 @@ class WorkKind:
     clear: Callable[[Database], list[UUID]] | None = None
     channel: str | None = None
     hosted: frozenset[str] = frozenset()
+    checks: Mapping[str, Callable[[], object]] = field(default_factory=dict)
 
 
 def tick(
@@ -105,6 +107,8 @@ def tick(
     steps = Steps(database, kind.name)
     steps.run("recovery", lambda: recover(database, kind, worker_home=worker_home))
     end_lost_runs(database, steps, orchestrator)
+    for step, check in kind.checks.items():
+        steps.run(step, check)
     if kind.take_in is not None:
         take_in = kind.take_in
         steps.run("intake", lambda: take_in(database))

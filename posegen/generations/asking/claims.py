@@ -32,6 +32,7 @@ def claim_next(
     most_running_per_user: int = 0,
     most_waiting: int = 0,
     hosted: Collection[str] = (),
+    undescribed: Collection[str] = (),
 ) -> list[Claim]:
     """Claim queued generations in fair order, as many as there are free slots.
 
@@ -43,10 +44,13 @@ def claim_next(
         most_running_per_user: all runs of one user, whose other generations wait; 0 for no limit.
         most_waiting: runs of hosted backends that may be under way at once.
         hosted: the names of these backends.
+        undescribed: backends whose generations wait, because the operator's file does not describe them now; the clock
+            of their time limits stands still meanwhile.
     """
     with database.transaction() as connection:
         if not any_waiting(connection):
             return []
+        breakers.note_undescribed(connection, undescribed)
         slots.lock_claiming(connection)
         here = slots.free_slots(connection, GENERATIONS.queue, most=most_running, hosted=hosted)
         waiting = slots.free_waiting_slots(connection, most=most_waiting, hosted=hosted) if hosted else 0
@@ -56,19 +60,31 @@ def claim_next(
             claim
             for free, lane in lanes
             if free
-            for claim in _claim(connection, lane, free, under_way, most_running_per_user)
+            for claim in _claim(connection, lane, free, under_way, most_running_per_user, undescribed)
         ]
 
 
-def _claim(connection: Connection, lane: Lane, free: int, under_way: Counter[UUID], most_per_user: int) -> list[Claim]:
-    held_back = [row for row in breakers.open_breakers(connection) if lane.has(row.backend)]
-    # What a provider has made is read before it expires there, and costs it nothing: no breaker holds that back.
-    claims = claim_queued(connection, free, lane, collecting=True) if any_to_collect(connection) else []
+def _claim(
+    connection: Connection,
+    lane: Lane,
+    free: int,
+    under_way: Counter[UUID],
+    most_per_user: int,
+    undescribed: Collection[str],
+) -> list[Claim]:
+    not_backends = list(undescribed)
+    held_back = [
+        row for row in breakers.open_breakers(connection) if lane.has(row.backend) and row.backend not in not_backends
+    ]
+    claims: list[Claim] = []
+    if any_to_collect(connection):
+        # What a provider has made is read before it expires there, and costs it nothing: no breaker holds that back.
+        claims = claim_queued(connection, free, lane, collecting=True, not_backends=not_backends)
     for row in held_back:
         # One that is under way already finds out for all.
         if row.may_be_tried and len(claims) < free and not any_under_way(connection, row.backend):
             claims += claim_queued(connection, 1, lane, only_backend=row.backend)
-    not_backends = [row.backend for row in held_back]
+    not_backends += [row.backend for row in held_back]
     under_way.update(claim.user_id for claim in claims)
     if not most_per_user:
         return claims + claim_queued(connection, free - len(claims), lane, not_backends=not_backends)

@@ -63,17 +63,17 @@ def _unfollowed(wanted: Guidance, backend: Description) -> Iterator[Unfollowed]:
     if wanted.negative_prompt is not None and not can.negative_prompt:
         yield Unfollowed("negative_prompt", wanted.negative_prompt, "it takes none", "Leave it out")
     yield from _weight(wanted.control_weight, backend)
-    kinds = " or ".join(can.control_kinds)
-    if wanted.control_kind is not None and wanted.control_kind not in can.control_kinds:
-        why = f"it takes {kinds}" if kinds else "it draws the pose itself, without a map"
+    kinds = " or ".join(backend.map_kinds)
+    mannequin = "it is shown the mannequin in the pose, and no map"
+    without_map = mannequin if backend.shows_mannequin else "it draws the pose itself, without a map"
+    if wanted.control_kind is not None and wanted.control_kind not in backend.map_kinds:
+        why = f"it takes {kinds}" if kinds else without_map
         yield Unfollowed("control_kind", wanted.control_kind, why, f"Use {kinds}" if kinds else "Leave it out")
         # A picture of another kind would be taken for one of the kind that the model knows.
         if wanted.control_image is not None and kinds:
             yield Unfollowed("control_image", wanted.control_image, f"it is no map of {kinds}", "Leave it out")
     if wanted.control_image is not None and not kinds:
-        yield Unfollowed(
-            "control_image", wanted.control_image, "it draws the pose itself, without a map", "Leave it out"
-        )
+        yield Unfollowed("control_image", wanted.control_image, without_map, "Leave it out")
     for column, value, default in (
         ("control_start", wanted.control_start, 0.0),
         ("control_end", wanted.control_end, 1.0),

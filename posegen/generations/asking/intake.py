@@ -5,7 +5,7 @@ One transaction for each generation. What decides is in `judging`; no decision o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -54,6 +54,21 @@ class IntakeLimits:
 
 
 @dataclass(frozen=True)
+class HeldUp:
+    """Requests that are neither accepted nor refused now, because a file of the operator that they need is broken.
+
+    `backends`: whose requests; `words`: whether it is the content policy, which those with words of customers need.
+    """
+
+    backends: Collection[str] = ()
+    words: bool = False
+
+    def holds(self, backend: str, *words: str | None) -> bool:
+        """Whether a request for this backend with these words of a customer has to wait."""
+        return backend in self.backends or (self.words and any(each is not None for each in words))
+
+
+@dataclass(frozen=True)
 class Waiting:
     """A generation that is not judged yet, and its user."""
 
@@ -72,6 +87,7 @@ def take_in(
     limits: IntakeLimits = IntakeLimits(),
     backends: Mapping[str, Description] = BUILT_IN,
     thumbnails: tuple[ThumbnailSize, ...] = (STANDARD,),
+    held_up: HeldUp = HeldUp(),
 ) -> int:
     """Judge what was submitted; returns how many generations were judged.
 
@@ -85,12 +101,13 @@ def take_in(
         limits: how much may wait.
         backends: those that a request may name.
         thumbnails: what each pose will have, for the space that is reserved.
+        held_up: what stays submitted.
 
     Raises:
         PartlyDone: some could not be judged now; all others were.
     """
     with database.transaction() as connection:
-        waiting = submitted(connection, limit)
+        waiting = submitted(connection, limit, held_up, default_backend=default_backend)
         if not waiting:
             return 0
         catalogue = Catalogue.read(
@@ -273,16 +290,30 @@ def _refuse(connection: Connection, generation_id: UUID, refusal: RequestRefused
 # --- statements -------------------------------------------------------------------------------------------------------
 
 
-def submitted(connection: Connection, limit: int) -> list[Waiting]:
-    """Generations not judged yet and their users, the oldest of each first: no user waits for another's flood."""
+def submitted(connection: Connection, limit: int, held_up: HeldUp, *, default_backend: str) -> list[Waiting]:
+    """Generations that can be judged now and their users, the oldest of each first.
+
+    No user waits for another's flood, and none for requests that are held up.
+    """
     statement = """
         select id, user_id from (
             select id, user_id, submitted_at, row_number() over (partition by user_id order by submitted_at, id) as nth
-            from generations where status = 'submitted'
+            from generations g
+            where status = 'submitted' and coalesce(backend, %(default)s) <> all(%(backends)s)
+                and (not %(words)s or exists (
+                    select from generation_requests r
+                    where r.id = g.id and r.prompt is null and r.negative_prompt is null
+                ))
         ) waiting
-        order by nth, submitted_at, id limit %s
+        order by nth, submitted_at, id limit %(limit)s
     """
-    return many(connection, Waiting, statement, [limit])
+    values = {
+        "default": default_backend,
+        "backends": list(held_up.backends),
+        "words": held_up.words,
+        "limit": limit,
+    }
+    return many(connection, Waiting, statement, values)
 
 
 def lock_submitted(connection: Connection, generation_id: UUID) -> bool:

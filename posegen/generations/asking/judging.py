@@ -225,7 +225,7 @@ def judge(
             backend=backend,
             price=price,
             negative_prompt=writer.negative(given.negative_prompt),
-            control_kind=given.control_kind or next(iter(description.capabilities.control_kinds), None),
+            control_kind=given.control_kind or next(iter(description.map_kinds), None),
             control_start=given.control_start,
             control_end=given.control_end,
             degraded=[*degraded, *writer.notes(written)],

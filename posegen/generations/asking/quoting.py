@@ -6,17 +6,16 @@ The checks are those of `judging` and `intake`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
 
-from posegen.backends.description import Description
 from posegen.backends.registry import Backends
 from posegen.database.connection import Connection, Database
 from posegen.error_codes import ErrorCode
-from posegen.errors import RequestRefused
-from posegen.generations.asking.intake import Demand, IntakeLimits, check_account, check_source_of, free_room
+from posegen.errors import RequestRefused, SettingsInvalid
+from posegen.generations.asking.intake import Demand, HeldUp, IntakeLimits, check_account, check_source_of, free_room
 from posegen.generations.asking.judging import Catalogue, Plan, Prices, Submission, judge
 from posegen.generations.asking.requests import GenerationRequest, check_ranges
 from posegen.generations.asking.submissions import earlier_of
@@ -36,6 +35,7 @@ class Terms:
     catalogue: Catalogue
     policy: Policy
     limits: IntakeLimits
+    held_up: HeldUp = HeldUp()
 
 
 @dataclass(frozen=True)
@@ -67,15 +67,21 @@ class Quoted:
     each: tuple[Quote, ...]
 
 
-def offered(settings: Settings) -> Mapping[str, Description]:
-    """The backends that requests may name; their generations wait for one whose key is missing.
+def policy_of(settings: Settings) -> Policy:
+    """The content policy under these settings. Raises `SettingsInvalid` for a broken file of the operator."""
+    return read_policy(settings.posegen_policy_file, photos_of_minors=settings.posegen_photos_of_minors)
 
-    Raises `BackendNotConfigured` when nothing describes one that the settings name: then no request is judged, so that
-    none is refused by a mistake in the settings.
+
+def policy_now(settings: Settings, undescribed: Collection[str]) -> tuple[Policy, HeldUp]:
+    """The policy to judge by, and the requests that cannot be judged while a file of the operator is broken.
+
+    `undescribed`: backends that the settings name and no file describes.
     """
-    backends = Backends.of(settings)
-    backends.check(keys=False)
-    return backends.offered
+    try:
+        return policy_of(settings), HeldUp(undescribed)
+    except SettingsInvalid:
+        built_in = read_policy(None, photos_of_minors=settings.posegen_photos_of_minors)
+        return built_in, HeldUp(undescribed, words=True)
 
 
 class CatalogueCache:
@@ -91,7 +97,7 @@ class CatalogueCache:
         self._stale_at = 0.0
 
     def terms(self) -> Terms:
-        """The terms. Raises `BackendNotConfigured` like intake, and `PolicyInvalid` for an operator's file."""
+        """The terms. A broken file of the operator holds up the requests that need it, as at intake."""
         with self._lock:
             if self._terms is None or self._clock() >= self._stale_at:
                 self._terms = self._read()
@@ -99,17 +105,17 @@ class CatalogueCache:
             return self._terms
 
     def _read(self) -> Terms:
-        settings = self._settings
+        settings, backends = self._settings, Backends.of(self._settings)
         with self._database.transaction() as connection:
             catalogue = Catalogue.read(
                 connection,
                 default_backend=settings.posegen_backend,
                 prices=Prices.of(settings),
-                backends=offered(settings),
+                backends=backends.offered,
                 thumbnails=thumbnail_sizes(settings.posegen_thumbnails),
             )
-        policy = read_policy(settings.posegen_policy_file, photos_of_minors=settings.posegen_photos_of_minors)
-        return Terms(catalogue, policy, IntakeLimits.of(settings))
+        policy, held_up = policy_now(settings, frozenset(backends.undescribed))
+        return Terms(catalogue, policy, IntakeLimits.of(settings), held_up)
 
 
 def quote(connection: Connection, terms: Terms, user_id: UUID, requests: Sequence[GenerationRequest]) -> Quoted:
@@ -132,6 +138,8 @@ def quote(connection: Connection, terms: Terms, user_id: UUID, requests: Sequenc
 
 
 def _judged(connection: Connection, terms: Terms, user_id: UUID, request: GenerationRequest) -> Plan | Refusal:
+    if terms.held_up.holds(request.backend or terms.catalogue.default_backend, request.prompt, request.negative_prompt):
+        return Refusal(ErrorCode.BACKEND_UNAVAILABLE, "A file of the operator is broken: ask again when it is mended.")
     try:
         check_ranges(connection, request)
         submission = _submission(user_id, request)

@@ -39,8 +39,7 @@ class PromptWriter:
 
     def write(self, pose: LibraryPose, avatar: Avatar, words: str) -> Prompt:
         """The prompt for a pose. `words`: the customer's."""
-        can = self.backend.capabilities
-        by_reference = bool(can.references and can.control_kinds)
+        by_reference = self.backend.is_by_reference
         return compose(self.family, pose, avatar, words, longest=self.longest, by_reference=by_reference)
 
     def negative(self, words: str | None) -> str | None:

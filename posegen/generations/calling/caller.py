@@ -112,7 +112,9 @@ class HostedCaller:
             with self.studio.database.transaction() as connection:
                 self._worker.fence.hold(connection)
                 past = rows.history(connection, pose.id)
-                self._judge(past)
+                # An endpoint that is paid by the hour bills no call: an uncertain one has failed, and cost nothing.
+                unbilled = 0 if description.is_billed else past.uncertain
+                self._judge(past, unbilled)
                 if rows.take_place(connection, description.name, most=description.concurrency):
                     rows.plan(
                         connection,
@@ -121,23 +123,26 @@ class HostedCaller:
                         generation=self.lease.id,
                         token=self.lease.token,
                         attempt=past.number + 1,
-                        budget=1 + self.studio.paid_retries,
+                        budget=1 + self.studio.paid_retries + unbilled,
                     )
                     break
             self._worker.pause()
         reached(CommitPoint.AFTER_PLAN)
 
-    def _judge(self, past: History) -> None:
-        """Raise what the ended calls of a pose have led to: a worker may have been killed before it failed the pose."""
+    def _judge(self, past: History, unbilled: int) -> None:
+        """Raise what the ended calls of a pose have led to: a worker may have been killed before it failed the pose.
+
+        `unbilled`: uncertain calls that count as attempts, and not against what may be paid for.
+        """
         why = past.last_error or "The call did not succeed."
         if past.last_state == CallState.REFUSED:
             refused = past.last_code == ErrorCode.INAPPROPRIATE_PROMPT
             raise BackendRefusedContent(why) if refused else BackendRejected(why)
         if past.last_state == CallState.UNCERTAIN and self.backend.description.on_uncertain == "fail":
             raise CallUncertain(why)
-        if past.billable > self.studio.paid_retries:
+        if past.billable - unbilled > self.studio.paid_retries:
             raise CallUncertain(why) if past.last_state == CallState.UNCERTAIN else ImageInvalid(why)
-        if past.fruitless >= self.studio.backend_rule.attempts:
+        if past.fruitless + unbilled >= self.studio.backend_rule.attempts:
             raise BackendRetriesExceeded(why)
 
     def _order(self, call: Call, wanted: Wanted) -> Order:

@@ -164,7 +164,7 @@ def list_backends(connection: Connection, backends: Backends) -> list[ListedBack
             offered=name in backends.offered,
             breaker_open=name in broken,
             open_calls=under_way.get(name, 0),
-            control_kinds=each.capabilities.control_kinds,
+            control_kinds=each.map_kinds,
             negative_prompt=each.capabilities.negative_prompt,
             seeds=each.capabilities.seeds,
             file=backends.file_of(name),

@@ -133,12 +133,14 @@ def call(connection: Connection, call_id: UUID) -> Call:
 class History:
     """The ended calls of a pose. `billable`: that the provider may have billed; `last_state`: None when there is none.
 
-    `fruitless`: submits without an effect, failed and cancelled calls; `last_error`: of the newest call that has one.
+    `uncertain`: those of the billable ones of which it cannot be told whether they were made; `fruitless`: submits
+    without an effect, failed and cancelled calls; `last_error`: of the newest call that has one.
     """
 
     number: int
     rejected: int
     billable: int
+    uncertain: int
     fruitless: int
     last_state: str | None
     last_code: str | None
@@ -150,6 +152,7 @@ def history(connection: Connection, pose: UUID, purpose: Purpose = "pose") -> Hi
     statement = """
         select count(*) as number, count(*) filter (where state = 'rejected') as rejected,
                count(*) filter (where state in ('used', 'rejected', 'uncertain') or billed_usd > 0) as billable,
+               count(*) filter (where state = 'uncertain') as uncertain,
                (coalesce(sum(failures), 0) + count(*) filter (where state in ('cancelled', 'failed')))::integer
                    as fruitless,
                (array_agg(state order by attempt desc))[1] as last_state,
@@ -192,7 +195,7 @@ def plan(
         generation: of the pose.
         token: under which it is planned.
         attempt: which call of the pose it is, from 1.
-        budget: how many calls of the pose may be billed.
+        budget: how many calls of the pose may be billed; uncertain calls of an unbilled backend come on top.
         purpose: what the picture is for.
     """
     call_id = uuid4()
@@ -452,16 +455,31 @@ def end_left_replays(connection: Connection) -> int:
 
 
 def take_unattended(connection: Connection, *, backends: Collection[str] | None = None, limit: int) -> list[Call]:
-    """The calls that `any_unattended` means, the oldest first; no other pass looks at them for half a minute."""
+    """The calls that `any_unattended` means; no other pass looks at them for half a minute.
+
+    The backends take turns, each with the calls first that were not looked at yet or longest ago.
+    """
     statement = f"""
-        with taken as (
-            select c.id {_UNATTENDED} order by c.planned_at limit %(limit)s for update of c skip locked
+        with unattended as (
+            select c.id, row_number() over (
+                partition by c.backend order by c.looked_at nulls first, c.planned_at, c.id
+            ) as nth
+            {_UNATTENDED}
+        ), taken as (
+            select c.id from unattended u join backend_calls c on c.id = u.id
+            where c.looked_at is null or c.looked_at < now() - interval '30 seconds'
+            order by u.nth, c.planned_at limit %(limit)s for update of c skip locked
         ), looked as (
             update backend_calls c set looked_at = now() from taken where c.id = taken.id
         )
         select {_CALL} from taken join backend_calls c on c.id = taken.id left join objects o on o.id = c.object_id
     """
     return many(connection, Call, statement, {"backends": _listed(backends), "limit": limit})
+
+
+def leave_unattended(connection: Connection, calls: Collection[UUID]) -> None:
+    """Put back calls that a pass has taken and not looked at: the next pass looks at them first."""
+    connection.execute("update backend_calls set looked_at = null where id = any(%s)", [list(calls)])
 
 
 def _listed(names: Collection[str] | None) -> list[str] | None:

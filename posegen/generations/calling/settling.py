@@ -2,11 +2,16 @@
 
 What is finished there is paid for: its file and its bill are kept, also where nothing needs the picture any more.
 Passes share the calls among them, and send nothing. Calls of a backend whose key was taken away wait for its return.
+A far end that does not respond delays no other one, and only so many of its calls that a pass ends.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass
 
 import structlog
 
@@ -26,6 +31,8 @@ from posegen.work.steps import Apart
 log = structlog.get_logger(__name__)
 
 MOST_CALLS = 200
+# A pass begins to look at no further call of a backend after that: one that hangs costs half a minute.
+_FAR_END_SECONDS = 45.0
 # After which nothing more is learned of a call: providers forget requests within days.
 _LONGEST_SECONDS = 86_400.0
 # After which a far end that does not know a call is believed.
@@ -51,15 +58,35 @@ def settle_calls(studio: Studio, *, limit: int = MOST_CALLS) -> Settled:
     Raises:
         PartlyDone: some could not be looked at; the others were.
     """
-    done, apart = Settled(), Apart()
+    apart = Apart()
     with studio.database.transaction() as connection:
         rows.end_left_replays(connection)
         calls = rows.take_unattended(connection, backends=studio.hosted, limit=limit)
+    of_backends: dict[str, list[Call]] = {}
     for call in calls:
+        of_backends.setdefault(call.backend, []).append(call)
+    with ThreadPoolExecutor(max(len(of_backends), 1), thread_name_prefix="settle") as threads:
+        parts = [
+            threads.submit(copy_context().run, _settle_backend, studio, apart, each) for each in of_backends.values()
+        ]
+    outcomes = [outcome for part in parts for outcome in part.result()]
+    return apart.settle(Settled(**{name: outcomes.count(name) for name in ("collected", "cancelled", "left")}))
+
+
+def _settle_backend(studio: Studio, apart: Apart, calls: Sequence[Call]) -> list[str]:
+    """Settle calls of one backend, as many as there is time for; what each of those and of the others counts for."""
+    outcomes: list[str] = []
+    ends = time.monotonic() + _FAR_END_SECONDS
+    for index, call in enumerate(calls):
+        if time.monotonic() >= ends:
+            later = [each.id for each in calls[index:]]
+            log.warning("far end is slow: calls wait for the next pass", backend=call.backend, calls=len(later))
+            with studio.database.transaction() as connection:
+                rows.leave_unattended(connection, later)
+            return outcomes + ["left"] * len(later)
         with apart.each():
-            outcome = _settle_one(studio, call)
-            done = replace(done, **{outcome: getattr(done, outcome) + 1})
-    return apart.settle(done)
+            outcomes.append(_settle_one(studio, call))
+    return outcomes
 
 
 def _settle_one(studio: Studio, call: Call) -> str:

@@ -18,9 +18,9 @@ import structlog
 from posegen.backends.breaker import Breaker
 from posegen.backends.hosted import UNREADABLE_SEED, ControlMap
 from posegen.backends.protocol import Backend, Recipe, Rendering
-from posegen.errors import BackendNotConfigured, ControlUnusable, ImageInvalid
+from posegen.errors import BackendHeldBack, BackendNotConfigured, BackendUndescribed, ControlUnusable, ImageInvalid
 from posegen.generations.calling.caller import Delivery, HostedCaller, Wanted
-from posegen.generations.calling.control import control_map
+from posegen.generations.calling.control import Mannequins, control_map
 from posegen.generations.calling.control_images import StoredControl, prepared_control
 from posegen.generations.calling.rows import Call
 from posegen.generations.making.calls import Caller
@@ -86,10 +86,13 @@ def maker_for(
         backend: of the generation.
 
     Raises:
-        BackendHeldBack: the backend cannot be used under these settings; its breaker is open now, until it can be.
+        BackendHeldBack: the backend cannot be used under these settings. Its breaker is open now, until it can be; that
+            of one whose table in the operator's file is broken is not, because claims leave it out until then.
     """
     try:
         description = studio.describe(backend)
+    except BackendUndescribed as broken:
+        raise BackendHeldBack(backend, studio.backend_rule.breaker_seconds, str(broken)) from broken
     except BackendNotConfigured as missing:
         Breaker(studio.database, backend, studio.backend_rule).failed(missing, at_once=True)
         raise
@@ -105,6 +108,7 @@ def maker_for(
             Semaphore(studio.render_threads),
             description.concurrency,
             Once(lambda: prepared_control(studio, lease, keeper, decoders.decode)),
+            Mannequins(),
         )
 
 
@@ -176,6 +180,7 @@ class Photographer:
 
     `at_work`: pictures that are decoded and measured at once; a thread that waits for the far end holds no place.
     `control`: the map that all poses follow, read when the first of them needs it; None for those of the library poses.
+    `mannequins`: for a model that is shown them instead of maps.
     """
 
     caller: HostedCaller
@@ -184,6 +189,7 @@ class Photographer:
     at_work: Semaphore
     poses_at_once: int
     control: Once[StoredControl | None]
+    mannequins: Mannequins
 
     def picture(self, pose: OpenPose) -> Picture:
         """Raises what `HostedCaller.fetch` raises; its `ImageInvalid` says why the last picture did not pass."""
@@ -230,8 +236,14 @@ class Photographer:
         return ()
 
     def _wanted(self, pose: OpenPose) -> Wanted:
-        description, control = self.caller.backend.description, self._control(pose)
+        description = self.caller.backend.description
         specification, avatar = PoseSpecification.from_json(pose.specification), Avatar.from_json(pose.avatar)
+        if pose.control_kind is None and description.shows_mannequin:
+            control: ControlMap | None = self.mannequins.picture(pose.library_pose, specification, avatar)
+        else:
+            control = self._map(pose)
+        # A map is named by its kind and hash, whichever way the model takes it.
+        is_map = control is not None and control.kind is not None
 
         def compose(seed: int) -> Recipe:
             return Recipe(
@@ -249,9 +261,10 @@ class Photographer:
                 revision=description.revision or None,
                 negative_prompt=pose.negative_prompt,
                 control_kind=None if control is None else control.kind,
-                control_sha256=None if control is None else control.sha256,
-                control_start=None if control is None else pose.control_start,
-                control_end=None if control is None else pose.control_end,
+                control_sha256=control.sha256 if control is not None and is_map else None,
+                control_start=pose.control_start if is_map else None,
+                control_end=pose.control_end if is_map else None,
+                references=(control.sha256,) if control is not None and description.is_by_reference else None,
                 steps=description.steps,
                 guidance=description.guidance,
                 licence=description.licence or None,
@@ -259,7 +272,7 @@ class Photographer:
 
         return Wanted(pose, compose, control)
 
-    def _control(self, pose: OpenPose) -> ControlMap | None:
+    def _map(self, pose: OpenPose) -> ControlMap | None:
         """The map that shows the pose. Raises what `prepared_control` raises."""
         if pose.control_kind is None:
             return None

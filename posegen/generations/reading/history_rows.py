@@ -35,6 +35,7 @@ class GenerationRow:
     poses: list[str]
     categories: list[str]
     prompt: str | None
+    negative_prompt: str | None
     avatar: dict[str, Any] | UnreadableJson
     variations: int
     seed: int | None
@@ -158,7 +159,7 @@ def generation_row(connection: Connection, generation_id: UUID) -> GenerationRow
     """The generation, or None when there is none."""
     statement = """
         select g.id as generation_id, g.user_id, u.name as user_name, r.project_id, r.idempotency_key, r.poses,
-               r.categories, r.prompt, r.avatar, r.variations, r.seed, g.formats, g.fit,
+               r.categories, r.prompt, r.negative_prompt, r.avatar, r.variations, r.seed, g.formats, g.fit,
                coalesce(g.backend, r.backend) as backend, r.control_weight, g.priority, g.status, g.error_code,
                g.error_detail, e.operator_message, g.poses_total, g.poses_completed, g.poses_failed, g.dispatch,
                g.token, g.run_id, g.attempts, g.lost_leases, g.not_before, g.lease_expires_at,

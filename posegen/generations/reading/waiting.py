@@ -1,6 +1,6 @@
-"""What the poses of a generation wait for at a hosted backend: a place, the breaker, the far end, or a worker.
+"""What a generation and its poses wait for: a file of the operator, a place, the breaker, the far end, or a worker.
 
-`posegen.generations.calling.caller` acts in these states; this module only names them.
+`posegen.generations.kind` and `posegen.generations.calling.caller` act in these states; this module only names them.
 """
 
 from __future__ import annotations
@@ -8,11 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from posegen.backends.registry import Backends
+from posegen.errors import SettingsInvalid
 from posegen.generations.calling.listing import ListedCall
 from posegen.generations.calling.rows import CallState
 from posegen.generations.reading.history import History
-from posegen.generations.reading.history_rows import PoseRow
-from posegen.states import PoseStatus
+from posegen.generations.reading.history_rows import GenerationRow, PoseRow
+from posegen.policy.lists import read_lists
+from posegen.settings import Settings
+from posegen.states import GenerationStatus, PoseStatus
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,22 @@ class Waits:
         assert call.sent_at is not None, "a sent call says when"
         until = call.sent_at + timedelta(seconds=self.call_seconds)
         return f"{lost}; searched at the far end until {_clock(until)}, and uncertain if it is not found"
+
+
+def file_that_holds_up(row: GenerationRow, settings: Settings, backends: Backends) -> str | None:
+    """The broken file of the operator that a generation waits for, with what is wrong in it; None for none."""
+    if row.status not in (GenerationStatus.SUBMITTED, GenerationStatus.QUEUED):
+        return None
+    backend = row.backend or settings.posegen_backend
+    if backend in backends.undescribed:
+        return f"for POSEGEN_BACKENDS_FILE, or the settings, to be mended. {backends.undescribed[backend]}"
+    has_words = row.prompt is not None or row.negative_prompt is not None
+    if row.status == GenerationStatus.SUBMITTED and has_words and settings.posegen_policy_file is not None:
+        try:
+            read_lists(settings.posegen_policy_file)
+        except SettingsInvalid as broken:
+            return f"for POSEGEN_POLICY_FILE to be mended. {' '.join(broken.problems)}"
+    return None
 
 
 def _clock(moment: datetime) -> str:

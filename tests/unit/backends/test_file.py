@@ -303,6 +303,12 @@ def test_the_usual_key_is_not_sent_to_another_server(backends):
         ('[m]\nwire = "fal"\nsold_by_provider = false\n', "sells the use. Leave it out."),
         ('[m]\nwire = "bfl"\n[m.capabilities]\nnegative_prompt = true\n', "negative_prompt = True: the wire has False"),
         ('[m]\nwire = "fal"\ncapabilities.costs_money = false\n', "costs_money = False: the wire has True"),
+        ('[m]\nwire = "fal"\nreference = "mannequin"\n', "takes no pose as a reference image. Leave it out."),
+        ('[m]\nwire = "bfl"\nreference = "photo"\n', 'with a reference image: "map" or "mannequin".'),
+        (
+            '[m]\nwire = "bfl"\nreference = "mannequin"\ncapabilities.control_kinds = ["depth"]\n',
+            'with reference = "mannequin" no map is sent',
+        ),
         ('[m]\nwire = "bfl"\ncapabilities.side_multiple = 8\n', "side_multiple = 8: the wire has 16"),
         ('[m]\nwire = "bfl"\nsteps = 8\n', "steps: the model has no such field. Leave it out."),
         ('[m]\nwire = "openai"\nguidance = 2.0\n', "guidance: the model has no such field"),
@@ -314,6 +320,14 @@ def test_a_file_that_cannot_be_used_says_why(backends, tmp_path, text, words):
 
     assert any(words in problem for problem in found), found
     assert all(problem.startswith(str(tmp_path / "backends.toml")) for problem in found)
+
+
+def test_a_model_with_a_reference_image_may_be_shown_the_mannequin_instead_of_a_map(backends):
+    found = backends('[m]\nwire = "bfl"\nreference = "mannequin"\n', bfl_api_key="a key").describe("m")
+
+    assert (found.shows_mannequin, found.map_kinds) == (True, ())
+    usual = backends('[m]\nwire = "bfl"\n', bfl_api_key="a key").describe("m")
+    assert (usual.shows_mannequin, usual.map_kinds) == (False, ("openpose", "depth"))
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

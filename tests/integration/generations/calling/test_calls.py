@@ -13,6 +13,7 @@ import pytest
 
 from posegen.backends.breaker import BackendRule
 from posegen.backends.hosted import Accepted, Delivered, Failed, Refused
+from posegen.backends.registry import Backends
 from posegen.backends.wires.files import seed_in
 from posegen.error_codes import ErrorCode
 from posegen.errors import (
@@ -33,6 +34,8 @@ from posegen.generations.making.outcomes import GENERATIONS
 from posegen.generations.making.poses import make_poses
 from posegen.generations.making.work import at_work
 from posegen.images.png import encode_png
+from posegen.settings import Settings
+from posegen.upkeep.invariants import CALLED_ONCE
 from posegen.work.keeper import LeaseKeeper
 from tests.backends import painted
 from tests.builders import (
@@ -339,6 +342,67 @@ def test_an_uncertain_call_may_be_made_again_where_the_operator_says_so(studio, 
 
     assert work(studio, asked(studio)) == "completed"
     assert states(studio) == ["uncertain", "used"]
+
+
+@pytest.fixture
+def an_endpoint(studio, far_end):
+    """A backend that is paid by the hour, and loses every submit but those after so many."""
+
+    def loses(first: int):
+        can = replace(DESCRIPTION.capabilities, costs_money=False)
+        far_end.description = replace(DESCRIPTION, capabilities=can, price=None, on_uncertain="call_again")
+        far_end.finds = False
+        far_end.facts = {"bill": None}
+
+        def lose(_):
+            if len(far_end.orders) <= first:
+                raise CallUnknown("reset")
+
+        far_end.after_submit = lose
+        return replace(studio, backend_rule=replace(studio.backend_rule, call_seconds=0.05))
+
+    return loses
+
+
+def test_uncertain_calls_that_nobody_bills_leave_the_budget_for_paid_pictures_alone(an_endpoint):
+    studio = an_endpoint(2)
+
+    assert work(replace(studio, paid_retries=0), asked(studio)) == "completed"
+
+    assert states(studio) == ["uncertain", "uncertain", "used"]
+    with studio.database.transaction() as connection:
+        assert connection.execute(CALLED_ONCE.broken).fetchall() == []
+
+
+def test_an_unbilled_endpoint_that_loses_every_call_is_called_as_often_as_any_backend(an_endpoint):
+    studio = an_endpoint(1000)
+
+    assert work(studio, asked(studio)) == "failed"
+
+    assert states(studio) == ["uncertain"] * studio.backend_rule.attempts
+    assert error_codes(studio) == ["backend_retries_exceeded"]
+
+
+def test_uncertain_calls_at_the_operators_own_price_count_against_the_budget(studio, far_end, an_endpoint):
+    studio = an_endpoint(1000)
+    far_end.description = replace(far_end.description, price=Decimal("0.004"))
+
+    assert work(studio, asked(studio)) == "failed"
+
+    assert states(studio) == ["uncertain"] * 2
+    assert error_codes(studio) == ["backend_uncertain"]
+
+
+def test_the_operators_price_is_that_of_a_call_whose_response_says_none(studio, far_end):
+    settings = Settings(fal_key="a key", posegen_backend_costs='{"fal": 0.031}')
+    far_end.description = Backends.of(settings).describe("fal")
+    far_end.facts = {"bill": None}
+    studio = replace(studio, describe={"fal": far_end.description}.get)
+
+    assert work(studio, running(studio.database, backend="fal")) == "completed"
+
+    (call,) = calls(studio)
+    assert (call["billed_usd"], call["bill_source"]) == (Decimal("0.031000"), "price_list")
 
 
 @pytest.mark.parametrize("refusal", [CallNotSent("connection refused"), CallNotAccepted("429", retry_after=0.01)])

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 
 from posegen.errors import CallUnknown
 from posegen.generations.asking import claims
 from posegen.generations.calling import rows as calling
+from posegen.generations.calling import settling
 from posegen.generations.calling.settling import Settled, settle_calls
 from tests.builders import (
+    SLUGS,
     cancel_generation,
     credits,
     execute,
@@ -23,7 +27,7 @@ from tests.builders import (
     value,
     work,
 )
-from tests.hosted import NAME
+from tests.hosted import NAME, FarEndInProcess
 from tests.integration.generations.calling.test_calls import Killed, _short_pauses, asked, far_end, make, studio
 
 __all__ = ["_short_pauses", "far_end", "studio"]
@@ -172,3 +176,60 @@ def test_calls_of_a_backend_that_cannot_be_used_wait_for_it(studio, waiting):
         assert not calling.any_unattended(connection, backends=["another"])
         assert calling.any_unattended(connection, backends=[NAME])
     assert settle_calls(replace(studio, hosted=[NAME])) == Settled(cancelled=1)
+
+
+# --- a far end that hangs ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_far_ends(studio, far_end):
+    """Cancelled calls of two backends, four of `studio` before two of `other`: both far ends by their names."""
+    generation = queued(studio.database, backend=NAME, poses=SLUGS[:6])
+    cancel_generation(studio.database, generation, actor="customer")
+    execute(
+        studio.database,
+        """
+        insert into backend_calls (id, generation_id, pose_id, purpose, budget, attempt, backend, model, recipe,
+            recipe_hash, seed, state, token, far_id, planned_at, sent_at, ended_at)
+        select gen_random_uuid(), generation_id, id, 'pose', 1, 1, case when position < 4 then %s else 'other' end, 'm',
+            '{}', repeat('0', 64), 1, 'cancelled', 1, 'far-' || position + 1, now() + position * interval '1 ms', now(),
+            now()
+        from generated_poses where generation_id = %s
+        """,
+        NAME,
+        generation,
+    )
+    order = SimpleNamespace(recipe=SimpleNamespace(seed=1, pose="any"))
+    other = FarEndInProcess(orders=[order] * 6)
+    far_end.orders = other.orders
+    return {NAME: far_end, "other": other}
+
+
+def test_a_far_end_that_hangs_costs_a_pass_so_many_seconds_and_no_call_of_another_one(
+    studio, two_far_ends, monkeypatch
+):
+    looked: list[object] = []
+    clock = threading.local()  # a look that hangs passes the time of its own thread
+
+    def hangs(step, call_id):
+        if step == "look":
+            looked.append(call_id)
+            clock.now = settling._FAR_END_SECONDS
+            raise CallUnknown("No response within 30 s.")
+
+    two_far_ends[NAME].before = hangs
+    monkeypatch.setattr(settling, "time", SimpleNamespace(monotonic=lambda: getattr(clock, "now", 0.0)))
+    studio = replace(studio, open_hosted=two_far_ends.__getitem__)
+
+    assert settle_calls(studio) == Settled(collected=2, left=4)
+    assert len(looked) == 1
+    assert settle_calls(studio) == Settled(left=3), "that one was looked at just now"
+    assert len(set(looked)) == 2, "the others come first"
+
+
+def test_the_backends_take_turns_when_there_are_more_calls_than_a_pass_takes(studio, two_far_ends):
+    studio = replace(studio, open_hosted=two_far_ends.__getitem__)
+
+    assert settle_calls(studio, limit=2) == Settled(collected=2)
+    collected = rows(studio.database, "select backend from backend_calls where object_id is not null")
+    assert {each["backend"] for each in collected} == {NAME, "other"}
