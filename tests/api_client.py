@@ -88,12 +88,20 @@ class Api:
 
 
 @contextmanager
+def serving(installation: Installation) -> Iterator[int]:
+    """The port of a server of the installation."""
+    application = create_app(installation)
+    with served(application.asgi, lifespan="on", ws="websockets-sansio", before_shutdown=application.live.stop) as port:
+        yield port
+
+
+@contextmanager
 def running_api(database: Database, settings: Settings) -> Iterator[Api]:
     """The API of a database and the stores of settings, until the block ends."""
     with (
         # The port is known when the server listens: the URL that clients use is that of a proxy in front.
         open_installation(settings, database, url="http://api.example.test") as installation,
-        served(create_app(installation)) as port,
+        serving(installation) as port,
         httpx2.Client(trust_env=False, timeout=60, follow_redirects=False) as client,
     ):
         yield Api(installation, f"http://127.0.0.1:{port}", client)

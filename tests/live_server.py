@@ -25,13 +25,16 @@ from posegen.database.connection import Database
 from posegen.errors import DatabaseUnusable, GenerationUnknown, PosegenError, TooManyStreams
 from posegen.web.events.frames import PoseUrls
 from posegen.web.events.live import Live
-from posegen.web.events.sse import resumed_from
 from posegen.web.events.streams import Sources, Viewer
 from tests.builders import result
 from tests.web_server import served
 
 PATIENCE = 30.0
 _STATUSES: Mapping[type[PosegenError], int] = {GenerationUnknown: 404, TooManyStreams: 429, DatabaseUnusable: 503}
+
+
+def _seen(request: Request) -> str | None:
+    return request.headers.get("last-event-id") or request.query_params.get("after") or None
 
 
 @dataclass(frozen=True)
@@ -175,12 +178,12 @@ def never_reading(port: int, path: str) -> socket.socket:
 
 
 async def _generation(live: Live, request: Request) -> Response:
-    return live.generation(_viewer(request), request.path_params["id"], resumed_from(request))
+    return live.generation(_viewer(request), request.path_params["id"], _seen(request))
 
 
 async def _many(live: Live, request: Request) -> Response:
     user = request.query_params.get("user")
-    return live.many(_viewer(request), UUID(user) if user else None, resumed_from(request))
+    return live.many(_viewer(request), UUID(user) if user else None, _seen(request))
 
 
 async def _websocket(live: Live, websocket: WebSocket) -> None:

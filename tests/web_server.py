@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 
 class _Server(uvicorn.Server):
@@ -26,7 +26,7 @@ class _Server(uvicorn.Server):
 
 @contextmanager
 def served(
-    application: Starlette,
+    application: ASGIApp,
     *,
     lifespan: Literal["on", "off"] = "off",
     ws: Literal["none", "websockets-sansio"] = "none",

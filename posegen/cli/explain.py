@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Annotated, Any
@@ -15,10 +15,10 @@ from posegen.cli.calls import say_calls
 from posegen.cli.commands import AS_JSON
 from posegen.cli.session import open_session
 from posegen.database.json_documents import UnreadableJson
-from posegen.generations.reading.history import History, PastClaim, Presence, look_for, stretches_of
-from posegen.generations.reading.history import explain as everything_about
+from posegen.generations.reading.explaining import explain_generation
+from posegen.generations.reading.history import History, PastClaim, Presence, stretches_of
 from posegen.generations.reading.history_rows import EntryRow, ExportRow, GenerationRow, PoseRow
-from posegen.generations.reading.waiting import Waits, file_that_holds_up
+from posegen.generations.reading.waiting import Waits
 from posegen.running_platform import find_platform
 from posegen.storage.stores import Stores
 
@@ -37,17 +37,20 @@ def explain(
     Example: `posegen explain eefe1f06`
     """
     with open_session(despite_files=True) as session:
-        history = everything_about(session.database, generation)
-        presence = look_for(history.objects, Stores.of(session.settings, quick=True).named)
         platform = find_platform(session.settings.posegen_home)
-        hosted = session.backends.descriptions.get(history.generation.backend or "")
-        most = hosted.concurrency if hosted is not None and hosted.is_hosted else None
-        waits = Waits(history, most, session.settings.posegen_backend_seconds)
-        held_up = file_that_holds_up(history.generation, session.settings, session.backends)
-    ui = None if platform is None else platform.url
+        explained = explain_generation(
+            session.database,
+            session.settings,
+            session.backends,
+            Stores.of(session.settings, quick=True).named,
+            generation,
+            ui=None if platform is None else platform.url,
+        )
     if as_json:
-        console.print_json({**_document(history, waits, presence, ui), "waits": held_up})
+        console.print_json(explained.document)
         return
+    history, waits, presence = explained.history, explained.waits, explained.presence
+    held_up, ui = explained.held_up, explained.ui
     _say_request(history.generation)
     if held_up is not None:
         _line("waits", held_up)
@@ -249,30 +252,6 @@ def _say_events(history: History) -> None:
         details = _facts(_counted(events[0].detail)) if stretch.count == 1 else ""
         rows.append([f"{_clock(stretch.first)}{until}", _times(stretch.kind, stretch.count), details])
     console.table(["at", "event", "details"], rows)
-
-
-def _document(history: History, waits: Waits, presence: Presence, ui: str | None) -> dict[str, Any]:
-    linked = ui is not None and history.generation.retired_at is None
-    return {
-        "generation": vars(history.generation),
-        "claims": [
-            {**vars(claim), "url": f"{ui}/runs/{claim.run_id}" if linked and claim.run_id else None}
-            for claim in history.claims
-        ],
-        "poses": [{**vars(pose), "waits": waits.of_pose(pose)} for pose in history.poses],
-        "calls": [{**vars(call), "waits": waits.of_call(call) if call.is_open else None} for call in history.calls],
-        "exports": _rows(history.exports),
-        "ledger": _rows(history.entries),
-        "objects": _rows(history.objects),
-        "missing_objects": _rows(presence.missing),
-        "stores_not_asked": presence.unknown,
-        "audit": _rows(history.audit),
-        "events": _rows(history.events),
-    }
-
-
-def _rows(rows: Iterable[object]) -> list[dict[str, Any]]:
-    return [vars(row) for row in rows]
 
 
 def _heading(text: str) -> None:

@@ -211,6 +211,12 @@ def pose_results(database: Database, generation_id: UUID) -> list[PoseResult]:
         return results.pose_results(connection, generation_id)
 
 
+def poses_with_ids(database: Database, pose_ids: Collection[UUID]) -> list[PoseResult]:
+    """These poses with their URLs, without those that there are not; hidden ones have no URLs."""
+    with database.transaction() as connection:
+        return results.poses_with_ids(connection, pose_ids)
+
+
 def calls(
     database: Database, which: Which = Which.ALL, *, generation_id: UUID | None = None, limit: int = 50
 ) -> list[ListedCall]:

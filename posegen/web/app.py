@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,8 +24,24 @@ from posegen.errors import PosegenError
 from posegen.storage.configuration import LocalConfig
 from posegen.storage.stores import open_local
 from posegen.web import openapi, problems
-from posegen.web.api import designs, generations, health, keys, library, sessions, shares, uploads
+from posegen.web.api import (
+    account,
+    admin,
+    designs,
+    generations,
+    health,
+    keys,
+    library,
+    metrics,
+    poses,
+    sessions,
+    shares,
+    uploads,
+)
+from posegen.web.api import live as live_room
+from posegen.web.api.live import live_of
 from posegen.web.callers import Doorkeeper
+from posegen.web.events.live import Live
 from posegen.web.gate import Gate
 from posegen.web.installation import Installation
 from posegen.web.objects import object_routes
@@ -33,7 +50,8 @@ from posegen.web.rooms import Room, check_scopes
 PREFIX = "/v1"
 MEDIA = "/media"
 ROOMS: tuple[Room, ...] = (
-    health.room, sessions.room, generations.room, library.room, uploads.room, designs.room, keys.room, shares.room,
+    health.room, sessions.room, generations.room, poses.room, live_room.room, library.room, uploads.room, designs.room,
+    account.room, keys.room, shares.room, admin.room,
 )  # fmt: skip
 _ALLOWED_HEADERS = [
     "authorization", "content-type", "idempotency-key", "last-event-id", "prefer", "if-none-match", "range",
@@ -44,7 +62,15 @@ _SHOWN_HEADERS = [
 ]  # fmt: skip
 
 
-def create_app(installation: Installation) -> ASGIApp:
+@dataclass(frozen=True)
+class Application:
+    """The application, and its streams, which the server ends before it waits for its connections."""
+
+    asgi: ASGIApp
+    live: Live
+
+
+def create_app(installation: Installation) -> Application:
     """The application that serves an installation.
 
     Raises:
@@ -59,24 +85,28 @@ def create_app(installation: Installation) -> ASGIApp:
         redirect_slashes=False,
         # Nothing is sent anywhere, whatever OTEL_* variables the environment has; `/metrics` has the numbers.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
-        lifespan=partial(_lifespan, installation),
+        lifespan=_lifespan,
     )
+    app.state.installation = installation
+    app.state.live = live = live_of(installation)
+    installation.metrics.count_followers(lambda: live.streams)
     for kind in (Exception, HTTPException, RequestValidationError, PosegenError, psycopg.Error, PoolTimeout):
         app.add_exception_handler(kind, problems.handle)
     for room in ROOMS:
         room.add_to(app, PREFIX)
-    sessions.pages.add_to(app, "")
+    for pages in (sessions.pages, metrics.pages):
+        pages.add_to(app, "")
     local = LocalConfig.of(installation.settings)
     app.mount(MEDIA, Mount("", routes=object_routes(open_local(local), cors_origins=local.cors_origins)))
     check_scopes(app, guarded_elsewhere={MEDIA})
-    app.state.installation = installation
     app.state.doorkeeper = Doorkeeper(installation, Rates(), origins=frozenset({_origin_of(installation.url)}))
     app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]
-    return Gate(
+    gate = Gate(
         _across_origins(app, local.cors_origins),
         hosts={urlsplit(installation.url).hostname or ""},
         metrics=installation.metrics,
     )
+    return Application(gate, live)
 
 
 def _across_origins(app: ASGIApp, origins: Any) -> ASGIApp:
@@ -94,10 +124,13 @@ def _across_origins(app: ASGIApp, origins: Any) -> ASGIApp:
 
 
 @asynccontextmanager
-async def _lifespan(installation: Installation, _: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    installation: Installation = app.state.installation
+    live: Live = app.state.live
     # A thread without a connection would only wait for one.
     anyio.to_thread.current_default_thread_limiter().total_tokens = installation.settings.posegen_api_threads
-    yield
+    async with live.running():
+        yield
 
 
 def _origin_of(url: str) -> str:

@@ -84,13 +84,11 @@ class Doorkeeper:
 
 
 async def the_caller(connection: HTTPConnection) -> Caller:
-    """The caller of this request, found out and counted once. Raises `Problem`."""
+    """The caller of this request, found out once. Raises `Problem`."""
     state = connection.scope["state"]
     if "caller" not in state:
         doorkeeper: Doorkeeper = connection.app.state.doorkeeper
         state["caller"] = await run_in_threadpool(doorkeeper.identify, connection)
-        if not getattr(connection.scope.get("route"), "is_uncounted", False):
-            doorkeeper.count(state["caller"], connection)
     caller: Caller = state["caller"]
     return caller
 

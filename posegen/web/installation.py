@@ -18,6 +18,7 @@ from posegen.backends.registry import Backends
 from posegen.database.connection import Database
 from posegen.errors import PosegenError
 from posegen.generations.asking.quoting import CatalogueCache
+from posegen.generations.reading.signing import SignedUrls
 from posegen.images.decoding.pool import DecoderPool
 from posegen.settings import Settings
 from posegen.storage.stores import Stores
@@ -67,6 +68,11 @@ class Installation:
     def studio(self) -> Studio:
         """What uploads and files are made with. Raises `StoreMistaken`."""
         return Studio.of(self.settings, self.database, self.stores, self.backends)
+
+    @cached_property
+    def signed_urls(self) -> SignedUrls:
+        """Signs files that have no public URL. Raises `StoreMistaken`."""
+        return SignedUrls(self.studio, clock=time.time)
 
     def is_ready(self) -> bool:
         """Whether the database responds."""

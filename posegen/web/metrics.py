@@ -50,7 +50,7 @@ def metrics_route(read: Callable[[], Numbers], *, local_store: Path) -> BaseRout
     """The route. `read`: the numbers of now, or `psycopg.Error`; `local_store`: a folder, which need not be there."""
 
     async def answer(_: Request) -> Response:
-        return await run_in_threadpool(_exposition, read, local_store)
+        return await run_in_threadpool(scrape, read, local_store)
 
     return Route(PATH, answer, methods=["GET"])
 
@@ -61,14 +61,15 @@ def exposition(numbers: Numbers, space: Space) -> bytes:
     return _text([_up(1), *chain.from_iterable(told)])
 
 
-def _exposition(read: Callable[[], Numbers], local_store: Path) -> Response:
+def scrape(read: Callable[[], Numbers], local_store: Path, more: bytes = b"") -> Response:
+    """What Prometheus reads. `read`: as `metrics_route` takes it; `more`: of the process, behind the installation's."""
     try:
         text, status = exposition(read(), space_of(local_store)), 200
     except psycopg.Error as failure:
         structlog.get_logger(__name__).warning("metrics cannot be read", reason=str(failure))
         sentence = b"# The database does not respond; `posegen doctor` says more.\n"
         text, status = sentence + _text([_up(0)]), 503
-    return Response(text, status, headers={**_HEADERS, "content-type": CONTENT_TYPE_PLAIN_0_0_4})
+    return Response(text + more, status, headers={**_HEADERS, "content-type": CONTENT_TYPE_PLAIN_0_0_4})
 
 
 def _up(value: int) -> Metric:

@@ -22,15 +22,14 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from posegen.errors import InvalidKey, ObjectExists, ObjectMissing, StorageError, StoreFull
-from posegen.storage.keys import PRIVATE, cache_control_of, content_hash_of, content_type_of
+from posegen.storage.keys import PRIVATE, cache_control_of, content_hash_of, content_type_of, is_public
 from posegen.storage.local import LocalStore
 from posegen.storage.signing import Grant
+from posegen.web.byte_ranges import wanted_range
 
 CHUNK = 256 * 1024
 _UPLOAD_IN_MEMORY = 1024 * 1024
 
-# At most 18 digits: a longer number is no position in any object.
-_SINGLE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
 _ENTITY_TAG = re.compile(r'"[^"]*"')
 
 
@@ -145,7 +144,7 @@ def _answer(request: Request, key: str, file: BinaryIO, cache_control: str) -> R
     if request.method == "HEAD":
         file.close()
         return Response(headers=headers | {"content-length": str(size)})
-    wanted = _wanted_range(request.headers, tag, size)
+    wanted = wanted_range(request.headers, tag, size)
     if wanted is None:
         return StreamingResponse(_stretch(file, size), headers=headers | {"content-length": str(size)})
     if not wanted:
@@ -162,21 +161,6 @@ def _answer(request: Request, key: str, file: BinaryIO, cache_control: str) -> R
 def _is_known(headers: Headers, tag: str) -> bool:
     known = ",".join(headers.getlist("if-none-match"))
     return known.strip() == "*" or tag in _ENTITY_TAG.findall(known)
-
-
-def _wanted_range(headers: Headers, tag: str, size: int) -> range | None:
-    """None: the whole object, also for what is no single range; an empty range: there are no such bytes."""
-    if headers.get("if-range", tag) != tag:
-        return None
-    asked = _SINGLE_RANGE.fullmatch(headers.get("range", "").strip())
-    if asked is None:
-        return None
-    first, last = asked.groups()
-    if not first:
-        return range(max(size - int(last), 0), size) if last else None
-    if last and int(last) < int(first):
-        return None
-    return range(int(first), min(int(last) + 1, size) if last else size)
 
 
 def _not_found() -> Response:

@@ -58,6 +58,11 @@ def read_key_cursor(text: str | None) -> tuple[datetime, str] | None:
     return _read(text, str)
 
 
+def read_number_cursor(text: str | None) -> tuple[datetime, int] | None:
+    """The same for a list whose ids are numbers of a bigint."""
+    return _read(text, _bigint)
+
+
 def page_of(rows: Sequence[Item], limit: int, place: Callable[[Item], tuple[datetime, object]]) -> Page[Item]:
     """The page of rows, of which one more than `limit` were read.
 
@@ -95,3 +100,10 @@ def _read(text: str | None, key_type: Callable[[str], Key]) -> tuple[datetime, K
     except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error):
         detail = "This is no cursor: use `next_cursor` of the page before, or leave it out for the first page."
         raise Problem(422, "invalid_request", detail, [{"pointer": "?cursor", "detail": detail}]) from None
+
+
+def _bigint(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 2**63:
+        raise ValueError(text)
+    return number

@@ -15,8 +15,9 @@ import structlog
 from fastapi.exceptions import RequestValidationError
 from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, Response
+from starlette.websockets import WebSocket, WebSocketState
 
 from posegen import errors
 from posegen.database.failures import may_pass
@@ -69,6 +70,10 @@ _STATUS: list[tuple[type[PosegenError], int, str]] = [
     (errors.StorageError, 503, "storage_unavailable"),
     (errors.DecoderUnavailable, 503, "unavailable"),
     (errors.BackendError, 503, "unavailable"),
+    (errors.TooManyStreams, 429, "too_many_streams"),
+    (errors.GroupUnknown, 404, "not_found"),
+    (errors.ClaimSuperseded, 409, "not_ended"),
+    (errors.UserExists, 409, "user_exists"),
     (errors.DatabaseUnusable, 503, "unavailable"),
 ]
 """Errors and what they become; the first line that fits counts."""
@@ -144,9 +149,12 @@ def respond(connection: HTTPConnection, error: Exception) -> Response:
     return JSONResponse(body, problem.status, headers=headers, media_type=MEDIA_TYPE)
 
 
-async def handle(request: Request, error: Exception) -> Response:
-    """`respond` as FastAPI calls it."""
-    return respond(request, error)
+async def handle(connection: HTTPConnection, error: Exception) -> Response:
+    """`respond` as FastAPI calls it. A WebSocket is refused with the same response."""
+    response = respond(connection, error)
+    if isinstance(connection, WebSocket) and connection.client_state is WebSocketState.CONNECTING:
+        await connection.send_denial_response(response)
+    return response
 
 
 def _refusal(error: RequestRefused) -> Problem:

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from fastapi import Depends, FastAPI
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, APIWebSocketRoute
 from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute
 
@@ -21,6 +21,7 @@ from posegen.web.callers import the_caller
 from posegen.web.problems import Problem
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+_WEBSOCKET = "WEBSOCKET"
 
 
 class Needs(Enum):
@@ -31,16 +32,26 @@ class Needs(Enum):
 
 
 class Gatekeeper:
-    """The dependency of a route that lets in only callers with its scope."""
+    """The dependency of a route that lets in only callers with its scope.
 
-    def __init__(self, scope: Scope | Needs) -> None:
+    Args:
+        scope: what the route needs.
+        is_counted: whether its requests count against the rate of the caller.
+        by_ticket: whether a stream ticket may take the place of credentials; the route reads it.
+    """
+
+    def __init__(self, scope: Scope | Needs, *, is_counted: bool = True, by_ticket: bool = False) -> None:
         self.scope = scope
+        self._is_counted = is_counted
+        self._by_ticket = by_ticket
 
     async def __call__(self, connection: HTTPConnection) -> None:
-        if self.scope is Needs.NOTHING:
+        if self.scope is Needs.NOTHING or (self._by_ticket and "ticket" in connection.query_params):
             return
         caller: Caller = await the_caller(connection)
-        if isinstance(self.scope, Scope) and self.scope not in caller.scopes:
+        if self._is_counted:
+            connection.app.state.doorkeeper.count(caller, connection)
+        if isinstance(self.scope, Scope) and not caller.may(self.scope):
             raise Problem(403, "scope_missing", f"These credentials lack the scope {self.scope}.")
 
 
@@ -50,7 +61,7 @@ class _Declared:
 
     method: str
     path: str
-    scope: Scope | Needs
+    gatekeeper: Gatekeeper
     endpoint: Callable[..., Any]
     options: dict[str, Any]
 
@@ -78,25 +89,41 @@ class Room:
         """A route that deletes something."""
         return self._declare("DELETE", path, scope, options)
 
+    def stream(self, path: str, scope: Scope, **options: Any) -> Callable[[Endpoint], Endpoint]:
+        """A route that follows events: a ticket may open it, and it does not count as a request."""
+        return self._declare("GET", path, scope, options, is_counted=False, by_ticket=True)
+
+    def websocket(self, path: str, scope: Scope) -> Callable[[Endpoint], Endpoint]:
+        """The same over a WebSocket."""
+        return self._declare(_WEBSOCKET, path, scope, {}, is_counted=False, by_ticket=True)
+
+    def file(self, path: str, scope: Scope, **options: Any) -> Callable[[Endpoint], Endpoint]:
+        """A route that returns a file, which does not count as a request."""
+        return self._declare("GET", path, scope, options, is_counted=False)
+
     def add_to(self, app: FastAPI, prefix: str) -> None:
         """Make these routes part of an application, below `prefix`."""
         for each in self._declared:
+            guarded = [Depends(each.gatekeeper)]
+            if each.method == _WEBSOCKET:
+                app.router.add_api_websocket_route(prefix + each.path, each.endpoint, dependencies=guarded)
+                continue
             app.add_api_route(
                 prefix + each.path,
                 each.endpoint,
                 methods=[each.method],
                 tags=[self._noun],
-                dependencies=[Depends(Gatekeeper(each.scope))],
-                openapi_extra={"x-scope": each.scope.value},
+                dependencies=guarded,
+                openapi_extra={"x-scope": each.gatekeeper.scope.value},
                 operation_id=each.endpoint.__name__,
                 **each.options,
             )
 
     def _declare(
-        self, method: str, path: str, scope: Scope | Needs, options: dict[str, Any]
+        self, method: str, path: str, scope: Scope | Needs, options: dict[str, Any], **how: bool
     ) -> Callable[[Endpoint], Endpoint]:
         def register(endpoint: Endpoint) -> Endpoint:
-            self._declared.append(_Declared(method, path, scope, endpoint, options))
+            self._declared.append(_Declared(method, path, Gatekeeper(scope, **how), endpoint, options))
             return endpoint
 
         return register
@@ -104,7 +131,7 @@ class Room:
 
 def scope_of(route: BaseRoute) -> Scope | Needs | None:
     """What a route needs; None when it declares nothing."""
-    if isinstance(route, APIRoute):
+    if isinstance(route, APIRoute | APIWebSocketRoute):
         for dependency in route.dependencies:
             if isinstance(dependency.dependency, Gatekeeper):
                 return dependency.dependency.scope

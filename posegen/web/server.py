@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
+import socket
 import sys
 from collections.abc import Sequence
 
@@ -18,10 +18,27 @@ from posegen.logs import configure_logging
 from posegen.settings import Settings, load_settings
 from posegen.supervisor.ports import url_of
 from posegen.web.app import create_app
+from posegen.web.events.live import Live
 from posegen.web.installation import open_installation
+from posegen.web.texts import is_loopback
 
 LAST_RESPONSES_SECONDS = 3
 """What requests and streams have to end when the process is asked to."""
+_FOR_THE_HUB = 1
+LARGEST_MESSAGE = 64 * 1024
+"""Bytes of a WebSocket message that are read at all; one that is followed has 16 KiB at most."""
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams before it waits for its connections: each would be one to wait for."""
+
+    def __init__(self, config: uvicorn.Config, live: Live) -> None:
+        super().__init__(config)
+        self._live = live
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._live.stop()
+        await super().shutdown(sockets)
 
 
 def serve(settings: Settings, database_url: str, *, host: str, port: int) -> None:
@@ -33,19 +50,24 @@ def serve(settings: Settings, database_url: str, *, host: str, port: int) -> Non
     check_address(settings, host)
     url = settings.posegen_api_url or url_of(host, port)
     with (
-        Database(database_url, most_connections=settings.posegen_api_threads) as database,
+        Database(database_url, most_connections=settings.posegen_api_threads + _FOR_THE_HUB) as database,
         open_installation(settings, database, url=url) as installation,
     ):
-        uvicorn.run(
-            create_app(installation),
+        application = create_app(installation)
+        config = uvicorn.Config(
+            application.asgi,
             host=host,
             port=port,
             log_config=None,
             access_log=False,
             server_header=False,
             proxy_headers=False,
+            ws="websockets-sansio",
+            ws_max_size=LARGEST_MESSAGE,
+            ws_per_message_deflate=False,
             timeout_graceful_shutdown=LAST_RESPONSES_SECONDS,
         )
+        _Server(config, application.live).run()
 
 
 def check_address(settings: Settings, host: str) -> None:
@@ -58,14 +80,6 @@ def check_address(settings: Settings, host: str) -> None:
     raise SettingsInvalid(
         [f"POSEGEN_API_URL has to be the https:// URL of the proxy in front, because the API listens on {host}"]
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Annotated
 
@@ -37,3 +38,11 @@ def listed(values: list[str] | None) -> list[str]:
     ['tiktok', 'image', 'instagram_post']
     """
     return [each.strip() for value in values or [] for each in value.split(",") if each.strip()]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

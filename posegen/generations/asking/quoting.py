@@ -35,7 +35,7 @@ class Terms:
     catalogue: Catalogue
     policy: Policy
     limits: IntakeLimits
-    held_up: HeldUp = HeldUp()
+    held_up: HeldUp
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
@@ -9,6 +10,7 @@ from uuid import UUID
 from fastapi import Path, Query, Request
 from fastapi.encoders import jsonable_encoder
 from pydantic import AwareDatetime, BaseModel
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from posegen.access.callers import Caller, Kind, Scope
@@ -18,11 +20,11 @@ from posegen.generations import service
 from posegen.generations.asking.quoting import Quote
 from posegen.generations.asking.requests import GenerationRequest
 from posegen.generations.reading.pages import GenerationFilter, Order
-from posegen.generations.reading.results import GenerationResult, PoseResult
+from posegen.generations.reading.results import GenerationResult
 from posegen.generations.service import AlreadyEnded, Submitted
 from posegen.states import GenerationStatus
 from posegen.web.api.bodies import NewGeneration, Restore, Retry, Several
-from posegen.web.api.showing import generation_of, shown
+from posegen.web.api.showing import Pose, generation_of, shown
 from posegen.web.callers import TheCaller, user_for, users_shown
 from posegen.web.idempotency import REPLAYED, key_of
 from posegen.web.installation import Here, Installation
@@ -32,6 +34,7 @@ from posegen.web.rooms import Room
 from posegen.web.texts import Name, Words, listed
 
 room = Room("generations")
+LONGEST_WAIT_SECONDS = 60
 GenerationId = Annotated[UUID, Path(description="A generation.")]
 
 
@@ -104,16 +107,23 @@ def price(body: NewGeneration | Several, caller: TheCaller, here: Here) -> Price
 
 
 @room.post("/generations", Scope.GENERATIONS_WRITE, status_code=202, response_model=GenerationResult)
-def submit(body: NewGeneration, request: Request, caller: TheCaller, here: Here) -> Response:
+async def submit(body: NewGeneration, request: Request, caller: TheCaller, here: Here) -> Response:
     """Ask for pictures. What intake would refuse now is refused here, and nothing is stored.
 
-    With an `Idempotency-Key` the same body returns the same generation, with `Idempotent-Replayed: true`.
+    With an `Idempotency-Key` the same body returns the same generation, with `Idempotent-Replayed: true`. With
+    `Prefer: wait=60` the response comes when the generation has ended, or after so many seconds.
     """
     if body.priority > 0 and caller.kind is Kind.USER:
         raise Problem(403, "not_allowed", f"Users cannot ask for priority {body.priority}: 0 is the highest for them.")
     user = user_for(caller, body.user_id)
-    submitted = _submit(here, user, body.request(), key_of(request))
-    return _accepted(here, caller, submitted)
+    submitted = await run_in_threadpool(_submit, here, user, body.request(), key_of(request))
+    seconds = _wait_in(request)
+    if seconds:
+        await request.app.state.live.wait_for_end(submitted.generation_id, seconds)
+    response = await run_in_threadpool(_accepted, here, caller, submitted)
+    if seconds:
+        response.headers["preference-applied"] = f"wait={seconds}"
+    return response
 
 
 @room.get("/generations", Scope.GENERATIONS_READ)
@@ -147,7 +157,7 @@ class GenerationWithPoses(BaseModel):
     """A generation, and its poses by their position."""
 
     generation: GenerationResult
-    poses: list[PoseResult]
+    poses: list[Pose]
 
 
 @room.get("/generations/{generation_id}", Scope.GENERATIONS_READ)
@@ -196,7 +206,7 @@ def delete_images(
     deleted = service.delete(
         here.database,
         generation_id,
-        numbers=_numbers(poses),
+        numbers=numbers_in(poses),
         grace=timedelta(hours=here.settings.posegen_delete_grace_hours),
         actor=caller.credential,
     )
@@ -227,10 +237,17 @@ def _accepted(here: Installation, caller: Caller, submitted: Submitted) -> Respo
     headers = {"location": f"{here.url}/v1/generations/{found.generation_id}"}
     if submitted.replayed:
         headers[REPLAYED] = "true"
-    return JSONResponse(jsonable_encoder(found), 200 if submitted.replayed else 202, headers)
+    is_over = submitted.replayed or found.status.is_terminal
+    return JSONResponse(jsonable_encoder(found), 200 if is_over else 202, headers)
 
 
-def _numbers(poses: list[str] | None) -> list[int] | None:
+def _wait_in(request: Request) -> int:
+    """Seconds that `Prefer: wait` asks for, at most 60; 0 without. What cannot be read is ignored (RFC 7240, 2)."""
+    found = re.search(r"(?:^|[,;\s])wait\s*=\s*(\d{1,6})(?:$|[,;\s])", request.headers.get("prefer", ""), re.ASCII)
+    return min(int(found[1]), LONGEST_WAIT_SECONDS) if found else 0
+
+
+def numbers_in(poses: list[str] | None) -> list[int] | None:
     """Numbers of poses out of a query; None for all."""
     if poses is None:
         return None

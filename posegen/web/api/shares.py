@@ -12,11 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from posegen.access import service
 from posegen.access.callers import Scope
 from posegen.access.share_links import ShareLink
+from posegen.generations import service as generations
+from posegen.web.api.showing import shown
 from posegen.web.callers import TheCaller, user_for
 from posegen.web.idempotency import DoneOnce
 from posegen.web.installation import Here, Installation
 from posegen.web.paging import CursorText, Limit, Page, page_of, read_cursor
-from posegen.web.rooms import Room
+from posegen.web.rooms import Needs, Room
 
 room = Room("share links")
 _DAY_SECONDS = 86_400
@@ -52,6 +54,20 @@ class CreatedShare(Share):
     """A link with its secret, which is shown once; null when the request was repeated."""
 
     secret: str | None
+
+
+class SharedPose(BaseModel):
+    """A picture without what its customer has asked for and paid."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    pose_id: UUID
+    position: int
+    pose_name: str
+    image_url: str | None
+    thumbnail_url: str | None
+    exports: dict[str, str]
+    urls_expire_at: datetime | None
 
 
 @room.post("/share-links", Scope.SHARE_WRITE, status_code=201, response_model=CreatedShare)
@@ -90,3 +106,27 @@ def list_share_links(
 def revoke_share_link(link_id: UUID, caller: TheCaller, here: Here) -> None:
     """End a link. Repeating it changes nothing."""
     service.revoke_share_link(here.database, caller, link_id, here.now())
+
+
+class Shared(BaseModel):
+    """The pictures of a shared generation."""
+
+    generation_id: UUID
+    expires_at: datetime
+    poses: list[SharedPose]
+
+
+@room.get("/shared/{secret}", Needs.NOTHING)
+def shared(secret: str, here: Here) -> Shared:
+    """The pictures that a share link shows to everybody who has it."""
+    link = service.shared(here.database, secret, here.now())
+    poses = shown(here, generations.pose_results(here.database, link.generation_id))
+    return Shared(
+        generation_id=link.generation_id,
+        expires_at=link.expires_at,
+        poses=[
+            SharedPose(**{name: getattr(pose, name) for name in SharedPose.model_fields})
+            for pose in poses
+            if pose.image_url
+        ],
+    )

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
 from uuid import UUID
 
 from posegen.access.callers import Caller
-from posegen.errors import GenerationUnknown, PoseUnknown
-from posegen.generations import service
+from posegen.errors import GenerationUnknown
+from posegen.generations import service, single_poses
 from posegen.generations.reading.results import GenerationResult, PoseResult
+from posegen.web.callers import users_shown
+from posegen.web.events.frames import PoseUrls
 from posegen.web.installation import Installation
+
+
+@dataclass(frozen=True)
+class Pose(PoseResult):
+    """A pose as its customer sees it. `urls_expire_at`: until when its URLs work; null for ever."""
+
+    urls_expire_at: datetime | None = None
 
 
 def generation_of(here: Installation, caller: Caller, generation_id: UUID) -> GenerationResult:
@@ -20,24 +31,31 @@ def generation_of(here: Installation, caller: Caller, generation_id: UUID) -> Ge
     return found
 
 
-def pose_of(here: Installation, caller: Caller, pose_id: UUID) -> PoseResult:
-    """A pose that the caller may see, with absolute URLs. Raises `PoseUnknown` for any other."""
-    found = service.pose(here.database, pose_id)
-    if not caller.may_see(found.user_id):
-        raise PoseUnknown(pose_id)
-    return shown(here, [found])[0]
+def pose_of(here: Installation, caller: Caller, pose_id: UUID) -> Pose:
+    """A pose that the caller may see. Raises `PoseUnknown` for any other."""
+    return shown(here, [single_poses.find_pose(here.database, pose_id, user_id=users_shown(caller, None))])[0]
 
 
-def shown(here: Installation, poses: list[PoseResult]) -> list[PoseResult]:
+def shown(here: Installation, poses: Sequence[PoseResult]) -> list[Pose]:
     """Poses with absolute URLs, signed ones where the store or the generation is private."""
-    return [
-        replace(
-            pose,
-            image_url=here.absolute(pose.image_url),
-            thumbnail_url=here.absolute(pose.thumbnail_url),
-            original_url=here.absolute(pose.original_url),
-            exports={name: here.absolute(url) or "" for name, url in pose.exports.items()},
-            thumbnails={name: here.absolute(url) or "" for name, url in pose.thumbnails.items()},
-        )
-        for pose in poses
-    ]
+    return [_shown(here, each.pose, each.urls_expire_at) for each in here.signed_urls.poses(poses)]
+
+
+def urls_of(here: Installation, pose_ids: Collection[UUID]) -> Mapping[UUID, PoseUrls]:
+    """The URLs of poses, as live events tell them."""
+    poses = shown(here, service.poses_with_ids(here.database, pose_ids))
+    return {pose.pose_id: PoseUrls(pose.image_url, pose.thumbnail_url, pose.urls_expire_at) for pose in poses}
+
+
+def _shown(here: Installation, pose: PoseResult, urls_expire_at: datetime | None) -> Pose:
+    absolute = replace(
+        pose,
+        image_url=here.absolute(pose.image_url),
+        thumbnail_url=here.absolute(pose.thumbnail_url),
+        original_url=here.absolute(pose.original_url),
+        exports={name: here.absolute(url) or "" for name, url in pose.exports.items()},
+        thumbnails={name: here.absolute(url) or "" for name, url in pose.thumbnails.items()},
+    )
+    return Pose(
+        **{each.name: getattr(absolute, each.name) for each in fields(PoseResult)}, urls_expire_at=urls_expire_at
+    )

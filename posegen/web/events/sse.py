@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 
-from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -22,11 +21,6 @@ _HEADERS = {
     "x-content-type-options": "nosniff",
 }
 _RETRY = b"retry: 2000\n\n"
-
-
-def resumed_from(connection: HTTPConnection) -> str | None:
-    """What the client has seen last: `Last-Event-ID`, which an `EventSource` sends when it reconnects, or `?after=`."""
-    return connection.headers.get("last-event-id") or connection.query_params.get("after") or None
 
 
 class EventStream(Response):

@@ -65,7 +65,7 @@ def test_grants_are_repeated_on_what_was_dropped_and_created_again(empty_databas
 def test_a_grant_on_a_column_goes_with_the_column_and_the_others_stay(empty_database_url, role, other_version):
     for view in ("object_urls", "pose_results", "design_results", "variant_results"):
         path = other_version.folder / "repeatable" / "views" / f"{view}.sql"
-        path.write_text(re.sub(r"(?<=\.)url\b|\burl(?=, o.size)", "address", path.read_text()))
+        path.write_text(re.sub(r"(?<=\.)url\b|\burl(?=,\s+o.size)", "address", path.read_text()))
     other_version.migrate("drop view object_urls cascade")
 
     upgrade_schema(empty_database_url)
