@@ -35,8 +35,8 @@ START_SECONDS = 300
 PRICE = 30
 # A worker that was killed is missed after this long.
 LEASE_SECONDS = 6
-# What a shell's `&` does to its children: `up` has to end all the same.
-IN_THE_BACKGROUND = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
+# What a shell's `&` and `nohup` do to their children: `up` has to end on SIGINT all the same, and to outlive SIGHUP.
+IN_THE_BACKGROUND = ("sh", "-c", 'trap "" INT HUP; exec "$@"', "sh")
 
 
 @dataclass
@@ -261,6 +261,11 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def names_in_the_checkout() -> set[str]:
+    """What lies in it, but for what pytest and hypothesis write there."""
+    return {entry.name for entry in PROJECT_ROOT.iterdir()} - {".hypothesis", ".pytest_cache"}
 
 
 _LEFT_OUT = {"DATABASE_URL", "DAGSTER_HOME"}
