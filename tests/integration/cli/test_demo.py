@@ -55,7 +55,9 @@ class Worker:
                 outcomes.finish_generation(database, lease)
 
 
-def test_every_file_that_it_names_is_there_and_the_sums_are_right(posegen, home, worker):
+def test_every_file_that_it_names_is_there_and_none_of_an_earlier_one_and_the_sums_are_right(posegen, home, worker):
+    (home / "demo" / "generation-9").mkdir(parents=True)
+
     answer = posegen("demo", width=120)
 
     assert answer.code == 0
@@ -68,18 +70,11 @@ def test_every_file_that_it_names_is_there_and_the_sums_are_right(posegen, home,
         ("failed", "0", "0"),
     ]
     assert "nothing charged: invalid_request: There is no pose 'flying-carpet'" in answer.out
+    assert not (home / "demo" / "generation-9").exists()
     files = list((home / "demo").rglob("*.*"))
     assert len(files) == 1 + 9 * 2 + 22
     for file in files:
         open_image(file.read_bytes())
-
-
-def test_a_second_demonstration_leaves_nothing_of_the_first(posegen, home, worker):
-    (home / "demo" / "generation-9").mkdir(parents=True)
-
-    posegen("demo")
-
-    assert not (home / "demo" / "generation-9").exists()
 
 
 def test_a_damaged_file_is_no_success(posegen, store, worker):
