@@ -91,7 +91,8 @@ class FaultyHome(Home):
         return pid
 
     def answers(self) -> bool:
-        """Whether the database can be reached."""
+        """Whether the database can be reached, by a new connection: the kept one may outlive a killed server."""
+        self.disconnect()
         try:
             return bool(self.value("select 1"))
         except psycopg.OperationalError:
