@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from uuid import uuid4
 
 import numpy as np
@@ -103,12 +104,18 @@ def test_a_photograph_is_paid_for_again_only_when_told_so_and_may_differ(posegen
     )
 
 
-@pytest.fixture
-def process(database, home, far_end):
-    """The command in a process of its own, which can be killed."""
-    variables = {"DATABASE_URL": database.url, "POSEGEN_HOME": str(home), "POSEGEN_BACKEND_SECONDS": "5"}
-    with forked_commands(variables) as forked:
+@pytest.fixture(scope="module")
+def forked():
+    """Commands in processes of their own, which can be killed."""
+    with forked_commands({"POSEGEN_BACKEND_SECONDS": "5"}) as forked:
         yield forked
+
+
+@pytest.fixture
+def process(forked, database, home, far_end):
+    """The same in the surroundings of the test."""
+    variables = {"DATABASE_URL": database.url, "POSEGEN_HOME": str(home)}
+    return partial(forked, FAL_KEY=far_end.key, FAL_BASE_URL=far_end.base_url, **variables)
 
 
 @pytest.mark.parametrize("point", [CommitPoint.AFTER_MARK, CommitPoint.AFTER_SUBMIT, CommitPoint.WHILE_WAITING])
