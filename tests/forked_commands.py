@@ -76,9 +76,7 @@ def _serve() -> None:
     """Fork a command for each line of standard input; answers its exit code."""
     from posegen.cli import main  # what takes the seconds
     from posegen.database.migrate import newest_revision
-    from posegen.reports import usage
 
-    assert usage
     newest_revision()
     gc.freeze()
     answers = os.fdopen(os.dup(1), "wb")

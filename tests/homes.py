@@ -35,8 +35,8 @@ START_SECONDS = 300
 PRICE = 30
 # A worker that was killed is missed after this long.
 LEASE_SECONDS = 6
-# What a shell's `&` does to its children: `up` has to end all the same.
-IN_THE_BACKGROUND = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
+# What a shell's `&` and `nohup` do to their children: `up` has to end on SIGINT all the same, and to outlive SIGHUP.
+IN_THE_BACKGROUND = ("sh", "-c", 'trap "" INT HUP; exec "$@"', "sh")
 
 
 @dataclass
@@ -47,6 +47,7 @@ class Home:
     process: subprocess.Popen[bytes] | None = None
     url: str = ""
     variables: dict[str, str] = field(default_factory=dict)
+    _connection: psycopg.Connection[dict[str, Any]] | None = field(default=None, repr=False)
 
     # --- the command ------------------------------------------------------------------------------------------
 
@@ -68,6 +69,7 @@ class Home:
 
     def read_variables(self) -> None:
         """Learn where the databases are, as `posegen env` does."""
+        self.disconnect()
         settings = Settings(posegen_home=self.folder, database_url=None)
         with open_server(settings) as urls:
             self.variables = {"DATABASE_URL": urls.application, **dagster_environment(settings, urls)}
@@ -105,9 +107,8 @@ class Home:
 
     def sql(self, statement: str, *values: object) -> list[dict[str, Any]]:
         """What a statement answers that a foreign program sends."""
-        with psycopg.connect(self.variables["DATABASE_URL"], row_factory=dict_row) as connection:
-            cursor = connection.execute(statement, values)  # type: ignore[call-overload]
-            return [] if cursor.description is None else cursor.fetchall()
+        cursor = self._connect().execute(statement, values)  # type: ignore[call-overload]
+        return [] if cursor.description is None else cursor.fetchall()
 
     def value(self, statement: str, *values: object) -> Any:
         """The one value that a statement answers."""
@@ -141,8 +142,19 @@ class Home:
         )
         values = [request[name] for request in requests for name in names if name in request]
         adapted = [Jsonb(value) if isinstance(value, dict) else value for value in values]
-        with psycopg.connect(self.variables["DATABASE_URL"]) as connection:
-            return [UUID(str(made)) for (made,) in connection.execute(statement, adapted)]
+        return [UUID(str(row["id"])) for row in self._connect().execute(statement, adapted)]
+
+    def _connect(self) -> psycopg.Connection[dict[str, Any]]:
+        """The kept connection, or a new one where the server has ended that: waiting looks many times a second."""
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(self.variables["DATABASE_URL"], autocommit=True, row_factory=dict_row)
+        return self._connection
+
+    def disconnect(self) -> None:
+        """Give the kept connection up."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def result(self, generation: UUID) -> dict[str, Any]:
         """The generation as its customer's backend sees it."""
@@ -225,6 +237,7 @@ class Home:
     def stop(self, number: signal.Signals) -> None:
         """Send `up` a signal, on which it has to end without an error."""
         assert self.process is not None
+        self.disconnect()
         self.process.send_signal(number)
         assert self.process.wait(180) == 0, (self.folder / "up.log").read_text()
 
@@ -236,6 +249,7 @@ class Home:
 
     def clean_up(self) -> None:
         """End what is left, the kind way first."""
+        self.disconnect()
         if self.is_up:
             try:
                 self.stop(signal.SIGTERM)
@@ -261,6 +275,11 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def names_in_the_checkout() -> set[str]:
+    """What lies in it, but for what pytest and hypothesis write there."""
+    return {entry.name for entry in PROJECT_ROOT.iterdir()} - {".hypothesis", ".pytest_cache"}
 
 
 _LEFT_OUT = {"DATABASE_URL", "DAGSTER_HOME"}

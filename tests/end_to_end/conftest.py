@@ -6,12 +6,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.homes import Home
+from tests.homes import Home, names_in_the_checkout
 from tests.servers import remove_cluster
 
 
 @pytest.fixture(scope="package")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+def in_the_checkout() -> set[str]:
+    """The names in the checkout before anything was started."""
+    return names_in_the_checkout()
+
+
+@pytest.fixture(scope="package")
+def home(in_the_checkout: set[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """The folder, whether it is served or not."""
     home = Home(tmp_path_factory.mktemp("end-to-end") / "home")
     home.folder.mkdir()

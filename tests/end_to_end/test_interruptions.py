@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import signal
 
-import pytest
-
 from posegen.running_platform import find_platform
 from tests.homes import LEASE_SECONDS, PRICE, Home, is_alive
 
@@ -21,11 +19,11 @@ def finished_poses(platform, generation):
     return [pose for pose in platform.poses(generation) if pose["status"] == "completed"]
 
 
-def ledger_is_right(platform, user, generation):
+def ledger_is_right(platform, user, *generations):
     """Whether every finished pose was paid for, once, and nothing else is spent or held."""
-    finished = len(finished_poses(platform, generation))
+    finished = sum(len(finished_poses(platform, generation)) for generation in generations)
     captured = platform.value(
-        "select count(*) from ledger_entries where kind = 'capture' and generation_id = %s", generation
+        "select count(*) from ledger_entries where kind = 'capture' and generation_id = any(%s)", list(generations)
     )
     return captured == finished and platform.credits(user) == (10_000 - finished * PRICE, 0, finished * PRICE)
 
@@ -71,59 +69,57 @@ def test_an_operator_who_cancels_the_run_cancels_the_generation(platform):
     assert ledger_is_right(platform, user, generation)
 
 
-# --- killed -------------------------------------------------------------------------------------------------------
+# --- stopped and killed -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("cut", "lost_leases"), [(Home.kill, 0), (Home.cut_power, 1)], ids=["up alone", "everything"])
-def test_after_a_kill_it_goes_on_and_no_finished_pose_is_made_again(platform, cut, lost_leases):
-    user = platform.a_user()
-    generation = platform.insert(user, **MANY)
-    platform.at_work(generation, completed=2)
-    finished = finished_poses(platform, generation)
-
-    cut(platform)
-    while_it_was_down = platform.insert(user, poses=["star-jump"])
-    platform.up()
-    result, _ = platform.ended(generation, while_it_was_down, seconds=LEASE_SECONDS + 180)
-
-    assert (result["status"], result["poses_completed"]) == ("completed", 8)
-    assert platform.credits(user) == (10_000 - 9 * PRICE, 0, 9 * PRICE)
-    rows = {
-        row["id"]: row for row in platform.sql("select * from generated_poses where generation_id = %s", generation)
-    }
-    for pose in finished:
-        row = rows[pose["pose_id"]]
-        assert (row["attempts"], row["completed_at"]) == (1, pose["completed_at"])
-    completions = platform.sql(
-        "select count(*) from events where generation_id = %s and kind = 'pose_completed' group by detail->>'pose'",
-        generation,
-    )
-    assert [each["count"] for each in completions] == [1] * 8
-    counted = platform.sql("select attempts, lost_leases from generations where id = %s", generation)
-    assert counted == [{"attempts": 0, "lost_leases": lost_leases}]
-
-
-# --- asked to stop ------------------------------------------------------------------------------------------------
-
-
-def test_one_signal_ends_all_of_it_and_work_in_hand_is_put_back(platform):
-    user = platform.a_user()
-    generation = platform.insert(user, **MANY)
-    platform.at_work(generation, completed=1)
+def stop_after_a_hangup(platform):
+    """Close the terminal, which `nohup` makes nothing of, and then ask it to stop."""
     processes, postmaster = platform.processes(), platform.postmaster()
+    platform.process.send_signal(signal.SIGHUP)
+    assert platform.get("/server_info")[0] == 200
     assert len(processes) >= 5
 
     platform.stop(signal.SIGTERM)
 
     assert platform.processes() == []
     assert not is_alive(postmaster)
-    assert find_platform(platform.folder) is None
 
-    platform.up()
-    (result,) = platform.ended(generation)
-    assert result["status"] == "completed"
-    assert ledger_is_right(platform, user, generation)
-    kinds = [each["kind"] for each in platform.sql("select kind from events where generation_id = %s", generation)]
-    assert kinds.count("released") == 1
-    counted = platform.sql("select attempts, lost_leases from generations where id = %s", generation)
-    assert counted == [{"attempts": 0, "lost_leases": 0}], "to be asked to stop is no failure"
+
+def test_however_it_ends_the_next_start_goes_on_and_no_finished_pose_is_made_again(platform):
+    user = platform.a_user()
+    generations = [platform.insert(user, **MANY | {"variations": 10})]
+    finished, cut_off = [], []
+
+    for end in (stop_after_a_hangup, Home.kill, Home.cut_power):
+        platform.wait(lambda: platform.result(generations[0])["status"] == "running")
+        platform.at_work(generations[0], completed=1)
+        finished = finished_poses(platform, generations[0])
+        cut_off.append(platform.runs(generations[0])[0]["id"])
+        end(platform)
+        platform.wait(lambda: platform.processes() == [])
+        assert find_platform(platform.folder) is None
+        if end is Home.cut_power:
+            generations.append(platform.insert(user, poses=["star-jump"]))
+        platform.up()
+        statuses = {run["id"]: run["status"] for run in platform.runs(generations[0])}
+        assert [statuses[run] for run in cut_off] == ["FAILURE"] * len(cut_off), "each was told, or is reported now"
+    results = platform.ended(*generations, seconds=LEASE_SECONDS + 180)
+
+    assert [(each["status"], each["poses_completed"]) for each in results] == [("completed", 10), ("completed", 1)]
+    assert ledger_is_right(platform, user, *generations)
+    rows = {
+        row["id"]: row for row in platform.sql("select * from generated_poses where generation_id = %s", generations[0])
+    }
+    assert len(finished) >= 2
+    for pose in finished:
+        row = rows[pose["pose_id"]]
+        assert (row["attempts"], row["completed_at"]) == (1, pose["completed_at"])
+    completions = platform.sql(
+        "select count(*) from events where generation_id = %s and kind = 'pose_completed' group by detail->>'pose'",
+        generations[0],
+    )
+    assert [each["count"] for each in completions] == [1] * 10
+    kinds = [each["kind"] for each in platform.sql("select kind from events where generation_id = %s", generations[0])]
+    assert kinds.count("released") == 2, "by the two that could still do it"
+    counted = platform.sql("select attempts, lost_leases from generations where id = %s", generations[0])
+    assert counted == [{"attempts": 0, "lost_leases": 1}], "to be asked to stop is no failure"

@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import signal
 
-from tests.homes import is_alive
+from posegen.running_platform import RunningPlatform, find_platform
+from tests.homes import is_alive, names_in_the_checkout
 
 
-def test_a_second_platform_is_refused_and_ctrl_c_ends_the_first(platform):
-    postmaster = platform.postmaster()
-    assert "`posegen up` already runs" in platform.posegen("up", code=1).stderr
+def test_a_second_platform_is_refused_and_ctrl_c_ends_the_first(platform, in_the_checkout):
+    postmaster, first = platform.postmaster(), platform.process.pid
+    assert find_platform(platform.folder) == RunningPlatform(first, platform.url)
+    refused = " ".join(platform.posegen("up", code=1).stderr.split())
+    assert "`posegen up` already runs" in refused
+    assert f"as process {first}" in refused
 
     platform.stop(signal.SIGINT)
 
     assert platform.processes() == []
     assert not is_alive(postmaster)
+    assert names_in_the_checkout() == in_the_checkout, "something was written beside the data folder"
 
 
 def test_with_nobody_to_make_the_pictures_a_request_waits_and_says_so(home):

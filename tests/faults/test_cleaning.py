@@ -10,7 +10,7 @@ from tests.faults.ground import new_world
 from tests.faults.world import Ground, World
 
 SEED = 2026
-ROUNDS = 8
+ROUNDS = 5
 DELETED = "select count(*) from generated_poses where images_deleted_at is not null"
 
 

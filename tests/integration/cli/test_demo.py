@@ -37,6 +37,12 @@ def worker(studio):
     thread.join(180)
 
 
+@pytest.fixture
+def fewer_requests(monkeypatch):
+    """The first request and the refused one, for tests of what is wrong with one of them."""
+    monkeypatch.setattr(demo, "REQUESTS", (demo.REQUESTS[0], demo.REQUESTS[-1]))
+
+
 class Worker:
     def __init__(self, studio):
         self.studio = studio
@@ -55,7 +61,9 @@ class Worker:
                 outcomes.finish_generation(database, lease)
 
 
-def test_every_file_that_it_names_is_there_and_the_sums_are_right(posegen, home, worker):
+def test_every_file_that_it_names_is_there_and_none_of_an_earlier_one_and_the_sums_are_right(posegen, home, worker):
+    (home / "demo" / "generation-9").mkdir(parents=True)
+
     answer = posegen("demo", width=120)
 
     assert answer.code == 0
@@ -68,21 +76,14 @@ def test_every_file_that_it_names_is_there_and_the_sums_are_right(posegen, home,
         ("failed", "0", "0"),
     ]
     assert "nothing charged: invalid_request: There is no pose 'flying-carpet'" in answer.out
+    assert not (home / "demo" / "generation-9").exists()
     files = list((home / "demo").rglob("*.*"))
     assert len(files) == 1 + 9 * 2 + 22
     for file in files:
         open_image(file.read_bytes())
 
 
-def test_a_second_demonstration_leaves_nothing_of_the_first(posegen, home, worker):
-    (home / "demo" / "generation-9").mkdir(parents=True)
-
-    posegen("demo")
-
-    assert not (home / "demo" / "generation-9").exists()
-
-
-def test_a_damaged_file_is_no_success(posegen, store, worker):
+def test_a_damaged_file_is_no_success(posegen, fewer_requests, store, worker):
     def damage():
         for entry in list(store.list("exports/"))[:1]:
             store.put(entry.key, b"damaged", content_type="image/jpeg", create_only=False)
@@ -96,13 +97,13 @@ def test_a_damaged_file_is_no_success(posegen, store, worker):
     assert "exports/" in answer.err
 
 
-def test_a_file_that_is_gone_is_no_success(posegen, store, worker):
+def test_a_file_that_is_gone_is_no_success(posegen, fewer_requests, store, worker):
     worker.before_the_end = lambda: store.delete(*[entry.key for entry in store.list("thumbnails/")])
 
     assert posegen("demo").code == 1
 
 
-def test_a_request_that_ends_otherwise_is_no_success(posegen, backend, worker):
+def test_a_request_that_ends_otherwise_is_no_success(posegen, fewer_requests, backend, worker):
     backend.before_each = lambda recipe: 1 / 0 if recipe.pose == "star-jump" else None
 
     answer = posegen("demo")
@@ -113,7 +114,7 @@ def test_a_request_that_ends_otherwise_is_no_success(posegen, backend, worker):
     assert "`posegen doctor`" in answer.err
 
 
-def test_a_refused_request_that_was_charged_is_no_success(posegen, worker):
+def test_a_refused_request_that_was_charged_is_no_success(posegen, fewer_requests, worker):
     def charge():
         execute(
             worker.studio.database,

@@ -31,7 +31,7 @@ COMMANDS = commands()
 TREE = typer.main.get_command(app)
 GROUPS = ["", *(name for name, command in TREE.commands.items() if hasattr(command, "commands"))]
 
-# They start processes that stay; their help and their arguments are tried, and `test_platform` runs `up`.
+# They start processes that stay; their help and their arguments are tried, and `tests/end_to_end/` runs `up`.
 STAYING = {"demo", "up", "db serve"}
 # Plots of a month and a drawing of every pose take seconds, and all that is printed is where the file is.
 SLOW = {"report", "library sheet"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from uuid import uuid4
 
 import numpy as np
@@ -25,34 +26,25 @@ def pose(studio):
     return pose_id(finished(replace(studio, open_backend=lambda _: Mannequin()), seed=9), 0)
 
 
-def test_the_same_picture_is_identical(posegen, studio, pose, tmp_path):
+def test_the_same_picture_is_identical_and_another_says_how_far_it_is(posegen, studio, pose, tmp_path):
     answer = posegen("replay", pose, "-o", tmp_path / "again.png")
 
     assert answer.code == 0
     assert answer.out.startswith("Identical: the same file, byte for byte.\nRecipe ")
+    assert "another version" not in answer.out
     assert np.ptp(open_image((tmp_path / "again.png").read_bytes())) > 100
 
-
-def test_another_picture_says_how_far_it_is_and_scripts_read_it(posegen, studio, pose):
-    execute(studio.database, "update generated_poses set recipe = jsonb_set(recipe, '{seed}', '10')")
-
+    execute(studio.database, """update generated_poses set recipe = recipe || '{"seed": 10, "backend_version": "0"}'""")
     answer, as_json = posegen("replay", pose, width=200), posegen("replay", pose, "--json")
 
     assert answer.code == as_json.code == 1
     assert "Different: PSNR " in answer.out
     assert "The stored recipe has another hash" in answer.out
+    assert "made with mannequin 0." in answer.out
+    assert f"Rendered now with mannequin {Mannequin().version}: another version may draw otherwise." in answer.out
     assert as_json.json["likeness"] == "different"
     assert 5 < as_json.json["psnr"] < 60
     assert as_json.json["pose_id"] == str(pose)
-
-
-def test_another_version_is_said(posegen, studio, pose):
-    execute(studio.database, "update generated_poses set recipe = jsonb_set(recipe, '{backend_version}', '\"0\"')")
-
-    answer = posegen("replay", pose, width=200)
-
-    assert "made with mannequin 0." in answer.out
-    assert f"Rendered now with mannequin {Mannequin().version}: another version may draw otherwise." in answer.out
 
 
 def test_a_pose_that_does_not_exist_is_a_mistake(posegen, studio):
@@ -83,7 +75,7 @@ def photograph(studio, far_end):
     return pose
 
 
-def test_a_photograph_is_paid_for_again_only_when_told_so(posegen, far_end, photograph):
+def test_a_photograph_is_paid_for_again_only_when_told_so_and_may_differ(posegen, studio, far_end, photograph):
     refused = posegen("replay", photograph, width=300)
 
     assert refused.code == 1
@@ -99,8 +91,6 @@ def test_a_photograph_is_paid_for_again_only_when_told_so(posegen, far_end, phot
     assert [(call["purpose"], call["state"]) for call in calls] == [("replay", "used"), ("pose", "used")]
     assert "replay" in posegen("calls", width=250).out
 
-
-def test_another_photograph_is_said_to_be_expected(posegen, studio, photograph):
     execute(studio.database, "update generated_poses set recipe = jsonb_set(recipe, '{seed}', '10')")
 
     answer, as_json = (posegen("replay", photograph, "--billed", *options) for options in ((), ("--json",)))
@@ -114,12 +104,18 @@ def test_another_photograph_is_said_to_be_expected(posegen, studio, photograph):
     )
 
 
-@pytest.fixture
-def process(database, home, far_end):
-    """The command in a process of its own, which can be killed."""
-    variables = {"DATABASE_URL": database.url, "POSEGEN_HOME": str(home), "POSEGEN_BACKEND_SECONDS": "5"}
-    with forked_commands(variables) as forked:
+@pytest.fixture(scope="module")
+def forked():
+    """Commands in processes of their own, which can be killed."""
+    with forked_commands({"POSEGEN_BACKEND_SECONDS": "5"}) as forked:
         yield forked
+
+
+@pytest.fixture
+def process(forked, database, home, far_end):
+    """The same in the surroundings of the test."""
+    variables = {"DATABASE_URL": database.url, "POSEGEN_HOME": str(home)}
+    return partial(forked, FAL_KEY=far_end.key, FAL_BASE_URL=far_end.base_url, **variables)
 
 
 @pytest.mark.parametrize("point", [CommitPoint.AFTER_MARK, CommitPoint.AFTER_SUBMIT, CommitPoint.WHILE_WAITING])
