@@ -1,10 +1,11 @@
-"""Two stores that rows may name: the local one, and a bucket on a real S3 server."""
+"""What integration tests share: an instance of Dagster, stores that rows may name."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import dagster as dg
 import pytest
 
 from posegen.database.connection import Database
@@ -16,6 +17,19 @@ from posegen.storage.s3 import BucketStore
 from tests.s3_server import S3Server
 
 Stored = Callable[..., ObjectInfo]
+
+
+@pytest.fixture(scope="session")
+def _kept_instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def instance(_kept_instance: dg.DagsterInstance) -> dg.DagsterInstance:
+    """An instance of Dagster without any run, event or partition; a new one would create its tables, for 90 ms."""
+    _kept_instance.wipe()
+    return _kept_instance
 
 
 @pytest.fixture
