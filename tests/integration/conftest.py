@@ -1,14 +1,18 @@
-"""What integration tests share: an instance of Dagster, stores that rows may name."""
+"""What integration tests share: warm decoders, an instance of Dagster, stores that rows may name."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import dagster as dg
 import pytest
 
 from posegen.database.connection import Database
+from posegen.generations.calling import replaying
+from posegen.generations.making import pictures
+from posegen.images.decoding.pool import DecoderPool
 from posegen.objects import rows as objects
 from posegen.objects import stores
 from posegen.storage.local import LocalStore
@@ -17,6 +21,19 @@ from posegen.storage.s3 import BucketStore
 from tests.s3_server import S3Server
 
 Stored = Callable[..., ObjectInfo]
+
+
+@pytest.fixture(scope="session")
+def _kept_decoders() -> Iterator[DecoderPool]:
+    with DecoderPool(2) as decoders:
+        yield decoders
+
+
+@pytest.fixture(autouse=True)
+def _shared_decoders(_kept_decoders: DecoderPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let all generations and replays use the same decoder processes; starting one takes 150 ms of CPU."""
+    for user in (pictures, replaying):
+        monkeypatch.setattr(user, "DecoderPool", lambda _: nullcontext(_kept_decoders))
 
 
 @pytest.fixture(scope="session")
