@@ -1,4 +1,4 @@
-"""What integration tests share: warm decoders, an instance of Dagster, stores that rows may name."""
+"""What integration tests share: small pictures, warm decoders, an instance of Dagster, stores that rows may name."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import nullcontext
 import dagster as dg
 import pytest
 
+from posegen import studio
 from posegen.database.connection import Database
 from posegen.generations.calling import replaying
 from posegen.generations.making import pictures
@@ -21,6 +22,17 @@ from posegen.storage.s3 import BucketStore
 from tests.s3_server import S3Server
 
 Stored = Callable[..., ObjectInfo]
+SMALL_SIDE = 256
+
+
+@pytest.fixture(autouse=True)
+def _small_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let images of poses have a sixteenth of their pixels: drawing and encoding them takes most of a test's time.
+
+    A test that depends on the true size is marked `full_size`.
+    """
+    if request.node.get_closest_marker("full_size") is None:
+        monkeypatch.setattr(studio, "POSE_SIDE", SMALL_SIDE)
 
 
 @pytest.fixture(scope="session")
