@@ -30,7 +30,7 @@ from posegen.work.rules import RetryRule
 from posegen.work.worker_home import WorkerHome
 
 POSE_SIDE = 1024
-"""Width and height of the image of a pose, in pixels."""
+"""`Studio.pose_side` of every studio."""
 
 
 def _not_configured(name: str) -> HostedBackend:
@@ -112,6 +112,11 @@ class Studio:
             worker_home=WorkerHome(settings.workers_path),
             thumbnails=thumbnail_sizes(settings.posegen_thumbnails),
         )
+
+    @property
+    def pose_side(self) -> int:
+        """Width and height of the image of a pose, in pixels."""
+        return POSE_SIDE
 
     def hold_lock(self, run_id: str) -> UUID | None:
         """Hold this run's file lock to the end of the process; returns the id of its folder, None without one."""

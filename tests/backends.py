@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from posegen import studio
 from posegen.backends.protocol import Capabilities, Recipe, Rendering
 from posegen.poses.keypoints import Keypoints
 
@@ -54,8 +55,13 @@ class PaintedBackend:
         return Rendering(pixels, keypoints=standing_keypoints())
 
 
-def painted(seed: int, width: int = 1024, height: int = 1024, pose: str = "") -> np.ndarray:
-    """(height, width, 3) uint8: light ground, dark bar, and for each seed and pose other marks along the left edge."""
+def painted(seed: int, width: int | None = None, height: int | None = None, pose: str = "") -> np.ndarray:
+    """A light ground, a dark bar, and for each seed and pose other marks along the left edge.
+
+    Returns:
+        (height, width, 3) uint8; as large as the image of a pose where no size is given.
+    """
+    width, height = width or studio.POSE_SIDE, height or studio.POSE_SIDE
     chance = np.random.default_rng(seed)
     ground, figure = chance.integers(130, 250, 3, np.uint8), chance.integers(10, 90, 3, np.uint8)
     pixels = np.full((height, width, 3), ground, dtype=np.uint8)

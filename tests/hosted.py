@@ -54,7 +54,7 @@ DESCRIPTION = Description(
 
 def drawn(order: Order) -> bytes:
     """A PNG that is the same for the same seed and pose."""
-    return encode_png(painted(order.recipe.seed, pose=order.recipe.pose)).data
+    return encode_png(painted(order.recipe.seed, order.recipe.width, order.recipe.height, order.recipe.pose)).data
 
 
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:

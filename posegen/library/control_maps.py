@@ -22,7 +22,7 @@ from posegen.poses.avatar import Avatar
 from posegen.poses.control_maps import MapKind, depth_map, openpose_map
 from posegen.poses.specification import PoseSpecification
 from posegen.storage.keys import control_map_key, library_sheet_key
-from posegen.studio import POSE_SIDE, Studio
+from posegen.studio import Studio
 
 MAP_KINDS: tuple[MapKind, ...] = ("openpose", "depth")
 _SHEET_WIDTH = 640  # what the Dagster UI shows without cutting it off
@@ -38,11 +38,13 @@ class ControlMap:
     made: bool
 
 
-def control_maps(studio: Studio, pose: StoredPose, *, side: int = POSE_SIDE) -> dict[MapKind, ControlMap]:
-    """The control maps of a library pose; those that are not stored yet are drawn. `side`: pixels.
+def control_maps(studio: Studio, pose: StoredPose, *, side: int | None = None) -> dict[MapKind, ControlMap]:
+    """The control maps of a library pose; those that are not stored yet are drawn.
 
-    Raises `InvalidPose` for a stored specification that the skeleton cannot take.
+    `side`: pixels; None for that of the image of a pose. Raises `InvalidPose` for a stored specification that the
+    skeleton cannot take.
     """
+    side = side or studio.pose_side
     fingerprint = fingerprint_of(pose)
     found: dict[MapKind, ControlMap] = {}
     with studio.database.transaction() as connection:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
 
 import structlog
 
@@ -47,5 +50,18 @@ def _library_pose(stored: StoredPose) -> LibraryPose:
         tags=tuple(stored.tags),
         description=stored.description,
         difficulty=stored.difficulty,
-        specification=PoseSpecification.from_json(stored.specification),
+        specification=_specification(stored.specification),
     )
+
+
+def _specification(document: Any) -> PoseSpecification:
+    """The specification of a stored document. Raises `InvalidPose`."""
+    if not isinstance(document, dict):
+        return PoseSpecification.from_json(document)
+    return _specification_of(json.dumps(document))
+
+
+@lru_cache(maxsize=1024)
+def _specification_of(document: str) -> PoseSpecification:
+    # The whole library is read whenever requests are judged, and hardly ever changes: 64 poses take 5 ms.
+    return PoseSpecification.from_json(json.loads(document))

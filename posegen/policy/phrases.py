@@ -34,7 +34,7 @@ def problem_of(phrase: str, words: Mapping[str, Collection[str]]) -> str | None:
             return f"{written!r} is no word, {{list}} or _: write words with spaces between them"
         if part["name"] and part["name"] not in words:
             return f"there is no list {part['name']!r} in [words]: add it, or correct the name"
-        if part["word"] and not words_of(fold(part["word"])):
+        if part["word"] and not _words_in(part["word"]):
             return f"{written!r} has no letter or digit: write a word"
     first = parts[0]
     if first is None or first["any"] or first["optional"]:
@@ -203,6 +203,11 @@ def _folded(phrase: str) -> list[str]:
     """The words of a phrase as the policy reads them, each with its *."""
     folded: list[str] = []
     for word in phrase.split():
-        parts = words_of(fold(word.rstrip("*"))) if word[0] not in "{_" else [word]
+        parts = _words_in(word.rstrip("*")) if word[0] not in "{_" else [word]
         folded += [*parts[:-1], parts[-1] + ("*" if word.endswith("*") else "")] if parts else []
     return folded
+
+
+def _words_in(written: str) -> list[str]:
+    """The folded words of one word of a phrase. Nearly all are plain letters, which need no folding."""
+    return [written.lower()] if written.isascii() and written.isalpha() else words_of(fold(written))

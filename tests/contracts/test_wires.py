@@ -53,6 +53,8 @@ from tests.wires.far_end import FarEnd
 # How long a client waits for a byte: far longer than any far end takes on a busy machine, unless that is the case.
 SECONDS = 30.0
 SOON = 0.3
+# Of the pictures, in pixels: another one than that of most control maps, and a tenth of the pixels of production.
+SIDE = 320
 RUNNING = 60.0
 
 
@@ -105,7 +107,7 @@ QUEUE = Has(
 WIRES: dict[str, Has] = {
     "fal": replace(QUEUE, lists=True),
     # fal's list needs a key of fal's. The picture has the size of the map.
-    "huggingface": replace(QUEUE, far_end=partial(FarEnd.huggingface, concurrency=2), map_side=1024),
+    "huggingface": replace(QUEUE, far_end=partial(FarEnd.huggingface, concurrency=2), map_side=SIDE),
     "bfl": Has(
         FarEnd.bfl,
         # One kind of poll: it is the step `status` while the call runs, and `result` afterwards.
@@ -170,6 +172,8 @@ class Wire:
             avatar=Avatar(),
             prompt=prompt,
             seed=seed,
+            width=SIDE,
+            height=SIDE,
             model=description.model,
             control_kind="openpose",
         )
@@ -231,7 +235,7 @@ def test_an_order_becomes_a_picture_of_its_size_that_shows_its_pose(wire):
 
     assert isinstance(delivered, Delivered)
     with Image.open(io.BytesIO(delivered.data)) as picture:
-        assert picture.size == (1024, 1024)
+        assert picture.size == (SIDE, SIDE)
         pixels = np.asarray(picture.convert("RGB"))
     assert delivered.seed in (7, None)
     assert not delivered.flagged

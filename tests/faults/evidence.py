@@ -188,7 +188,9 @@ def _corrupt(store: ObjectStore, objects: Iterable[Mapping[str, Any]], poses: It
 
 def _expected(store: ObjectStore, pose: Mapping[str, Any]) -> np.ndarray:
     """The picture of a pose: what its hosted backend has delivered, or what the far end paints for its seed."""
-    return painted(pose["seed"]) if pose["delivered"] is None else open_image(store.get(pose["delivered"]))
+    if pose["delivered"] is not None:
+        return open_image(store.get(pose["delivered"]))
+    return painted(pose["seed"], pose["side"], pose["side"])
 
 
 def _repeated(calls: Iterable[Call], completed: Iterable[Mapping[str, Any]]) -> list[tuple[str, bool]]:

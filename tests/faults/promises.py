@@ -156,7 +156,8 @@ group by g.id having count(e.sequence) <> g.last_event or coalesce(max(e.sequenc
 
 # The far end knows a pose by its seed, which no two poses of one world share.
 COMPLETED: LiteralString = """
-select p.seed, extract(epoch from p.completed_at)::float8 as at, p.id, o.key, o.sha256, f.key as delivered
+select p.seed, extract(epoch from p.completed_at)::float8 as at, p.id, o.key, o.sha256, f.key as delivered,
+    (p.recipe->>'width')::integer as side
 from generated_poses p join objects o on o.id = p.image_object
 left join backend_calls c on c.pose_id = p.id and c.state = 'used' left join objects f on f.id = c.object_id
 where p.status = 'completed'

@@ -23,6 +23,7 @@ import psycopg
 import structlog
 from PIL import Image
 
+import posegen.studio
 from posegen.backends import mannequin
 from posegen.backends.breaker import BackendRule
 from posegen.backends.registry import Backends
@@ -97,6 +98,7 @@ class Orders:
         call_seconds: how long it waits for a picture.
         environment: variables of the hosted backends that it may call.
         pause: seconds between two looks at the queue.
+        side: of the images of poses, in pixels.
         ticks: file that a sensor adds a byte to after each pass.
     """
 
@@ -121,6 +123,7 @@ class Orders:
     threads: int = 2
     slots: int = 100
     pause: float = PAUSE
+    side: int = 256
     environment: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -143,6 +146,7 @@ def be_a_worker(orders_given: dict[str, Any]) -> None:
     """Work until somebody ends it."""
     orders = Orders(**orders_given)
     os.environ.update(orders.environment)
+    posegen.studio.POSE_SIDE = orders.side
     if orders.namespace:
         enter_namespace(orders.namespace)
     _set_clock(orders.clock_ahead, orders.clock_rate)

@@ -18,6 +18,7 @@ from posegen.database.connection import Database
 from posegen.database.server import DatabaseUrls
 from posegen.errors import DatabaseUnusable
 from posegen.storage.protocol import ObjectStore
+from posegen.studio import POSE_SIDE
 from posegen.upkeep.invariants import Bounds
 from posegen.upkeep.verification import RuleResult, verify
 from tests import builders
@@ -206,6 +207,7 @@ class World:
             "call_seconds": self.call_seconds,
             "breakage": self.breakage,
             "environment": self.environment,
+            **({} if self.disk is None else {"side": POSE_SIDE}),  # small pictures would never fill it
             "ticks": str(self.folder / f"{name}.ticks"),
             **given,
         })  # fmt: skip

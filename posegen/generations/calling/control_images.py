@@ -30,7 +30,7 @@ from posegen.images.control_maps import control_map_of
 from posegen.images.pixels import EncodedImage, Pixels
 from posegen.images.validation import FROM_OUTSIDE
 from posegen.storage.keys import control_image_key
-from posegen.studio import POSE_SIDE, Studio, register_charged
+from posegen.studio import Studio, register_charged
 from posegen.uploads.ids import upload_in
 from posegen.work.keeper import LeaseKeeper
 from posegen.work.queue import Lease
@@ -75,7 +75,7 @@ def prepared_control(
     try:
         data = _source(studio, image, keeper)
         source_sha256 = hashlib.sha256(data).hexdigest()
-        return _made(studio, lease, image, source_sha256, partial(control_map_of, data, decode, side=POSE_SIDE))
+        return _made(studio, lease, image, source_sha256, partial(control_map_of, data, decode, side=studio.pose_side))
     except (ControlUnusable, ImageInvalid) as unusable:
         reason = str(unusable)
         log.warning("control image cannot be used", generation=str(lease.id), reason=reason)

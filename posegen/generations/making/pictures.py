@@ -35,7 +35,7 @@ from posegen.images.quality import seed_of
 from posegen.images.validation import check_pixels
 from posegen.poses.avatar import Avatar
 from posegen.poses.specification import PoseSpecification
-from posegen.studio import POSE_SIDE, Studio
+from posegen.studio import Studio
 from posegen.work.keeper import LeaseKeeper
 from posegen.work.queue import Lease
 
@@ -126,7 +126,7 @@ class Drawer:
         for retries, seed in enumerate(seeds):
             try:
                 backend = self.caller.studio.open_backend(pose.backend)
-                recipe = _recipe(pose, backend, seed)
+                recipe = _recipe(pose, backend, seed, self.caller.studio.pose_side)
                 rendering = self.caller.render(backend, recipe, pose)
                 check_pixels(rendering.pixels, recipe.width, recipe.height)
                 keypoints_to_json(rendering.keypoints)
@@ -140,7 +140,7 @@ class Drawer:
         """A drawing that is under way is finished, or abandoned with the process."""
 
 
-def _recipe(pose: OpenPose, backend: Backend, seed: int) -> Recipe:
+def _recipe(pose: OpenPose, backend: Backend, seed: int, side: int) -> Recipe:
     return Recipe(
         backend=backend.name,
         backend_version=backend.version,
@@ -149,8 +149,8 @@ def _recipe(pose: OpenPose, backend: Backend, seed: int) -> Recipe:
         avatar=Avatar.from_json(pose.avatar),
         prompt=pose.prompt_used,
         seed=seed,
-        width=POSE_SIDE,
-        height=POSE_SIDE,
+        width=side,
+        height=side,
         control_weight=pose.control_weight,
     )
 
@@ -244,6 +244,7 @@ class Photographer:
             control = self._map(pose)
         # A map is named by its kind and hash, whichever way the model takes it.
         is_map = control is not None and control.kind is not None
+        side = self.caller.studio.pose_side
 
         def compose(seed: int) -> Recipe:
             return Recipe(
@@ -254,8 +255,8 @@ class Photographer:
                 avatar=avatar,
                 prompt=pose.prompt_used,
                 seed=seed,
-                width=POSE_SIDE,
-                height=POSE_SIDE,
+                width=side,
+                height=side,
                 control_weight=pose.control_weight,
                 model=description.model,
                 revision=description.revision or None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -18,10 +17,13 @@ from tests.deployments import Deployment
 
 @pytest.fixture
 def deployment(
-    database: Database, backend: PaintedBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Deployment]:
+    database: Database,
+    backend: PaintedBackend,
+    instance: dg.DagsterInstance,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Deployment:
     """Real resources on the test's database and on the folder that `store` opens, too."""
     monkeypatch.setenv("DATABASE_URL", database.url)
     monkeypatch.setitem(BACKENDS, "mannequin", lambda: backend)
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield Deployment(Settings(posegen_home=tmp_path, storage_base_url=BASE_URL), instance)
+    return Deployment(Settings(posegen_home=tmp_path, storage_base_url=BASE_URL), instance)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.builders import finished, rows, value
 
 OWN = """
@@ -46,6 +48,7 @@ def test_a_fit_is_asked_for_and_one_that_does_not_exist_is_refused(posegen, data
     assert "the fit must be cover or contain" in refused.err
 
 
+@pytest.mark.full_size
 def test_show_says_how_fine_a_print_is(posegen, studio):
     generation = finished(studio, formats=["print_letter"])
     told, document = posegen("show", generation), posegen("show", generation, "--json").json

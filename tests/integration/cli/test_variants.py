@@ -23,6 +23,7 @@ def pose(studio):
     return row(studio.database, "select pose_id, image_url, user_id from pose_results")
 
 
+@pytest.mark.full_size
 def test_both_files_are_made_and_copied(posegen, studio, pose, tmp_path):
     answer = posegen("variants", pose["image_url"], "-o", tmp_path / "out", width=300)
 

@@ -54,6 +54,7 @@ def make_the_pictures(studio: Studio) -> None:
 # --- examples -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.full_size
 def test_every_example_of_the_page_gives_the_answer_that_the_page_shows(studio: Studio, psql: Connection) -> None:
     answer: list[dict[str, Any]] = []
     checked = 0

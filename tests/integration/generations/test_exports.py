@@ -127,6 +127,7 @@ def seen_in_tiktok(studio, backend, monkeypatch, **columns):
     return open_image(studio.store.get(export["key"]))[960, :, 0].astype(int), export["fit"]
 
 
+@pytest.mark.full_size
 def test_a_format_is_filled_around_the_figure(studio, backend, monkeypatch):
     greys, fit = seen_in_tiktok(studio, backend, monkeypatch)
 
@@ -134,6 +135,7 @@ def test_a_format_is_filled_around_the_figure(studio, backend, monkeypatch):
     assert greys[540] > 150, "the middle of the export is right of the middle of the picture"
 
 
+@pytest.mark.full_size
 def test_a_request_may_ask_for_the_whole_picture(studio, backend, monkeypatch):
     greys, fit = seen_in_tiktok(studio, backend, monkeypatch, fit="contain")
 
@@ -149,6 +151,7 @@ def test_a_request_may_ask_for_filled_formats_whatever_is_cut_off(studio):
     assert {export["fit"] for export in exports(studio.database)} == {"cover"}
 
 
+@pytest.mark.full_size
 def test_a_print_says_how_fine_it_is(studio):
     generation = finished(studio, formats=["print_letter", "shopee"])
 

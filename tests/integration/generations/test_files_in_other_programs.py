@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from posegen.designs.making import make_design
 from posegen.generations.making.contact_sheets import draw_contact_sheet, store_contact_sheet
@@ -27,6 +28,7 @@ from tests import programs
 from tests.builders import a_batch, a_user, finished, rendering_design, rows
 from tests.hostile_images import encoded, small_picture
 
+pytestmark = pytest.mark.full_size
 CHECKS: dict[str, list[list[str]]] = {
     ".png": [["pngcheck", "-q"], ["identify"], ["vipsheader"], ["exiftool", "-validate", "-a"]],
     ".jpg": [["jpeginfo", "-c"], ["identify"], ["vipsheader"], ["exiftool", "-validate", "-a"]],

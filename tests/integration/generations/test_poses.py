@@ -138,6 +138,7 @@ def test_the_stored_picture_is_the_one_that_the_backend_painted(studio):
     assert key.startswith(f"poses/{generation}/")
 
 
+@pytest.mark.full_size
 def test_the_recipe_says_everything_that_the_picture_was_made_from(studio, backend):
     finished(
         studio, poses=[SLUGS[2]], prompt="at dusk", avatar={"skin": "olive"}, seed=5, variations=2, control_weight=0.5
@@ -257,6 +258,7 @@ def test_a_pose_whose_backend_raises_fails_alone_and_its_credits_return(studio, 
     assert (ended["error_code"], ended["poses_completed"], ended["poses_failed"]) == (code, 2, 1)
 
 
+@pytest.mark.full_size
 @pytest.mark.parametrize(
     "pixels",
     [

@@ -37,6 +37,7 @@ from tests.builders import (
     work,
 )
 
+pytestmark = pytest.mark.full_size
 BLACK = np.zeros((1024, 1024, 3), np.uint8)
 GOOD = Measures(150, 180, 0.8, 1, bytes(1024), FigureMeasures(0.2, 1, 1))
 

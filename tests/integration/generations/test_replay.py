@@ -63,6 +63,7 @@ def test_it_stores_nothing_and_charges_nothing(studio, pose):
     assert everything(studio) == before
 
 
+@pytest.mark.full_size
 def test_another_picture_is_said_to_be_one_and_by_how_much(studio, pose):
     again = replay(replace(studio, open_backend=lambda _: Repainting()), pose)
 

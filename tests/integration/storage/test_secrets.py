@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -55,12 +54,6 @@ def test_what_dagsters_ui_is_told_of_the_code_location_has_no_secret(tmp_path: P
     serialized = json.loads(done.stdout)["serialized"]
     assert "generation_requests" in serialized
     assert CANARY not in done.stdout + done.stderr
-
-
-@pytest.fixture
-def instance(monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
 
 
 def told(instance: dg.DagsterInstance, run_id: str) -> str:

@@ -81,6 +81,7 @@ def let_it_wait_no_longer(studio) -> None:
 # --- what is made -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.full_size
 def test_an_insert_becomes_two_files_with_urls_in_the_view(studio, user, source, decoders):
     request = ask(studio, user, source)
     assert result(studio, request)["status"] == "submitted"

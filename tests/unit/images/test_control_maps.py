@@ -89,7 +89,7 @@ def test_padding_is_black_like_the_ground_of_a_map():
         (file(Image.new("RGB", (128, 128), "white")), "one colour only, so it shows no pose"),
         (file(drawn(128, 128), save_all=True, append_images=[drawn(128, 128, spot=(30, 30))]), "several pictures"),
         (file(drawn(128, 128), "WEBP", save_all=True, append_images=[drawn(128, 128, spot=(30, 30))]), "several"),
-        (file(drawn(9000, 4500)), "at most 8,192"),
+        (file(drawn(9000, 4500, "1")), "at most 8,192"),
         (b"<html>no picture</html>", "no picture that is accepted here"),
         (file(drawn(128, 128))[:-20], "truncated"),
         (file(drawn(128, 128), "GIF"), "no picture that is accepted here"),

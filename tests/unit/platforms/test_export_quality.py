@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+from functools import cache
 
 import cv2
 import numpy as np
@@ -120,6 +121,7 @@ SPOTS = [(0.31, 0.12), (0.5, 0.5), (0.663, 0.871), (0.36, 0.74)]
 SOURCES = [(1024, 1024), (999, 777), (777, 1001)]
 
 
+@cache
 def spots(size: tuple[int, int], ground: tuple[int, int, int], ink: tuple[int, int, int]) -> Pixels:
     """Smooth spots, all of one colour on another."""
     columns, rows = np.meshgrid(np.arange(size[0]) + 0.5, np.arange(size[1]) + 0.5)
@@ -132,7 +134,7 @@ def spots(size: tuple[int, int], ground: tuple[int, int, int], ink: tuple[int, i
 
 def centre_near(plane: NDArray[np.uint8], expected: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
     """The centre of gravity, in pixels, of what differs from the ground around an expected place."""
-    ground = float(np.median(plane))
+    ground = float(np.median(plane[::8, ::8]))  # of 17 million samples, most of which are ground, one in 64 will do
     left, top = np.round(expected).astype(int) - reach
     part = np.abs(plane[max(top, 0) : top + 2 * reach, max(left, 0) : left + 2 * reach] - ground)
     part[part < 4] = 0

@@ -118,6 +118,7 @@ def is_mine(control) -> bool:
 # --- what reaches the far end -------------------------------------------------------------------------------------
 
 
+@pytest.mark.full_size
 def test_everything_that_was_asked_for_reaches_the_far_end(studio, far_end, server):
     url = serve(server, response(MINE))
 
@@ -140,6 +141,7 @@ def test_everything_that_was_asked_for_reaches_the_far_end(studio, far_end, serv
         assert pose["degraded"] == []
 
 
+@pytest.mark.full_size
 def test_an_upload_is_used_without_any_request(studio, far_end, server):
     user = a_user(studio.database)
 

@@ -257,7 +257,7 @@ def test_a_call_without_a_picture_is_no_replay_and_leads_to_no_other(
     [
         ({"seed": 1}, drawn, "rejected"),
         ({}, lambda _: b"<html>", "rejected"),
-        ({}, lambda _: encode_png(painted(1)[:512]).data, "rejected"),
+        ({}, lambda _: encode_png(painted(1)[1:]).data, "rejected"),
         ({"flagged": True}, drawn, "refused"),
     ],
 )

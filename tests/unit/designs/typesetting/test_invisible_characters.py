@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
+from functools import cache
 
 import pytest
 from hypothesis import given, settings
@@ -22,10 +23,15 @@ def is_joined(character: str) -> bool:
     return len(grapheme_clusters(f"B{character}")) == 1
 
 
-EVERY_CHARACTER = [chr(code) for code in range(0x110000)]
-OF_CATEGORY: dict[str, list[str]] = defaultdict(list)
-for character in EVERY_CHARACTER:
-    OF_CATEGORY[unicodedata.category(character)].append(character)
+@cache
+def of_category() -> dict[str, list[str]]:
+    """Every character by its category; looking at a million of them takes half a second."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for character in map(chr, range(0x110000)):
+        found[unicodedata.category(character)].append(character)
+    return found
+
+
 # Unicode 17's White_Space and Default_Ignorable_Code_Point, which Python does not know.
 WHITE_SPACE = [*"\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000", *map(chr, range(0x2000, 0x200B))]
 IGNORABLE = [
@@ -33,21 +39,35 @@ IGNORABLE = [
     *(*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), *range(0xFE00, 0xFE10)),
     *(*range(0xFFF0, 0xFFF9), *range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B), *range(0xE0000, 0xE1000)),
 ]
-INVISIBLE = sorted(
-    {*WHITE_SPACE, *map(chr, IGNORABLE), "\u2800"}.union(
-        *(OF_CATEGORY[name] for name in ("Cc", "Cf", "Zs", "Zl", "Zp"))
-    )
-)
-BEYOND_TAGS = [each for each in INVISIBLE if not 0xE0080 <= ord(each) < 0xE0100 and ord(each) < 0xE0110]
-UNKNOWN = [
-    *EVERY_CHARACTER[0xD800:0xE000:97],  # halves of surrogate pairs
-    *EVERY_CHARACTER[0xE000:0xF900:211],  # private use
-    *EVERY_CHARACTER[0xF0000::9973],
-    *EVERY_CHARACTER[0xFDD0:0xFDF0],  # no characters
-    *[chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF)],
-    *[each for each in OF_CATEGORY["Cn"][::211] if each < "\U000e0000" and not is_joined(each)],
-    *map(chr, range(0xFFF9, 0xFFFD)),  # fonts draw dashed boxes for them
-]
+
+
+@cache
+def invisible() -> list[str]:
+    """What has no ink, by its category or by Unicode's lists."""
+    of_categories = (of_category()[name] for name in ("Cc", "Cf", "Zs", "Zl", "Zp"))
+    return sorted({*WHITE_SPACE, *map(chr, IGNORABLE), "\u2800"}.union(*of_categories))
+
+
+@cache
+def beyond_tags() -> list[str]:
+    """Those without all but a few tags and variation selectors, which are alike."""
+    return [each for each in invisible() if not 0xE0080 <= ord(each) < 0xE0100 and ord(each) < 0xE0110]
+
+
+@cache
+def unknown() -> list[str]:
+    """What no font can have."""
+    return [
+        *map(chr, range(0xD800, 0xE000, 97)),  # halves of surrogate pairs
+        *map(chr, range(0xE000, 0xF900, 211)),  # private use
+        *map(chr, range(0xF0000, 0x110000, 9973)),
+        *map(chr, range(0xFDD0, 0xFDF0)),  # no characters
+        *[chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF)],
+        *[each for each in of_category()["Cn"][::211] if each < "\U000e0000" and not is_joined(each)],
+        *map(chr, range(0xFFF9, 0xFFFD)),  # fonts draw dashed boxes for them
+    ]
+
+
 ALONE = "\u0378\ue000\U0010ffff\ud83d\u0600\U000110bd\u0e31\u0f71\u17d2\u1037\U00013440"
 BOLD = FONTS["noto-sans-bold"]
 
@@ -70,7 +90,7 @@ def named(character: str) -> str:
 def test_nothing_invisible_becomes_a_box(font: str, before: str, after: str) -> None:
     letters = {glyph.index for glyph in drawn(before + after, FONTS[font])[0] if has_ink(glyph)}
     boxes, unnamed = [], []
-    for character in INVISIBLE if before == "AB" else BEYOND_TAGS:
+    for character in invisible() if before == "AB" else beyond_tags():
         glyphs, missing = drawn(f"{before}{character}{after}", FONTS[font])
         boxes += [named(character)] * any(glyph.index == 0 for glyph in glyphs)
         others = sum(has_ink(glyph) for glyph in glyphs) != len(letters)
@@ -82,7 +102,7 @@ def test_nothing_invisible_becomes_a_box(font: str, before: str, after: str) -> 
 
 def test_whatever_is_invisible_is_laid_out_or_named_in_a_design() -> None:
     unnamed = []
-    for character in BEYOND_TAGS:
+    for character in beyond_tags():
         try:
             found = lay_out(judge_design(Request(text=f"AB{character}CD", size=20)))  # type: ignore[arg-type]
         except RequestRefused as refused:
@@ -113,7 +133,7 @@ def test_white_space_has_a_width_and_no_ink(font: str) -> None:
 
 @pytest.mark.parametrize("font", ["noto-sans-bold", "noto-serif", "dancing-script"])
 def test_what_no_font_has_becomes_a_mark_that_can_be_seen(font: str) -> None:
-    for character in UNKNOWN:
+    for character in unknown():
         assert replace_missing(f"AB{character}CD", FONTS[font]) == (f"AB{REPLACEMENT}CD", [character]), named(character)
 
 
@@ -128,7 +148,12 @@ def test_a_sign_that_encloses_the_next_character_takes_no_letter_away(sign: str)
 @settings(max_examples=200, deadline=None)
 @given(
     st.text(
-        st.one_of(st.sampled_from(INVISIBLE), st.sampled_from(ALONE), st.characters(exclude_categories=())), max_size=12
+        st.one_of(
+            st.deferred(lambda: st.sampled_from(invisible())),
+            st.sampled_from(ALONE),
+            st.characters(exclude_categories=()),
+        ),
+        max_size=12,
     ),
     st.sampled_from(list(FONTS)),
 )

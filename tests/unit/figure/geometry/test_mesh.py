@@ -30,10 +30,10 @@ SOLIDS = {
 
 def is_closed(triangles: np.ndarray) -> bool:
     """Whether every edge belongs to two triangles, which run along it in opposite directions."""
-    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    there, counts = np.unique(edges, axis=0, return_counts=True)
-    back = np.unique(edges[:, ::-1], axis=0)
-    return bool((counts == 1).all()) and np.array_equal(there, back)
+    begins, ends = triangles.T.astype(np.int64).ravel(), np.roll(triangles.T, -1, axis=0).astype(np.int64).ravel()
+    corners = int(triangles.max()) + 1
+    there, back = np.sort(begins * corners + ends), np.sort(ends * corners + begins)  # an edge as one number
+    return bool((np.diff(there) > 0).all()) and np.array_equal(there, back)
 
 
 def volume(vertices: np.ndarray, triangles: np.ndarray) -> float:
