@@ -16,16 +16,17 @@ from posegen.library.control_maps import stored_map
 from posegen.poses.avatar import Avatar
 from posegen.poses.control_maps import MapKind
 from posegen.poses.specification import PoseSpecification
-from posegen.studio import POSE_SIDE, Studio
+from posegen.studio import Studio
 
 
 class Mannequins:
     """The mannequin in the poses of one generation, each drawn once for all variations and threads.
 
-    Nothing is stored: the same pose and avatar are the same bytes, in every worker and for a replay.
+    Nothing is stored: the same pose and avatar are the same bytes, in every worker and for a replay. `side`: pixels.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, side: int) -> None:
+        self._side = side
         self._lock = threading.Lock()
         self._drawn: dict[str, ControlMap] = {}
 
@@ -33,7 +34,7 @@ class Mannequins:
         """The avatar in a library pose. `pose`: its slug; all poses of a generation have the same avatar."""
         with self._lock:
             if pose not in self._drawn:
-                self._drawn[pose] = mannequin_in(specification, avatar, width=POSE_SIDE, height=POSE_SIDE)
+                self._drawn[pose] = mannequin_in(specification, avatar, width=self._side, height=self._side)
             return self._drawn[pose]
 
 

@@ -108,7 +108,7 @@ def maker_for(
             Semaphore(studio.render_threads),
             description.concurrency,
             Once(lambda: prepared_control(studio, lease, keeper, decoders.decode)),
-            Mannequins(),
+            Mannequins(studio.pose_side),
         )
 
 

@@ -12,6 +12,7 @@ from tests.api_client import Api
 from tests.conftest import BASE_URL
 
 
+@pytest.mark.full_size
 def test_library_poses_come_with_their_pictures(api: Api, owner: UUID) -> None:
     library.prepare(api.installation.studio)
     poses = api.as_user(owner).get("/v1/library/poses").json()["data"]
