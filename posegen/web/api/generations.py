@@ -8,8 +8,8 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Path, Query, Request
-from fastapi.encoders import jsonable_encoder
 from pydantic import AwareDatetime, BaseModel
+from pydantic_core import to_jsonable_python
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
@@ -238,7 +238,7 @@ def _accepted(here: Installation, caller: Caller, submitted: Submitted) -> Respo
     if submitted.replayed:
         headers[REPLAYED] = "true"
     is_over = submitted.replayed or found.status.is_terminal
-    return JSONResponse(jsonable_encoder(found), 200 if is_over else 202, headers)
+    return JSONResponse(to_jsonable_python(found), 200 if is_over else 202, headers)
 
 
 def _wait_in(request: Request) -> int:

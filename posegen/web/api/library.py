@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import Query, Request
-from fastapi.encoders import jsonable_encoder
 from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 from starlette.responses import JSONResponse, Response
 
 from posegen.designs import service as designs
@@ -102,7 +102,7 @@ def _shown(here: Installation, pose: ListedPose) -> ListedPose:
 
 def _tagged(request: Request, document: object) -> Response:
     """The document with its `ETag`, or 304 when the client has it already."""
-    response = JSONResponse(jsonable_encoder(document), headers={"cache-control": "private, no-cache"})
+    response = JSONResponse(to_jsonable_python(document), headers={"cache-control": "private, no-cache"})
     tag = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers={"etag": tag, "cache-control": "private, no-cache"})

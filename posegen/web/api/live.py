@@ -7,9 +7,9 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Header, Query
-from fastapi.encoders import jsonable_encoder
 from fastapi.websockets import WebSocket
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import to_jsonable_python
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, Response
@@ -148,4 +148,4 @@ def _shown_to(caller: Caller) -> Viewer:
 
 
 def _json(document: object) -> bytes:
-    return bytes(JSONResponse(jsonable_encoder(document)).body)
+    return bytes(JSONResponse(to_jsonable_python(document)).body)

@@ -20,6 +20,7 @@ from posegen.web.installation import Installation
 class Pose(PoseResult):
     """A pose as its customer sees it. `urls_expire_at`: until when its URLs work; null for ever."""
 
+    generation_seconds: float | None  # type: ignore[assignment]  # JSON has one kind of number
     urls_expire_at: datetime | None = None
 
 
@@ -56,6 +57,7 @@ def _shown(here: Installation, pose: PoseResult, urls_expire_at: datetime | None
         exports={name: here.absolute(url) or "" for name, url in pose.exports.items()},
         thumbnails={name: here.absolute(url) or "" for name, url in pose.thumbnails.items()},
     )
-    return Pose(
-        **{each.name: getattr(absolute, each.name) for each in fields(PoseResult)}, urls_expire_at=urls_expire_at
-    )
+    values = {each.name: getattr(absolute, each.name) for each in fields(PoseResult)}
+    seconds = absolute.generation_seconds
+    values["generation_seconds"] = None if seconds is None else float(seconds)
+    return Pose(**values, urls_expire_at=urls_expire_at)
