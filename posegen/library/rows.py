@@ -14,6 +14,7 @@ from posegen.database.connection import Connection
 from posegen.database.json_documents import UnreadableJson
 from posegen.database.rows import many, one
 from posegen.error_codes import ERROR_TEXTS
+from posegen.objects.service import PlacedFile
 from posegen.poses.avatar import AVATAR_ATTRIBUTES
 from posegen.poses.library import CATEGORIES, LIBRARY
 
@@ -194,6 +195,19 @@ def picture_urls(connection: Connection, *, side: int) -> dict[str, PictureUrls]
         {"side": side},
     )
     return {each.slug: each for each in found}
+
+
+def placed_files(connection: Connection, *, side: int) -> list[PlacedFile]:
+    """Where the pictures of all poses lie, by slug. `side`: of the control maps, in pixels."""
+    statement = """
+        select p.library_pose as owner, 'preview_url' as field, o.store, o.key
+        from library_previews p join objects o on o.id = p.object_id
+        union all
+        select m.library_pose, m.kind || '_url', o.store, o.key
+        from control_maps m join objects o on o.id = m.object_id
+        where m.width = %(side)s and m.height = %(side)s
+    """
+    return many(connection, PlacedFile, statement, {"side": side})
 
 
 def avatar_attributes(connection: Connection) -> dict[str, list[str]]:

@@ -24,6 +24,7 @@ from posegen.library.control_maps import ControlMap, control_maps, draw_library_
 from posegen.library.previews import store_preview
 from posegen.library.rows import ErrorMessage, PictureUrls, StoredPose
 from posegen.library.validation import usable_poses
+from posegen.objects.service import PlacedFile
 from posegen.poses.control_maps import MapKind, depth_map, openpose_map
 from posegen.poses.keypoints import openpose_json
 from posegen.poses.prompts import fitting_poses
@@ -162,6 +163,12 @@ def pose_named(database: Database, slug: str) -> ListedPose:
         if pose is None:
             raise UnknownName("pose", slug, [])
         return _listed(pose, rows.picture_urls(connection, side=POSE_SIDE)[slug])
+
+
+def placed_files(database: Database) -> list[PlacedFile]:
+    """Where the pictures of all poses lie, for signing."""
+    with database.transaction() as connection:
+        return rows.placed_files(connection, side=POSE_SIDE)
 
 
 def categories(database: Database) -> list[Category]:

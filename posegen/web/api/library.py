@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import Query, Request
@@ -21,6 +20,7 @@ from posegen.library.rows import ErrorMessage
 from posegen.library.service import AvatarAttribute, Category, ListedPose
 from posegen.platforms import service as platforms
 from posegen.platforms.platform import Platform
+from posegen.web.api.showing import with_urls
 from posegen.web.installation import Here, Installation
 from posegen.web.problems import Problem
 from posegen.web.rooms import Needs, Room
@@ -69,7 +69,7 @@ def list_library_poses(
 ) -> Response:
     """Library poses of a category, or those that words fit, the best first."""
     found = service.listing(here.database, category, q).poses
-    return _tagged(request, {"data": [_shown(here, pose) for pose in found]})
+    return _tagged(request, {"data": _shown(here, found)})
 
 
 @room.get("/library/poses/{slug}", Needs.A_CALLER, response_model=ListedPose)
@@ -79,7 +79,7 @@ def library_pose(slug: Text, request: Request, here: Here) -> Response:
         found = service.pose_named(here.database, slug)
     except UnknownName:
         raise Problem(404, "not_found", f"There is no library pose {slug[:100]!r}.") from None
-    return _tagged(request, _shown(here, found))
+    return _tagged(request, _shown(here, [found])[0])
 
 
 @room.get("/lists/{name}", Needs.A_CALLER, response_model=List)
@@ -91,13 +91,9 @@ def list_names(name: Text, request: Request, here: Here) -> Response:
     return _tagged(request, {"data": read(here)})
 
 
-def _shown(here: Installation, pose: ListedPose) -> ListedPose:
-    return replace(
-        pose,
-        preview_url=here.absolute(pose.preview_url),
-        openpose_url=here.absolute(pose.openpose_url),
-        depth_url=here.absolute(pose.depth_url),
-    )
+def _shown(here: Installation, poses: list[ListedPose]) -> list[ListedPose]:
+    urls = ("preview_url", "openpose_url", "depth_url")
+    return with_urls(here, poses, owner="slug", urls=urls, placed=lambda _: service.placed_files(here.database))
 
 
 def _tagged(request: Request, document: object) -> Response:
