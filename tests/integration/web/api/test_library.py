@@ -26,7 +26,6 @@ def drawn(api: Api) -> str:
     return pose.slug
 
 
-@pytest.mark.full_size
 def test_library_poses_come_with_their_pictures(api: Api, owner: UUID, drawn: str) -> None:
     poses = {pose["slug"]: pose for pose in api.as_user(owner).get("/v1/library/poses").json()["data"]}
 
@@ -96,7 +95,6 @@ def test_lists_need_some_credentials(api: Api, path: str) -> None:
     assert api.get(path).status_code == 401
 
 
-@pytest.mark.full_size
 def test_a_private_store_shows_the_library_by_signature(api: Api, owner: UUID, drawn: str) -> None:
     execute(api.database, "update stores set base_url = null")
 
