@@ -15,6 +15,7 @@ import pytest
 from tests import libpng
 
 _PACKAGES = {
+    "chromium": "chromium",
     "exiftool": "libimage-exiftool-perl",
     "exiv2": "exiv2",
     "identify": "imagemagick",
@@ -31,7 +32,10 @@ _PACKAGES = {
 _SUITES = {
     "PNG as libpng decodes it": ("libpng", "pngtopnm"),
     "orientation as libvips has it": ("vips",),
-    "our files in other programs": tuple(name for name in _PACKAGES if name not in ("libpng", "pngtopnm", "vips")),
+    "our files in other programs": tuple(
+        name for name in _PACKAGES if name not in ("chromium", "libpng", "pngtopnm", "vips")
+    ),
+    "pages in a browser": ("chromium",),
 }
 
 
