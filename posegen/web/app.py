@@ -63,9 +63,16 @@ _SHOWN_HEADERS = [
 
 @dataclass(frozen=True)
 class Application:
-    """The application, and its streams, which the server ends before it waits for its connections."""
+    """The application.
+
+    Attributes:
+        asgi: what a server runs.
+        routes: the same without its outer layers.
+        live: its streams, which the server ends before it waits for its connections.
+    """
 
     asgi: ASGIApp
+    routes: FastAPI
     live: Live
 
 
@@ -107,7 +114,7 @@ def create_app(installation: Installation) -> Application:
         metrics=installation.metrics,
         store=media,
     )
-    return Application(gate, live)
+    return Application(gate, app, live)
 
 
 def _across_origins(app: ASGIApp, origins: Any) -> ASGIApp:

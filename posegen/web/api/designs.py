@@ -132,7 +132,9 @@ def one_variant(request_id: UUID, caller: TheCaller, here: Here) -> VariantResul
 @room.delete("/variants/{request_id}", Scope.DESIGNS_WRITE, status_code=204)
 def delete_variants(request_id: UUID, caller: TheCaller, here: Here) -> None:
     """Delete the variants of a request, and those that were made of them."""
-    variants.delete(here.database, [request_id], actor=caller.credential, user_id=users_shown(caller, None))
+    owner = users_shown(caller, None)
+    variants.result(here.database, request_id, user_id=owner)
+    variants.delete(here.database, [request_id], actor=caller.credential, user_id=owner)
 
 
 def _designs(here: Installation, found: list[DesignResult]) -> list[DesignResult]:

@@ -28,6 +28,7 @@ from posegen.web.api.showing import Pose, generation_of, shown
 from posegen.web.callers import TheCaller, user_for, users_shown
 from posegen.web.idempotency import REPLAYED, key_of
 from posegen.web.installation import Here, Installation
+from posegen.web.openapi import repeated
 from posegen.web.paging import CursorText, Limit, Page, page_from, place_of
 from posegen.web.problems import Problem
 from posegen.web.rooms import Room
@@ -106,7 +107,13 @@ def price(body: NewGeneration | Several, caller: TheCaller, here: Here) -> Price
     return Prices(**vars(Price.of(quoted.together)), each=[Price.of(each) for each in quoted.each])
 
 
-@room.post("/generations", Scope.GENERATIONS_WRITE, status_code=202, response_model=GenerationResult)
+@room.post(
+    "/generations",
+    Scope.GENERATIONS_WRITE,
+    status_code=202,
+    response_model=GenerationResult,
+    responses=repeated(GenerationResult),
+)
 async def submit(body: NewGeneration, request: Request, caller: TheCaller, here: Here) -> Response:
     """Ask for pictures. What intake would refuse now is refused here, and nothing is stored.
 
@@ -185,7 +192,11 @@ def cancel(generation_id: GenerationId, caller: TheCaller, here: Here) -> Cancel
 
 
 @room.post(
-    "/generations/{generation_id}/retry", Scope.GENERATIONS_WRITE, status_code=202, response_model=GenerationResult
+    "/generations/{generation_id}/retry",
+    Scope.GENERATIONS_WRITE,
+    status_code=202,
+    response_model=GenerationResult,
+    responses=repeated(GenerationResult),
 )
 def retry(generation_id: GenerationId, body: Retry, request: Request, caller: TheCaller, here: Here) -> Response:
     """Make the failed and cancelled poses of an ended generation again, as a new generation."""

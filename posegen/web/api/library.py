@@ -22,6 +22,7 @@ from posegen.platforms import service as platforms
 from posegen.platforms.platform import Platform
 from posegen.web.api.showing import with_urls
 from posegen.web.installation import Here, Installation
+from posegen.web.openapi import NOT_MODIFIED
 from posegen.web.problems import Problem
 from posegen.web.rooms import Needs, Room
 from posegen.web.texts import Text
@@ -54,13 +55,13 @@ class List(BaseModel):
     data: list[Platform] | list[AvatarAttribute] | list[Product] | list[Font] | list[ErrorMessage]
 
 
-@room.get("/library/categories", Needs.A_CALLER, response_model=Categories)
+@room.get("/library/categories", Needs.A_CALLER, responses=NOT_MODIFIED, response_model=Categories)
 def list_categories(request: Request, here: Here) -> Response:
     """Categories of library poses."""
     return _tagged(request, {"data": service.categories(here.database)})
 
 
-@room.get("/library/poses", Needs.A_CALLER, response_model=LibraryPoses)
+@room.get("/library/poses", Needs.A_CALLER, responses=NOT_MODIFIED, response_model=LibraryPoses)
 def list_library_poses(
     request: Request,
     here: Here,
@@ -72,7 +73,7 @@ def list_library_poses(
     return _tagged(request, {"data": _shown(here, found)})
 
 
-@room.get("/library/poses/{slug}", Needs.A_CALLER, response_model=ListedPose)
+@room.get("/library/poses/{slug}", Needs.A_CALLER, responses=NOT_MODIFIED, response_model=ListedPose)
 def library_pose(slug: Text, request: Request, here: Here) -> Response:
     """One library pose with its pictures: the mannequin, OpenPose and depth."""
     try:
@@ -82,7 +83,7 @@ def library_pose(slug: Text, request: Request, here: Here) -> Response:
     return _tagged(request, _shown(here, [found])[0])
 
 
-@room.get("/lists/{name}", Needs.A_CALLER, response_model=List)
+@room.get("/lists/{name}", Needs.A_CALLER, responses=NOT_MODIFIED, response_model=List)
 def list_names(name: Text, request: Request, here: Here) -> Response:
     """What requests may name: `formats`, `avatar-attributes`, `product-types`, `fonts`, `error-codes`."""
     read = _LISTS.get(name)

@@ -141,7 +141,9 @@ def test_variants_of_a_pose_are_asked_for_and_seen_by_its_user_only(api: Api, ow
     assert user.get(f"/v1/variants/{request}").json()["status"] == "submitted"
     assert [each["request_id"] for each in user.get("/v1/variants").json()["data"]] == [request]
     assert api.as_user(stranger).get(f"/v1/variants/{request}").status_code == 404
-    assert user.delete(f"/v1/variants/{uuid4()}").status_code == 409
+    assert user.delete(f"/v1/variants/{request}").json()["code"] == "nothing_to_delete"
+    assert api.as_user(stranger).delete(f"/v1/variants/{request}").status_code == 404
+    assert user.delete(f"/v1/variants/{uuid4()}").status_code == 404
 
 
 def test_variants_in_a_private_store_are_shown_by_signature(api: Api, owner: UUID) -> None:
