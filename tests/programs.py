@@ -20,6 +20,8 @@ _PACKAGES = {
     "identify": "imagemagick",
     "jpeginfo": "jpeginfo",
     "libpng": "libpng16-16",
+    "nginx": "nginx-light",
+    "openssl": "openssl",
     "pngcheck": "pngcheck",
     "pngtopnm": "netpbm",
     "qpdf": "qpdf",
@@ -31,7 +33,10 @@ _PACKAGES = {
 _SUITES = {
     "PNG as libpng decodes it": ("libpng", "pngtopnm"),
     "orientation as libvips has it": ("vips",),
-    "our files in other programs": tuple(name for name in _PACKAGES if name not in ("libpng", "pngtopnm", "vips")),
+    "our files in other programs": tuple(
+        name for name in _PACKAGES if name not in ("libpng", "nginx", "openssl", "pngtopnm", "vips")
+    ),
+    "the recipe for nginx": ("nginx", "openssl"),
 }
 
 
