@@ -1,4 +1,4 @@
-"""Every command of `docs/how-to/talk-http.md` runs against a real API, while a worker makes the pictures."""
+"""Every `curl` of `docs/how-to/talk-http.md` and of the README runs against a real API; a worker makes the pictures."""
 
 from __future__ import annotations
 
@@ -30,6 +30,15 @@ from tests.documents import page
 
 PAGE = page("docs/how-to/talk-http.md")
 BLOCKS = {block.note: block.text for block in PAGE.blocks() if block.language == "sh"}
+README = {block.note: block.text for block in page("README.md").blocks() if block.note == "curl"}
+
+pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl: apt-get install curl")
+
+
+@pytest.fixture(autouse=True)
+def _local_user(database):
+    execute(database, "update stores set base_url = '/media'")
+    accounts.user_with_credits(database, LOCAL_USER, "local", credits=100_000, reason="a test")
 
 
 @pytest.fixture
@@ -55,13 +64,8 @@ def work(studio):
 
 def test_every_command_of_the_page_works(database, tmp_path, worker):
     assert "" not in BLOCKS, "each block has the name under which it is tested"
-    if shutil.which("curl") is None:
-        pytest.skip("needs curl")
-    execute(database, "update stores set base_url = '/media'")
-    accounts.user_with_credits(database, LOCAL_USER, "local", credits=100_000, reason="a test")
-
     with api_process(database, tmp_path) as port:
-        said = run_all(database, tmp_path, port)
+        said = run_all(BLOCKS, database, tmp_path, port)
 
     assert json.loads(said["key"])["user_id"] == str(LOCAL_USER)
     price = json.loads(said["price"])
@@ -82,9 +86,20 @@ def test_every_command_of_the_page_works(database, tmp_path, worker):
     assert json.loads(said["refused"]) | {"request_id": "…"} == json.loads(json_after("refused"))
 
 
-def run_all(database, folder, port):
+def test_the_example_of_the_readme_works(database, tmp_path, worker):
+    with api_process(database, tmp_path) as port:
+        said = run_all(README, database, tmp_path, port)["curl"]
+
+    submitted, poses = json.JSONDecoder().raw_decode(said)
+    (pose,) = json.loads(said[poses:])["data"]
+    assert submitted["status"] == "completed"
+    assert pose["image_url"].startswith(f"http://127.0.0.1:{port}/media/poses/")
+    assert set(pose["exports"]) == {"tiktok"}
+
+
+def run_all(blocks, database, folder, port):
     """What each block prints, by its name; all run in one shell."""
-    script = "set -eu\n" + "".join(f"echo; echo '@@ {name}'\n{text}" for name, text in BLOCKS.items())
+    script = "set -eu\n" + "".join(f"echo; echo '@@ {name}'\n{text}" for name, text in blocks.items())
     bin_folder = Path(sys.executable).parent
     environment = {
         **os.environ,
