@@ -42,9 +42,10 @@ _SECRET_TEXTS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
         _pattern(r"""(authorization["']?\s{0,4}[:=]\s{0,4}["']?(?:(?:bearer|basic|token)\s{1,4})?)[^\s"',]+"""),
         rf"\1{HIDDEN}",
     ),
-    # A key and a login link of ours: the id of a key stays, to tell which one it is.
+    # A key, a login link and a share link of ours: the id of a key stays, to tell which one it is.
     (("psg_",), _pattern(r"(psg_[0-9a-z]{12}_)[0-9a-z]{8,}"), rf"\1{HIDDEN}"),
     (("/login/",), _pattern(r"(/login/)[0-9a-z]{8,}"), rf"\1{HIDDEN}"),
+    (("/shared/",), _pattern(r"(/shared/)[0-9a-z]{8,}"), rf"\1{HIDDEN}"),
     (("bearer",), _pattern(r"(\bbearer\s{1,4})[\w.~+/=-]{8,}"), rf"\1{HIDDEN}"),
 )
 _PROMPT_TEXT = _pattern(rf"(prompt\w{{0,40}}(?:=|{_COLON})){_QUOTED}")

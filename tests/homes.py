@@ -23,6 +23,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from posegen.database.server import open_server
+from posegen.running_platform import find_platform
 from posegen.settings import PROJECT_ROOT, Settings
 from posegen.supervisor.environment import dagster_environment
 from posegen.supervisor.ports import choose_port
@@ -209,6 +210,16 @@ class Home:
         """Id and status of the runs of a generation, the latest first."""
         found = self.ask(_RUNS, partition=str(generation))["runsOrError"]["results"]
         return [{"id": run["runId"], "status": run["status"]} for run in found]
+
+    # --- the HTTP API -----------------------------------------------------------------------------------------
+
+    @property
+    def api_url(self) -> str:
+        """What the URLs of the API begin with."""
+        found = find_platform(self.folder)
+        assert found is not None
+        assert found.api_url is not None
+        return found.api_url
 
     # --- processes --------------------------------------------------------------------------------------------
 

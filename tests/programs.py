@@ -21,6 +21,8 @@ _PACKAGES = {
     "identify": "imagemagick",
     "jpeginfo": "jpeginfo",
     "libpng": "libpng16-16",
+    "nginx": "nginx-light",
+    "openssl": "openssl",
     "pngcheck": "pngcheck",
     "pngtopnm": "netpbm",
     "qpdf": "qpdf",
@@ -33,8 +35,9 @@ _SUITES = {
     "PNG as libpng decodes it": ("libpng", "pngtopnm"),
     "orientation as libvips has it": ("vips",),
     "our files in other programs": tuple(
-        name for name in _PACKAGES if name not in ("chromium", "libpng", "pngtopnm", "vips")
+        name for name in _PACKAGES if name not in ("chromium", "libpng", "nginx", "openssl", "pngtopnm", "vips")
     ),
+    "the recipe for nginx": ("nginx", "openssl"),
     "pages in a browser": ("chromium",),
 }
 

@@ -21,7 +21,7 @@ from posegen.cli.calls import usd
 from posegen.cli.following import follow
 from posegen.cli.session import Session, open_session
 from posegen.cli.sheets import write_sheet
-from posegen.cli.up import platform_for
+from posegen.cli.up import platform_for, say_api
 from posegen.errors import PosegenError
 from posegen.generations import service
 from posegen.generations.asking.requests import GenerationRequest
@@ -91,7 +91,7 @@ REQUESTS = (
 
 def demo(
     keep: Annotated[
-        bool, typer.Option("--keep", help="Leave the Dagster UI running afterwards, until Ctrl-C.")
+        bool, typer.Option("--keep", help="Leave the Dagster UI and the HTTP API running afterwards, until Ctrl-C.")
     ] = False,
     port: Annotated[
         int | None, typer.Option(help="Port of the Dagster UI; without it 3000, or a free one.", min=1, max=65535)
@@ -124,7 +124,8 @@ def demo(
     with open_session(upgrade=True) as session, ExitStack() as platforms:
         session.backends.describe(backend or session.settings.posegen_backend)
         running = find_platform(session.settings.posegen_home)
-        platform = None if running else platform_for(session, PlatformOptions(port=port), offered=hosted)
+        options = PlatformOptions(port=port, with_api=keep)
+        platform = None if running else platform_for(session, options, offered=hosted)
         url = running.url if running else platform.url if platform else ""
         if platform is not None:
             platforms.enter_context(stop_on_signals(stop))
@@ -134,6 +135,7 @@ def demo(
                 raise typer.Exit(130)
         problems = _demonstrate(session, url, began, carry_on, backend)
         if platform is not None and keep:
+            say_api(session, platform, command="demo")
             console.say(f"The Dagster UI stays at {url} until Ctrl-C.")
             platform.wait()
     for problem in problems:

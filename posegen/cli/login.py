@@ -7,14 +7,15 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
+from psycopg.errors import InsufficientPrivilege
 
 from posegen.access import service
 from posegen.access.callers import Caller
 from posegen.cli import console
 from posegen.cli.actors import local_actor
 from posegen.cli.commands import AS_JSON
-from posegen.cli.requests import LOCAL_USER
-from posegen.cli.session import open_session
+from posegen.cli.requests import LOCAL_USER, local_user
+from posegen.cli.session import Session, open_session
 from posegen.errors import UserUnknown
 from posegen.running_platform import find_platform
 
@@ -61,3 +62,26 @@ def login(
     if api_url is None:
         console.note("No API runs for this data folder: put the address of yours before it.")
     console.note("The link signs one browser in, within 10 minutes.")
+
+
+def local_login_url(session: Session, api_url: str, *, command: str) -> str | None:
+    """The URL that signs a browser in as the local user.
+
+    The embedded database gets this user now; on another server, whose users are customers, only `posegen submit`
+    inserts it.
+
+    Args:
+        session: of the command that prints the URL.
+        api_url: what the URL begins with.
+        command: which one that is, for the audit trail.
+
+    Returns:
+        None where there is no local user, and where the role of the database may not make links.
+    """
+    caller = Caller.operator(local_actor(command))
+    try:
+        user = local_user(session) if session.urls.embedded else LOCAL_USER
+        link = service.make_link(session.database, caller, user, now=datetime.now(UTC))
+    except (UserUnknown, InsufficientPrivilege):
+        return None
+    return f"{api_url}/login/{link.secret}"

@@ -10,6 +10,7 @@ import typer
 
 from posegen.cli import console
 from posegen.cli.actors import local_actor
+from posegen.cli.login import local_login_url
 from posegen.cli.session import Session, open_session
 from posegen.storage.configuration import StoresConfig
 from posegen.supervisor.environment import child_environment
@@ -111,12 +112,22 @@ def _recover(session: Session) -> None:
 def _welcome(session: Session, platform: LocalPlatform) -> None:
     settings = session.settings
     console.say(f"\nPosegen is up. Dagster UI: {platform.url}", style="bold")
-    if platform.api_url is not None:
-        console.say(f"HTTP API:    {session.settings.posegen_api_url or platform.api_url}/v1")
+    say_api(session, platform, command="up")
     console.say('Database:    eval "$(posegen env)"; psql "$DATABASE_URL"')
     console.say(f"Pictures:    {StoresConfig.of(settings).where()}")
     console.say(f"Logs:        {settings.posegen_home / 'logs'}")
     console.say("Submit with: posegen submit POSE..., or INSERT INTO generation_requests. Ctrl-C ends it.\n")
+
+
+def say_api(session: Session, platform: LocalPlatform, *, command: str) -> None:
+    """Print where the HTTP API is, if it runs, and the link that signs a browser in there as the local user."""
+    if platform.api_url is None:
+        return
+    url = (session.settings.posegen_api_url or platform.api_url).rstrip("/")
+    console.say(f"HTTP API:    {url}/v1")
+    login_url = local_login_url(session, url, command=command)
+    if login_url is not None:
+        console.say(f"Sign in:     {login_url} (once, within 10 minutes)")
 
 
 def _report(happening: Happening) -> None:

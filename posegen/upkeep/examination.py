@@ -266,6 +266,7 @@ def _work(connection: Connection, settings: Settings, platform: RunningPlatform 
     findings = outside.look_at_platform(platform, detail, is_needed=moved.waiting + moved.under_way > 0, now=now)
     return [
         *findings,
+        *outside.look_at_api(platform),
         _queue(moved, settings),
         _steps(connection),
         _lists(connection),

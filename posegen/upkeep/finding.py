@@ -24,6 +24,7 @@ class Part(StrEnum):
     PLATFORM = "platform"
     DAEMON = "daemon"
     SENSORS = "sensors"
+    API = "api"
     QUEUE = "queue"
     STEPS = "steps"
     LISTS = "lists"

@@ -77,6 +77,19 @@ def look_at_platform(platform: RunningPlatform | None, work: str, *, is_needed: 
     return [up, _daemon(daemons, now.timestamp()), _sensors(repositories, now.timestamp())]
 
 
+def look_at_api(platform: RunningPlatform | None) -> list[Finding]:
+    """Whether the HTTP API of a running platform can serve; nothing where none runs."""
+    if platform is None or platform.api_url is None:
+        return []
+    try:
+        status = _ask(f"{platform.api_url}/v1/ready").status
+    except _NoAnswerError as failure:
+        return [Finding(Part.API, False, f"does not respond: {failure}", _LOGS)]
+    if status != http.client.OK:
+        return [Finding(Part.API, False, f"{platform.api_url}/v1/ready returns {status}", _LOGS)]
+    return [Finding(Part.API, True, f"ready at {platform.api_url}")]
+
+
 def _daemon(statuses: Sequence[Mapping[str, Any]], now: float) -> Finding:
     silent = [
         f"{status['daemonType']} silent for {now - status['lastHeartbeatTime']:.0f} s"

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import zipfile
+from io import BytesIO
 
+import httpx2
 import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from posegen.cli.requests import LOCAL_USER
 from posegen.images.validation import open_image
 from posegen.platforms.platform import PLATFORMS
 from tests.builders import SLUGS
@@ -127,6 +132,58 @@ def test_the_demonstration_uses_what_is_up_and_shows_files_that_are_there(platfo
     assert len(files) == 1 + 9 * 2 + 5 * 2 + 12, "the sheet; pictures and thumbnails; exports"
     for file in files:
         open_image(file.read_bytes())
+
+
+# --- the HTTP API -------------------------------------------------------------------------------------------------
+
+
+def test_an_application_gets_pictures_over_http(platform):
+    key = platform.posegen("key", "create", "--name", "shop").stdout.strip()
+    asked = {"user_id": str(platform.a_user()), "poses": ["star-jump", "phone-selfie"], "formats": ["tiktok"]}
+    with httpx2.Client(
+        base_url=platform.api_url, headers={"authorization": f"Bearer {key}"}, trust_env=False, timeout=180
+    ) as api:
+        price = api.post("/v1/generations/price", json=asked).json()
+        assert (price["pictures"], price["credits"], price["refused"]) == (2, 2 * PRICE, None)
+
+        submitted = api.post("/v1/generations", json=asked, headers={"idempotency-key": "order-1"})
+        assert submitted.status_code == 202
+        events = list(events_of(api, f"{submitted.headers['location']}/events?after=0"))
+        again = api.post("/v1/generations", json=asked, headers={"idempotency-key": "order-1"})
+        assert (again.status_code, again.headers["idempotent-replayed"]) == (200, "true")
+
+        found = api.get(submitted.headers["location"], params={"expand": "poses"}).json()
+        assert (found["generation"]["status"], found["generation"]["credits_spent"]) == ("completed", 2 * PRICE)
+        urls = {pose["image_url"] for pose in found["poses"]}
+        told = [json.loads(event["data"])["image_url"] for event in events if event["event"] == "pose_completed"]
+        assert (len(told), set(told), events[-1]["event"]) == (2, urls, "completed")
+        for url in [*urls, *(url for pose in found["poses"] for url in pose["exports"].values())]:
+            open_image(api.get(url).content)
+        with zipfile.ZipFile(BytesIO(api.get(f"{submitted.headers['location']}/archive").content)) as archive:
+            assert len([name for name in archive.namelist() if name.endswith((".png", ".jpg"))]) >= 2
+            assert archive.testzip() is None
+
+
+def events_of(api, url):
+    """The events of a stream up to its end, each as its fields."""
+    with api.stream("GET", url, headers={"accept": "text/event-stream"}) as stream:
+        fields = {}
+        for line in stream.iter_lines():
+            name, _, value = line.partition(": ")
+            if line and name:
+                fields[name] = value
+            elif fields:
+                if "event" in fields:
+                    yield fields
+                fields = {}
+
+
+def test_the_printed_link_signs_a_browser_in_once(platform):
+    (link,) = re.findall(r"Sign in: +(http://\S+/login/\S+)", (platform.folder / "up.log").read_text())
+
+    with httpx2.Client(trust_env=False, timeout=60) as browser:
+        assert browser.get(link, follow_redirects=True).json()["user_id"] == str(LOCAL_USER)
+        assert browser.get(link).status_code == 401
 
 
 # --- what is wrong ------------------------------------------------------------------------------------------------

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import signal
 
-from posegen.running_platform import find_platform
+from posegen.running_platform import RunningPlatform, find_platform
 from tests.homes import is_alive, names_in_the_checkout
 
 
 def test_a_second_platform_is_refused_and_ctrl_c_ends_the_first(platform, in_the_checkout):
     postmaster, first = platform.postmaster(), platform.process.pid
-    found = find_platform(platform.folder)
-    assert found is not None
-    assert (found.pid, found.url) == (first, platform.url)
+    assert find_platform(platform.folder) == RunningPlatform(first, platform.url, platform.api_url)
     refused = " ".join(platform.posegen("up", code=1).stderr.split())
     assert "`posegen up` already runs" in refused
     assert f"as process {first}" in refused

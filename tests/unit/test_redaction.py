@@ -83,6 +83,7 @@ def test_what_an_operator_needs_stays(name: str, value: object) -> None:
         ("sent with bearer hunter2hunter2", "sent with bearer ***"),
         (f"401 for psg_7hNq2kT9wXb4_{'0' * 49}: revoked", "401 for psg_7hNq2kT9wXb4_***: revoked"),
         (f"GET http://127.0.0.1:8080/login/{'0' * 43} 303", "GET http://127.0.0.1:8080/login/*** 303"),
+        (f"GET /v1/shared/{'0' * 43} 200", "GET /v1/shared/*** 200"),
     ],
 )
 def test_a_secret_inside_a_text_is_hidden_and_the_rest_stays(text: str, expected: str) -> None:
@@ -170,7 +171,7 @@ def test_anything_can_be_logged_with_a_secret_beside_it(fields: dict[str, object
 )
 def test_a_long_text_stays_cheap(part: str) -> None:
     """The time grows with the length, not with its square: ten times the text in far less than a hundred times."""
-    worth_searching = "= ' \" :// bearer authorization prompt psg_ /login/ "
+    worth_searching = "= ' \" :// bearer authorization prompt psg_ /login/ /shared/ "
 
     def seconds(text: str) -> float:
         started = time.process_time()

@@ -1,16 +1,18 @@
-"""What is sent to ask for pictures: the columns of `generation_requests`, and which poses an action is about."""
+"""What requests about generations have in common: the columns of `generation_requests`, and which poses are meant."""
 
 from __future__ import annotations
 
 from typing import Annotated
 from uuid import UUID
 
+from fastapi import Path
 from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, Strict, StrictBool, StrictInt
 
 from posegen.generations.asking.requests import GenerationRequest
-from posegen.web.texts import Text
+from posegen.web.problems import Problem
+from posegen.web.texts import Text, listed
 
-MOST_AT_ONCE = 500
+GenerationId = Annotated[UUID, Path(description="A generation.")]
 _Number = Annotated[float, Strict(), AllowInfNan(False)]
 _Texts = Annotated[list[Text], Field(max_length=1_000)]
 
@@ -73,3 +75,14 @@ class Restore(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     poses: Annotated[list[StrictInt], Field(max_length=50)] | None = None
+
+
+def numbers_in(poses: list[str] | None) -> list[int] | None:
+    """Numbers of poses out of a query; None for all."""
+    if poses is None:
+        return None
+    try:
+        return [int(each) for each in listed(poses)]
+    except ValueError:
+        detail = f"{', '.join(poses)[:100]!r} are no numbers of poses, such as 1,2."
+        raise Problem(422, "invalid_request", detail, [{"pointer": "?poses", "detail": detail}]) from None

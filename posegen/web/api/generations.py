@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Path, Query, Request
+from fastapi import Query, Request
 from pydantic import AwareDatetime, BaseModel
 from pydantic_core import to_jsonable_python
 from starlette.concurrency import run_in_threadpool
@@ -23,7 +23,7 @@ from posegen.generations.reading.pages import GenerationFilter, Order
 from posegen.generations.reading.results import GenerationResult
 from posegen.generations.service import AlreadyEnded, Submitted
 from posegen.states import GenerationStatus
-from posegen.web.api.bodies import NewGeneration, Restore, Retry, Several
+from posegen.web.api.bodies import GenerationId, NewGeneration, Restore, Retry, Several, numbers_in
 from posegen.web.api.showing import Pose, generation_of, shown
 from posegen.web.callers import TheCaller, user_for, users_shown
 from posegen.web.idempotency import REPLAYED, key_of
@@ -32,11 +32,10 @@ from posegen.web.openapi import repeated
 from posegen.web.paging import CursorText, Limit, Page, page_from, place_of
 from posegen.web.problems import Problem
 from posegen.web.rooms import Room
-from posegen.web.texts import Name, Words, listed
+from posegen.web.texts import Name, Words
 
 room = Room("generations")
 LONGEST_WAIT_SECONDS = 60
-GenerationId = Annotated[UUID, Path(description="A generation.")]
 
 
 class Price(BaseModel):
@@ -256,14 +255,3 @@ def _wait_in(request: Request) -> int:
     """Seconds that `Prefer: wait` asks for, at most 60; 0 without. What cannot be read is ignored (RFC 7240, 2)."""
     found = re.search(r"(?:^|[,;\s])wait\s*=\s*(\d{1,6})(?:$|[,;\s])", request.headers.get("prefer", ""), re.ASCII)
     return min(int(found[1]), LONGEST_WAIT_SECONDS) if found else 0
-
-
-def numbers_in(poses: list[str] | None) -> list[int] | None:
-    """Numbers of poses out of a query; None for all."""
-    if poses is None:
-        return None
-    try:
-        return [int(each) for each in listed(poses)]
-    except ValueError:
-        detail = f"{', '.join(poses)[:100]!r} are no numbers of poses, such as 1,2."
-        raise Problem(422, "invalid_request", detail, [{"pointer": "?poses", "detail": detail}]) from None

@@ -19,7 +19,7 @@ from posegen.access.callers import Caller, Scope
 from posegen.access.tickets import Followed
 from posegen.generations import service
 from posegen.generations.reading.pages import GenerationFilter
-from posegen.web.api.generations import GenerationId
+from posegen.web.api.bodies import GenerationId
 from posegen.web.api.showing import generation_of, shown, urls_of
 from posegen.web.callers import TheCaller, the_caller, users_shown
 from posegen.web.events.live import Live

@@ -19,7 +19,7 @@ from posegen.generations.reading.archives import DEFAULT_FORMATS, GenerationArch
 from posegen.generations.reading.pages import Order, PoseFilter
 from posegen.generations.single_poses import MOST_CHANGES, Outcome, PoseChange
 from posegen.states import PoseStatus
-from posegen.web.api.generations import GenerationId, numbers_in
+from posegen.web.api.bodies import GenerationId, numbers_in
 from posegen.web.api.showing import Pose, generation_of, pose_of, shown
 from posegen.web.byte_ranges import wanted_range
 from posegen.web.callers import TheCaller, user_for, users_shown

@@ -43,12 +43,15 @@ def healthy() -> dict:
 
 
 @contextmanager
-def platform(home, said: dict, pictures=None) -> Iterator[str]:
+def platform(home, said: dict, pictures=None, *, api_is_ready=True, api_url=None) -> Iterator[str]:
     """A platform that is up. `pictures`: what is mounted under /media, the store of the settings without it."""
 
     async def graphql(request):
         assert "daemonHealth" in (await request.json())["query"]
         return JSONResponse({"data": said})
+
+    async def ready(request):
+        return JSONResponse({"status": "ok"}, 200 if api_is_ready else 503)
 
     async def page(request):
         return PlainTextResponse("<html>", media_type="text/html")
@@ -58,12 +61,15 @@ def platform(home, said: dict, pictures=None) -> Iterator[str]:
     application = Starlette(
         routes=[
             Route("/graphql", graphql, methods=["POST"]),
+            Route("/v1/ready", ready),
             Mount("/media", routes=routes),
             Route("/{path:path}", page),
         ]
     )
-    with served(application) as port, hold_home(home, f"http://127.0.0.1:{port}"):
-        yield f"http://127.0.0.1:{port}"
+    with served(application) as port:
+        url = f"http://127.0.0.1:{port}"
+        with hold_home(home, url, api_url or url):
+            yield url
 
 
 @pytest.fixture(autouse=True)
@@ -105,6 +111,21 @@ def test_a_platform_that_does_not_answer(posegen, home, monkeypatch):
 
     assert not found["platform"]["good"]
     assert "http://127.0.0.1:9 does not respond" in found["platform"]["detail"]
+
+
+def test_an_api_that_is_not_ready(posegen, home):
+    with platform(home, healthy(), api_is_ready=False) as url:
+        bad = the_bad_one(posegen("doctor", "--json"))
+
+    assert (bad["part"], bad["detail"]) == ("api", f"{url}/v1/ready returns 503")
+
+
+def test_an_api_that_does_not_respond(posegen, home):
+    with platform(home, healthy(), api_url="http://127.0.0.1:9"):
+        bad = the_bad_one(posegen("doctor", "--json"))
+
+    assert bad["part"] == "api"
+    assert "http://127.0.0.1:9" in bad["detail"]
 
 
 @pytest.mark.parametrize(

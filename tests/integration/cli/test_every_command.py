@@ -32,7 +32,7 @@ TREE = typer.main.get_command(app)
 GROUPS = ["", *(name for name, command in TREE.commands.items() if hasattr(command, "commands"))]
 
 # They start processes that stay; their help and their arguments are tried, and `tests/end_to_end/` runs `up`.
-STAYING = {"demo", "up", "db serve"}
+STAYING = {"demo", "up", "api", "db serve"}
 # Plots of a month and a drawing of every pose take seconds, and all that is printed is where the file is.
 SLOW = {"report", "library sheet"}
 # They draw, and print paths and numbers only: one sweep is enough.
@@ -70,6 +70,7 @@ class World:
         return {
             "demo": (0, []),
             "up": (0, []),
+            "api": (0, []),
             "db serve": (0, []),
             "submit": (0, ["star-jump", "--user", self.user, "--prompt", PROMPT]),
             "cancel": (1, [generation]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -10,10 +11,13 @@ import pytest
 from posegen.access import service
 from posegen.access.callers import DEFAULT_SCOPES, Kind, Scope
 from posegen.cli import login
+from posegen.cli.login import local_login_url
 from posegen.cli.requests import LOCAL_USER
+from posegen.cli.session import open_session
 from posegen.errors import CredentialsInvalid
 from posegen.running_platform import RunningPlatform
 from tests.builders import SLUGS, a_user, rows, value
+from tests.refusals import refusing
 
 
 def admitted(database, secret):
@@ -137,6 +141,34 @@ def test_without_a_user_it_is_the_local_one_where_there_is_one(database, posegen
 
     assert posegen("login", "--json").json["user"] == str(LOCAL_USER)
     assert "There is no user" in posegen("login", "--user", uuid4()).err
+
+
+def the_local_link(*, embedded=False):
+    with open_session() as session:
+        session = replace(session, urls=replace(session.urls, embedded=embedded))
+        return local_login_url(session, "http://127.0.0.1:8080", command="up")
+
+
+def test_up_prints_a_link_for_the_local_user_of_the_embedded_server(database, posegen):
+    url = the_local_link(embedded=True)
+
+    assert signed_in(database, url.removeprefix("http://127.0.0.1:8080/login/")).user_id == LOCAL_USER
+    assert the_local_link(embedded=True) != url
+
+
+def test_on_another_server_it_prints_one_only_for_a_local_user_who_exists(database, posegen):
+    assert (the_local_link(), value(database, "select count(*) from users")) == (None, 0)
+
+    posegen("submit", SLUGS[0])
+
+    assert the_local_link() is not None
+
+
+def test_a_role_that_may_not_make_links_gets_none(database, posegen):
+    posegen("submit", SLUGS[0])
+
+    with refusing(database.url, "login_links", "42501", times=1):
+        assert the_local_link() is None
 
 
 def test_all_sessions_of_a_user_are_ended(database, posegen):

@@ -16,6 +16,7 @@ COMMANDS = [
     ("submit", A_POSE),
     ("status",),
     ("up",),
+    ("api",),
     ("demo",),
     ("db", "upgrade"),
     ("storage", "reconcile"),
