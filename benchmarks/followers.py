@@ -31,7 +31,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from benchmarks.running_platform import machine
+from benchmarks.running_platform import cpu_of, machine
 from posegen.database.connection import Database
 from posegen.database.server import open_server
 from posegen.settings import Settings
@@ -79,9 +79,9 @@ def main() -> None:
 async def _measure(url: str, port: int, pid: int, generations: list[UUID]) -> list[Row]:
     rows = []
     async with _followers(port, generations) as followers:
-        before = _cpu_seconds(pid)
+        before = cpu_of(pid)[0]
         times = await _latencies(url, followers, generations, EVENTS_A_SECOND * SECONDS, 1 / EVENTS_A_SECOND)
-        cpu = (_cpu_seconds(pid) - before) / SECONDS
+        cpu = (cpu_of(pid)[0] - before) / SECONDS
     what = f"{FOLLOWERS:,} followers of {GENERATIONS:,} generations, {EVENTS_A_SECOND} events a second"
     rows += [
         Row(f"{what}: commit to client", _quantiles(times), "p95 25 ms"),
@@ -93,9 +93,9 @@ async def _measure(url: str, port: int, pid: int, generations: list[UUID]) -> li
     empty = _memory_bytes(pid)
     async with _followers(port, [generations[number % GENERATIONS] for number in range(IDLE)]):
         each = (_memory_bytes(pid) - empty) / IDLE / 1000
-        before = _cpu_seconds(pid)
+        before = cpu_of(pid)[0]
         await asyncio.sleep(SECONDS)
-        cpu = (_cpu_seconds(pid) - before) / SECONDS
+        cpu = (cpu_of(pid)[0] - before) / SECONDS
     rows.append(Row(f"{IDLE:,} idle followers: memory of each", f"{each:.0f} KB", "40 KB"))
     rows.append(Row(f"{IDLE:,} idle followers: CPU", f"{cpu:.1%} of a core", "2 %"))
     return rows
@@ -227,11 +227,6 @@ def _quantiles(times: list[float]) -> str:
 
 def _memory_bytes(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
-
-
-def _cpu_seconds(pid: int) -> float:
-    parts = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(parts[11]) + int(parts[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _allow_many_files() -> None:

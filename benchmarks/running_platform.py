@@ -129,19 +129,33 @@ def tree_of(pid: int) -> dict[int, str]:
     return found
 
 
+def processes_of_postgresql(database: Database) -> dict[int, str]:
+    """The processes of the embedded server, the postmaster first, each with its name."""
+    with database.transaction() as connection:
+        row = connection.execute("select pg_backend_pid() as pid").fetchone()
+    assert row is not None
+    postmaster = int(Path(f"/proc/{row['pid']}/stat").read_text().rpartition(")")[2].split()[1])
+    return dict.fromkeys(tree_of(postmaster), "PostgreSQL")
+
+
+def cpu_of(pid: int) -> tuple[float, float]:
+    """CPU seconds of a process so far, and those of its children that have ended. Raises `OSError` when it is gone."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS, (int(fields[13]) + int(fields[14])) / TICKS
+
+
 def cpu_by_program(platform: Measured) -> dict[str, float]:
     """CPU seconds so far, also of children that have ended, by program."""
     spent: dict[str, float] = {}
-    for pid, name in {**tree_of(platform.pid), **_postgres(platform)}.items():
+    for pid, name in {**tree_of(platform.pid), **processes_of_postgresql(platform.database)}.items():
         try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            own, ended = cpu_of(pid)
         except OSError:
             continue
-        own, ended = int(fields[11]) + int(fields[12]), int(fields[13]) + int(fields[14])
-        spent[name] = spent.get(name, 0.0) + own / TICKS
+        spent[name] = spent.get(name, 0.0) + own
         # What a fork server's ended children spent is what the runs cost.
         below = "runs" if name == "fork server" else name
-        spent[below] = spent.get(below, 0.0) + ended / TICKS
+        spent[below] = spent.get(below, 0.0) + ended
     return spent
 
 
@@ -160,7 +174,7 @@ def peak_memory(pids: Sequence[int]) -> int:
 def memory_of(platform: Measured) -> int:
     """Bytes that all its processes and PostgreSQL hold now; what several of them share counts once."""
     held = 0
-    for pid in {**tree_of(platform.pid), **_postgres(platform)}:
+    for pid in {**tree_of(platform.pid), **processes_of_postgresql(platform.database)}:
         try:
             found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
         except OSError:
@@ -197,14 +211,6 @@ def _a_rich_user(database: Database) -> UUID:
         connection.execute("select grant_credits(%s, 1000000, 'benchmark', 'benchmark')", [row["id"]])
         connection.execute("update accounts set storage_limit = 1000000000000 where user_id = %s", [row["id"]])
     return UUID(str(row["id"]))
-
-
-def _postgres(platform: Measured) -> dict[int, str]:
-    with platform.database.transaction() as connection:
-        row = connection.execute("select pg_backend_pid() as pid").fetchone()
-    assert row is not None
-    postmaster = int(Path(f"/proc/{row['pid']}/stat").read_text().rpartition(")")[2].split()[1])
-    return dict.fromkeys(tree_of(postmaster), "PostgreSQL")
 
 
 def _name(command: str) -> str:

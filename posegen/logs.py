@@ -18,7 +18,7 @@ from posegen.redaction import redacted
 from posegen.settings import Settings
 
 # The least level of libraries that log too much: at debug the first log signed headers, request bodies and response
-# headers, at info httpx2 logs whole URLs, and alembic every start.
+# headers, at info httpx2 logs whole URLs, alembic every start, and the pool three lines for each transaction.
 _LEAST_LEVELS = {
     "boto3": logging.INFO,
     "botocore": logging.INFO,
@@ -27,6 +27,7 @@ _LEAST_LEVELS = {
     "httpcore2": logging.INFO,
     "httpx2": logging.WARNING,
     "alembic": logging.WARNING,
+    "psycopg.pool": logging.WARNING,
 }
 
 

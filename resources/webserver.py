@@ -23,9 +23,8 @@ from posegen.storage.configuration import LocalConfig
 from posegen.storage.stores import open_local
 from posegen.upkeep.metrics import read_numbers
 from posegen.web.metrics import metrics_route
-from posegen.web.objects import object_routes
+from posegen.web.objects import media_path, object_routes
 
-DEFAULT_MEDIA_PATH = "/media"
 # A browser that keeps its connection open must not keep the process.
 LAST_ANSWERS_SECONDS = 3
 
@@ -40,12 +39,6 @@ class PosegenWebserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceReques
     def build_routes(self) -> list[BaseRoute]:
         """Ours first: Dagster's last route takes every path."""
         return [*self._extra, *super().build_routes()]  # type: ignore[no-untyped-call]
-
-
-def media_path(settings: Settings) -> str:
-    """Where the pictures are mounted: where the URLs of local objects point, unless that is another server."""
-    base = settings.storage_base_url.rstrip("/")
-    return base if base.startswith("/") and not base.startswith("//") else DEFAULT_MEDIA_PATH
 
 
 def create_app(context: WorkspaceProcessContext, settings: Settings) -> Starlette:

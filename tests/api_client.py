@@ -105,3 +105,11 @@ def running_api(database: Database, settings: Settings) -> Iterator[Api]:
         httpx2.Client(trust_env=False, timeout=60, follow_redirects=False) as client,
     ):
         yield Api(installation, f"http://127.0.0.1:{port}", client)
+
+
+@contextmanager
+def opened_stream(caller: Api, path: str, **headers: str) -> Iterator[httpx2.Response]:
+    """A response whose body is read by the test, or not at all."""
+    credentials = {} if caller.key is None else {"authorization": f"Bearer {caller.key}"}
+    with caller.client.stream("GET", f"{caller.url}{path}", headers={**credentials, **headers}) as response:
+        yield response

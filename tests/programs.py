@@ -15,6 +15,7 @@ import pytest
 from tests import libpng
 
 _PACKAGES = {
+    "chromium": "chromium",
     "exiftool": "libimage-exiftool-perl",
     "exiv2": "exiv2",
     "identify": "imagemagick",
@@ -34,9 +35,10 @@ _SUITES = {
     "PNG as libpng decodes it": ("libpng", "pngtopnm"),
     "orientation as libvips has it": ("vips",),
     "our files in other programs": tuple(
-        name for name in _PACKAGES if name not in ("libpng", "nginx", "openssl", "pngtopnm", "vips")
+        name for name in _PACKAGES if name not in ("chromium", "libpng", "nginx", "openssl", "pngtopnm", "vips")
     ),
     "the recipe for nginx": ("nginx", "openssl"),
+    "pages in a browser": ("chromium",),
 }
 
 

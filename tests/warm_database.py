@@ -67,8 +67,6 @@ def _cleaned_sessions(database: Database) -> list[int]:
 
 
 def _clean(database: Database, connection: Connection) -> None:
-    connection.autocommit = True
     connection._prepared.clear()  # psycopg itself notices only the first `discard all` of a connection
     connection.execute("discard all")
     database._configure(connection)
-    connection.autocommit = False

@@ -203,7 +203,7 @@ def revoke_key(database: Database, caller: Caller, key_id: str, now: datetime) -
 def caller_of_key(database: Database, text: str, now: datetime) -> Caller:
     """Who calls with this key. Raises `CredentialsInvalid`."""
     presented = credentials.read_key(text)
-    with database.transaction() as connection:
+    with database.reading() as connection:
         found = keys.find(connection, presented.id)
     if found is None or not hmac.compare_digest(found.secret, presented.secret_sha256):
         raise CredentialsInvalid("unknown")
@@ -266,7 +266,7 @@ def sign_in(database: Database, link_secret: str, now: datetime) -> SignedIn:
 def caller_of_session(database: Database, secret: str, now: datetime) -> Caller:
     """Who calls with this cookie. Raises `CredentialsInvalid`."""
     presented = credentials.digest(secret)
-    with database.transaction() as connection:
+    with database.reading() as connection:
         found = sessions.find(connection, presented)
     if found is None:
         raise CredentialsInvalid("unknown")
@@ -356,7 +356,7 @@ def still_valid(database: Database, caller: Caller, now: datetime) -> bool:
 
 def valid_credentials(database: Database, credentials: Iterable[str], now: datetime) -> frozenset[str]:
     """Those of many keys and sessions that are valid now, by two statements at most: for all streams of a process."""
-    with database.transaction() as connection:
+    with database.reading() as connection:
         return frozenset(_callers_of(connection, set(credentials), now))
 
 

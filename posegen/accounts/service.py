@@ -60,7 +60,7 @@ def user_with_credits(database: Database, user_id: UUID, name: str, *, credits: 
 
 def balance(database: Database, user_id: UUID) -> Balance:
     """The credits and the space of a user. Raises `UserUnknown`."""
-    with database.transaction() as connection:
+    with database.reading() as connection:
         return _existing(credits.balance_of(connection, user_id), user_id)
 
 
@@ -81,7 +81,7 @@ def entries(database: Database, user_id: UUID, *, limit: int, after: int | None 
     Returns:
         At most `limit + 1` movements: the last one tells that there is another page.
     """
-    with database.transaction() as connection:
+    with database.reading() as connection:
         return credits.entries_of(connection, user_id, limit=limit, after=after)
 
 
@@ -106,7 +106,7 @@ def create_user(database: Database, name: str, *, actor: str, user_id: UUID | No
 
 def user(database: Database, user_id: UUID) -> User:
     """A user with the account. Raises `UserUnknown`."""
-    with database.transaction() as connection:
+    with database.reading() as connection:
         return _existing(users.find(connection, user_id), user_id)
 
 
@@ -121,7 +121,7 @@ def list_users(database: Database, *, limit: int, after: Place | None = None) ->
     Returns:
         At most `limit + 1` users: the last one tells that there is another page.
     """
-    with database.transaction() as connection:
+    with database.reading() as connection:
         return users.users(connection, limit=limit, after=after)
 
 
@@ -178,7 +178,7 @@ def projects(
     Returns:
         At most `limit + 1` projects: the last one tells that there is another page.
     """
-    with database.transaction() as connection:
+    with database.reading() as connection:
         return project_rows.projects_of(connection, user_id, limit=limit, after=after)
 
 

@@ -5,6 +5,7 @@ The statements themselves live beside this module, one file for each aggregate.
 
 from __future__ import annotations
 
+import select
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,14 @@ from posegen.database.session import CONNECT_OPTIONS, CONNECT_SECONDS
 from posegen.errors import DatabaseUnusable
 
 Connection = psycopg.Connection[DictRow]
+UNCHECKED_SECONDS = 1.0
+"""A connection that was used within this time is lent without a round trip, unless the server has said something."""
+
+
+class _Pooled(psycopg.Connection[DictRow]):
+    """A connection of the pool. `used_at`: when it was given back last, by `time.monotonic()`."""
+
+    used_at = float("-inf")
 
 
 class Database:
@@ -41,15 +50,16 @@ class Database:
         self.url = url
         self._lock_seconds = lock_seconds
         self._idle_seconds = idle_seconds
-        self._pool: ConnectionPool[Connection] = ConnectionPool(
+        self._pool: ConnectionPool[_Pooled] = ConnectionPool(
             url,
+            connection_class=_Pooled,
             min_size=0,
             max_size=most_connections,
             open=False,
-            # A restarted server leaves dead connections in the pool; the check costs one round trip.
-            check=ConnectionPool.check_connection,
+            check=_check,
             configure=self._configure,
-            kwargs={"row_factory": dict_row, "application_name": "posegen", **CONNECT_OPTIONS},
+            # `transaction` begins its transactions itself; what `reading` lends has none.
+            kwargs={"row_factory": dict_row, "autocommit": True, "application_name": "posegen", **CONNECT_OPTIONS},
             timeout=CONNECT_SECONDS * 2,
             reconnect_timeout=CONNECT_SECONDS,
         )
@@ -60,15 +70,26 @@ class Database:
 
         Raises `DatabaseUnusable` when no connection can be had.
         """
+        with self.reading() as borrowed, borrowed.transaction():
+            yield borrowed
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for statements that only read, each on its own: two round trips less than `transaction`.
+
+        Under READ COMMITTED each statement has a snapshot of its own in a transaction, too.
+
+        Raises `DatabaseUnusable` when no connection can be had.
+        """
         self._pool.open()
         try:
             borrowed = self._pool.getconn()
         except PoolTimeout as late:
             raise DatabaseUnusable(f"No connection to the database could be had: {late}") from late
         try:
-            with borrowed.transaction():
-                yield borrowed
+            yield borrowed
         finally:
+            borrowed.used_at = time.monotonic()
             self._pool.putconn(borrowed)
 
     @contextmanager
@@ -114,7 +135,7 @@ class _Part(Database):
     """The database within a transaction of its connection."""
 
     def __init__(self, url: str, connection: Connection) -> None:
-        super().__init__(url)
+        self.url = url  # and no pool
         self._connection = connection
 
     @contextmanager
@@ -122,6 +143,25 @@ class _Part(Database):
         """A savepoint within the transaction."""
         with self._connection.transaction():
             yield self._connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """The transaction itself: a statement that fails ends all of it."""
+        yield self._connection
+
+
+def _check(connection: _Pooled) -> None:
+    """Raise when the server has closed a connection, such as at a restart, so that the pool replaces it."""
+    is_fresh = time.monotonic() - connection.used_at < UNCHECKED_SECONDS
+    if not is_fresh or _has_arrived(connection):
+        ConnectionPool.check_connection(connection)
+
+
+def _has_arrived(connection: _Pooled) -> bool:
+    """Whether the server has sent something between statements, or has closed the connection."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 class Listener:

@@ -19,6 +19,7 @@ from posegen.database.rows import changed, column, many, one, value
 from posegen.database.texts import storable
 from posegen.designs.products import PRODUCTS, Product
 from posegen.designs.typesetting.fonts import FONTS
+from posegen.objects.service import PlacedFile
 from posegen.work.queue import Lease
 
 T = TypeVar("T")
@@ -191,6 +192,23 @@ def objects_of(connection: Connection, design_id: UUID) -> list[DesignObject]:
         where d.id = %s
         """,
         [design_id],
+    )
+
+
+def placed_files(connection: Connection, designs: Sequence[UUID]) -> list[PlacedFile]:
+    """Where the pictures of published designs lie, by their fields of `design_results`."""
+    return many(
+        connection,
+        PlacedFile,
+        """
+        select d.id::text as owner, meant.field, o.store, o.key
+        from designs d
+        cross join lateral (values ('preview_url', d.preview_object), ('thumbnail_url', d.thumbnail_object))
+            as meant (field, object_id)
+        join objects o on o.id = meant.object_id
+        where d.id = any(%s)
+        """,
+        [list(designs)],
     )
 
 

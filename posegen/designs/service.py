@@ -7,7 +7,7 @@ A door calls these functions and shows what they return; it decides nothing itse
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from posegen.designs.products import Product
 from posegen.designs.rows import DesignObject, Font
 from posegen.designs.work import claim_design, start_design
 from posegen.errors import DesignUnknown, StoreUnknown
+from posegen.objects.service import PlacedFile
 from posegen.storage.keys import manifest_key
 from posegen.storage.protocol import ObjectStore
 from posegen.studio import Studio
@@ -231,6 +232,12 @@ def objects_of(database: Database, design_id: UUID) -> list[DesignObject]:
     """Where the files of a published design lie; none for any other design."""
     with database.transaction() as connection:
         return rows.objects_of(connection, design_id)
+
+
+def placed_files(database: Database, designs: Sequence[UUID]) -> list[PlacedFile]:
+    """Where the pictures of published designs lie, for signing; none for other designs."""
+    with database.transaction() as connection:
+        return rows.placed_files(connection, designs)
 
 
 def print_url(studio: Studio, design_id: UUID) -> str | None:

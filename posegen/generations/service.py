@@ -166,7 +166,7 @@ def quote(database: Database, terms: Terms, user_id: UUID, requests: Sequence[Ge
 
 def status(database: Database, generation_ids: Collection[UUID]) -> list[GenerationResult]:
     """These generations as their customers see them, the oldest first. Raises `GenerationUnknown` for any other id."""
-    with database.transaction() as connection:
+    with database.reading() as connection:
         found = results.results_of(connection, generation_ids)
     missing = set(generation_ids) - {result.generation_id for result in found}
     if missing:
@@ -185,7 +185,7 @@ def list_generations(
         after: the `next` of the page before; None for the first page.
         limit: generations at most, 1 to 100.
     """
-    with database.transaction() as connection:
+    with database.reading() as connection:
         return pages.page_of_generations(connection, which, after=after, limit=limit)
 
 
@@ -200,20 +200,20 @@ def list_poses(
         after: the `next` of the page before; None for the first page.
         limit: poses at most, 1 to 100.
     """
-    with database.transaction() as connection:
+    with database.reading() as connection:
         return pages.page_of_poses(connection, which, after=after, limit=limit)
 
 
 def pose_results(database: Database, generation_id: UUID) -> list[PoseResult]:
     """The poses of a generation with their URLs, by position. Raises `GenerationUnknown`."""
-    with database.transaction() as connection:
+    with database.reading() as connection:
         generations.progress_of(connection, generation_id)
         return results.pose_results(connection, generation_id)
 
 
 def poses_with_ids(database: Database, pose_ids: Collection[UUID]) -> list[PoseResult]:
     """These poses with their URLs, without those that there are not; hidden ones have no URLs."""
-    with database.transaction() as connection:
+    with database.reading() as connection:
         return results.poses_with_ids(connection, pose_ids)
 
 

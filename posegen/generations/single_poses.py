@@ -58,7 +58,7 @@ class DownloadedFile:
 
 def find_pose(database: Database, pose_id: UUID, *, user_id: UUID | None = None) -> PoseResult:
     """A pose with its URLs. Raises `PoseUnknown`."""
-    with database.transaction() as connection:
+    with database.reading() as connection:
         return _found(connection, pose_id, user_id)
 
 
@@ -67,7 +67,7 @@ def recipe_of(database: Database, pose_id: UUID, *, user_id: UUID | None = None)
 
     Raises `PoseUnknown`.
     """
-    with database.transaction() as connection:
+    with database.reading() as connection:
         _found(connection, pose_id, user_id)
         stored = recipes.stored_recipe(connection, pose_id)
     assert stored is not None, "the pose was found"

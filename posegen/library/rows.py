@@ -6,7 +6,7 @@ Seeding writes the rows of this version of Posegen; rows of operators stay uncha
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg.types.json import Jsonb
 
@@ -14,6 +14,7 @@ from posegen.database.connection import Connection
 from posegen.database.json_documents import UnreadableJson
 from posegen.database.rows import many, one
 from posegen.error_codes import ERROR_TEXTS
+from posegen.objects.service import PlacedFile
 from posegen.poses.avatar import AVATAR_ATTRIBUTES
 from posegen.poses.library import CATEGORIES, LIBRARY
 
@@ -175,13 +176,13 @@ def stored_categories(connection: Connection) -> list[StoredCategory]:
     return many(connection, StoredCategory, statement)
 
 
-def picture_urls(connection: Connection, *, side: int) -> dict[str, PictureUrls]:
-    """The URLs of the pictures of all poses, by their slugs. `side`: of the control maps, in pixels."""
+def picture_urls(connection: Connection) -> dict[str, PictureUrls]:
+    """The URLs of the pictures of all poses, by their slugs; of control maps in several sizes the largest."""
     found = many(
         connection,
         PictureUrls,
-        """
-        with maps as (select * from control_maps where width = %(side)s and height = %(side)s)
+        f"""
+        with maps as ({_LARGEST_MAPS})
         select l.slug, preview.url as preview_url, openpose.url as openpose_url, depth.url as depth_url
         from library_poses l
         left join library_previews p on p.library_pose = l.slug
@@ -191,9 +192,25 @@ def picture_urls(connection: Connection, *, side: int) -> dict[str, PictureUrls]
         left join maps d on d.library_pose = l.slug and d.kind = 'depth'
         left join object_urls depth on depth.id = d.object_id
         """,
-        {"side": side},
     )
     return {each.slug: each for each in found}
+
+
+def placed_files(connection: Connection) -> list[PlacedFile]:
+    """Where the pictures of all poses lie, by slug."""
+    statement = f"""
+        select p.library_pose as owner, 'preview_url' as field, o.store, o.key
+        from library_previews p join objects o on o.id = p.object_id
+        union all
+        select m.library_pose, m.kind || '_url', o.store, o.key
+        from ({_LARGEST_MAPS}) m join objects o on o.id = m.object_id
+    """
+    return many(connection, PlacedFile, statement)
+
+
+_LARGEST_MAPS: LiteralString = (
+    "select distinct on (library_pose, kind) * from control_maps order by library_pose, kind, width * height desc"
+)
 
 
 def avatar_attributes(connection: Connection) -> dict[str, list[str]]:

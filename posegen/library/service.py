@@ -24,10 +24,11 @@ from posegen.library.control_maps import ControlMap, control_maps, draw_library_
 from posegen.library.previews import store_preview
 from posegen.library.rows import ErrorMessage, PictureUrls, StoredPose
 from posegen.library.validation import usable_poses
+from posegen.objects.service import PlacedFile
 from posegen.poses.control_maps import MapKind, depth_map, openpose_map
 from posegen.poses.keypoints import openpose_json
 from posegen.poses.prompts import fitting_poses
-from posegen.studio import POSE_SIDE, Studio
+from posegen.studio import Studio
 
 log = structlog.get_logger(__name__)
 
@@ -142,7 +143,7 @@ def listing(database: Database, category: str | None = None, words: str | None =
     """
     with database.transaction() as connection:
         poses = [pose for pose in rows.stored_poses(connection) if pose.enabled]
-        pictures = rows.picture_urls(connection, side=POSE_SIDE)
+        pictures = rows.picture_urls(connection)
     if category is not None:
         known = sorted({pose.category for pose in poses})
         if category not in known:
@@ -161,7 +162,13 @@ def pose_named(database: Database, slug: str) -> ListedPose:
         pose = rows.stored_pose(connection, slug)
         if pose is None:
             raise UnknownName("pose", slug, [])
-        return _listed(pose, rows.picture_urls(connection, side=POSE_SIDE)[slug])
+        return _listed(pose, rows.picture_urls(connection)[slug])
+
+
+def placed_files(database: Database) -> list[PlacedFile]:
+    """Where the pictures of all poses lie, for signing."""
+    with database.transaction() as connection:
+        return rows.placed_files(connection)
 
 
 def categories(database: Database) -> list[Category]:

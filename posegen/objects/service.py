@@ -5,10 +5,29 @@ Moving, deleting and the identity of stores are in `moving` and `identity`, whic
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from posegen.database.connection import Database
 from posegen.objects import adopted_files, moves, stores
 from posegen.objects.moves import Left, Slice
 from posegen.objects.stores import StoreUsage
+
+
+@dataclass(frozen=True)
+class PlacedFile:
+    """Where a file lies that a row of a home shows.
+
+    Attributes:
+        owner: the id of the row, as text.
+        field: of the home's results, which has the file's public URL.
+        store: the name of the store.
+        key: of the object there.
+    """
+
+    owner: str
+    field: str
+    store: str
+    key: str
 
 
 def left_in(database: Database, store: str) -> Left:

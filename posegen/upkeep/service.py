@@ -66,7 +66,7 @@ class ListedSetting:
     """
 
     name: str
-    value: Any
+    value: str | int | float | bool | list[Any] | dict[str, Any] | None
     source: str | None
     description: str
 

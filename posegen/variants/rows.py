@@ -15,6 +15,7 @@ from posegen.database.connection import Connection
 from posegen.database.keyset import Place, page
 from posegen.database.requests import insert_request
 from posegen.database.rows import changed, existing, many, one, value
+from posegen.objects.service import PlacedFile
 from posegen.work.queue import Lease
 
 _DEMANDS = {
@@ -171,6 +172,23 @@ def stored_variants(connection: Connection, request_id: UUID) -> list[StoredVari
         where v.id = %s order by o.id = v.high_quality_object
         """,
         [request_id],
+    )
+
+
+def placed_files(connection: Connection, requests: Sequence[UUID]) -> list[PlacedFile]:
+    """Where finished variants lie, by their fields of `variant_results`."""
+    return many(
+        connection,
+        PlacedFile,
+        """
+        select v.id::text as owner, meant.field, o.store, o.key
+        from image_variants v
+        cross join lateral (values ('normal_url', v.normal_object), ('high_quality_url', v.high_quality_object))
+            as meant (field, object_id)
+        join objects o on o.id = meant.object_id
+        where v.id = any(%s)
+        """,
+        [list(requests)],
     )
 
 

@@ -18,6 +18,7 @@ from posegen.database.keyset import Place
 from posegen.error_codes import ErrorCode
 from posegen.errors import ImageRequestUnknown, NoVariants, RequestRefused
 from posegen.images.decoding.pool import DecoderPool
+from posegen.objects.service import PlacedFile
 from posegen.studio import Studio
 from posegen.variants import rows
 from posegen.variants.making import VariantsMade, make_variants
@@ -172,6 +173,12 @@ def make_batch(studio: Studio, batch: UUID | None, *, run_id: str) -> VariantsMa
         return VariantsMade()
     with DecoderPool.of_our_own() as decoders:
         return make_variants(studio, batch, decoders.decode, run_id=run_id)
+
+
+def placed_files(database: Database, requests: Sequence[UUID]) -> list[PlacedFile]:
+    """Where finished variants lie, for signing; none for other requests."""
+    with database.transaction() as connection:
+        return rows.placed_files(connection, requests)
 
 
 def download(studio: Studio, request_id: UUID, folder: Path) -> list[Path]:

@@ -44,11 +44,10 @@ from posegen.web.callers import Doorkeeper
 from posegen.web.events.live import Live
 from posegen.web.gate import Gate
 from posegen.web.installation import Installation
-from posegen.web.objects import object_routes
+from posegen.web.objects import media_path, object_routes
 from posegen.web.rooms import Room, check_scopes
 
 PREFIX = "/v1"
-MEDIA = "/media"
 ROOMS: tuple[Room, ...] = (
     health.room, sessions.room, generations.room, poses.room, live_room.room, library.room, uploads.room, designs.room,
     account.room, keys.room, shares.room, admin.room,
@@ -64,9 +63,16 @@ _SHOWN_HEADERS = [
 
 @dataclass(frozen=True)
 class Application:
-    """The application, and its streams, which the server ends before it waits for its connections."""
+    """The application.
+
+    Attributes:
+        asgi: what a server runs.
+        routes: the same without its outer layers.
+        live: its streams, which the server ends before it waits for its connections.
+    """
 
     asgi: ASGIApp
+    routes: FastAPI
     live: Live
 
 
@@ -97,16 +103,18 @@ def create_app(installation: Installation) -> Application:
     for pages in (sessions.pages, metrics.pages):
         pages.add_to(app, "")
     local = LocalConfig.of(installation.settings)
-    app.mount(MEDIA, Mount("", routes=object_routes(open_local(local), cors_origins=local.cors_origins)))
-    check_scopes(app, guarded_elsewhere={MEDIA})
+    media = media_path(installation.settings)
+    app.mount(media, Mount("", routes=object_routes(open_local(local), cors_origins=local.cors_origins)))
+    check_scopes(app, guarded_elsewhere={media})
     app.state.doorkeeper = Doorkeeper(installation, Rates(), origins=frozenset({_origin_of(installation.url)}))
     app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]
     gate = Gate(
         _across_origins(app, local.cors_origins),
         hosts={urlsplit(installation.url).hostname or ""},
         metrics=installation.metrics,
+        store=media,
     )
-    return Application(gate, live)
+    return Application(gate, app, live)
 
 
 def _across_origins(app: ASGIApp, origins: Any) -> ASGIApp:

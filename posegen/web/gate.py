@@ -23,7 +23,6 @@ from posegen.web.request_metrics import RequestMetrics
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 LARGEST_BODY = 1024 * 1024
 """Bytes of a JSON body. Pictures are put into a store, which counts their bytes itself."""
-_STORE = "/media/"
 _PROBES = frozenset({"/v1/health", "/v1/ready"})
 """Load balancers and kubelets ask these by address."""
 
@@ -42,9 +41,11 @@ class Gate:
         app: the application behind it.
         hosts: names that a `Host` may have, without port; loopback is always among them.
         metrics: counts the requests.
+        store: the path of the local store, which limits the bytes of each upload itself.
     """
 
-    def __init__(self, app: ASGIApp, *, hosts: Collection[str], metrics: RequestMetrics) -> None:
+    def __init__(self, app: ASGIApp, *, hosts: Collection[str], metrics: RequestMetrics, store: str = "/media") -> None:
+        self._store = f"{store}/"
         self._app = app
         self._hosts = LOOPBACK | {host.lower() for host in hosts}
         self._metrics = metrics
@@ -80,7 +81,7 @@ class Gate:
             )
             await respond(connection, refusal)(scope, receive, send)
             return
-        if not scope["path"].startswith(_STORE):
+        if not scope["path"].startswith(self._store):
             receive = _limited(receive)
         await self._app(scope, receive, send)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from fastapi.encoders import jsonable_encoder
+from pydantic_core import to_jsonable_python
 from starlette.responses import JSONResponse, Response
 
 from posegen.access.answered import StoredResponse, answered, remember
@@ -46,13 +46,13 @@ class Once:
             hidden: fields that are null in a response that is repeated, besides `secret`.
         """
         if self.key is None:
-            return JSONResponse(jsonable_encoder(work(here)), status)
+            return JSONResponse(to_jsonable_python(work(here)), status)
         with here.database.as_one_transaction() as database:
             with database.transaction() as connection:
                 earlier = answered(connection, caller, self.key, self.body_sha256)
             if earlier is not None:
                 return JSONResponse(earlier.response, earlier.status, {REPLAYED: "true"})
-            made = jsonable_encoder(work(replace(here, database=database)))
+            made = to_jsonable_python(work(replace(here, database=database)))
             with database.transaction() as connection:
                 kept = StoredResponse(status, {**made, **dict.fromkeys(hidden)})
                 remember(connection, caller, self.key, self.body_sha256, kept)

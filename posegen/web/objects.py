@@ -22,15 +22,23 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from posegen.errors import InvalidKey, ObjectExists, ObjectMissing, StorageError, StoreFull
+from posegen.settings import Settings
 from posegen.storage.keys import PRIVATE, cache_control_of, content_hash_of, content_type_of, is_public
 from posegen.storage.local import LocalStore
 from posegen.storage.signing import Grant
 from posegen.web.byte_ranges import wanted_range
 
 CHUNK = 256 * 1024
+_MEDIA = "/media"
 _UPLOAD_IN_MEMORY = 1024 * 1024
 
 _ENTITY_TAG = re.compile(r'"[^"]*"')
+
+
+def media_path(settings: Settings) -> str:
+    """Where the pictures are mounted: where the URLs of local objects point, unless that is another server."""
+    base = settings.storage_base_url.rstrip("/")
+    return base if base.startswith("/") and not base.startswith("//") else _MEDIA
 
 
 def object_routes(store: LocalStore, *, cors_origins: Sequence[str] = ()) -> list[BaseRoute]:

@@ -1,4 +1,7 @@
-"""The OpenAPI document: what FastAPI derives from the routes, with our problems and the scope of each operation."""
+"""The OpenAPI document: what FastAPI derives from the routes, with our problems and the scope of each operation.
+
+Responses that FastAPI cannot derive from a type, such as files and streams, are described here for their routes.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,31 @@ from posegen.web.rooms import Needs
 _DESCRIPTION = (
     "Pose pictures over HTTP. Lists are pages of `{data, next_cursor}`; errors are problems (RFC 9457) with a `code`. "
     "Each operation names the scope that it needs in `x-scope`. New fields and operations may be added at any time; "
-    "nothing is removed from `/v1` without `Deprecation` and `Sunset` headers before."
+    "nothing is removed from `/v1` without `Deprecation` and `Sunset` headers before. The WebSocket `/v1/ws` follows "
+    "several generations over one connection."
 )
+Responses = dict[int | str, dict[str, Any]]
+"""As FastAPI takes them: by status."""
+NOT_MODIFIED: Responses = {304: {"description": "The client has it already: `If-None-Match` names its `ETag`."}}
+EVENTS: Responses = {
+    200: {"description": "Server-sent events.", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+}
+EVENTS_TO_THE_END: Responses = {
+    **EVENTS,
+    204: {"description": "The generation has ended, and the client has seen its last event."},
+}
+_ZIP = {"application/zip": {"schema": {"type": "string", "contentMediaType": "application/zip"}}}
+ARCHIVE: Responses = {
+    200: {"description": "The whole ZIP file.", "content": _ZIP},
+    206: {"description": "The part that `Range` asks for.", "content": _ZIP},
+    **NOT_MODIFIED,
+}
+FILE: Responses = {
+    307: {
+        "description": "The file is at another URL.",
+        "headers": {"location": {"description": "Where.", "required": True, "schema": {"type": "string"}}},
+    }
+}
 _PROBLEM: dict[str, Any] = {
     "type": "object",
     "title": "Problem",
@@ -41,6 +67,12 @@ _SCHEMES = {
     "key": {"type": "http", "scheme": "bearer", "description": "A key: `posegen key create`."},
     "session": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "A signed-in browser."},
 }
+_NEEDS = {Needs.NOTHING.value: "Needs no credentials.", Needs.A_CALLER.value: "Needs any credentials."}
+
+
+def repeated(model: type) -> Responses:
+    """The response to a request whose generation has ended, or is known by the Idempotency-Key."""
+    return {200: {"model": model, "description": "It has ended, or was asked for before with this Idempotency-Key."}}
 
 
 def document(app: FastAPI) -> dict[str, Any]:
@@ -60,11 +92,11 @@ def document(app: FastAPI) -> dict[str, Any]:
 
 
 def _complete(operation: dict[str, Any]) -> None:
+    operation["summary"], _, rest = operation["description"].partition("\n\n")
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     operation["responses"].pop("422", None)
     operation["responses"]["default"] = {"description": "A problem", "content": content}
     scope = operation["x-scope"]
     if scope != Needs.NOTHING.value:
         operation["security"] = [{name: []} for name in _SCHEMES]
-        needed = "any credentials" if scope == Needs.A_CALLER.value else f"the scope `{scope}`"
-        operation["description"] = f"{operation.get('description', '')}\n\nNeeds {needed}.".strip()
+    operation["description"] = f"{rest}\n\n{_NEEDS.get(scope, f'Needs the scope `{scope}`.')}".strip()

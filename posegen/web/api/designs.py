@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from posegen.designs import service as designs
 from posegen.designs.service import DesignResult
 from posegen.variants import service as variants
 from posegen.variants.service import VariantResult
+from posegen.web.api.showing import with_urls
 from posegen.web.callers import TheCaller, user_for, users_shown
 from posegen.web.idempotency import DoneOnce
 from posegen.web.installation import Here, Installation
@@ -82,7 +82,7 @@ def list_designs(
     found = designs.results(
         here.database, limit=limit, after=read_cursor(cursor), user_id=users_shown(caller, user), status=status
     )
-    return page_of([_design(here, each) for each in found], limit, lambda each: (each.created_at, each.design_id))
+    return page_of(_designs(here, found), limit, lambda each: (each.created_at, each.design_id))
 
 
 @room.get("/designs/{design_id}", Scope.DESIGNS_WRITE)
@@ -90,7 +90,7 @@ def design(design_id: UUID, caller: TheCaller, here: Here) -> Design:
     """One design, with a signed URL of its print file."""
     found = designs.result(here.database, design_id, user_id=users_shown(caller, None))
     print_url = designs.print_url(here.studio, design_id) if found.print_key else None
-    return Design(design=_design(here, found), print_url=here.absolute(print_url))
+    return Design(design=_designs(here, [found])[0], print_url=here.absolute(print_url))
 
 
 @room.delete("/designs/{design_id}", Scope.DESIGNS_WRITE, status_code=204)
@@ -120,30 +120,32 @@ def list_variants(
     found = variants.results(
         here.database, limit=limit, after=read_cursor(cursor), user_id=users_shown(caller, user), status=status
     )
-    return page_of([_variant(here, each) for each in found], limit, lambda each: (each.created_at, each.request_id))
+    return page_of(_variants(here, found), limit, lambda each: (each.created_at, each.request_id))
 
 
 @room.get("/variants/{request_id}", Scope.DESIGNS_WRITE)
 def one_variant(request_id: UUID, caller: TheCaller, here: Here) -> VariantResult:
     """One request for variants."""
-    return _variant(here, variants.result(here.database, request_id, user_id=users_shown(caller, None)))
+    return _variants(here, [variants.result(here.database, request_id, user_id=users_shown(caller, None))])[0]
 
 
 @room.delete("/variants/{request_id}", Scope.DESIGNS_WRITE, status_code=204)
 def delete_variants(request_id: UUID, caller: TheCaller, here: Here) -> None:
     """Delete the variants of a request, and those that were made of them."""
-    variants.delete(here.database, [request_id], actor=caller.credential, user_id=users_shown(caller, None))
+    owner = users_shown(caller, None)
+    variants.result(here.database, request_id, user_id=owner)
+    variants.delete(here.database, [request_id], actor=caller.credential, user_id=owner)
 
 
-def _design(here: Installation, found: DesignResult) -> DesignResult:
-    return replace(
-        found, preview_url=here.absolute(found.preview_url), thumbnail_url=here.absolute(found.thumbnail_url)
-    )
+def _designs(here: Installation, found: list[DesignResult]) -> list[DesignResult]:
+    return with_urls(
+        here, found, owner="design_id", urls=("preview_url", "thumbnail_url"),
+        placed=lambda ids: designs.placed_files(here.database, ids),
+    )  # fmt: skip
 
 
-def _variant(here: Installation, found: VariantResult) -> VariantResult:
-    return replace(
-        found,
-        normal_url=here.absolute(found.normal_url),
-        high_quality_url=here.absolute(found.high_quality_url),
-    )
+def _variants(here: Installation, found: list[VariantResult]) -> list[VariantResult]:
+    return with_urls(
+        here, found, owner="request_id", urls=("normal_url", "high_quality_url"),
+        placed=lambda ids: variants.placed_files(here.database, ids),
+    )  # fmt: skip

@@ -8,8 +8,8 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Request
-from fastapi.encoders import jsonable_encoder
 from pydantic import AwareDatetime, BaseModel
+from pydantic_core import to_jsonable_python
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
@@ -28,6 +28,7 @@ from posegen.web.api.showing import Pose, generation_of, shown
 from posegen.web.callers import TheCaller, user_for, users_shown
 from posegen.web.idempotency import REPLAYED, key_of
 from posegen.web.installation import Here, Installation
+from posegen.web.openapi import repeated
 from posegen.web.paging import CursorText, Limit, Page, page_from, place_of
 from posegen.web.problems import Problem
 from posegen.web.rooms import Room
@@ -105,7 +106,13 @@ def price(body: NewGeneration | Several, caller: TheCaller, here: Here) -> Price
     return Prices(**vars(Price.of(quoted.together)), each=[Price.of(each) for each in quoted.each])
 
 
-@room.post("/generations", Scope.GENERATIONS_WRITE, status_code=202, response_model=GenerationResult)
+@room.post(
+    "/generations",
+    Scope.GENERATIONS_WRITE,
+    status_code=202,
+    response_model=GenerationResult,
+    responses=repeated(GenerationResult),
+)
 async def submit(body: NewGeneration, request: Request, caller: TheCaller, here: Here) -> Response:
     """Ask for pictures. What intake would refuse now is refused here, and nothing is stored.
 
@@ -184,7 +191,11 @@ def cancel(generation_id: GenerationId, caller: TheCaller, here: Here) -> Cancel
 
 
 @room.post(
-    "/generations/{generation_id}/retry", Scope.GENERATIONS_WRITE, status_code=202, response_model=GenerationResult
+    "/generations/{generation_id}/retry",
+    Scope.GENERATIONS_WRITE,
+    status_code=202,
+    response_model=GenerationResult,
+    responses=repeated(GenerationResult),
 )
 def retry(generation_id: GenerationId, body: Retry, request: Request, caller: TheCaller, here: Here) -> Response:
     """Make the failed and cancelled poses of an ended generation again, as a new generation."""
@@ -237,7 +248,7 @@ def _accepted(here: Installation, caller: Caller, submitted: Submitted) -> Respo
     if submitted.replayed:
         headers[REPLAYED] = "true"
     is_over = submitted.replayed or found.status.is_terminal
-    return JSONResponse(jsonable_encoder(found), 200 if is_over else 202, headers)
+    return JSONResponse(to_jsonable_python(found), 200 if is_over else 202, headers)
 
 
 def _wait_in(request: Request) -> int:

@@ -7,9 +7,9 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Header, Query
-from fastapi.encoders import jsonable_encoder
 from fastapi.websockets import WebSocket
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import to_jsonable_python
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, Response
@@ -25,6 +25,7 @@ from posegen.web.callers import TheCaller, the_caller, users_shown
 from posegen.web.events.live import Live
 from posegen.web.events.streams import Sources, Viewer
 from posegen.web.installation import Here, Installation
+from posegen.web.openapi import EVENTS, EVENTS_TO_THE_END
 from posegen.web.paging import write_cursor
 from posegen.web.problems import Problem
 from posegen.web.rooms import Room
@@ -102,7 +103,12 @@ def create_stream_ticket(new: NewTicket, caller: TheCaller, here: Here) -> Ticke
     return Ticket(secret=made.secret, expires_at=made.expires_at)
 
 
-@room.stream("/generations/{generation_id}/events", Scope.GENERATIONS_READ, response_class=Response)
+@room.stream(
+    "/generations/{generation_id}/events",
+    Scope.GENERATIONS_READ,
+    response_class=Response,
+    responses=EVENTS_TO_THE_END,
+)
 async def follow_generation(
     generation_id: GenerationId,
     viewer: TheViewer,
@@ -119,7 +125,7 @@ async def follow_generation(
     return live.generation(_shown_to(caller), generation_id, last_event_id or after or None)
 
 
-@room.stream("/events", Scope.GENERATIONS_READ, response_class=Response)
+@room.stream("/events", Scope.GENERATIONS_READ, response_class=Response, responses=EVENTS)
 async def follow_all(
     viewer: TheViewer,
     live: TheLive,
@@ -148,4 +154,4 @@ def _shown_to(caller: Caller) -> Viewer:
 
 
 def _json(document: object) -> bytes:
-    return bytes(JSONResponse(jsonable_encoder(document)).body)
+    return bytes(JSONResponse(to_jsonable_python(document)).body)

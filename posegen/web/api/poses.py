@@ -24,6 +24,7 @@ from posegen.web.api.showing import Pose, generation_of, pose_of, shown
 from posegen.web.byte_ranges import wanted_range
 from posegen.web.callers import TheCaller, user_for, users_shown
 from posegen.web.installation import Here, Installation
+from posegen.web.openapi import ARCHIVE, FILE
 from posegen.web.paging import CursorText, Limit, Page, place_of, write_cursor
 from posegen.web.problems import Problem
 from posegen.web.rooms import Room
@@ -166,7 +167,9 @@ async def export_pose(pose_id: PoseId, body: NewExport, caller: TheCaller, here:
     return await here.heavy_work.run(export)
 
 
-@room.file("/poses/{pose_id}/download", Scope.FILES_READ, status_code=307, response_class=RedirectResponse)
+@room.file(
+    "/poses/{pose_id}/download", Scope.FILES_READ, status_code=307, response_class=RedirectResponse, responses=FILE
+)
 def download(
     pose_id: PoseId,
     caller: TheCaller,
@@ -186,7 +189,9 @@ def recipe(pose_id: PoseId, caller: TheCaller, here: Here) -> Recipe:
     return Recipe(pose_id=pose_id, recipe=found.recipe, recipe_hash=found.recipe_hash)
 
 
-@room.file("/generations/{generation_id}/archive", Scope.FILES_READ, response_class=StreamingResponse)
+@room.file(
+    "/generations/{generation_id}/archive", Scope.FILES_READ, response_class=StreamingResponse, responses=ARCHIVE
+)
 def archive(
     generation_id: GenerationId,
     request: Request,
@@ -241,7 +246,7 @@ def cancel_group(
     return GroupProgress(**vars(named), **vars(groups.progress(here.database, named)))
 
 
-@room.file(f"{_GROUP}/archive", Scope.FILES_READ, response_class=StreamingResponse)
+@room.file(f"{_GROUP}/archive", Scope.FILES_READ, response_class=StreamingResponse, responses=ARCHIVE)
 def group_archive(
     project_id: Name,
     group_name: Name,

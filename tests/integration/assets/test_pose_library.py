@@ -180,6 +180,7 @@ def test_the_sheet_outlives_the_reconcile_pass_until_another_one_is_drawn(studio
 # --- previews -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.full_size
 def test_every_pose_gets_a_preview_once(deployment, database, store, small_library):
     first, second = (materialize(deployment).metadata("pose_library")["previews drawn now"] for _ in range(2))
 

@@ -30,7 +30,7 @@ def test_connections_that_the_server_closed_are_replaced_unnoticed(database, pre
     at_once([lambda: value(database, "select 1")] * 4)
     with psycopg.connect(prepared_url) as other:
         other.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "select pg_terminate_backend(pid, 60000) from pg_stat_activity "
             "where datname = current_database() and pid <> pg_backend_pid()"
         )
 

@@ -7,9 +7,10 @@ from uuid import uuid4
 import pytest
 
 from posegen.backends.registry import BUILT_IN
-from posegen.errors import BackendNotConfigured, RequestRefused
+from posegen.error_codes import ErrorCode
+from posegen.errors import RequestRefused
 from posegen.generations import service
-from posegen.generations.asking.intake import IntakeLimits
+from posegen.generations.asking.intake import HeldUp, IntakeLimits
 from posegen.generations.asking.judging import Catalogue, Prices
 from posegen.generations.asking.quoting import CatalogueCache, Terms
 from posegen.generations.asking.requests import GenerationRequest
@@ -21,7 +22,7 @@ from tests.builders import PRICE, SLUGS, a_request, a_user, execute, queued, res
 ONE = GenerationRequest(poses=SLUGS[:1])
 
 
-def terms(database, limits=IntakeLimits()):  # noqa: B008 - frozen
+def terms(database, limits=IntakeLimits(), held_up=HeldUp()):  # noqa: B008 - frozen
     with database.transaction() as connection:
         catalogue = Catalogue.read(
             connection,
@@ -29,7 +30,7 @@ def terms(database, limits=IntakeLimits()):  # noqa: B008 - frozen
             prices=Prices(pose=PRICE),
             backends={**BUILT_IN, hosted.NAME: hosted.DESCRIPTION},
         )
-    return Terms(catalogue, read_policy(None), limits)
+    return Terms(catalogue, read_policy(None), limits, held_up)
 
 
 def quoted(database, user, *requests, limits=IntakeLimits()):  # noqa: B008 - frozen
@@ -172,8 +173,28 @@ def test_the_catalogue_is_read_again_after_ten_seconds(database):
     assert SLUGS[0] not in cache.terms().catalogue.poses
 
 
-def test_a_backend_that_nothing_describes_stops_quotes_as_it_stops_intake(database):
+def test_a_backend_that_nothing_describes_holds_up_what_needs_it_as_at_intake(database):
+    user = a_user(database)
     cache = CatalogueCache(database, Settings(posegen_backend="camera"), clock=lambda: 0.0)
 
-    with pytest.raises(BackendNotConfigured, match="camera"):
-        cache.terms()
+    by_camera = service.quote(database, cache.terms(), user, [ONE]).together
+    drawn = service.quote(
+        database, cache.terms(), user, [GenerationRequest(poses=SLUGS[:1], backend="mannequin")]
+    ).together
+
+    assert by_camera.refusal is not None
+    assert by_camera.refusal.code is ErrorCode.BACKEND_UNAVAILABLE
+    assert drawn.refusal is None
+
+
+def test_words_are_not_judged_while_the_policy_of_the_operator_is_broken(database, tmp_path):
+    user, broken = a_user(database), tmp_path / "policy.toml"
+    broken.write_text("people = [")
+    cache = CatalogueCache(database, Settings(posegen_policy_file=broken), clock=lambda: 0.0)
+
+    worded = service.quote(database, cache.terms(), user, [GenerationRequest(prompt="a walk on the beach")]).together
+    wordless = service.quote(database, cache.terms(), user, [ONE]).together
+
+    assert worded.refusal is not None
+    assert worded.refusal.code is ErrorCode.BACKEND_UNAVAILABLE
+    assert wordless.refusal is None

@@ -6,21 +6,33 @@ from uuid import UUID
 
 import pytest
 
-from posegen.library import service as library
+from posegen.library.control_maps import control_maps
+from posegen.library.previews import store_preview
+from posegen.library.rows import stored_poses
 from posegen.poses.library import LIBRARY
 from tests.api_client import Api
+from tests.builders import execute
 from tests.conftest import BASE_URL
 
 
-@pytest.mark.full_size
-def test_library_poses_come_with_their_pictures(api: Api, owner: UUID) -> None:
-    library.prepare(api.installation.studio)
-    poses = api.as_user(owner).get("/v1/library/poses").json()["data"]
+@pytest.fixture
+def drawn(api: Api) -> str:
+    """The library pose whose pictures are stored."""
+    studio = api.installation.studio
+    with api.database.transaction() as connection:
+        pose = next(pose for pose in stored_poses(connection) if pose.slug == "star-jump")
+    control_maps(studio, pose)
+    store_preview(studio, pose)
+    return pose.slug
 
-    assert [pose["slug"] for pose in poses] == [pose.slug for pose in LIBRARY]
+
+def test_library_poses_come_with_their_pictures(api: Api, owner: UUID, drawn: str) -> None:
+    poses = {pose["slug"]: pose for pose in api.as_user(owner).get("/v1/library/poses").json()["data"]}
+
+    assert list(poses) == [pose.slug for pose in LIBRARY]
     for name in ("preview_url", "openpose_url", "depth_url"):
-        assert poses[0][name].startswith(f"{BASE_URL}/controlnet/")
-        picture = api.as_nobody().get(f"/media{poses[0][name].removeprefix(BASE_URL)}")
+        assert poses[drawn][name].startswith(f"{BASE_URL}/controlnet/")
+        picture = api.as_nobody().get(f"/media{poses[drawn][name].removeprefix(BASE_URL)}")
         assert picture.status_code == 200
         assert picture.headers["content-type"].startswith("image/")
 
@@ -81,3 +93,13 @@ def test_there_is_no_other_list(api: Api, owner: UUID) -> None:
 @pytest.mark.parametrize("path", ["/v1/library/poses", "/v1/library/categories", "/v1/lists/formats"])
 def test_lists_need_some_credentials(api: Api, path: str) -> None:
     assert api.get(path).status_code == 401
+
+
+def test_a_private_store_shows_the_library_by_signature(api: Api, owner: UUID, drawn: str) -> None:
+    execute(api.database, "update stores set base_url = null")
+
+    pose = api.as_user(owner).get(f"/v1/library/poses/{drawn}").json()
+
+    for name in ("preview_url", "openpose_url", "depth_url"):
+        assert "signature=" in pose[name]
+        assert api.as_nobody().get(pose[name].removeprefix("http://api.example.test")).status_code == 200

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from posegen.images.png import encode_png
+from posegen.variants import service as variants
 from tests.api_client import Api
-from tests.builders import a_design, finished, rows, value
+from tests.builders import a_design, execute, finished, rows, value
 
 PICTURE = encode_png(np.full((64, 48, 3), 200, np.uint8)).data
 
@@ -140,4 +141,22 @@ def test_variants_of_a_pose_are_asked_for_and_seen_by_its_user_only(api: Api, ow
     assert user.get(f"/v1/variants/{request}").json()["status"] == "submitted"
     assert [each["request_id"] for each in user.get("/v1/variants").json()["data"]] == [request]
     assert api.as_user(stranger).get(f"/v1/variants/{request}").status_code == 404
-    assert user.delete(f"/v1/variants/{uuid4()}").status_code == 409
+    assert user.delete(f"/v1/variants/{request}").json()["code"] == "nothing_to_delete"
+    assert api.as_user(stranger).delete(f"/v1/variants/{request}").status_code == 404
+    assert user.delete(f"/v1/variants/{uuid4()}").status_code == 404
+
+
+def test_variants_in_a_private_store_are_shown_by_signature(api: Api, owner: UUID) -> None:
+    finished(api.installation.studio, owner, poses=["star-jump"])
+    (pose,) = rows(api.database, "select id from generated_poses")
+    user = api.as_user(owner)
+    request = user.post("/v1/variants", {"source": str(pose["id"])}).json()["request_id"]
+    variants.make_here(api.installation.studio, UUID(request))
+    execute(api.database, "update stores set base_url = null")
+
+    (listed,) = user.get("/v1/variants").json()["data"]
+
+    assert listed["status"] == "completed"
+    for name in ("normal_url", "high_quality_url"):
+        assert "signature=" in listed[name]
+        assert api.as_nobody().get(listed[name].removeprefix("http://api.example.test")).status_code == 200

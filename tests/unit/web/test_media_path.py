@@ -1,7 +1,7 @@
 import pytest
 
 from posegen.settings import Settings
-from resources.webserver import media_path
+from posegen.web.objects import media_path
 
 
 @pytest.mark.parametrize(
