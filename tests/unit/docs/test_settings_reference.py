@@ -21,7 +21,6 @@ DEFAULTS = {
     "POSEGEN_HOME": ".posegen in the checkout",
     "DATABASE_URL": "none",
     "STORAGE_LOCAL_PATH": "storage in POSEGEN_HOME",
-    "STORAGE_LOCAL_PRIVATE": "false",
     "POSEGEN_BACKENDS_OFFERED": "none",
     "POSEGEN_BACKEND_COSTS": "{}",
     "POSEGEN_MAX_RUNNING": "one for each core, 8 at most",
