@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import requests
-import schemathesis
+import schemathesis.core.failures
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
@@ -127,5 +127,6 @@ def _defects(case: Any, response: Any) -> Iterable[str]:
         yield f"a problem of the type {response.headers['content-type']}"
     try:
         case.validate_response(response, checks=_CHECKS)
-    except (AssertionError, BaseExceptionGroup) as invalid:
-        yield str(invalid)
+    except schemathesis.core.failures.FailureGroup as invalid:
+        for failure in invalid.exceptions:
+            yield f"{failure.title}: {failure.message}"
