@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import requests
 import schemathesis.core.failures
@@ -23,6 +24,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from posegen.access.callers import ALLOWED_SCOPES, Kind
+from tests.api_client import Api
 from tests.openapi_file import document
 
 ENDLESS = {"/v1/events"}
@@ -42,6 +45,17 @@ class Outcome:
     statuses: Counter[tuple[str, int]] = field(default_factory=Counter)
     defects: list[str] = field(default_factory=list)
     sent: int = 0
+
+
+def keys_of_roles(api: Api, owner: UUID) -> Mapping[str, str | None]:
+    """The key of each role; None for nobody. Users have every scope that users can have."""
+    most = {"rate": 1_000_000, "scopes": sorted(ALLOWED_SCOPES[Kind.USER])}
+    return {
+        "nobody": None,
+        "owner": api.as_user(owner, **most).key,
+        "service": api.as_service().key,
+        "admin": api.as_admin().key,
+    }
 
 
 def run_cases(

@@ -205,7 +205,7 @@ def test_a_cursor_of_another_user_shows_nothing_of_theirs(api: Api, owner: UUID,
 
 def test_ranges_of_every_kind(api: Api, owner: UUID) -> None:
     generation = finished(api.installation.studio, owner, poses=["star-jump"])
-    user, path = api.as_user(owner), f"/v1/generations/{generation}/archive"
+    user, path = api.as_user(owner), f"/v1/generations/{generation}/archive?formats=image"
     whole = user.get(path)
     size, tag = len(whole.content), whole.headers["etag"]
 
@@ -280,7 +280,7 @@ def test_a_store_that_does_not_respond_is_503(api: Api, owner: UUID, monkeypatch
 
     for method, path in [
         ("POST", f"/v1/uploads/{upload}/complete"),
-        ("GET", f"/v1/generations/{generation}/archive"),
+        ("GET", f"/v1/generations/{generation}/archive?formats=image"),
         ("POST", f"/v1/poses/{pose['pose_id']}/exports"),
     ]:
         refused = user.ask(method, path, json={"format": "tiktok"} if method == "POST" else None)
