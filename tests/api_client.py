@@ -15,7 +15,7 @@ from posegen.access import service as access
 from posegen.access.callers import Caller, Kind
 from posegen.database.connection import Database
 from posegen.settings import Settings
-from posegen.web.app import create_app
+from posegen.web.app import Application, create_app
 from posegen.web.installation import Installation, open_installation
 from tests.web_server import served
 
@@ -27,6 +27,7 @@ PROBLEM = "application/problem+json"
 class Api:
     """A running API. `client`: its connections; `key`: what requests are sent with, None for nobody."""
 
+    application: Application
     installation: Installation
     url: str
     client: httpx2.Client
@@ -88,9 +89,8 @@ class Api:
 
 
 @contextmanager
-def serving(installation: Installation) -> Iterator[int]:
-    """The port of a server of the installation."""
-    application = create_app(installation)
+def serving(application: Application) -> Iterator[int]:
+    """The port of a server of the application."""
     with served(application.asgi, lifespan="on", ws="websockets-sansio", before_shutdown=application.live.stop) as port:
         yield port
 
@@ -101,10 +101,10 @@ def running_api(database: Database, settings: Settings) -> Iterator[Api]:
     with (
         # The port is known when the server listens: the URL that clients use is that of a proxy in front.
         open_installation(settings, database, url="http://api.example.test") as installation,
-        serving(installation) as port,
+        serving(application := create_app(installation)) as port,
         httpx2.Client(trust_env=False, timeout=60, follow_redirects=False) as client,
     ):
-        yield Api(installation, f"http://127.0.0.1:{port}", client)
+        yield Api(application, installation, f"http://127.0.0.1:{port}", client)
 
 
 @contextmanager

@@ -54,10 +54,10 @@ class Told:
 class EventSource:
     """One connection that follows. `last_id`: what a browser would resume from; `comments`: how many came."""
 
-    def __init__(self, port: int, path: str, *, last_id: str = "", viewer: str = "admin") -> None:
+    def __init__(self, port: int, path: str, *, last_id: str = "", headers: Mapping[str, str]) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-        headers = {"x-viewer": viewer, **({"last-event-id": last_id} if last_id else {})}
-        self._connection.request("GET", path, headers=headers)
+        seen = {"last-event-id": last_id} if last_id else {}
+        self._connection.request("GET", path, headers={**headers, **seen})
         self._response = self._connection.getresponse()
         self._socket = self._connection.sock
         self.status = self._response.status
@@ -121,11 +121,13 @@ class Server:
 
     def follow(self, generation: UUID, *, last_id: str = "", query: str = "", viewer: str = "admin") -> EventSource:
         """Follow one generation."""
-        return EventSource(self.port, f"/generations/{generation}/events{query}", last_id=last_id, viewer=viewer)
+        path = f"/generations/{generation}/events{query}"
+        return EventSource(self.port, path, last_id=last_id, headers={"x-viewer": viewer})
 
     def follow_many(self, user: UUID | None = None, *, last_id: str = "", viewer: str = "admin") -> EventSource:
         """Follow the generations of a user, or all."""
-        return EventSource(self.port, f"/events{f'?user={user}' if user else ''}", last_id=last_id, viewer=viewer)
+        path = f"/events{f'?user={user}' if user else ''}"
+        return EventSource(self.port, path, last_id=last_id, headers={"x-viewer": viewer})
 
     @contextmanager
     def websocket(self, viewer: str = "admin") -> Iterator[ClientConnection]:
@@ -168,12 +170,13 @@ def live_server(database: Database, *, follow_with: Callable[..., Live] = Live) 
         yield server
 
 
-def never_reading(port: int, path: str) -> socket.socket:
+def never_reading(port: int, path: str, headers: Mapping[str, str]) -> socket.socket:
     """A client that asks for a stream, and then takes nothing of it."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.connect(("127.0.0.1", port))
-    client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nx-viewer: sleeper\r\n\r\n".encode())
+    lines = [f"GET {path} HTTP/1.1", "Host: localhost", *(f"{name}: {value}" for name, value in headers.items())]
+    client.sendall("\r\n".join([*lines, "", ""]).encode())
     return client
 
 

@@ -98,6 +98,6 @@ def list_keys(
 
 
 @room.delete("/keys/{key_id}", Scope.KEYS_WRITE, status_code=204)
-def revoke_key(key_id: str, caller: TheCaller, here: Here) -> None:
+def revoke_key(key_id: Name, caller: TheCaller, here: Here) -> None:
     """Revoke a key: from the next request on it is refused. Repeating it changes nothing."""
     service.revoke_key(here.database, caller, key_id, here.now())

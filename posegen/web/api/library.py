@@ -25,7 +25,7 @@ from posegen.web.installation import Here, Installation
 from posegen.web.openapi import NOT_MODIFIED
 from posegen.web.problems import Problem
 from posegen.web.rooms import Needs, Room
-from posegen.web.texts import Text
+from posegen.web.texts import Name, Text
 
 room = Room("library")
 _LISTS: dict[str, Callable[[Installation], Sequence[Any]]] = {
@@ -74,7 +74,7 @@ def list_library_poses(
 
 
 @room.get("/library/poses/{slug}", Needs.A_CALLER, responses=NOT_MODIFIED, response_model=ListedPose)
-def library_pose(slug: Text, request: Request, here: Here) -> Response:
+def library_pose(slug: Name, request: Request, here: Here) -> Response:
     """One library pose with its pictures: the mannequin, OpenPose and depth."""
     try:
         found = service.pose_named(here.database, slug)
@@ -84,7 +84,7 @@ def library_pose(slug: Text, request: Request, here: Here) -> Response:
 
 
 @room.get("/lists/{name}", Needs.A_CALLER, responses=NOT_MODIFIED, response_model=List)
-def list_names(name: Text, request: Request, here: Here) -> Response:
+def list_names(name: Name, request: Request, here: Here) -> Response:
     """What requests may name: `formats`, `avatar-attributes`, `product-types`, `fonts`, `error-codes`."""
     read = _LISTS.get(name)
     if read is None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
+from itertools import chain, islice
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -306,8 +306,12 @@ def _zip(here: Installation, request: Request, planned: GenerationArchive) -> Re
     part = wanted if wanted is not None else range(planned.size)
     if wanted is not None:
         headers["content-range"] = f"bytes {part.start}-{part.stop - 1}/{planned.size}"
+    headers["content-length"] = str(len(part))
+    rest = planned.read(part.start, part.stop)
+    # A header and the beginning of a file: a store that does not respond is told of before the response has begun.
+    beginning = list(islice(rest, 2))
     if part.start == 0:
         single_poses.count_downloads(here.database, planned.poses)
-    headers["content-length"] = str(len(part))
-    body: Iterator[bytes] = planned.read(part.start, part.stop)
-    return StreamingResponse(body, 200 if wanted is None else 206, headers=headers, media_type="application/zip")
+    return StreamingResponse(
+        chain(beginning, rest), 200 if wanted is None else 206, headers=headers, media_type="application/zip"
+    )

@@ -19,6 +19,7 @@ from posegen.web.idempotency import DoneOnce
 from posegen.web.installation import Here, Installation
 from posegen.web.paging import CursorText, Limit, Page, page_of, read_cursor
 from posegen.web.rooms import Needs, Room
+from posegen.web.texts import Name
 
 room = Room("share links")
 _DAY_SECONDS = 86_400
@@ -117,7 +118,7 @@ class Shared(BaseModel):
 
 
 @room.get("/shared/{secret}", Needs.NOTHING)
-def shared(secret: str, here: Here) -> Shared:
+def shared(secret: Name, here: Here) -> Shared:
     """The pictures that a share link shows to everybody who has it."""
     link = service.shared(here.database, secret, here.now())
     poses = shown(here, generations.pose_results(here.database, link.generation_id))

@@ -207,7 +207,8 @@ def test_who_reads_too_slowly_is_told_so_and_resumes(server, database, monkeypat
 def test_who_never_reads_is_given_up_and_delays_no_other(server, database, monkeypatch):
     monkeypatch.setattr(sse, "SEND_SECONDS", 0.5)
     generation = queued(database)
-    with never_reading(server.port, f"/generations/{generation}/events"), server.follow(generation) as source:
+    sleeper = never_reading(server.port, f"/generations/{generation}/events", {"x-viewer": "sleeper"})
+    with sleeper, server.follow(generation) as source:
         until(lambda: server.live.streams == 2)
         source.next()
         deadline = time.monotonic() + 60
