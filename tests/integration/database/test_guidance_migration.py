@@ -43,6 +43,8 @@ drop view pose_results cascade;
 drop view generation_results cascade;
 drop function own_pose cascade;
 drop function own_event cascade;
+drop function own_export cascade;
+alter table exports drop column user_id;
 drop index generations_by_project, generations_by_time, generated_poses_by_time, generated_poses_without_picture;
 alter table generation_requests drop column retry_of, drop column group_name, drop column private;
 alter table generations drop column group_name, drop column private;
