@@ -45,6 +45,8 @@ drop function own_pose cascade;
 drop function own_event cascade;
 drop function own_export cascade;
 alter table exports drop column user_id;
+drop index designs_by_time, image_variants_by_time, uploads_by_user, uploads_by_time, users_by_time;
+drop table library_previews;
 drop index generations_by_project, generations_by_time, generated_poses_by_time, generated_poses_without_picture;
 alter table generation_requests drop column retry_of, drop column group_name, drop column private;
 alter table generations drop column group_name, drop column private;

@@ -9,7 +9,7 @@ import pytest
 from posegen.backends.registry import BUILT_IN
 from posegen.errors import BackendNotConfigured, RequestRefused
 from posegen.generations import service
-from posegen.generations.asking.intake import IntakeLimits
+from posegen.generations.asking.intake import HeldUp, IntakeLimits
 from posegen.generations.asking.judging import Catalogue, Prices
 from posegen.generations.asking.quoting import CatalogueCache, Terms
 from posegen.generations.asking.requests import GenerationRequest
@@ -29,7 +29,7 @@ def terms(database, limits=IntakeLimits()):  # noqa: B008 - frozen
             prices=Prices(pose=PRICE),
             backends={**BUILT_IN, hosted.NAME: hosted.DESCRIPTION},
         )
-    return Terms(catalogue, read_policy(None), limits)
+    return Terms(catalogue, read_policy(None), limits, HeldUp())
 
 
 def quoted(database, user, *requests, limits=IntakeLimits()):  # noqa: B008 - frozen
