@@ -109,9 +109,9 @@ _STEPS = {
         where p.image_object is not null
     """,
     "exports": """
-        insert into exports (pose_id, format, status, object_id, width, height, size, export_ms, created_at, fit,
-            deleted_at)
-        select p.id, f.format, 'completed', p.image_object + 1 + f.number, 1080, 1080, 200000,
+        insert into exports (pose_id, user_id, format, status, object_id, width, height, size, export_ms, created_at,
+            fit, deleted_at)
+        select p.id, p.user_id, f.format, 'completed', p.image_object + 1 + f.number, 1080, 1080, 200000,
                20 + (p.seed %% 30)::integer, p.completed_at + interval '1 s', 'cover', p.images_deleted_at
         from generated_poses p cross join unnest(%(formats)s::text[]) with ordinality f(format, number)
         where p.status = 'completed'

@@ -684,6 +684,7 @@ CREATE TABLE exports (
     export_ms integer,
     size bigint,
     deleted_at timestamp with time zone,
+    user_id uuid NOT NULL,
     CONSTRAINT a_completed_export_has_its_object CHECK ((((status = 'completed'::text) AND (deleted_at IS NULL)) = (object_id IS NOT NULL))),
     CONSTRAINT a_completed_export_has_its_size CHECK (((status <> 'completed'::text) OR (size IS NOT NULL))),
     CONSTRAINT a_failed_export_has_its_code CHECK (((status <> 'failed'::text) OR (error_code IS NOT NULL))),
@@ -705,6 +706,10 @@ ALTER TABLE ONLY exports
     ADD CONSTRAINT exports_pkey PRIMARY KEY (pose_id, format);
 
 CREATE INDEX exports_by_object ON exports USING btree (object_id);
+
+CREATE INDEX exports_by_user ON exports USING btree (user_id, format, pose_id) WHERE ((status = 'completed'::text) AND (deleted_at IS NULL));
+
+CREATE TRIGGER an_export_belongs_to_its_user BEFORE INSERT ON exports FOR EACH ROW EXECUTE FUNCTION own_export();
 
 ALTER TABLE ONLY exports
     ADD CONSTRAINT exports_error_code_fkey FOREIGN KEY (error_code) REFERENCES error_codes(code);
@@ -830,6 +835,8 @@ ALTER TABLE ONLY generated_poses
 CREATE INDEX generated_poses_by_completion ON generated_poses USING btree (completed_at) INCLUDE (backend, render_ms) WHERE (completed_at IS NOT NULL);
 
 CREATE INDEX generated_poses_by_image ON generated_poses USING btree (image_object);
+
+CREATE INDEX generated_poses_by_library_pose ON generated_poses USING btree (user_id, library_pose, completed_at DESC, id DESC) WHERE ((status = 'completed'::text) AND (delete_after IS NULL));
 
 CREATE INDEX generated_poses_by_original ON generated_poses USING btree (original_object);
 
@@ -2888,6 +2895,16 @@ CREATE FUNCTION own_event() RETURNS trigger
     AS $$
 begin
     new.user_id := (select g.user_id from generations g where g.id = new.generation_id);
+    return new;
+end $$;
+
+-- function own_export -------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION own_export() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    select p.user_id into new.user_id from generated_poses p where p.id = new.pose_id;
     return new;
 end $$;
 

@@ -16,7 +16,7 @@ from posegen.accounts import credits
 from posegen.backends.registry import Backends
 from posegen.database.conflicts import again_after_conflict
 from posegen.database.connection import Connection, Database
-from posegen.errors import GenerationUnknown, NothingToDelete, NothingToRefund, NothingToRestore
+from posegen.errors import GenerationUnknown, NothingToDelete, NothingToRefund, NothingToRestore, RequestRefused
 from posegen.generations.asking import quoting, requests, submissions
 from posegen.generations.asking.judging import Submission
 from posegen.generations.asking.quoting import Quoted, Terms
@@ -89,6 +89,7 @@ def submit(
     request: GenerationRequest,
     *,
     idempotency_key: str | None = None,
+    terms: Terms | None = None,
     before_commit: Callable[[Submitted], object] = lambda _: None,
 ) -> Submitted:
     """Store a request for pictures, as an INSERT into `generation_requests` does; intake judges it afterwards.
@@ -98,17 +99,24 @@ def submit(
         user_id: who asks and pays.
         request: what is asked for.
         idempotency_key: the same key with the same request is stored once; 1 to 200 characters.
+        terms: what intake would refuse now by these is not stored; None stores it all the same. A request that was
+            stored before is not judged again.
         before_commit: called with the result; a commit that fails with a lost connection may have been made.
 
     Raises:
         IdempotencyConflict: the key came with another request before.
-        RequestRefused: the database refuses a type or a range (invalid_request). Intake refuses an unknown user.
+        RequestRefused: the database refuses a type or a range (invalid_request), or intake would refuse it. Without
+            `terms`, intake refuses an unknown user afterwards.
     """
     with database.transaction() as connection:
         if idempotency_key is None:
             submitted = Submitted(requests.insert_request(connection, user_id, request.columns))
         else:
             submitted = Submitted(*requests.submit(connection, user_id, idempotency_key, request.columns))
+        if terms is not None and not submitted.replayed:
+            refusal = quoting.quote(connection, terms, user_id, [request], are_stored=True).together.refusal
+            if refusal is not None:
+                raise RequestRefused(refusal.code, refusal.detail)
         before_commit(submitted)
     return submitted
 
@@ -160,7 +168,7 @@ def quote(database: Database, terms: Terms, user_id: UUID, requests: Sequence[Ge
         user_id: who would ask and pay.
         requests: what would be submitted together.
     """
-    with database.transaction() as connection:
+    with database.reading() as connection:
         return quoting.quote(connection, terms, user_id, requests)
 
 

@@ -6,15 +6,20 @@ one from elsewhere.
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
-from typing import Any, TypeVar
+from types import NoneType
+from typing import Any, TypeVar, get_type_hints
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute, APIWebSocketRoute
+from pydantic import TypeAdapter
 from starlette.requests import HTTPConnection
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from posegen.access.callers import Caller, Scope
@@ -116,13 +121,13 @@ class Room:
                 continue
             router.add_api_route(
                 prefix + each.path,
-                each.endpoint,
+                _in_its_thread(each),
                 methods=[each.method],
                 tags=[self._noun],
                 dependencies=guarded,
                 openapi_extra={"x-scope": each.gatekeeper.scope.value},
                 operation_id=each.endpoint.__name__,
-                **each.options,
+                **{"response_model": _result_of(each.endpoint), **each.options},
             )
         return router.routes
 
@@ -140,6 +145,28 @@ class Room:
 def _routes_of(room: Room, prefix: str) -> list[BaseRoute]:
     """Built once: FastAPI takes 120 ms of CPU to derive models and dependencies, for each application of a process."""
     return room.routes(prefix)
+
+
+def _in_its_thread(route: _Declared) -> Callable[..., Any]:
+    """The endpoint, which also writes its JSON: FastAPI checks what a plain function returns in a second thread."""
+    result = _result_of(route.endpoint)
+    if inspect.iscoroutinefunction(route.endpoint) or result is None or "response_model" in route.options:
+        return route.endpoint
+    adapter: TypeAdapter[Any] = TypeAdapter(result)
+
+    @functools.wraps(route.endpoint)
+    def respond(**values: Any) -> Response:
+        checked = adapter.validate_python(route.endpoint(**values), from_attributes=True)
+        content = adapter.dump_json(checked, by_alias=True)
+        return Response(content, route.options.get("status_code", 200), media_type="application/json")
+
+    return respond
+
+
+def _result_of(endpoint: Callable[..., Any]) -> Any:
+    """The type of what an endpoint returns; None where that is nothing, or a response already."""
+    result = get_type_hints(endpoint, include_extras=True).get("return")
+    return None if isinstance(result, type) and issubclass(result, Response | NoneType) else result
 
 
 def scope_of(route: BaseRoute) -> Scope | Needs | None:

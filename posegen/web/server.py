@@ -25,6 +25,8 @@ from posegen.web.texts import is_loopback
 LAST_RESPONSES_SECONDS = 3
 """What requests and streams have to end when the process is asked to."""
 _FOR_THE_HUB = 1
+SILENT_CLIENT_MS = 30_000
+"""A client that takes nothing for so long is disconnected: shutdown would wait for what it has not read."""
 LARGEST_MESSAGE = 64 * 1024
 """Bytes of a WebSocket message that are read at all; one that is followed has 16 KiB at most."""
 
@@ -67,7 +69,16 @@ def serve(settings: Settings, database_url: str, *, host: str, port: int) -> Non
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=LAST_RESPONSES_SECONDS,
         )
-        _Server(config, application.live).run()
+        with listening_socket(config) as listener:
+            _Server(config, application.live).run([listener])
+
+
+def listening_socket(config: uvicorn.Config) -> socket.socket:
+    """The bound socket of a server, whose connections end when their client takes nothing for 30 s."""
+    listener = config.bind_socket()
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; accepted connections inherit it
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENT_CLIENT_MS)
+    return listener
 
 
 def check_address(settings: Settings, host: str) -> None:

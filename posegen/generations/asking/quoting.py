@@ -118,9 +118,19 @@ class CatalogueCache:
         return Terms(catalogue, policy, IntakeLimits.of(settings), held_up)
 
 
-def quote(connection: Connection, terms: Terms, user_id: UUID, requests: Sequence[GenerationRequest]) -> Quoted:
-    """The quotes of requests that one user would submit together."""
-    judged = [_judged(connection, terms, user_id, request) for request in requests]
+def quote(
+    connection: Connection,
+    terms: Terms,
+    user_id: UUID,
+    requests: Sequence[GenerationRequest],
+    *,
+    are_stored: bool = False,
+) -> Quoted:
+    """The quotes of requests that one user would submit together.
+
+    `are_stored`: they are rows already, so that the database has checked their ranges.
+    """
+    judged = [_judged(connection, terms, user_id, request, is_stored=are_stored) for request in requests]
     refusals = [each for each in judged if isinstance(each, Refusal)]
     plans = [each for each in judged if isinstance(each, Plan)]
     demand = Demand.of(plans)
@@ -137,11 +147,14 @@ def quote(connection: Connection, terms: Terms, user_id: UUID, requests: Sequenc
     )
 
 
-def _judged(connection: Connection, terms: Terms, user_id: UUID, request: GenerationRequest) -> Plan | Refusal:
+def _judged(
+    connection: Connection, terms: Terms, user_id: UUID, request: GenerationRequest, *, is_stored: bool
+) -> Plan | Refusal:
     if terms.held_up.holds(request.backend or terms.catalogue.default_backend, request.prompt, request.negative_prompt):
         return Refusal(ErrorCode.BACKEND_UNAVAILABLE, "A file of the operator is broken: ask again when it is mended.")
     try:
-        check_ranges(connection, request)
+        if not is_stored:
+            check_ranges(connection, request)
         submission = _submission(user_id, request)
         earlier = earlier_of(connection, submission)
         plan = judge(submission, terms.catalogue, terms.policy, fresh_seed=0, earlier=earlier)

@@ -8,14 +8,12 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Request
-from pydantic import AwareDatetime, BaseModel
-from pydantic_core import to_jsonable_python
+from pydantic import AwareDatetime, BaseModel, TypeAdapter
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from posegen.access.callers import Caller, Kind, Scope
 from posegen.error_codes import ErrorCode
-from posegen.errors import RequestRefused
 from posegen.generations import service
 from posegen.generations.asking.quoting import Quote
 from posegen.generations.asking.requests import GenerationRequest
@@ -36,6 +34,7 @@ from posegen.web.texts import Name, Words
 
 room = Room("generations")
 LONGEST_WAIT_SECONDS = 60
+_GENERATION = TypeAdapter(GenerationResult)
 
 
 class Price(BaseModel):
@@ -122,12 +121,11 @@ async def submit(body: NewGeneration, request: Request, caller: TheCaller, here:
     if body.priority > 0 and caller.kind is Kind.USER:
         raise Problem(403, "not_allowed", f"Users cannot ask for priority {body.priority}: 0 is the highest for them.")
     user = user_for(caller, body.user_id)
-    submitted = await run_in_threadpool(_submit, here, user, body.request(), key_of(request))
+    submitted, response = await run_in_threadpool(_submit, here, caller, user, body.request(), key_of(request))
     seconds = _wait_in(request)
     if seconds:
         await request.app.state.live.wait_for_end(submitted.generation_id, seconds)
-    response = await run_in_threadpool(_accepted, here, caller, submitted)
-    if seconds:
+        response = await run_in_threadpool(_accepted, here, caller, submitted)
         response.headers["preference-applied"] = f"wait={seconds}"
     return response
 
@@ -201,7 +199,7 @@ def retry(generation_id: GenerationId, body: Retry, request: Request, caller: Th
     """Make the failed and cancelled poses of an ended generation again, as a new generation."""
     generation_of(here, caller, generation_id)
     user, again = service.retry_request(here.database, generation_id, formats=body.formats)
-    return _accepted(here, caller, _submit(here, user, again, key_of(request)))
+    return _submit(here, caller, user, again, key_of(request))[1]
 
 
 @room.delete("/generations/{generation_id}/images", Scope.GENERATIONS_WRITE)
@@ -231,15 +229,12 @@ def restore_images(generation_id: GenerationId, body: Restore, caller: TheCaller
     return Restored(**vars(restored))
 
 
-def _submit(here: Installation, user: UUID, request: GenerationRequest, key: str | None) -> Submitted:
+def _submit(
+    here: Installation, caller: Caller, user: UUID, request: GenerationRequest, key: str | None
+) -> tuple[Submitted, Response]:
     """Store a request that would be accepted now. A known key returns its generation before anything is judged."""
-    with here.database.as_one_transaction() as database:
-        submitted = service.submit(database, user, request, idempotency_key=key)
-        if not submitted.replayed:
-            refusal = service.quote(database, here.catalogue.terms(), user, [request]).together.refusal
-            if refusal is not None:
-                raise RequestRefused(refusal.code, refusal.detail)
-    return submitted
+    submitted = service.submit(here.database, user, request, idempotency_key=key, terms=here.catalogue.terms())
+    return submitted, _accepted(here, caller, submitted)
 
 
 def _accepted(here: Installation, caller: Caller, submitted: Submitted) -> Response:
@@ -248,7 +243,7 @@ def _accepted(here: Installation, caller: Caller, submitted: Submitted) -> Respo
     if submitted.replayed:
         headers[REPLAYED] = "true"
     is_over = submitted.replayed or found.status.is_terminal
-    return JSONResponse(to_jsonable_python(found), 200 if is_over else 202, headers)
+    return Response(_GENERATION.dump_json(found), 200 if is_over else 202, headers, "application/json")
 
 
 def _wait_in(request: Request) -> int:

@@ -44,12 +44,22 @@ create index generated_poses_favourite on generated_poses (user_id, completed_at
     where is_favourite and status = 'completed' and delete_after is null;
 create index generated_poses_by_project on generated_poses (user_id, project_id, completed_at desc, id desc)
     where project_id is not null and status = 'completed' and delete_after is null;
+create index generated_poses_by_library_pose on generated_poses (user_id, library_pose, completed_at desc, id desc)
+    where status = 'completed' and delete_after is null;
 create index generated_poses_by_time on generated_poses (completed_at desc, id desc)
     where status = 'completed' and delete_after is null;
 create index generated_poses_of_user_without_picture on generated_poses (user_id, status, created_at desc, id desc)
     where status <> 'completed';
 create index generated_poses_without_picture on generated_poses (status, created_at desc, id desc)
     where status <> 'completed';
+
+-- Whose export it is, so that the exports of one user for one platform are found without a look at each of their poses.
+alter table exports add column user_id uuid;
+update exports e set user_id = p.user_id from generated_poses p where p.id = e.pose_id;
+alter table exports alter column user_id set not null;
+create function own_export() returns trigger language plpgsql as $$ begin return new; end $$;
+create trigger an_export_belongs_to_its_user before insert on exports for each row execute function own_export();
+create index exports_by_user on exports (user_id, format, pose_id) where status = 'completed' and deleted_at is null;
 
 -- Whose event it is, and the transaction that has written it: followers go by the horizon of snapshots, because sequences
 -- are drawn before the commit. Events of before are in no follower's future.
