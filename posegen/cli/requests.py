@@ -88,6 +88,13 @@ def submit(
         int | None, typer.Option(help="-10 to 10, higher ones first; 0 without it. Ahead of fairness among users.")
     ] = None,
     project: Annotated[str | None, typer.Option(help="Your own id for what the pictures belong to.")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="A name within the project, for requests that belong together.")
+    ] = None,
+    private: Annotated[bool, typer.Option("--private", help="Show the pictures by signed URLs only.")] = False,
+    retry_of: Annotated[
+        UUID | None, typer.Option(help="An ended generation whose failed and cancelled poses are made again.")
+    ] = None,
     key: Annotated[str | None, typer.Option(help="Idempotency key: the same one never asks twice.")] = None,
     wait: Annotated[
         bool, typer.Option("--wait", "-w", help="Follow it to its end; exit code 3 when it fails.")
@@ -121,6 +128,9 @@ def submit(
         control_end=control_end,
         priority=priority,
         project_id=project,
+        group_name=group,
+        private=private or None,
+        retry_of=retry_of,
     )
     with told_on_failure() as progress, open_session() as session:
         submitted = _stored(session, user, key, request, progress)

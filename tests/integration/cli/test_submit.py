@@ -60,6 +60,7 @@ def test_what_can_be_asked_with_sql_can_be_asked_with_the_command(database, comm
     columns = rows(database, "select column_name as name from information_schema.columns where table_name = %s", table)
     asked = {each["name"] for each in columns} - {"id", "created_at"}
     names = also | {"user": "user_id", "project": "project_id", "key": "idempotency_key"}
+    names |= {"group": "group_name"}
     names |= {"colour": "text_colour", "ground": "ground_colour"}
 
     options = {param.name for param in commands()[command].params}
