@@ -27,7 +27,7 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterVali
 """A name or id of 1 to 200 characters."""
 
 
-Words = Annotated[list[str] | None, Query(max_length=100)]
+Words = Annotated[list[Text] | None, Query(max_length=100)]
 """A parameter that may be repeated, and may hold several values with commas."""
 
 
