@@ -28,6 +28,7 @@ class Connection(asyncio.Protocol):
     """One connection, which carries one request at a time; responses have to have a `content-length`."""
 
     def __init__(self) -> None:
+        self.is_open = True
         self._buffer = b""
         self._waiting: asyncio.Future[tuple[int, bytes]] | None = None
 
@@ -49,6 +50,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Part of `asyncio.Protocol`."""
+        self.is_open = False
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_exception(exc or ConnectionResetError("the server has closed the connection"))
 
@@ -105,6 +107,8 @@ async def open_loop(port: int, requests: Iterator[bytes], *, rate: float, second
     began = time.perf_counter()
 
     async def send(request: bytes, due: float) -> Exchange:
+        while idle and not idle[-1].is_open:  # the server closes what is idle for 5 s
+            idle.pop()
         connection = idle.pop() if idle else await connect(port)
         exchange = await connection.ask(request, due=due)
         idle.append(connection)
