@@ -105,12 +105,18 @@ def user_for(caller: Caller, named: UUID | None) -> UUID:
         raise Problem(403, "not_yours", f"These credentials are not of user {named}.")
     user = named or caller.user_id
     if user is None:
-        raise Problem(
-            422,
-            "invalid_request",
-            "Name the user: these credentials are of no user.",
-            [{"pointer": "/user_id", "detail": "Field required"}],
-        )
+        raise _unnamed("/user_id")
+    return user
+
+
+def user_shown(caller: Caller, named: UUID | None) -> UUID:
+    """Whose resource is shown: the caller's own, or for a service and an admin that of the user they name.
+
+    Raises `Problem`: 404 for a user that is not the caller's, 422 where none is named.
+    """
+    user = users_shown(caller, named)
+    if user is None:
+        raise _unnamed("?user")
     return user
 
 
@@ -122,6 +128,11 @@ def users_shown(caller: Caller, named: UUID | None) -> UUID | None:
     if named is not None and not caller.may_see(named):
         raise Problem(404, "not_found", f"There is no user {named}.")
     return named or caller.user_id
+
+
+def _unnamed(pointer: str) -> Problem:
+    detail = "Name the user: these credentials are of no user."
+    return Problem(422, "invalid_request", detail, [{"pointer": pointer, "detail": "Field required"}])
 
 
 def _unauthenticated(detail: str) -> Problem:

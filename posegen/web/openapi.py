@@ -23,8 +23,21 @@ _DESCRIPTION = (
 Responses = dict[int | str, dict[str, Any]]
 """As FastAPI takes them: by status."""
 NOT_MODIFIED: Responses = {304: {"description": "The client has it already: `If-None-Match` names its `ETag`."}}
+_EVENTS: dict[str, Any] = {
+    "type": "object",
+    "required": ["data", "after", "is_reset"],
+    "properties": {
+        "data": {"type": "array", "items": {"type": "object"}, "description": "As in the stream."},
+        "after": {"type": "string", "description": "What the next request names."},
+        "is_reset": {"type": "boolean", "description": "Some events cannot be told: read the lists again."},
+        "is_over": {"type": "boolean", "description": "Of one generation: nothing follows."},
+    },
+}
 EVENTS: Responses = {
-    200: {"description": "Server-sent events.", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+    200: {
+        "description": "Server-sent events, or a page of them.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}, "application/json": {"schema": _EVENTS}},
+    }
 }
 EVENTS_TO_THE_END: Responses = {
     **EVENTS,

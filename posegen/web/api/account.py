@@ -15,7 +15,7 @@ from posegen.accounts.projects import Project
 from posegen.accounts.service import Limits
 from posegen.accounts.users import User
 from posegen.errors import UserUnknown
-from posegen.web.callers import TheCaller, user_for
+from posegen.web.callers import TheCaller, user_shown
 from posegen.web.idempotency import DoneOnce
 from posegen.web.installation import Here, Installation
 from posegen.web.paging import CursorText, Limit, Page, page_of, read_cursor, read_key_cursor, read_number_cursor
@@ -54,7 +54,7 @@ class UserUpdate(BaseModel):
 @room.get("/account", Scope.ACCOUNT_READ)
 def account(caller: TheCaller, here: Here, user: _User = None) -> Account:
     """The credits, the space and the limits of a user."""
-    found = service.user(here.database, user_for(caller, user))
+    found = service.user(here.database, user_shown(caller, user))
     return Account(user=found, limits=service.limits(here.settings))
 
 
@@ -65,7 +65,7 @@ def list_entries(
     """The movements of a user's credits, the latest first."""
     place = read_number_cursor(cursor)
     found = service.entries(
-        here.database, user_for(caller, user), limit=limit, after=None if place is None else place[1]
+        here.database, user_shown(caller, user), limit=limit, after=None if place is None else place[1]
     )
     return page_of(found, limit, lambda entry: (entry.created_at, entry.id))
 
@@ -75,7 +75,7 @@ def list_projects(
     caller: TheCaller, here: Here, user: _User = None, limit: Limit = 20, cursor: CursorText = None
 ) -> Page[Project]:
     """The projects of a user, the one that was used last first."""
-    found = service.projects(here.database, user_for(caller, user), limit=limit, after=read_key_cursor(cursor))
+    found = service.projects(here.database, user_shown(caller, user), limit=limit, after=read_key_cursor(cursor))
     return page_of(found, limit, lambda project: (project.last_used_at, project.project_id))
 
 

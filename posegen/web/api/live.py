@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from posegen.web.api.bodies import GenerationId
 from posegen.web.api.showing import generation_of, shown, urls_of
 from posegen.web.callers import TheCaller, the_caller, users_shown
 from posegen.web.events.live import Live
+from posegen.web.events.pages import page_of_generation, page_of_many
 from posegen.web.events.streams import Sources, Viewer
 from posegen.web.installation import Here, Installation
 from posegen.web.openapi import EVENTS, EVENTS_TO_THE_END
@@ -80,6 +82,7 @@ async def _live(connection: HTTPConnection) -> Live:
 TheLive = Annotated[Live, Depends(_live)]
 _Ticket = Annotated[str | None, Query(max_length=200, description="A stream ticket, in place of a key.")]
 _Seen = Annotated[str | None, Header(alias="last-event-id", description="What the client has seen last.")]
+_Accept = Annotated[str, Header(include_in_schema=False)]
 _After = Annotated[str | None, Query(description="The same for a first request; the header goes before it.")]
 
 
@@ -116,28 +119,45 @@ async def follow_generation(
     live: TheLive,
     last_event_id: _Seen = None,
     after: _After = None,
+    accept: _Accept = "",
 ) -> Response:
-    """The events of a generation as they happen, up to its end; what GET returns comes first."""
+    """The events of a generation as they happen, up to its end; what GET returns comes first.
+
+    With `Accept: application/json` the events behind `after` so far, and the `after` of the next request.
+    """
     caller, followed = viewer
     if followed.generation_id not in {None, generation_id}:
         raise Problem(404, "not_found", f"The ticket is not for generation {generation_id}.")
     await run_in_threadpool(generation_of, here, caller, generation_id)
-    return live.generation(_shown_to(caller), generation_id, last_event_id or after or None)
+    seen = last_event_id or after or None
+    if _asks_for_json(accept):
+        page = await run_in_threadpool(page_of_generation, here.database, partial(urls_of, here), generation_id, seen)
+        return JSONResponse(page, headers={"cache-control": "no-store"})
+    return live.generation(_shown_to(caller), generation_id, seen)
 
 
 @room.stream("/events", Scope.GENERATIONS_READ, response_class=Response, responses=EVENTS)
 async def follow_all(
     viewer: TheViewer,
+    here: Here,
     live: TheLive,
     user: Annotated[UUID | None, Query(description="Whose, where the caller reaches several users.")] = None,
     last_event_id: _Seen = None,
     after: _After = None,
+    accept: _Accept = "",
 ) -> Response:
-    """The events of all generations of a user, or of everybody's that the caller may see."""
+    """The events of all generations of a user, or of everybody's that the caller may see.
+
+    With `Accept: application/json` the events since `after` so far, and the `after` of the next request.
+    """
     caller, followed = viewer
     if followed.generation_id is not None:
         raise Problem(404, "not_found", f"The ticket is for generation {followed.generation_id} only.")
-    return live.many(_shown_to(caller), users_shown(caller, user), last_event_id or after or None)
+    seen, shown_user = last_event_id or after or None, users_shown(caller, user)
+    if _asks_for_json(accept):
+        page = await run_in_threadpool(page_of_many, here.database, partial(urls_of, here), shown_user, seen)
+        return JSONResponse(page, headers={"cache-control": "no-store"})
+    return live.many(_shown_to(caller), shown_user, seen)
 
 
 @room.websocket("/ws", Scope.GENERATIONS_READ)
@@ -147,6 +167,10 @@ async def websocket(websocket: WebSocket, viewer: TheViewer, live: TheLive) -> N
     if followed.generation_id is not None:
         raise Problem(404, "not_found", "A WebSocket follows several generations: the ticket is for one.")
     await live.websocket(_shown_to(caller), websocket)
+
+
+def _asks_for_json(accept: str) -> bool:
+    return "application/json" in accept and "text/event-stream" not in accept
 
 
 def _shown_to(caller: Caller) -> Viewer:

@@ -22,7 +22,7 @@ from posegen.states import PoseStatus
 from posegen.web.api.bodies import GenerationId, numbers_in
 from posegen.web.api.showing import Pose, generation_of, pose_of, shown
 from posegen.web.byte_ranges import wanted_range
-from posegen.web.callers import TheCaller, user_for, users_shown
+from posegen.web.callers import TheCaller, user_shown, users_shown
 from posegen.web.installation import Here, Installation
 from posegen.web.openapi import ARCHIVE, FILE
 from posegen.web.paging import CursorText, Limit, Page, place_of, write_cursor
@@ -232,7 +232,7 @@ _User = Annotated[UUID | None, Query(description="Whose group, where the caller 
 @room.get(_GROUP, Scope.GENERATIONS_READ)
 def group(project_id: Name, group_name: Name, caller: TheCaller, here: Here, user: _User = None) -> GroupProgress:
     """The progress and the cost of a group of generations."""
-    named = Group(user_for(caller, user), project_id, group_name)
+    named = Group(user_shown(caller, user), project_id, group_name)
     return GroupProgress(**vars(named), **vars(groups.progress(here.database, named)))
 
 
@@ -241,7 +241,7 @@ def cancel_group(
     project_id: Name, group_name: Name, caller: TheCaller, here: Here, user: _User = None
 ) -> GroupProgress:
     """Cancel what is open of a group."""
-    named = Group(user_for(caller, user), project_id, group_name)
+    named = Group(user_shown(caller, user), project_id, group_name)
     groups.cancel(here.database, named, actor=caller.credential)
     return GroupProgress(**vars(named), **vars(groups.progress(here.database, named)))
 
@@ -257,7 +257,7 @@ def group_archive(
     formats: Annotated[Words, Query(description="Platforms, or `image` for the pose itself.")] = None,
 ) -> Response:
     """The pictures of all generations of a group in one ZIP file."""
-    named = Group(user_for(caller, user), project_id, group_name)
+    named = Group(user_shown(caller, user), project_id, group_name)
     planned = groups.plan_archive(here.studio, named, formats=listed(formats) or DEFAULT_FORMATS)
     return _zip(here, request, planned)
 

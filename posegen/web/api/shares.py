@@ -14,7 +14,7 @@ from posegen.access.callers import Scope
 from posegen.access.share_links import ShareLink
 from posegen.generations import service as generations
 from posegen.web.api.showing import shown
-from posegen.web.callers import TheCaller, user_for
+from posegen.web.callers import TheCaller, user_shown
 from posegen.web.idempotency import DoneOnce
 from posegen.web.installation import Here, Installation
 from posegen.web.paging import CursorText, Limit, Page, page_of, read_cursor
@@ -98,7 +98,7 @@ def list_share_links(
 ) -> Page[Share]:
     """The links of a user, the latest first, revoked and expired ones included."""
     found = service.list_share_links(
-        here.database, caller, user_for(caller, user), after=read_cursor(cursor), limit=limit + 1
+        here.database, caller, user_shown(caller, user), after=read_cursor(cursor), limit=limit + 1
     )
     return page_of([Share.of(link) for link in found], limit, lambda link: (link.created_at, link.link_id))
 

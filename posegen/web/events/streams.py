@@ -20,7 +20,7 @@ from posegen.web.events.frames import Frame, data_of, frame_of, urls_in
 from posegen.web.events.hub import End, Follower, Hub
 
 KEEP_ALIVE_SECONDS = 15.0
-_SEQUENCE = re.compile(r"[0-9]{1,9}", re.ASCII)
+SEQUENCE = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class GenerationStream:
     async def open(self) -> list[Frame] | None:
         """See `Stream`. Raises `DatabaseUnusable`; `GenerationUnknown`, for those of others, too."""
         await self._hub.horizon()  # what is committed after the state is read, the hub reads
-        after = int(self._after) if self._after and _SEQUENCE.fullmatch(self._after) else None
+        after = int(self._after) if self._after and SEQUENCE.fullmatch(self._after) else None
         story, document, events = await run_in_threadpool(self._read, after)
         self._seen, self._is_over = story.last_event, story.is_over
         if story.is_over and after == story.last_event:

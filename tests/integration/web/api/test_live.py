@@ -278,3 +278,26 @@ def test_a_stream_of_a_generation_that_is_none_is_a_problem(api: Api, owner: UUI
     connection.request("GET", f"/v1/generations/{foreign}/events")
     assert connection.getresponse().status == 401
     connection.close()
+
+
+def test_events_come_as_pages_where_a_client_asks_for_json(api: Api, owner: UUID, stranger: UUID) -> None:
+    user, json = api.as_user(owner), {"accept": "application/json"}
+    begin = user.get("/v1/events", headers=json).json()
+    generation = queued(api.database, owner, poses=["star-jump"])
+    path = f"/v1/generations/{generation}/events"
+
+    first = user.get(path, headers=json).json()
+    user.post(f"/v1/generations/{generation}/cancel")
+    rest = user.get(f"{path}?after={first['after']}", headers=json).json()
+    of_all = user.get(f"/v1/events?after={begin['after']}", headers=json).json()
+
+    assert [event["kind"] for event in first["data"]] == ["submitted", "queued"]
+    assert (first["is_over"], first["is_reset"]) == (False, False)
+    assert ([event["kind"] for event in rest["data"]], rest["is_over"]) == (["cancelled"], True)
+    assert [event["kind"] for event in of_all["data"]] == ["submitted", "queued", "cancelled"]
+    assert begin["data"] == []
+    for nonsense in ("x", "-1", "99", "ffff-1-1-1"):
+        assert user.get(f"{path}?after={nonsense}", headers=json).json()["is_reset"] is True
+        assert user.get(f"/v1/events?after={nonsense}", headers=json).json()["is_reset"] is True
+    assert api.as_user(stranger).get(path, headers=json).status_code == 404
+    assert api.as_user(stranger).get(f"/v1/events?after={begin['after']}", headers=json).json()["data"] == []

@@ -16,7 +16,7 @@ def test_an_account_shows_credits_space_and_limits(api: Api, owner: UUID, strang
     assert account["user"]["id"] == str(owner)
     assert account["user"]["credits_available"] == 10_000
     assert set(account["limits"]) == {"queued", "running", "poses_per_hour"}
-    assert api.as_user(owner).get(f"/v1/account?user={stranger}").status_code == 403
+    assert api.as_user(owner).get(f"/v1/account?user={stranger}").status_code == 404
     assert api.as_service().get(f"/v1/account?user={stranger}").json()["user"]["id"] == str(stranger)
     assert api.as_service().get(f"/v1/account?user={uuid4()}").status_code == 404
 
