@@ -52,6 +52,7 @@ _OF_SUBMISSIONS = {
     "generation_requests": "id in (select id from generations g where {asked})",
     "generations": "id in (select id from generations g where {asked})",
     "events": "generation_id in (select id from generations g where {asked})",
+    "ledger_entries": "true",  # grants
 }
 
 
