@@ -150,6 +150,8 @@ def page_of_generations(
 ) -> Page[GenerationResult]:
     """A page of generations. `after`: the cursor of the page before; `limit`: 1 to 100."""
     places, more = _places(connection, "generations g", "g.submitted_at", "g.id", which, after, limit)
+    if not places:  # planning the statement on the view takes milliseconds
+        return Page([], None)
     found = {each.generation_id: each for each in results.results_of(connection, [place.id for place in places])}
     return Page([found[place.id] for place in places], more)
 
@@ -160,6 +162,8 @@ def page_of_poses(connection: Connection, which: PoseFilter, *, after: Cursor | 
     few = _few_with_export(connection, which)
     only: LiteralString = "true" if few is None else "p.id = any(%(few)s)"
     places, more = _places(connection, "generated_poses p", time, "p.id", which, after, limit, only=only, few=few)
+    if not places:
+        return Page([], None)
     found = {each.pose_id: each for each in results.poses_with_ids(connection, [place.id for place in places])}
     return Page([found[place.id] for place in places], more)
 
