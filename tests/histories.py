@@ -118,7 +118,7 @@ def _a_pose(chance: random.Random, history: History, generation: UUID, user: UUI
         made = _an_object(chance, history, generation, KINDS[2]) if (good := chance.random() < 0.8) else None
         history["exports"].append(
             {
-                "pose_id": pose, "format": format_, "status": "completed" if good else "failed",
+                "pose_id": pose, "user_id": user, "format": format_, "status": "completed" if good else "failed",
                 "object_id": made, "size": history["objects"][made - 1]["size"] if made else None,
                 "error_code": None if good else "storage_failed", "export_ms": chance.randrange(90) if good else None,
             }

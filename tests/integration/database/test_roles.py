@@ -357,7 +357,7 @@ def test_a_worker_starts_with_grants_that_are_older_than_the_record_of_the_defin
         "revoke insert, update on api_keys, sessions, login_links, stream_tickets, share_links, answered_requests "
         "from posegen_worker;"
     )
-    url = login("worker", ", definitions_version", later)
+    url = login("worker", ", definitions_version", ", root_request", later)
     prepare_database(owner, base_urls={"local": BASE_URL})
 
     with Database(url) as database:

@@ -343,7 +343,7 @@ def test_variants_are_deleted_by_themselves_with_what_was_made_of_them(studio, s
     (third,) = made_of(studio, user, urls(studio, second)[1])
 
     with studio.database.transaction() as connection:
-        assert variants.delete(connection, [first, uuid4()], actor="Ayu") == 1
+        assert variants.delete(connection, [first, uuid4()], user_id=None, actor="Ayu") == 1
 
     assert is_shown(studio, [first, second, third, other]) == [False, False, False, True]
     delete_due(studio.database, store)

@@ -90,8 +90,8 @@ def test_it_says_how_much_it_has_looked_at(studio):
 # --- damaged ------------------------------------------------------------------------------------------------------
 
 STALE_EVENT = """
-insert into events (generation_id, sequence, kind, detail)
-select id, last_event + 1, 'pose_completed', '{"token": 9, "pose": "x"}' from generations
+insert into events (generation_id, user_id, sequence, kind, detail)
+select id, user_id, last_event + 1, 'pose_completed', '{"token": 9, "pose": "x"}' from generations
 """
 COUNT_EVENT = "update generations set last_event = last_event + 1"
 
@@ -99,8 +99,8 @@ DAMAGES = {
     "a write under a token that nobody holds": ("I1", STALE_EVENT),
     "a pose that was completed twice": (
         "I2",
-        "insert into events (generation_id, sequence, kind, detail) "
-        "select generation_id, 100, kind, detail from events where kind = 'pose_completed' limit 1",
+        "insert into events (generation_id, user_id, sequence, kind, detail) "
+        "select generation_id, user_id, 100, kind, detail from events where kind = 'pose_completed' limit 1",
     ),
     "a pose with an id of its own": ("I2", "update generated_poses set id = gen_random_uuid() where position = 0"),
     "a pose that is gone": ("I2", "delete from generated_poses where position = 0"),
@@ -125,7 +125,8 @@ DAMAGES = {
     "a request that was lost": ("I9", "delete from generations"),
     "a step after the end": (
         "I10",
-        "insert into events (generation_id, sequence, kind) select id, last_event + 1, 'requeued' from generations",
+        "insert into events (generation_id, user_id, sequence, kind) "
+        "select id, user_id, last_event + 1, 'requeued' from generations",
         COUNT_EVENT,
     ),
     "a state without its event": ("I10", "update generations set status = 'cancelled'"),

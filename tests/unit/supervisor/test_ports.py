@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import pytest
 
 from posegen.errors import PlatformUnusable
-from posegen.supervisor import ports
 from posegen.supervisor.ports import choose_port, url_of
 
 
@@ -21,10 +20,8 @@ def test_a_wanted_port_is_taken_or_refused_but_never_replaced(taken: int):
         choose_port("127.0.0.1", taken)
 
 
-def test_without_a_wish_another_port_is_found_when_the_usual_one_is_taken(taken: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(ports, "PREFERRED_PORT", taken)
-
-    assert choose_port("127.0.0.1", None) not in (taken, 0)
+def test_without_a_wish_another_port_is_found_when_the_usual_one_is_taken(taken: int):
+    assert choose_port("127.0.0.1", None, preferred=taken) not in (taken, 0)
 
 
 def test_a_host_that_is_not_ours_is_refused():

@@ -58,7 +58,9 @@ def test_the_mannequin_with_the_avatar_is_the_reference_image_and_the_recipe_nam
 
     (order,) = far_end.orders
     (recipe,) = recipes(studio)
-    drawn = draw(order.recipe.specification, Avatar.from_json(AVATAR), width=1024, height=1024).pixels
+    drawn = draw(
+        order.recipe.specification, Avatar.from_json(AVATAR), width=studio.pose_side, height=studio.pose_side
+    ).pixels
     assert np.array_equal(open_image(order.control.data), drawn)
     assert order.control.kind is None
     assert recipe["references"] == [hashlib.sha256(order.control.data).hexdigest()]

@@ -199,7 +199,7 @@ def two_far_ends(studio, far_end):
         NAME,
         generation,
     )
-    order = SimpleNamespace(recipe=SimpleNamespace(seed=1, pose="any"))
+    order = SimpleNamespace(recipe=SimpleNamespace(seed=1, pose="any", width=256, height=256))
     other = FarEndInProcess(orders=[order] * 6)
     far_end.orders = other.orders
     return {NAME: far_end, "other": other}
