@@ -48,7 +48,7 @@ class Row:
 _OWN = Row(stranger=None)
 _FOR_USER = {"user_id": "{owner}"}
 _REQUEST = {**_FOR_USER, "poses": ["star-jump"]}
-_GROUP = Row(query="?user={owner}", stranger=403)
+_GROUP = Row(query="?user={owner}", stranger=404)
 
 ROWS: dict[str, Row] = {
     "GET /health": _OWN,
@@ -102,9 +102,9 @@ ROWS: dict[str, Row] = {
     "GET /variants/{request_id}": Row(),
     # Nothing is made yet that could be deleted.
     "DELETE /variants/{request_id}": Row(409),
-    "GET /account": Row(query="?user={owner}", stranger=403),
-    "GET /account/entries": Row(query="?user={owner}", stranger=403),
-    "GET /projects": Row(query="?user={owner}", stranger=403),
+    "GET /account": Row(query="?user={owner}", stranger=404),
+    "GET /account/entries": Row(query="?user={owner}", stranger=404),
+    "GET /projects": Row(query="?user={owner}", stranger=404),
     "POST /users": Row(201, body={"name": "Ada"}),
     "GET /users": Row(),
     "GET /users/{user_id}": Row(),
@@ -113,7 +113,7 @@ ROWS: dict[str, Row] = {
     "GET /keys": _OWN,
     "DELETE /keys/{key_id}": Row(204),
     "POST /share-links": Row(201, body={"generation_id": "{generation_id}"}),
-    "GET /share-links": Row(query="?user={owner}", stranger=403),
+    "GET /share-links": Row(query="?user={owner}", stranger=404),
     "DELETE /share-links/{link_id}": Row(204),
     "GET /shared/{secret}": _OWN,
     "GET /admin/queue": Row(),

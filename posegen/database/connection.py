@@ -8,7 +8,7 @@ from __future__ import annotations
 import select
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -70,7 +70,29 @@ class Database:
 
         Raises `DatabaseUnusable` when no connection can be had.
         """
-        with self.reading() as borrowed, borrowed.transaction():
+        with self._begun() as borrowed:
+            yield borrowed
+
+    @contextmanager
+    def _begun(self) -> Iterator[Connection]:
+        """A connection whose transaction has begun: nothing is lost when a BEGIN is sent again over another one.
+
+        A server that has just ended its sessions leaves connections that no check has noticed yet, at most as many as
+        the pool has.
+        """
+        with ExitStack() as held:
+            for tries_left in reversed(range(self._pool.max_size + 1)):
+                with ExitStack() as tried:
+                    borrowed = tried.enter_context(self.reading())
+                    try:
+                        tried.enter_context(borrowed.transaction())
+                    except psycopg.OperationalError:
+                        if not tries_left:
+                            raise
+                        borrowed.close()
+                        continue
+                    held.push(tried.pop_all())
+                    break
             yield borrowed
 
     @contextmanager

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import psycopg
 import pytest
 
+from posegen.database import connection as connections
 from posegen.database.connection import Database
 from posegen.errors import DatabaseUnusable
 from tests.builders import a_user, execute, value
@@ -95,3 +98,14 @@ def test_other_channels_are_not_heard(database):
         execute(database, "notify news, 'yes'")
 
         assert listener.wait(180) == ["yes"]
+
+
+def test_a_transaction_begins_although_no_check_has_noticed_that_the_sessions_were_ended(database, monkeypatch):
+    monkeypatch.setattr(connections, "_check", lambda _: None)
+    with Database(database.url) as blind:
+        with ExitStack() as held:
+            pids = [held.enter_context(blind.transaction()).info.backend_pid for _ in range(3)]
+        execute(database, "select pg_terminate_backend(pid, 10_000) from pg_stat_activity where pid = any(%s)", pids)
+
+        with blind.transaction() as connection:
+            assert connection.execute("select 1 as one").fetchone() == {"one": 1}

@@ -133,9 +133,11 @@ def test_who_follows_many_resumes_by_the_horizon(server, database):
     with server.follow_many(user, last_id=source.last_id) as source:
         told = source.take(3)
         record(database, generation)
-        assert source.next().name == (str(generation), 3)
+        # What was read while the stream subscribed may come again.
+        sequences = [*iter(lambda: source.next().name[1], 3)]
 
     assert [each.event for each in told] == ["state", "submitted", "queued"]
+    assert set(sequences) <= {1, 2}
 
 
 def tokens(database):
