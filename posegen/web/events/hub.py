@@ -20,7 +20,7 @@ import structlog
 
 from posegen.database.connection import Database, Listener
 from posegen.errors import DatabaseUnusable
-from posegen.generations.reading.following import Horizon, Pending, beat, events_since, horizon_now
+from posegen.generations.reading.following import FollowedEvent, Horizon, Pending, beat, events_since, horizon_now
 from posegen.generations.rows.events import EVENTS_CHANNEL
 from posegen.web.events.frames import Frame, PoseUrls, UrlsOf, data_of, frame_of, urls_in
 
@@ -218,17 +218,24 @@ class Hub:
         if pending.events is None:
             self.finish_all(End.LAGGING)
         for event in pending.events or []:
-            of_one = self._of_generations.get(event.generation_id, ())
-            of_many = [*self._of_users.get(event.user_id, ()), *self._of_users.get(None, ())]
-            if not of_one and not of_many:
-                continue
-            data = data_of(event, urls)
-            frame, frame_of_many = frame_of(event, data), frame_of(event, data, horizon=token)
-            for follower in of_one:
-                follower.put(frame)
-            for follower in of_many:
-                follower.put(frame_of_many)
+            try:
+                self._tell(event, urls, token)
+            except Exception:  # an event that cannot be encoded must not keep the others from any follower
+                log = structlog.get_logger(__name__)
+                log.exception("an event is not told", generation=str(event.generation_id), sequence=event.sequence)
         self._delivered.set()
+
+    def _tell(self, event: FollowedEvent, urls: Mapping[UUID, PoseUrls], token: str) -> None:
+        of_one = self._of_generations.get(event.generation_id, ())
+        of_many = [*self._of_users.get(event.user_id, ()), *self._of_users.get(None, ())]
+        if not of_one and not of_many:
+            return
+        data = data_of(event, urls)
+        frame, frame_of_many = frame_of(event, data), frame_of(event, data, horizon=token)
+        for follower in of_one:
+            follower.put(frame)
+        for follower in of_many:
+            follower.put(frame_of_many)
 
 
 def _wake(woken: asyncio.Future[None] | None) -> None:

@@ -140,6 +140,24 @@ def test_who_follows_many_resumes_by_the_horizon(server, database):
     assert set(sequences) <= {1, 2}
 
 
+def test_an_event_that_cannot_be_encoded_keeps_no_other_back(server, database, monkeypatch):
+    encoded = hub.data_of
+
+    def refusing(event, urls):
+        if "poison" in event.detail:
+            raise ValueError("cannot be encoded")
+        return encoded(event, urls)
+
+    monkeypatch.setattr(hub, "data_of", refusing)
+    generation = queued(database)
+    with server.follow(generation) as source:
+        source.next()
+        record(database, generation, poison=1)
+        record(database, generation)
+
+        assert source.next().name == (str(generation), 4)
+
+
 def tokens(database):
     now = following.horizon_now(database)
     system, timeline, started, xmin = now.token.split("-")
