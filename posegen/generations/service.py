@@ -127,6 +127,7 @@ def retry(
     *,
     formats: Sequence[str] = (),
     idempotency_key: str | None = None,
+    terms: Terms | None = None,
     before_commit: Callable[[Submitted], object] = lambda _: None,
 ) -> Submitted:
     """Submit a request that makes the failed and cancelled poses of an ended generation again, for the same user.
@@ -138,6 +139,7 @@ def retry(
         generation_id: the generation to retry.
         formats: in place of the earlier ones.
         idempotency_key: the same key with the same generation is stored once; 1 to 200 characters.
+        terms: as `submit` takes them.
         before_commit: called with the result; a commit that fails with a lost connection may have been made.
 
     Raises:
@@ -148,15 +150,7 @@ def retry(
     with database.transaction() as connection:
         user_id, request = submissions.request_again(connection, generation_id, formats=formats)
         submissions.earlier_of(connection, Submission(generation_id, user_id, retry_of=generation_id))
-    return submit(database, user_id, request, idempotency_key=idempotency_key, before_commit=before_commit)
-
-
-def retry_request(
-    database: Database, generation_id: UUID, *, formats: Sequence[str] = ()
-) -> tuple[UUID, GenerationRequest]:
-    """The user and the request that `retry` submits, for a quote. Raises `GenerationUnknown`."""
-    with database.transaction() as connection:
-        return submissions.request_again(connection, generation_id, formats=formats)
+    return submit(database, user_id, request, idempotency_key=idempotency_key, terms=terms, before_commit=before_commit)
 
 
 def quote(database: Database, terms: Terms, user_id: UUID, requests: Sequence[GenerationRequest]) -> Quoted:

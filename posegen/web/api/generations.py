@@ -198,8 +198,14 @@ def cancel(generation_id: GenerationId, caller: TheCaller, here: Here) -> Cancel
 def retry(generation_id: GenerationId, body: Retry, request: Request, caller: TheCaller, here: Here) -> Response:
     """Make the failed and cancelled poses of an ended generation again, as a new generation."""
     generation_of(here, caller, generation_id)
-    user, again = service.retry_request(here.database, generation_id, formats=body.formats)
-    return _submit(here, caller, user, again, key_of(request))[1]
+    submitted = service.retry(
+        here.database,
+        generation_id,
+        formats=body.formats,
+        idempotency_key=key_of(request),
+        terms=here.catalogue.terms(),
+    )
+    return _accepted(here, caller, submitted)
 
 
 @room.delete("/generations/{generation_id}/images", Scope.GENERATIONS_WRITE)
