@@ -12,7 +12,7 @@ AFTER_THE_END = timedelta(days=1)
 RESPONSES = timedelta(days=7)
 """How long a client may repeat a request; also what the documentation promises."""
 KEYS = timedelta(days=90)
-"""As long as somebody may ask whose key a line of the audit names."""
+"""Lines of the audit name keys; for so long a key can be looked up."""
 _PAGE = 5_000
 
 _STATEMENTS = (
